@@ -1,0 +1,59 @@
+"""A snapshot of a whole container registry, with an honest verdict on its completeness.
+
+    manifest = await crawler.crawl(crawler.Config.load("config.toml"))
+
+    async with crawler.open_records(config) as records:
+        async for record in records: ...
+
+`Config` says what to look at and how; `crawl` publishes a snapshot and returns its `RunManifest`; `open_records` gives
+the `Record`s themselves. Everything that goes wrong on purpose is a `CrawlerError`.
+"""
+
+from crawler.config import Config
+from crawler.errors import (
+    ConfigError,
+    CrawlerError,
+    CredentialsError,
+    Denied,
+    MalformedReply,
+    Missing,
+    OutputClosed,
+    RegistryError,
+    SnapshotError,
+    UnexpectedStatus,
+    Unreachable,
+    UnsafeAddress,
+    UnusableReply,
+)
+from crawler.model import VERSION, Fault, Image, Outcome, Record, RunManifest, Verdict
+from crawler.run import Crawl, Progress, crawl, open_records
+
+__version__ = VERSION
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "Crawl",
+    "CrawlerError",
+    "CredentialsError",
+    "Denied",
+    "Fault",
+    "Image",
+    "MalformedReply",
+    "Missing",
+    "Outcome",
+    "OutputClosed",
+    "Progress",
+    "Record",
+    "RegistryError",
+    "RunManifest",
+    "SnapshotError",
+    "UnexpectedStatus",
+    "Unreachable",
+    "UnsafeAddress",
+    "UnusableReply",
+    "Verdict",
+    "__version__",
+    "crawl",
+    "open_records",
+]

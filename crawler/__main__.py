@@ -1,0 +1,5 @@
+"""`python -m crawler`: the command `registry-crawler`."""
+
+from crawler.cli import main
+
+main()

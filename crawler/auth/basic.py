@@ -1,0 +1,71 @@
+"""Users and passwords, and the registries that take them as they are (RFC 7617)."""
+
+from base64 import b64encode
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user's name and password, which no `repr` shows."""
+
+    name: str
+    password: str = field(repr=False)
+
+    @property
+    def header(self) -> str:
+        """The value of an `Authorization` header."""
+        return "Basic " + b64encode(f"{self.name}:{self.password}".encode()).decode("ascii")
+
+
+class Credentials(Protocol):
+    """Where a user comes from: written down, or made anew from time to time."""
+
+    async def user(self) -> User | None:
+        """Who to be now; None is nobody. Raises CredentialsError."""
+
+    async def another(self, refused: User) -> User | None:
+        """Who to be after `refused` was refused, or None where there is nobody else. Raises CredentialsError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A user that was written down, or nobody."""
+
+    known: User | None
+
+    async def user(self) -> User | None:
+        return self.known
+
+    async def another(self, refused: User) -> User | None:  # noqa: ARG002  (what is written down stays)
+        return None
+
+
+class Authorization(Protocol):
+    """What a request says of who we are."""
+
+    async def header(self, scope: str) -> str | None:
+        """The value of the `Authorization` header for a question within `scope`, or None to send none.
+
+        Raises CredentialsError, and RegistryError where a token server refuses or fails.
+        """
+
+    async def renewed(self, scope: str, refused: str | None) -> str | None:
+        """Another header after a 401 to the `refused` one, or None where there is nothing new to try."""
+
+
+class BasicAuthorization:
+    """Every request carries the user's name and password; no challenge is waited for."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
+    async def header(self, scope: str) -> str | None:  # noqa: ARG002  (a password is good for every scope)
+        user = await self._credentials.user()
+        return None if user is None else user.header
+
+    async def renewed(self, scope: str, refused: str | None) -> str | None:  # noqa: ARG002
+        user = await self._credentials.user()
+        if user is not None and user.header == refused:
+            user = await self._credentials.another(user)
+        return None if user is None else user.header

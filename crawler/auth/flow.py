@@ -1,0 +1,118 @@
+"""Which way in: the challenge is learned once from `/v2/`, and answered by the flow that was chosen."""
+
+from collections.abc import Collection
+from enum import Enum, auto
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+from crawler.auth.basic import Authorization, BasicAuthorization, Credentials, Fixed
+from crawler.auth.tokens import BearerAuthorization, TokenServer
+from crawler.errors import CredentialsError, UnexpectedStatus, printable
+from crawler.model import Target, is_loopback
+from crawler.transport import ERROR_CAP, Reply, Request, Transport
+from crawler.wire.challenge import Challenge, read_challenges, usable_challenge
+from crawler.wire.fault import read_fault
+
+NOBODY: Final = Fixed(None)
+"""Credentials for an anonymous crawl: challenges are answered without a user."""
+
+ANYWHERE: Final = ""
+"""The scope of a question that needs none: `/v2/` itself."""
+
+
+class Flow(Enum):
+    """How credentials reach the registry."""
+
+    STRAIGHT = auto()
+    """As Basic on every request: `access-token` and `json-key`."""
+    ANSWER = auto()
+    """As its challenge asks: Basic, or Bearer with a token from its realm."""
+
+
+async def authorize(
+    base: str,
+    target: Target,
+    *,
+    flow: Flow,
+    credentials: Credentials,
+    realms: Collection[str],
+    transport: Transport,
+) -> Authorization:
+    """Ask `base` (the registry's `/v2/`) what it wants to see, in one exchange, and be ready to show it.
+
+    `realms` names hosts besides the registry's own that may see the credentials. Raises CredentialsError where they
+    are refused, cannot be had, or may not go where the challenge sends them; RegistryError where no registry answers.
+    """
+    straight = BasicAuthorization(credentials)
+    if flow is Flow.STRAIGHT:
+        await _knock(base, straight, transport)
+        return straight
+    reply = await transport.fetch(Request(url=base, cap=ERROR_CAP))
+    if reply.status == 200:
+        return straight
+    if reply.status != 401:
+        raise _no_registry(base, reply)
+    challenge = usable_challenge(read_challenges(reply.headers.getall("WWW-Authenticate", ())))
+    if challenge is None:
+        raise CredentialsError(
+            f"{base} answers 401 and names no way in that we know (Basic, or Bearer with a realm): is this a registry?"
+        )
+    if challenge.scheme == "basic":
+        return straight
+    server = TokenServer(_realm(challenge, base, target), challenge.service)
+    user = await credentials.user()
+    if user is not None and not _may_see_credentials(server.realm, target, realms):
+        host = printable(urlsplit(server.realm).netloc)
+        raise CredentialsError(
+            f"{target.registry} sends for tokens to {host}, which is not its own host: "
+            f"credentials go there only where registry.realms names it"
+        )
+    return BearerAuthorization(server, credentials, transport)
+
+
+async def _knock(base: str, authorization: Authorization, transport: Transport) -> None:
+    header = await authorization.header(ANYWHERE)
+    reply = await transport.fetch(Request(url=base, authorization=header, cap=ERROR_CAP))
+    if reply.status == 401 and (header := await authorization.renewed(ANYWHERE, header)) is not None:
+        reply = await transport.fetch(Request(url=base, authorization=header, cap=ERROR_CAP))
+    if reply.status in {401, 403}:
+        said = read_fault(reply.body, reply.status)
+        raise CredentialsError(f"{base} refuses the credentials: {reply.status} {said.code}: {said.message}")
+    if reply.status != 200:
+        raise _no_registry(base, reply)
+
+
+def _no_registry(base: str, reply: Reply) -> UnexpectedStatus:
+    said = read_fault(reply.body, reply.status)
+    return UnexpectedStatus(
+        f"GET {base}", code=said.code, message=f"{said.message} (is this a registry?)", http_status=reply.status
+    )
+
+
+def _realm(challenge: Challenge, base: str, target: Target) -> str:
+    """The realm as an absolute address. Plain http is taken from a registry that was itself configured so."""
+    try:
+        realm = urljoin(base, challenge.realm)
+        address = urlsplit(realm)
+        sound = bool(address.hostname) and address.username is None and (address.port or 1) > 0
+    except ValueError:
+        raise _bad_realm(challenge, target) from None
+    if not sound or address.scheme not in {"https", urlsplit(base).scheme} or not realm.isascii():
+        raise _bad_realm(challenge, target)
+    return address._replace(fragment="").geturl()
+
+
+def _bad_realm(challenge: Challenge, target: Target) -> CredentialsError:
+    return CredentialsError(
+        f"{target.registry} sends for tokens to {printable(challenge.realm)!r}, where we do not go: "
+        f"a realm is an https address without a user"
+    )
+
+
+def _may_see_credentials(realm: str, target: Target, realms: Collection[str]) -> bool:
+    address = urlsplit(realm)
+    host = address.hostname or ""
+    if host == target.host or {host, address.netloc} & set(realms):
+        return True
+    google = target.is_google and Target(host).is_google
+    return google or (target.is_loopback and is_loopback(host))

@@ -1,0 +1,110 @@
+"""Registry tokens: one flight per realm, service and scope, kept until shortly before they expire.
+
+Follows the distribution-spec's token protocol (docs/content/spec/auth/token.md of distribution/distribution).
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
+
+from crawler.auth.basic import Credentials, User
+from crawler.auth.flight import Flights
+from crawler.errors import Denied, MalformedReply, UnexpectedStatus, UnusableReply
+from crawler.transport import TOKEN_CAP, Purpose, Reply, Request, Transport
+from crawler.wire.fault import read_fault
+from crawler.wire.token import Grant, read_grant
+
+KEPT_TOKENS: Final = 8192
+"""More than are ever in use at once; beyond it the oldest go, so that a million repositories need no more memory."""
+
+
+def renewal_margin(lifetime_s: float) -> float:
+    """How many seconds before its end a token is no longer used: it must last through one more exchange."""
+    return min(5.0, lifetime_s / 10)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenServer:
+    """Where a registry sends for tokens: an absolute address, and the service to name there if any."""
+
+    realm: str
+    service: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    header: str
+    good_until: float
+
+
+class BearerAuthorization:
+    """Every request carries a token of its own scope, got from the token server with the user's credentials."""
+
+    def __init__(
+        self,
+        server: TokenServer,
+        credentials: Credentials,
+        transport: Transport,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._server = server
+        self._credentials = credentials
+        self._transport = transport
+        self._clock = clock
+        self._tokens: OrderedDict[str, _Token] = OrderedDict()
+        self._flights: Flights[str, str] = Flights()
+
+    async def header(self, scope: str) -> str | None:
+        token = self._tokens.get(scope)
+        if token is not None and self._clock() < token.good_until:
+            return token.header
+        return await self._flights.join(scope, lambda: self._fetch(scope))
+
+    async def renewed(self, scope: str, refused: str | None) -> str | None:
+        token = self._tokens.get(scope)
+        if token is not None and token.header == refused:
+            del self._tokens[scope]
+        return await self.header(scope)
+
+    async def _fetch(self, scope: str) -> str:
+        asked = self._clock()
+        grant = await self._ask(scope)
+        header = f"Bearer {grant.token}"
+        good_until = asked + grant.lifetime_s - renewal_margin(grant.lifetime_s)
+        self._tokens[scope] = _Token(header, good_until)
+        if len(self._tokens) > KEPT_TOKENS:
+            self._tokens.popitem(last=False)
+        return header
+
+    async def _ask(self, scope: str) -> Grant:
+        query = {"service": self._server.service, "scope": scope}
+        url = f"{self._server.realm}{'&' if '?' in self._server.realm else '?'}" + urlencode(
+            {key: value for key, value in query.items() if value}, safe="/:*"
+        )
+        user = await self._credentials.user()
+        reply = await self._transport.fetch(_token_request(url, user))
+        if reply.status == 401 and user is not None:
+            other = await self._credentials.another(user)
+            if other is not None:
+                reply = await self._transport.fetch(_token_request(url, other))
+        return _read(url, reply)
+
+
+def _token_request(url: str, user: User | None) -> Request:
+    header = None if user is None else user.header
+    return Request(url=url, authorization=header, cap=TOKEN_CAP, purpose=Purpose.TOKEN)
+
+
+def _read(url: str, reply: Reply) -> Grant:
+    asked = f"GET {url}"
+    if reply.status == 200:
+        try:
+            return read_grant(reply.body)
+        except MalformedReply as fault:
+            raise UnusableReply(asked, code="BAD_TOKEN", message=str(fault), http_status=200) from None
+    said = read_fault(reply.body, reply.status)
+    kind = Denied if reply.status in {401, 403} else UnexpectedStatus
+    raise kind(asked, code=said.code, message=f"the token server: {said.message}", http_status=reply.status)

@@ -1,0 +1,5 @@
+"""Flags in, progress on the screen, exit code out: the command `registry-crawler`."""
+
+from crawler.cli.commands import main
+
+__all__ = ["main"]

@@ -1,0 +1,41 @@
+"""What goes to standard error beside the progress: log lines for a person, or for a collector."""
+
+import logging
+import sys
+from typing import TextIO
+
+import structlog
+
+_LEVELS = {0: logging.WARNING, 1: logging.INFO}
+
+
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Writes to whatever standard error is at the moment, so that lines go above a progress bar, not through it."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr
+
+
+def configure(log_format: str, verbosity: int) -> None:
+    """Send our log lines to standard error. Libraries stay at warnings: their debug lines may hold secrets."""
+    time = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    handler = _StandardError()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            foreign_pre_chain=[structlog.stdlib.add_log_level, time, structlog.processors.format_exc_info],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("crawler").setLevel(_LEVELS.get(verbosity, logging.DEBUG))

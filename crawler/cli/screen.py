@@ -1,0 +1,121 @@
+"""What a person sees of a run: how far it is, and in the end whether it can be trusted."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+import anyio
+
+from crawler.config import STANDARD_STREAM, Config
+from crawler.model import Outcome, Record, Requests, RunManifest, Verdict
+from crawler.run import Crawl, Progress
+
+_BAR_EVERY_S = 0.2
+_LINE_EVERY_S = 10.0
+
+
+@asynccontextmanager
+async def progress_shown(crawl: Crawl, *, wanted: bool) -> AsyncIterator[None]:
+    """Show a run's progress on standard error while the block runs: a bar on a terminal, elsewhere plain lines."""
+    if not wanted:
+        yield
+        return
+    show = _bar if sys.stderr.isatty() else _lines
+    async with anyio.create_task_group() as group:
+        group.start_soon(show, crawl)
+        yield
+        group.cancel_scope.cancel()
+
+
+async def _lines(crawl: Crawl) -> None:
+    before = crawl.progress
+    while True:
+        await anyio.sleep(_LINE_EVERY_S)
+        now = crawl.progress
+        print(
+            f"{datetime.now().astimezone():%H:%M:%S} {crawl.target}: {_state(before, now)}", file=sys.stderr, flush=True
+        )
+        before = now
+
+
+async def _bar(crawl: Crawl) -> None:
+    from rich.console import Console
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    bar = Bar(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[state]}", markup=False),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task(str(crawl.target), total=None, state="")
+        before = crawl.progress
+        while True:
+            await anyio.sleep(_BAR_EVERY_S)
+            now = crawl.progress
+            total = now.known if now.walked else None
+            bar.update(task, completed=now.done, total=total, state=_state(before, now))
+            before = now
+
+
+def _state(before: Progress, now: Progress) -> str:
+    """Repositories done and known, exchanges per second, failures, time left."""
+    seconds = max(now.seconds - before.seconds, 1e-3)
+    known = f"{now.known:,}" if now.walked else f"{now.known:,} so far"
+    words = [
+        f"{now.done:,} of {known} repositories",
+        f"{(now.exchanges - before.exchanges) / seconds:,.0f} exchanges/s",
+        f"{now.unwell:,} failed or denied",
+    ]
+    if now.walked and now.done:
+        left = (now.known - now.done) * now.seconds / now.done
+        words.append(f"about {timedelta(seconds=round(left))} left")
+    return ", ".join(words)
+
+
+def summary(crawl: Crawl, manifest: RunManifest, config: Config) -> str:
+    """The run at a glance: the verdict and why, the counts, the price, and where the snapshot lies."""
+    counts, requests = manifest.counts, manifest.requests
+    seconds = max(crawl.progress.seconds, 1e-3)
+    outcomes = ", ".join(f"{getattr(counts, outcome):,} {outcome}" for outcome in Outcome)
+    verdict = "COMPLETE" if manifest.verdict is Verdict.COMPLETE else "PARTIAL"
+    lines = [f"{verdict}: {manifest.target}, {_duration(seconds)}"]
+    lines += [f"  because      {reason}" for reason in manifest.reasons]
+    lines += [
+        f"  repositories {counts.repositories:,}: {outcomes}",
+        f"  contents     {counts.tags:,} tags, {counts.images:,} images",
+        f"  discovery    {manifest.discovery.evidence}",
+        f"  exchanges    {_price(requests)}, {requests.total / seconds:,.0f}/s",
+        f"  pace         {_pace(crawl, config)}",
+    ]
+    lines += [f"  for example  {_trouble(record)}" for record in crawl.troubles]
+    if config.output.path != STANDARD_STREAM:
+        lines.append(f"  snapshot     {config.output.path / manifest.folder}")
+    return "\n".join(lines)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
+
+
+def _price(requests: Requests) -> str:
+    parts = f"{requests.token:,} for tokens, {requests.retries:,} retries, {requests.throttled:,} throttled"
+    return f"{requests.total:,} ({parts})"
+
+
+def _pace(crawl: Crawl, config: Config) -> str:
+    at_once = f"{config.limits.concurrency} at once"
+    if crawl.quota is None:
+        return f"{at_once}, no rate limit"
+    quota = crawl.quota
+    return f"{at_once}, {quota.count / quota.seconds:,.4g}/s: {quota.whose}"
+
+
+def _trouble(record: Record) -> str:
+    said = f": {record.error.code}: {record.error.message}" if record.error else f": {record.suspect}"
+    return f"{record.outcome} {record.repository}{said}"

@@ -1,0 +1,101 @@
+"""What can go wrong, as one tree.
+
+    CrawlerError
+    ├── ConfigError          the command line, the environment or the file; every mistake at once
+    ├── CredentialsError     who we are: a key that cannot be read, or that nobody accepts
+    ├── MalformedReply       bytes or headers that are not what the protocol says (raised by `wire/`, which
+    │                        does not know who sent them; `registry.py` turns it into an UnusableReply)
+    ├── RegistryError        one question to a registry came to nothing; says what was asked and what came back
+    │   ├── Unreachable      no whole answer: name, connection, TLS, time-out, a body that broke off
+    │   ├── UnsafeAddress    a link, realm or redirect that we do not follow
+    │   ├── UnusableReply    an answer that cannot be read, or is larger than we read
+    │   ├── Denied           401 or 403, after a fresh token
+    │   ├── Missing          404
+    │   └── UnexpectedStatus any other status, after the retries
+    └── SnapshotError        the disk: an output folder that cannot be written, a run that cannot be resumed
+        └── OutputClosed     whoever read our standard output has gone
+
+A repository's error becomes its record (`Record.error`); a run's error reaches the caller.
+"""
+
+from collections.abc import Sequence
+
+
+class CrawlerError(Exception):
+    """The root: catch this to catch everything that the crawler raises on purpose."""
+
+
+class ConfigError(CrawlerError):
+    """Mistakes in what the user wrote, each one line that names the file and line, variable or flag, and the key."""
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(self.mistakes))
+
+
+class CredentialsError(CrawlerError):
+    """Credentials that cannot be loaded, or that their issuer or the registry refused."""
+
+
+class MalformedReply(CrawlerError):
+    """A reply that breaks the protocol; its text says how, without saying who."""
+
+
+class RegistryError(CrawlerError):
+    """One question to a registry that came to nothing.
+
+    `asked` is the question ("GET https://…"), `code` the registry's own error code or ours where it gave none,
+    `message` its words, escaped and capped, `http_status` None where no answer came.
+    """
+
+    def __init__(self, asked: str, *, code: str, message: str, http_status: int | None = None) -> None:
+        self.asked = asked
+        self.code = code
+        self.message = message
+        self.http_status = http_status
+        status = "" if http_status is None else f"{http_status} "
+        super().__init__(f"{asked}: {status}{code}: {message}")
+
+
+class Unreachable(RegistryError):
+    """No whole answer came."""
+
+
+class UnsafeAddress(RegistryError):
+    """The answer pointed to an address that we do not follow."""
+
+
+class UnusableReply(RegistryError):
+    """The answer came, and cannot be used."""
+
+
+class Denied(RegistryError):
+    """The registry knows us too little, even with a fresh token."""
+
+
+class Missing(RegistryError):
+    """The registry does not have what was asked for."""
+
+
+class UnexpectedStatus(RegistryError):
+    """A status that means neither success, nor missing, nor denied."""
+
+
+class SnapshotError(CrawlerError):
+    """The run's folder could not be made, written, published or resumed."""
+
+
+class OutputClosed(SnapshotError):
+    """The reader of standard output has gone (`| head`): nothing is wrong, and there is nobody to write for."""
+
+
+def printable(text: str, limit: int = 300) -> str:
+    r"""A stranger's text, fit for a terminal, a log or a record.
+
+    Control, bidi, zero-width and lone surrogate characters become escapes (`\x1b`, `\u202e`), and what is beyond
+    `limit` characters is cut.
+    """
+    cut = text if len(text) <= limit else text[: limit - 1] + "…"
+    if cut.isprintable():
+        return cut
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)

@@ -1,0 +1,285 @@
+"""The values that flow through a crawl: frozen, and checked where they are made."""
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final, Self
+from urllib.parse import quote
+
+VERSION: Final = "0.1.0"
+"""The version of the tool, as run.json names it."""
+
+SCHEMA: Final = 1
+"""The version of the record and of run.json."""
+
+MAX_NAME_LENGTH: Final = 255
+
+# distribution-spec, "Pulling manifests": the grammar of <name> and of a <reference> that is a tag
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_NAME = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
+_GOOGLE_HOST = re.compile(r"(?:.+\.)?gcr\.io|.+\.pkg\.dev")
+
+
+class RepositoryName(str):
+    """A repository's full name on its host, known to fit the specification's grammar.
+
+    Raises ValueError for any other text, so that a stranger's string never enters a URL, a path or a header.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
+        if len(text) > MAX_NAME_LENGTH:
+            raise ValueError(f"a repository name has at most {MAX_NAME_LENGTH} characters")
+        if _NAME.fullmatch(text) is None:
+            raise ValueError("not a repository name")
+        return super().__new__(cls, text)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a snapshot is of: a registry's host, with its port if any, and maybe a prefix of repository names."""
+
+    registry: str
+    prefix: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `HOST[:PORT][/PREFIX]`. Raises ValueError with the reason."""
+        if "://" in text:
+            raise ValueError("give HOST[:PORT][/PREFIX] without a scheme (plain http is --plain-http)")
+        registry, _, prefix = text.partition("/")
+        registry, prefix = registry.lower(), prefix.rstrip("/")
+        host, port = _split_port(registry)
+        if _HOST.fullmatch(host) is None:
+            raise ValueError(f"{host!r} is not a host; a target is HOST[:PORT][/PREFIX]")
+        if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
+            raise ValueError(f"{port!r} is not a port")
+        if prefix:
+            RepositoryName(prefix)
+        return cls(registry, prefix)
+
+    @property
+    def host(self) -> str:
+        """The host alone, an IPv6 address without its brackets."""
+        return _split_port(self.registry)[0].strip("[]")
+
+    @property
+    def is_google(self) -> bool:
+        """Whether Google answers here: gcr.io and its regions, and Artifact Registry."""
+        return _GOOGLE_HOST.fullmatch(self.host) is not None
+
+    @property
+    def is_loopback(self) -> bool:
+        return is_loopback(self.host)
+
+    def covers(self, name: str) -> bool:
+        """Whether a repository of that name lies under the prefix."""
+        return not self.prefix or name == self.prefix or name.startswith(f"{self.prefix}/")
+
+    def __str__(self) -> str:
+        return f"{self.registry}/{self.prefix}" if self.prefix else self.registry
+
+
+def _split_port(registry: str) -> tuple[str, str]:
+    host, colon, port = registry.rpartition(":")
+    if not colon or registry.endswith("]"):
+        return registry, ""
+    return host, port or ":"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, by name or address, is this machine itself."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `count` exchanges in any `seconds`."""
+
+    count: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.count / self.seconds:.4g}/s"
+
+
+class Outcome(StrEnum):
+    """What became of one repository."""
+
+    OK = "ok"
+    MISSING = "missing"
+    DENIED = "denied"
+    FAILED = "failed"
+    INVALID = "invalid"
+
+
+class Verdict(StrEnum):
+    """Whether a snapshot may be taken for the whole registry."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What a registry, or we in its place, say of a failed question: `message` is escaped and capped."""
+
+    code: str
+    http_status: int | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One manifest of a repository, as a listing tells it. Times are RFC 3339 UTC with milliseconds, or None."""
+
+    digest: str
+    tags: tuple[str, ...]
+    media_type: str | None
+    size_bytes: int | None
+    created_at: str | None
+    uploaded_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What tags/list answered: `images` and `children` are None where this registry does not tell them."""
+
+    tags: tuple[str, ...]
+    images: tuple[Image, ...] | None = None
+    children: tuple[str, ...] | None = None
+    suspect: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One repository of the snapshot, field by field one JSON line."""
+
+    schema: int
+    run_id: str
+    registry: str
+    repository: str
+    outcome: Outcome
+    tags: tuple[str, ...]
+    images: tuple[Image, ...] | None
+    children: tuple[str, ...] | None
+    suspect: str | None
+    error: Fault | None
+    observed_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """How discovery ended: `complete` is True only with proof, and `text` says in words what the proof is or lacks."""
+
+    complete: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discovered:
+    """`run.json`'s account of where the names came from."""
+
+    method: str
+    pages: int
+    repositories: int
+    complete: bool
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How many of everything a run recorded. `repositories` is the sum of the five outcomes."""
+
+    repositories: int = 0
+    ok: int = 0
+    missing: int = 0
+    denied: int = 0
+    failed: int = 0
+    invalid: int = 0
+    suspect: int = 0
+    tags: int = 0
+    images: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requests:
+    """What a run cost. `bytes` are bodies as decompressed; `wait_s` sums the seconds spent waiting for the pace."""
+
+    total: int = 0
+    token: int = 0
+    retries: int = 0
+    throttled: int = 0
+    bytes: int = 0
+    wait_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotFile:
+    """One data file of a snapshot; `bytes` and `sha256` are of the file as it lies there, compressed or not."""
+
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slow:
+    """How long one repository took, waiting included."""
+
+    repository: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """Who wrote the snapshot."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunManifest:
+    """A run's account of itself: `run.json`, field by field. `reasons` is empty when the verdict is complete."""
+
+    schema: int
+    run_id: str
+    target: str
+    registry: str
+    tool: Tool
+    started_at: str
+    finished_at: str
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    discovery: Discovered
+    counts: Counts
+    requests: Requests
+    files: tuple[SnapshotFile, ...]
+    config: dict[str, Any] = field(hash=False)
+    slowest: tuple[Slow, ...]
+
+    @property
+    def folder(self) -> str:
+        """Where the snapshot lies, relative to the output folder."""
+        return snapshot_folder(self.registry, self.started_at, self.run_id)
+
+
+def snapshot_folder(registry: str, started_at: str, run_id: str) -> str:
+    """`registry=…/date=…/run=…`, by which table loaders partition; the `:` of a port is written `%3A`."""
+    return f"registry={quote(registry, safe='[]')}/date={started_at[:10]}/run={run_id}"
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds: `2026-11-23T02:00:00.000Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,231 @@
+"""Names in, records out: walk, work and write, joined by bounded streams.
+
+One task walks the discovery's pages, a fixed crew lists repositories, one task writes. Every name ends in one record.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from heapq import heappush, heappushpop
+from typing import Final, TypeVar
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from crawler.discovery import Discovery
+from crawler.discovery.selection import Selection
+from crawler.errors import CredentialsError, Denied, Missing, RegistryError, printable
+from crawler.model import (
+    SCHEMA,
+    Counts,
+    Fault,
+    Listing,
+    Outcome,
+    Record,
+    RepositoryName,
+    Slow,
+    timestamp,
+)
+from crawler.registry import Registry
+from crawler.sinks import Sink
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+NAMES_AHEAD: Final = 1024
+"""Names that wait for a worker: about a page, so that the crew stays busy while the next page is on its way."""
+
+RECORDS_AHEAD: Final = 256
+"""Records that wait for the writer; it takes all that are there at once."""
+
+SLOWEST_KEPT: Final = 10
+TROUBLES_KEPT: Final = 3
+
+_NOTHING: Final = Listing(tags=())
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run knows of itself while it goes on: `known` names so far, and all there are once `walked`."""
+
+    known: int = 0
+    walked: bool = False
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    suspect: int = 0
+    tags: int = 0
+    images: int = 0
+    troubles: list[Record] = field(default_factory=list)
+    _slowest: list[tuple[float, str]] = field(default_factory=list)
+
+    @property
+    def done(self) -> int:
+        return self.outcomes.total()
+
+    @property
+    def counts(self) -> Counts:
+        return Counts(
+            repositories=self.done,
+            suspect=self.suspect,
+            tags=self.tags,
+            images=self.images,
+            **{outcome.value: self.outcomes[outcome] for outcome in Outcome},
+        )
+
+    @property
+    def slowest(self) -> tuple[Slow, ...]:
+        """The repositories that took longest, the slowest first."""
+        ranked = sorted(self._slowest, reverse=True)
+        return tuple(Slow(repository=name, seconds=round(seconds, 3)) for seconds, name in ranked)
+
+    def count(self, records: Sequence[Record]) -> None:
+        for record in records:
+            self.outcomes[record.outcome] += 1
+            self.suspect += record.suspect is not None
+            self.tags += len(record.tags)
+            self.images += len(record.images or ())
+            if len(self.troubles) < TROUBLES_KEPT and _makes_partial(record):
+                self.troubles.append(record)
+
+    def timed(self, repository: str, seconds: float) -> None:
+        if len(self._slowest) < SLOWEST_KEPT:
+            heappush(self._slowest, (seconds, repository))
+        elif seconds > self._slowest[0][0]:
+            heappushpop(self._slowest, (seconds, repository))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheduler:
+    """One crawl of one registry. `run` may be called once; it raises what ends a run, in an ExceptionGroup."""
+
+    run_id: str
+    registry_name: str
+    discovery: Discovery
+    selection: Selection
+    registry: Registry
+    sink: Sink
+    concurrency: int
+    tally: Tally
+
+    async def run(self) -> None:
+        send_name, names = anyio.create_memory_object_stream[RepositoryName](NAMES_AHEAD)
+        send_record, records = anyio.create_memory_object_stream[Record](RECORDS_AHEAD)
+        async with anyio.create_task_group() as crew:
+            crew.start_soon(self._write, records)
+            crew.start_soon(self._walk, send_name, send_record.clone())
+            for _ in range(self.concurrency):
+                crew.start_soon(self._work, names.clone(), send_record.clone())
+            names.close()
+            send_record.close()
+
+    async def _walk(
+        self, names: MemoryObjectSendStream[RepositoryName], records: MemoryObjectSendStream[Record]
+    ) -> None:
+        async with names, records:
+            async for page in self.discovery.pages():
+                for name in filter(self.selection.wants, page):
+                    self.tally.known += 1
+                    try:
+                        repository = RepositoryName(name)
+                    except ValueError as fault:
+                        await records.send(self._invalid(name, str(fault)))
+                    else:
+                        await _send(names, repository)
+        self.tally.walked = True
+
+    async def _work(
+        self, names: MemoryObjectReceiveStream[RepositoryName], records: MemoryObjectSendStream[Record]
+    ) -> None:
+        async with names, records:
+            while (name := await _receive(names)) is not None:
+                began = time.monotonic()
+                record = await self._record(name)
+                self.tally.timed(name, time.monotonic() - began)
+                await _send(records, record)
+
+    async def _write(self, records: MemoryObjectReceiveStream[Record]) -> None:
+        async with records:
+            while (first := await _receive(records)) is not None:
+                batch = [first, *_waiting(records)]
+                await self.sink.write(batch)
+                self.tally.count(batch)
+
+    async def _record(self, name: RepositoryName) -> Record:
+        try:
+            return self._entry(name, Outcome.OK, await self.registry.listing(name), None)
+        except Missing as error:
+            return self._entry(name, Outcome.MISSING, _NOTHING, _fault(error))
+        except Denied as error:
+            return self._entry(name, Outcome.DENIED, _NOTHING, _fault(error))
+        except RegistryError as error:
+            log.warning("%s", error)
+            return self._entry(name, Outcome.FAILED, _NOTHING, _fault(error))
+        except CredentialsError as error:
+            log.warning("%s: %s", name, error)
+            fault = Fault(code="CREDENTIALS", http_status=None, message=printable(str(error)))
+            return self._entry(name, Outcome.FAILED, _NOTHING, fault)
+
+    def _invalid(self, name: str, why: str) -> Record:
+        fault = Fault(code="NAME_INVALID", http_status=None, message=why)
+        return self._entry(printable(name), Outcome.INVALID, _NOTHING, fault)
+
+    def _entry(self, name: str, outcome: Outcome, listing: Listing, error: Fault | None) -> Record:
+        return Record(
+            schema=SCHEMA,
+            run_id=self.run_id,
+            registry=self.registry_name,
+            repository=name,
+            outcome=outcome,
+            tags=listing.tags,
+            images=listing.images,
+            children=listing.children,
+            suspect=listing.suspect,
+            error=error,
+            observed_at=timestamp(datetime.now(UTC)),
+        )
+
+
+def _makes_partial(record: Record) -> bool:
+    return record.outcome in {Outcome.DENIED, Outcome.FAILED} or record.suspect is not None
+
+
+def _fault(error: RegistryError) -> Fault:
+    return Fault(code=error.code, http_status=error.http_status, message=error.message)
+
+
+# anyio's streams take a turn of the event loop for every item that they await, which costs more than a listing's
+# parsing: so what is there is taken at once, and awaited only where it would block.
+
+
+async def _send(stream: MemoryObjectSendStream[T], item: T) -> None:
+    try:
+        stream.send_nowait(item)
+    except anyio.WouldBlock:
+        await stream.send(item)
+
+
+async def _receive(stream: MemoryObjectReceiveStream[T]) -> T | None:
+    """The next item, or None at the end."""
+    try:
+        return stream.receive_nowait()
+    except anyio.WouldBlock:
+        pass
+    except anyio.EndOfStream:
+        return None
+    try:
+        return await stream.receive()
+    except anyio.EndOfStream:
+        return None
+
+
+def _waiting(stream: MemoryObjectReceiveStream[T]) -> list[T]:
+    """All that waits in the stream now."""
+    items = []
+    try:
+        while True:
+            items.append(stream.receive_nowait())
+    except (anyio.WouldBlock, anyio.EndOfStream):
+        return items

@@ -1,0 +1,59 @@
+"""Records as JSON lines, into a file or down a pipe."""
+
+import os
+from collections.abc import Sequence
+from typing import BinaryIO, Final
+
+import anyio.to_thread
+import orjson
+
+from crawler.errors import OutputClosed, SnapshotError
+from crawler.model import Record
+
+_WORTH_A_THREAD: Final = 1024**2
+"""From this many bytes on a slow disk would be felt by every exchange under way."""
+
+
+def encode(records: Sequence[Record]) -> bytes:
+    """The records as whole lines, their keys in the contract's order."""
+    return b"".join([orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records])
+
+
+class JsonLinesFile:
+    """An unbuffered file: when `write` returns the lines are the kernel's, and outlive this process."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    async def write(self, records: Sequence[Record]) -> None:
+        lines = encode(records)
+        try:
+            if len(lines) < _WORTH_A_THREAD:
+                _write_all(self._file, lines)
+            else:
+                await anyio.to_thread.run_sync(_write_all, self._file, lines)
+        except OSError as fault:
+            raise SnapshotError(f"{self._file.name}: cannot be written: {os.strerror(fault.errno or 0)}") from None
+
+
+class JsonLinesPipe:
+    """A pipe, whose reader may be slow, or go."""
+
+    def __init__(self, pipe: BinaryIO) -> None:
+        self._pipe = pipe
+
+    async def write(self, records: Sequence[Record]) -> None:
+        try:
+            await anyio.to_thread.run_sync(_write_all, self._pipe, encode(records))
+        except BrokenPipeError:
+            raise OutputClosed("whoever read the records has gone") from None
+        except OSError as fault:
+            raise SnapshotError(f"standard output cannot be written: {os.strerror(fault.errno or 0)}") from None
+
+
+def _write_all(file: BinaryIO, lines: bytes) -> None:
+    """Write every byte: an unbuffered file may take fewer than it is given."""
+    rest = memoryview(lines)
+    while rest:
+        rest = rest[file.write(rest) :]
+    file.flush()

@@ -1,0 +1,55 @@
+"""`WWW-Authenticate`: what a registry wants to see before it answers (RFC 9110 §11.6.1, RFC 6750)."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+_WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_SCHEME = re.compile(rf"[\s,]*({_WORD})(?=[\s,]|$)(?!\s*=)")
+# A bare value may hold "/" and ":" (some send realm=https://… unquoted), so it ends at a comma or a space only.
+_PARAMETER = re.compile(rf'[\s,]*({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)(?:"|$)|([^\s,"]*))', re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """One challenge: the scheme in lower case, and its parameters by their names in lower case."""
+
+    scheme: str
+    parameters: Mapping[str, str]
+
+    @property
+    def realm(self) -> str:
+        """For Bearer the address of the token server, maybe relative; "" where it is missing."""
+        return self.parameters.get("realm", "")
+
+    @property
+    def service(self) -> str | None:
+        """The service to name in a token request, or None: Artifact Registry's `/v2/` and OpenShift name none."""
+        return self.parameters.get("service") or None
+
+
+def read_challenges(values: Iterable[str]) -> tuple[Challenge, ...]:
+    """Every challenge of every `WWW-Authenticate` header, in order. What cannot be read is passed over."""
+    return tuple(challenge for value in values for challenge in _challenges(value))
+
+
+def _challenges(value: str) -> Iterable[Challenge]:
+    position = 0
+    while scheme := _SCHEME.match(value, position):
+        parameters: dict[str, str] = {}
+        position = scheme.end()
+        while parameter := _PARAMETER.match(value, position):
+            key, quoted, bare = parameter.groups()
+            parameters.setdefault(key.lower(), bare if quoted is None else _ESCAPED.sub(r"\1", quoted))
+            position = parameter.end()
+        # Negotiate's and NTLM's blobs (token68) are no parameters: go on behind the next comma.
+        comma = value.find(",", position)
+        position = len(value) if comma < 0 else comma
+        yield Challenge(scheme[1].lower(), MappingProxyType(parameters))
+
+
+def usable_challenge(challenges: Iterable[Challenge]) -> Challenge | None:
+    """The first challenge that we can answer: Bearer with a realm, or Basic."""
+    return next((c for c in challenges if c.scheme == "basic" or (c.scheme == "bearer" and c.realm)), None)

@@ -1,0 +1,50 @@
+"""`Link`: where a list goes on (RFC 8288; distribution-spec, "Listing Tags"). The address is a stranger's."""
+
+import re
+from collections.abc import Iterable
+from urllib.parse import quote, unquote, urljoin, urlsplit
+
+from crawler.errors import MalformedReply
+
+# A link's parameters end at the next comma that no quotes hold.
+_LINK = re.compile(r'<([^<>]*)>((?:"(?:[^"\\]|\\.)*"|[^"<,])*)', re.DOTALL)
+_PARAMETER = re.compile(r';\s*([^=;\s"]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*)))?', re.DOTALL)
+
+
+def next_link(values: Iterable[str]) -> str | None:
+    """The target of the first link whose relation is `next`, as it stands there, or None."""
+    for value in values:
+        for target, parameters in _LINK.findall(value):
+            if "next" in _relations(parameters):
+                return str(target).strip()
+    return None
+
+
+def _relations(parameters: str) -> list[str]:
+    for name, quoted, bare in _PARAMETER.findall(parameters):
+        if name.lower() == "rel":
+            return str(quoted or bare).lower().split()  # only the first rel counts: RFC 8288 §3.3
+    return []
+
+
+def next_address(link: str, requested: str) -> str:
+    """The address of the page after the one at `requested`.
+
+    A next page is the same list with another cursor, so all that is taken from the link is its query. That keeps the
+    request on the registry's own origin, and mends links that name a wrong host (Nexus) or lose the path's prefix
+    (Artifactory) behind a proxy. Raises MalformedReply for a link that leads to anything but the same list.
+    """
+    here = urlsplit(requested)
+    try:
+        target = urlsplit(urljoin(requested, link))
+    except ValueError as fault:
+        raise MalformedReply(f"the next link is no address: {fault}") from None
+    if target.scheme not in {"http", "https"} or _endpoint(target.path) != _endpoint(here.path):
+        raise MalformedReply("the next link leads away from the list that it should continue")
+    # zot leaves its cursor unencoded; what is encoded already stays as it is
+    return here._replace(query=quote(target.query, safe="%/?:@!$&'()*+,;=-._~")).geturl()
+
+
+def _endpoint(path: str) -> str:
+    """What the specification defines of a path: all from the last `/v2/` on."""
+    return unquote(path).rpartition("/v2/")[2]
