@@ -67,9 +67,7 @@ class Reader:
                 next_url=response.links.get("next", {}).get("url"),
             )
 
-    async def token_answer(
-        self, *scopes: str, password: str | None = None, user: str | None = None
-    ) -> Answer:
+    async def token_answer(self, *scopes: str, password: str | None = None, user: str | None = None) -> Answer:
         assert self.registry.token_server
         url = URL(self.registry.token_server.realm).with_query(service=SERVICE, scope=scopes)
         basic = aiohttp.encode_basic_auth(user, password) if user and password else None
@@ -351,6 +349,4 @@ def test_grants(asked, granted):
     allowed = [Scope.parse(scope) for scope in account.scopes]
     denied = frozenset({"team/denied"})
 
-    assert grant([Scope.parse(asked)], allowed=allowed, denied=denied) == [
-        Scope.parse(one) for one in granted
-    ]
+    assert grant([Scope.parse(asked)], allowed=allowed, denied=denied) == [Scope.parse(one) for one in granted]

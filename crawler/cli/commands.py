@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, Never
@@ -101,6 +102,7 @@ def crawl(
     plain_http: Annotated[bool | None, typer.Option(help="Speak http; by default to this machine only")] = None,
     ca_file: Annotated[Path | None, typer.Option(help="CA certificates in PEM, instead of the system's")] = None,
     progress: Annotated[bool | None, typer.Option(help="A bar on a terminal, elsewhere a line every 10 s")] = None,
+    show: Annotated[int, typer.Option(metavar="N", help="Show that many records of the snapshot")] = 0,
     log_format: Annotated[LogFormat, typer.Option(help="On standard error")] = LogFormat.TEXT,
     verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="Say more; twice: every exchange")] = 0,
 ) -> None:
@@ -131,7 +133,8 @@ def crawl(
         settings = Config.load(config, targets=targets or (), flags=flags)
     except ConfigError as mistakes:
         _complain(mistakes, BAD_USAGE)
-    raise typer.Exit(_in_a_loop(_crawl_each, settings, progress is not False))
+    look = _Look(progress=progress is not False, records=show)
+    raise typer.Exit(_in_a_loop(_crawl_each, settings, look))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -140,14 +143,16 @@ def demo(
     repositories: Annotated[int, typer.Option(help="How many it holds")] = 2000,
 ) -> None:
     """Crawl an embedded Google registry, started for the occasion; takes every option of crawl."""
-    with (
-        tempfile.TemporaryDirectory(prefix="registry-crawler-demo-") as folder,
-        _embedded(repositories, Path(folder) / "key.json") as registry,
-    ):
-        arguments = ["crawl", registry, "--key-file", str(Path(folder) / "key.json"), *context.args]
-        print(f"an embedded Google registry of {repositories:,} repositories listens at {registry}")
-        print(f"registry-crawler {' '.join(arguments)}\n", flush=True)
-        app(arguments)
+    with tempfile.TemporaryDirectory(prefix="registry-crawler-") as folder:
+        key_file = Path(folder) / "key.json"
+        with _embedded(repositories, key_file) as registry:
+            arguments = [registry, "--key-file", str(key_file), *context.args, "--show", "2"]
+            print(
+                f"an embedded Google registry of {repositories:,} repositories listens at {registry}", file=sys.stderr
+            )
+            print(f"registry-crawler crawl {' '.join(arguments)}\n", file=sys.stderr)
+            code = app(["crawl", *arguments], standalone_mode=False)
+    raise typer.Exit(code)
 
 
 @contextmanager
@@ -193,13 +198,21 @@ def _has_uvloop() -> bool:
     return True
 
 
-async def _crawl_each(config: Config, progress: bool) -> int:  # noqa: FBT001  (anyio.run passes by position)
-    codes = [await _crawl_one(Crawl(config, registry), config, progress=progress) for registry in config.registry]
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What is shown of each run beside its summary."""
+
+    progress: bool
+    records: int
+
+
+async def _crawl_each(config: Config, look: _Look) -> int:
+    codes = [await _crawl_one(Crawl(config, registry), config, look) for registry in config.registry]
     return next(code for code in _WORST_FIRST if code in codes)
 
 
-async def _crawl_one(run: Crawl, config: Config, *, progress: bool) -> int:
-    async with screen.progress_shown(run, wanted=progress):
+async def _crawl_one(run: Crawl, config: Config, look: _Look) -> int:
+    async with screen.progress_shown(run, wanted=look.progress):
         end = await _end_of(run)
     if isinstance(end, OutputClosed):
         return COMPLETE
@@ -208,6 +221,9 @@ async def _crawl_one(run: Crawl, config: Config, *, progress: bool) -> int:
         return COULD_NOT_RUN
     streamed = config.output.path == STANDARD_STREAM
     print(screen.summary(run, end, config), file=sys.stderr if streamed else sys.stdout, flush=True)
+    if not streamed:
+        for line in screen.examples(config.output.path / end.folder, end, look.records):
+            print(line)
     return COMPLETE if end.verdict is Verdict.COMPLETE else PARTIAL
 
 

@@ -4,8 +4,10 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import anyio
+import orjson
 
 from crawler.config import STANDARD_STREAM, Config
 from crawler.model import Outcome, Record, Requests, RunManifest, Verdict
@@ -13,6 +15,7 @@ from crawler.run import Crawl, Progress
 
 _BAR_EVERY_S = 0.2
 _LINE_EVERY_S = 10.0
+_SHORT = 700
 
 
 @asynccontextmanager
@@ -119,3 +122,19 @@ def _pace(crawl: Crawl, config: Config) -> str:
 def _trouble(record: Record) -> str:
     said = f": {record.error.code}: {record.error.message}" if record.error else f": {record.suspect}"
     return f"{record.outcome} {record.repository}{said}"
+
+
+def examples(snapshot: Path, manifest: RunManifest, count: int) -> list[str]:
+    """Up to `count` records of an uncompressed snapshot, each of another outcome and short enough to read."""
+    found: dict[str, str] = {}
+    for file in manifest.files:
+        if Path(file.name).suffix != ".jsonl":
+            continue
+        with (snapshot / file.name).open(encoding="utf-8") as lines:
+            for line in lines:
+                if len(found) == count:
+                    break
+                record = orjson.loads(line)
+                if len(line) < _SHORT and (record["tags"] or record["error"]):
+                    found.setdefault(record["outcome"], line.rstrip())
+    return list(found.values())

@@ -1,0 +1,99 @@
+"""What every exchange goes through, whatever it asks for: counts, weather, and the form of an error."""
+
+import asyncio
+import socket
+import struct
+from collections import Counter
+from collections.abc import Mapping
+
+import orjson
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from crawler.emulator.refusals import OAuthRefusal, Refusal
+from crawler.emulator.weather import Fate, Weather
+
+OAUTH = "oauth"
+REGISTRY_KINDS = ("ping", "catalog", "token", "listing")
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER for no time: close() sends RST instead of FIN
+
+
+class Exchanges:
+    """Counts and spoils the exchanges of routes named after a kind; other routes pass untouched."""
+
+    def __init__(self, weather: Weather) -> None:
+        self.counts = Counter(dict.fromkeys((*REGISTRY_KINDS, OAUTH, "throttled", "faults"), 0))
+        self._weather = weather
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        kind = request.match_info.route.name
+        if kind is None:
+            return await handler(request)
+        self.counts[kind] += 1
+        latency_s = self._weather.latency_s()
+        if latency_s:
+            await asyncio.sleep(latency_s)
+        if kind == OAUTH:
+            return await _oauth_answer(request, handler)
+        return await self._with_faults(request, handler)
+
+    async def _with_faults(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        fate = self._weather.fate()
+        if fate is Fate.SERVED:
+            return await _registry_answer(request, handler)
+        if fate is Fate.THROTTLED:
+            self.counts["throttled"] += 1
+            return _error(Refusal(429, "TOOMANYREQUESTS", "Quota exceeded for requests.", headers={"Retry-After": "1"}))
+        self.counts["faults"] += 1
+        if fate is Fate.RESET:
+            return _reset(request)
+        if fate is Fate.TRUNCATED:
+            return await _truncated(request, await _registry_answer(request, handler))
+        return _error(Refusal(503, "UNAVAILABLE", "The service is currently unavailable."))
+
+
+def json_response(body: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(body=orjson.dumps(body), status=status, content_type="application/json", headers=headers)
+
+
+async def _oauth_answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except OAuthRefusal as refusal:
+        return json_response({"error": refusal.error, "error_description": str(refusal)}, status=400)
+
+
+async def _registry_answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        answer = await handler(request)
+    except Refusal as refusal:
+        answer = _error(refusal)
+    answer.headers["Docker-Distribution-API-Version"] = "registry/2.0"
+    return answer
+
+
+def _error(refusal: Refusal) -> web.Response:
+    body = {"errors": [{"code": refusal.code, "message": refusal.message}]}
+    return json_response(body, status=refusal.status, headers=refusal.headers)
+
+
+def _reset(request: web.Request) -> web.Response:
+    transport = request.transport
+    if transport is not None:  # else the client was quicker
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        transport.abort()
+    return web.Response()  # goes nowhere
+
+
+async def _truncated(request: web.Request, whole: web.StreamResponse) -> web.StreamResponse:
+    assert isinstance(whole, web.Response)
+    assert isinstance(whole.body, bytes)
+    broken = web.StreamResponse(status=whole.status, headers=whole.headers)
+    broken.content_length = len(whole.body)
+    await broken.prepare(request)
+    await broken.write(whole.body[: len(whole.body) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return broken

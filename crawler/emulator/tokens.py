@@ -1,0 +1,61 @@
+"""Registry tokens: short-lived, bound to one scope, and carrying all that is known of them."""
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import jwt
+
+from crawler.emulator.refusals import Unauthenticated
+
+_ALGORITHM = "HS256"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryGrant:
+    """What a registry token stands for: its one scope, and the OAuth scopes of those who asked for it."""
+
+    scope: str
+    oauth_scopes: frozenset[str]
+
+
+class RegistryTokens:
+    """Signed with a secret of their own, so none is stored. `clock` tells seconds since the epoch."""
+
+    def __init__(self, *, lifetime_s: int, clock: Callable[[], float] = time.time) -> None:
+        self._secret = secrets.token_bytes(32)
+        self._lifetime_s = lifetime_s
+        self._clock = clock
+
+    def issue(self, grant: RegistryGrant) -> dict[str, str | int]:
+        """The token endpoint's answer."""
+        now = self._clock()
+        claims = {
+            "scope": grant.scope,
+            "oauth_scopes": sorted(grant.oauth_scopes),
+            "exp": now + self._lifetime_s,
+            "jti": secrets.token_urlsafe(24),
+        }
+        return {
+            "token": jwt.encode(claims, self._secret, algorithm=_ALGORITHM),
+            "expires_in": self._lifetime_s,
+            "issued_at": datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        }
+
+    def read(self, token: str) -> RegistryGrant:
+        """Raises Unauthenticated for a token that has expired or was never issued here."""
+        try:
+            # PyJWT would ask the machine's clock; the expiry is checked against ours.
+            claims = jwt.decode(
+                token,
+                self._secret,
+                algorithms=[_ALGORITHM],
+                options={"verify_exp": False, "verify_iat": False},
+            )
+        except jwt.InvalidTokenError:
+            raise Unauthenticated("authentication failed: The token is invalid.") from None
+        if claims["exp"] <= self._clock():
+            raise Unauthenticated("Token has expired.")
+        return RegistryGrant(scope=claims["scope"], oauth_scopes=frozenset(claims["oauth_scopes"]))

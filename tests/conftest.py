@@ -1,0 +1,52 @@
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import crawler
+from crawler.emulator import Emulator, Settings, serving
+
+
+@dataclass(frozen=True, slots=True)
+class Google:
+    """An emulated registry, the key to it, and a configuration to crawl it with."""
+
+    emulator: Emulator
+    folder: Path
+
+    @property
+    def key_file(self) -> Path:
+        return self.folder / "key.json"
+
+    @property
+    def output(self) -> Path:
+        return self.folder / "snapshots"
+
+    def config(self, *, auth: dict[str, Any] | None = None, **registry: Any) -> crawler.Config:
+        table = {
+            "target": self.emulator.registry,
+            "auth": {"key_file": self.key_file, **(auth or {})},
+            **registry,
+        }
+        return crawler.Config(registry=[table], output={"path": self.output}, limits={"concurrency": 16})
+
+
+@pytest.fixture
+async def google(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
+    """Start emulated registries with the settings given; they stop with the test."""
+    started = []
+
+    async def start(**settings: Any) -> Google:
+        context = serving(Settings(**{"repositories": 120, **settings}))
+        emulator = await context.__aenter__()
+        started.append(context)
+        folder = tmp_path / f"google-{len(started)}"
+        folder.mkdir()
+        emulator.write_key(folder / "key.json")
+        return Google(emulator, folder)
+
+    yield start
+    for context in reversed(started):
+        await context.__aexit__(None, None, None)

@@ -1,0 +1,82 @@
+"""How the tests talk to an emulator: over the network, as a crawler does."""
+
+import asyncio
+import base64
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import google.auth.transport.requests
+import requests
+from google.oauth2 import service_account
+
+from crawler.emulator import Emulator
+
+AUTH = "https://www.googleapis.com/auth/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    status: int
+    headers: Any
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def error(self) -> tuple[int, str, str]:
+        (error,) = self.json["errors"]
+        return self.status, error["code"], error["message"]
+
+
+class Client:
+    """Asks one emulator, of which it knows the address and the key."""
+
+    def __init__(self, session: aiohttp.ClientSession, *, registry: str, key: dict[str, str]) -> None:
+        self._session = session
+        self.registry = registry
+        self.key = key
+
+    async def get(self, path: str, **options: Any) -> Reply:
+        async with self._session.get(f"http://{self.registry}{path}", **options) as response:
+            return Reply(status=response.status, headers=response.headers, body=await response.read())
+
+    async def post(self, path: str, **options: Any) -> Reply:
+        async with self._session.post(f"http://{self.registry}{path}", **options) as response:
+            return Reply(status=response.status, headers=response.headers, body=await response.read())
+
+    async def access_token(self, *scopes: str) -> str:
+        """Signed and fetched by google-auth, as in production."""
+        credentials = service_account.Credentials.from_service_account_info(
+            self.key, scopes=[AUTH + scope for scope in scopes]
+        )
+
+        def refresh() -> None:
+            with requests.Session() as session:
+                credentials.refresh(google.auth.transport.requests.Request(session))
+
+        await asyncio.to_thread(refresh)
+        return credentials.token
+
+    def key_headers(self) -> dict[str, str]:
+        return basic("_json_key", json.dumps(self.key))
+
+    async def registry_token(self, scope: str) -> str:
+        reply = await self.get("/v2/token", params={"scope": scope}, headers=self.key_headers())
+        assert reply.status == 200, reply.body
+        return reply.json["token"]
+
+
+def client_of(emulator: Emulator, session: aiohttp.ClientSession) -> Client:
+    return Client(session, registry=emulator.registry, key=emulator.key)
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    return {"Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}

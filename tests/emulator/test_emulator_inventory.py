@@ -1,0 +1,189 @@
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from itertools import chain
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crawler.emulator import Inventory, Kind, Settings
+
+NAME = re.compile(
+    r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*"
+)  # the distribution specification's
+TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+YEAR_2013_MS = 1_356_998_400_000
+
+
+@pytest.fixture(scope="module")
+def inventory():
+    return Inventory(Settings())
+
+
+@pytest.fixture(scope="module")
+def truth(inventory):
+    return list(inventory.truth())
+
+
+@pytest.fixture(scope="module")
+def images(truth):
+    return list(
+        chain.from_iterable(repository.listing["manifest"].items() for repository in truth if repository.listing)
+    )
+
+
+def fingerprint(hash_seed: str) -> bytes:
+    program = (
+        "import hashlib; from crawler.emulator import Inventory, Settings; "
+        "truth = repr(list(Inventory(Settings(repositories=300, seed=7)).truth())); "
+        "print(hashlib.sha256(truth.encode()).hexdigest())"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        check=True,
+        capture_output=True,
+    ).stdout
+
+
+def test_the_same_number_makes_the_same_inventory_in_any_process():
+    assert fingerprint("1") == fingerprint("2") != b""
+
+
+def test_another_number_makes_another_inventory():
+    assert Inventory(Settings(seed=1)).names != Inventory(Settings(seed=2)).names
+
+
+def test_listings_do_not_depend_on_the_order_of_asking(inventory, truth):
+    assert [inventory.listing(repository.name) for repository in reversed(truth)] == [
+        repository.listing for repository in reversed(truth)
+    ]
+
+
+def test_names_are_sorted_different_and_valid(inventory):
+    assert len(inventory.names) == 2000
+    assert inventory.names == sorted(set(inventory.names))
+    assert all(NAME.fullmatch(name) and len(name) <= 255 for name in inventory.names)
+    assert all(name.startswith("my-project/") for name in inventory.names)
+    assert {name.count("/") for name in inventory.names} >= {1, 2, 3, 4}
+
+
+def test_walking_the_folders_finds_the_whole_catalog(inventory):
+    found, folders = set(), ["my-project"]
+    while folders:
+        folder = folders.pop()
+        listing = inventory.listing(folder)
+        children = listing["child"] if listing else []
+        folders += [f"{folder}/{child}" for child in children]
+        if inventory.kind(folder):
+            found.add(folder)
+    assert found == set(inventory.names)
+
+
+def test_some_repositories_are_folders_and_some_folders_are_no_repositories(inventory, truth):
+    assert any(r.listing["child"] and r.listing["manifest"] for r in truth if r.listing)
+    assert inventory.kind("my-project") is None
+    folder = inventory.listing("my-project")
+    assert (folder["manifest"], folder["tags"]) == ({}, [])
+    assert len(folder["child"]) > 10
+
+
+def test_a_name_that_is_neither_repository_nor_folder_has_no_listing(inventory):
+    assert inventory.kind("my-project/nobody") is inventory.listing("my-project/nobody") is None
+
+
+def test_a_few_repositories_have_thousands_of_tags_and_most_a_handful(truth):
+    tags = sorted(len(repository.listing["tags"]) for repository in truth if repository.listing)
+    assert 3 <= sum(1000 <= count <= 4000 for count in tags) <= 5
+    assert tags[-6] < 1000
+    assert tags[len(tags) // 2] <= 5
+
+
+def test_shares_are_of_the_whole_catalog():
+    kinds = Counter(repository.kind for repository in Inventory(Settings(denied=0.05)).truth())
+    assert kinds == {Kind.NORMAL: 1860, Kind.EMPTY: 20, Kind.VANISHED: 20, Kind.DENIED: 100}
+
+
+def test_nothing_is_denied_unless_asked_for(truth):
+    assert Kind.DENIED not in {repository.kind for repository in truth}
+
+
+def test_each_kind_asked_for_occurs_from_twenty_repositories_on():
+    kinds = {repository.kind for repository in Inventory(Settings(repositories=20, denied=0.001)).truth()}
+    assert kinds == set(Kind)
+
+
+def test_listings_have_googles_shape(truth):
+    for repository in truth:
+        if repository.kind is Kind.VANISHED:
+            assert repository.listing is None
+            continue
+        listing = repository.listing
+        assert set(listing) == {"child", "manifest", "name", "tags"}
+        assert listing["name"] == repository.name
+        tagged = [tag for image in listing["manifest"].values() for tag in image["tag"]]
+        assert listing["tags"] == sorted(set(tagged))
+        assert len(tagged) == len(listing["tags"])
+        assert all(TAG.fullmatch(tag) for tag in tagged)
+        assert bool(listing["manifest"]) is (repository.kind is Kind.NORMAL)
+
+
+def test_images_have_googles_shape(images):
+    for digest, image in images:
+        assert re.fullmatch("sha256:[0-9a-f]{64}", digest)
+        assert set(image) == {
+            "imageSizeBytes",
+            "layerId",
+            "mediaType",
+            "tag",
+            "timeCreatedMs",
+            "timeUploadedMs",
+        }
+        assert image["layerId"] == ""
+        assert all(image[key].isdecimal() for key in ("imageSizeBytes", "timeCreatedMs", "timeUploadedMs"))
+
+
+def test_images_are_as_motley_as_real_ones(images):
+    assert len({image["mediaType"] for _, image in images}) == 3
+    assert {len(image["tag"]) for _, image in images} == {0, 1, 2, 3}
+    for number in ("imageSizeBytes", "timeCreatedMs", "timeUploadedMs"):
+        unknown = sum(image[number] == "0" for _, image in images)
+        assert 0 < unknown < len(images) / 2
+    assert any(0 < int(image["timeCreatedMs"]) < YEAR_2013_MS for _, image in images)
+    assert all(image["timeUploadedMs"] == "0" or int(image["timeUploadedMs"]) > YEAR_2013_MS for _, image in images)
+
+
+@settings(max_examples=25, deadline=None)
+@given(repositories=st.integers(0, 60), seed=st.integers(), share=st.floats(0, 0.3))
+def test_any_settings_make_a_catalog_of_the_size_asked_for(repositories, seed, share):
+    made = Inventory(Settings(repositories=repositories, seed=seed, empty=share, vanished=share, denied=share))
+    assert len(list(made.truth())) == len(set(made.names)) == repositories
+
+
+def test_two_hundred_thousand_names_are_no_burden():
+    big = Inventory(Settings(repositories=200_000))
+    assert len(big.names) == 200_000
+    assert big.listing(big.names[-1]) == big.listing(big.names[-1])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"repositories": -1},
+        {"project": "My Project"},
+        {"project": "x" * 101},
+        {"empty": -0.1},
+        {"empty": 0.6, "vanished": 0.6},
+        {"resets": float("nan")},
+        {"latency_s": -1.0},
+        {"quota_per_s": 0},
+        {"catalog_page": 0},
+        {"registry_token_lifetime_s": 0},
+    ],
+)
+def test_settings_that_make_no_registry_are_refused(wrong):
+    with pytest.raises(ValueError, match=r"must|not the beginning"):
+        Settings(**wrong)
