@@ -15,6 +15,8 @@ from crawler.errors import (
     CrawlerError,
     CredentialsError,
     Denied,
+    GaveUp,
+    Interrupted,
     MalformedReply,
     Missing,
     OutputClosed,
@@ -26,7 +28,7 @@ from crawler.errors import (
     UnusableReply,
 )
 from crawler.model import VERSION, Fault, Image, Outcome, Record, RunManifest, Verdict
-from crawler.run import Crawl, Progress, crawl, open_records
+from crawler.run.crawl import Crawl, Progress, crawl, open_records
 
 __version__ = VERSION
 
@@ -38,7 +40,9 @@ __all__ = [
     "CredentialsError",
     "Denied",
     "Fault",
+    "GaveUp",
     "Image",
+    "Interrupted",
     "MalformedReply",
     "Missing",
     "Outcome",

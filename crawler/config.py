@@ -132,6 +132,8 @@ class LimitsConfig(_Table):
     attempts: int = Field(default=5, ge=1, le=20)
     connect_timeout: float = Field(default=10, gt=0)
     read_timeout: float = Field(default=60, gt=0)
+    total_timeout: float = Field(default=900, gt=0)
+    give_up_after: float = Field(default=300, gt=0)
 
 
 class OutputConfig(_Table):

@@ -12,6 +12,8 @@
     │   ├── Denied           401 or 403, after a fresh token
     │   ├── Missing          404
     │   └── UnexpectedStatus any other status, after the retries
+    ├── GaveUp               nobody has answered for so long that the run was ended; it can be resumed
+    ├── Interrupted          somebody asked the run to stop; it can be resumed
     └── SnapshotError        the disk: an output folder that cannot be written, a run that cannot be resumed
         └── OutputClosed     whoever read our standard output has gone
 
@@ -79,6 +81,14 @@ class Missing(RegistryError):
 
 class UnexpectedStatus(RegistryError):
     """A status that means neither success, nor missing, nor denied."""
+
+
+class GaveUp(CrawlerError):
+    """The registry has not answered anything for longer than is bearable."""
+
+
+class Interrupted(CrawlerError):
+    """The run was asked to stop, and stopped with all that was done on the disk."""
 
 
 class SnapshotError(CrawlerError):

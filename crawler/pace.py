@@ -1,101 +1,236 @@
 """How fast: how many exchanges may be under way at one registry, and how many may begin in any second.
 
-Two things with two names. Concurrency is the number of permits out at once. Rate spaces the permits evenly, and so
-that no window of the rate's own length ever holds more than its count.
+Two things with two names. Rate spaces the beginnings evenly, and so that no window of a quota's own length ever holds
+more than its count. Concurrency is the number of permits out at once: halved when the registry throttles or falls
+silent, raised one by one while it does not. What the registry asks for by Retry-After cools down all of it.
 """
 
 import re
 import time
-from collections import deque
+from array import array
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final
+from typing import Final, Self
 
 import anyio
 
-_MARGIN: Final = 0.985
-"""The share of a rate that is used: the registry counts arrivals, and the way there is not even."""
+LONGEST_COOL_DOWN_S: Final = 300.0
+"""A registry that asks for more is asked again all the same, and may ask once more."""
+
+_EVENLY: Final = 0.985
+_STRICTLY: Final = 0.995
+"""The shares of a quota that are used, evenly and at the most: its owner counts arrivals, and the way is uneven."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """At most `count` exchanges may begin in any `seconds`."""
+
+    count: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """A published limit: `count` requests in any `seconds`, and whose it is; hosts that share it share a pace."""
+    """A limit, the narrowest window first, and whose it is: registries of one `whose` share it."""
 
-    count: int
-    seconds: float
     whose: str
+    windows: tuple[Window, ...]
+
+    @property
+    def per_second(self) -> float:
+        return self.windows[0].count / self.windows[0].seconds
 
 
-_PUBLISHED: Final = (
-    (re.compile(r"(?:.+\.)?gcr\.io"), Quota(50_000, 600, "gcr.io's quota for one address")),
-    (re.compile(r".+\.pkg\.dev"), Quota(60_000, 60, "Artifact Registry's quota for a project and region")),
-    (re.compile(r"quay\.io"), Quota(5, 1, "Quay's limit")),
-)
+_GCR = re.compile(r"(?:.+\.)?gcr\.io")
+_ARTIFACT_REGISTRY = re.compile(r".+\.pkg\.dev")
 
 
-def published_quota(host: str) -> Quota | None:
+def published_quota(host: str, project: str) -> Quota | None:
     """What a registry's operator publishes as its limit, or None for a host that we know nothing of."""
-    return next((quota for pattern, quota in _PUBLISHED if pattern.fullmatch(host)), None)
+    if _GCR.fullmatch(host):
+        return Quota("gcr.io's quota for one address", (Window(50_000, 600), Window(1_000_000, 86_400)))
+    if _ARTIFACT_REGISTRY.fullmatch(host):
+        return Quota(f"Artifact Registry's quota for {project or 'a project'} at {host}", (Window(60_000, 60),))
+    if host == "quay.io":
+        return Quota("Quay's limit", (Window(5, 1),))
+    return None
 
 
-class Pace(AbstractAsyncContextManager[None]):
-    """Permits for exchanges: `async with pace:` around one exchange, through the last byte of its body.
+class Starts:
+    """The moments at which exchanges may begin under one quota; to be shared by all that share the quota.
 
-    `wait_s` sums the seconds that permits were waited for.
+    Moments are given out evenly spaced. Whoever comes late to one, because the machine was busy, still passes the
+    windows, which hold what really began: so lateness is made up for, and never beyond the quota.
     """
 
-    def __init__(self, *, concurrency: int, quota: Quota | None, clock: Callable[[], float] = time.monotonic) -> None:
-        self.wait_s = 0.0
-        self._places = anyio.Semaphore(concurrency, fast_acquire=True)
-        self._starts = None if quota is None else _Starts(quota.count, quota.seconds)
-        self._clock = clock
+    def __init__(self, quota: Quota) -> None:
+        self._spacing = quota.windows[0].seconds / quota.windows[0].count / _EVENLY
+        self._windows = [_Began(window) for window in quota.windows]
+        self._next = float("-inf")
 
-    async def __aenter__(self) -> None:
+    def moment(self, now: float) -> float:
+        """The next free moment from `now` on, which is taken by being told."""
+        moment = max(now, self._next)
+        self._next = moment + self._spacing
+        return moment
+
+    def begin(self, now: float) -> float:
+        """Count a beginning `now` and return 0; or, where a window is full, the seconds after which to ask again."""
+        delay = max(window.free_at() for window in self._windows) - now
+        if delay > 0:
+            return delay
+        for window in self._windows:
+            window.add(now)
+        return 0.0
+
+
+class _Began:
+    """The last beginnings of a window, as many as it allows, in a ring."""
+
+    def __init__(self, window: Window) -> None:
+        self._count = window.count
+        self._seconds = window.seconds / _STRICTLY
+        self._moments = array("d")
+        self._oldest = 0
+
+    def free_at(self) -> float:
+        return self._moments[self._oldest] + self._seconds if len(self._moments) == self._count else float("-inf")
+
+    def add(self, moment: float) -> None:
+        if len(self._moments) < self._count:
+            self._moments.append(moment)
+        else:
+            self._moments[self._oldest] = moment
+            self._oldest = (self._oldest + 1) % self._count
+
+
+class Pace:
+    """The permits of one registry.
+
+    `concurrency` is the most that may ever be out. `wait_s` sums the seconds that permits were waited for.
+    """
+
+    def __init__(self, *, concurrency: int, starts: Starts | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.wait_s = 0.0
+        self.clock = clock
+        self._most = concurrency
+        self._places = anyio.CapacityLimiter(concurrency)
+        self._starts = starts
+        self._resume_at = float("-inf")
+        self._next_after_cool_down = float("-inf")
+        self._last_cut = float("-inf")
+        self._good = 0
+
+    @property
+    def allowed(self) -> int:
+        """How many permits may be out now."""
+        return int(self._places.total_tokens)
+
+    def permit(self) -> "Permit":
+        """Leave for one exchange, through the last byte of its body: `async with pace.permit() as permit`."""
+        return Permit(self)
+
+    async def take_place(self, permit: "Permit") -> None:
         try:
-            self._places.acquire_nowait()
+            self._places.acquire_on_behalf_of_nowait(permit)
         except anyio.WouldBlock:
-            await self._await_place()
-        if self._starts is not None:
-            try:
-                await self._await_start(self._starts)
-            except BaseException:
-                self._places.release()
-                raise
+            asked = self.clock()
+            await self._places.acquire_on_behalf_of(permit)
+            self.wait_s += self.clock() - asked
+
+    def leave_place(self, permit: "Permit") -> None:
+        self._places.release_on_behalf_of(permit)
+
+    async def take_turn(self) -> None:
+        """Wait for the moment to begin, through cool-downs, of which another may come while we wait."""
+        while True:
+            now = self.clock()
+            if now < self._resume_at:
+                await self._sleep(self._turn_after_cool_down() - now)
+            elif self._starts is None or await self._began(self._starts, now):
+                return
+
+    async def _began(self, starts: Starts, now: float) -> bool:
+        """Wait for a moment of the quota, and take it unless a cool-down has come up meanwhile."""
+        await self._sleep(starts.moment(now) - now)
+        while self.clock() >= self._resume_at:
+            delay = starts.begin(self.clock())
+            if delay == 0:
+                return True
+            await self._sleep(delay)
+        return False
+
+    def _turn_after_cool_down(self) -> float:
+        """One after the other: those who waited out a cool-down come back within a second, not all at its end."""
+        turn = max(self._next_after_cool_down, self._resume_at)
+        self._next_after_cool_down = turn + 1 / self.allowed
+        return turn
+
+    async def _sleep(self, seconds: float) -> None:
+        if seconds > 0:
+            self.wait_s += seconds
+            await anyio.sleep(seconds)
+
+    def ease_off(self, began: float) -> None:
+        """Halve the permits, once for all exchanges that were under way together."""
+        self._good = 0
+        if began >= self._last_cut:
+            self._last_cut = self.clock()
+            self._places.total_tokens = max(1, self.allowed // 2)
+
+    def cool_down(self, seconds: float) -> None:
+        """Nothing begins for so long, within the cap."""
+        until = self.clock() + min(seconds, LONGEST_COOL_DOWN_S)
+        if until > self._resume_at:
+            self._resume_at = self._next_after_cool_down = until
+
+    def went_well(self) -> None:
+        """One more permit after as many good exchanges as there are permits: about one a round trip."""
+        if self.allowed == self._most:
+            return
+        self._good += 1
+        if self._good >= self.allowed:
+            self._good = 0
+            self._places.total_tokens = self.allowed + 1
+
+
+class Permit(AbstractAsyncContextManager["Permit"]):
+    """Leave for one exchange; who holds it tells by it how the registry took the exchange."""
+
+    __slots__ = ("_began", "_pace")
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._began = 0.0
+
+    async def __aenter__(self) -> Self:
+        await self._pace.take_place(self)
+        try:
+            await self._pace.take_turn()
+        except BaseException:
+            self._pace.leave_place(self)
+            raise
+        self._began = self._pace.clock()
+        return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
-        self._places.release()
+        self._pace.leave_place(self)
 
-    async def _await_place(self) -> None:
-        asked = self._clock()
-        await self._places.acquire()
-        self.wait_s += self._clock() - asked
+    def went_well(self) -> None:
+        """The registry answered as it should."""
+        self._pace.went_well()
 
-    async def _await_start(self, starts: "_Starts") -> None:
-        now = self._clock()
-        delay = starts.reserve(now) - now
-        if delay > 0:
-            self.wait_s += delay
-            await anyio.sleep(delay)
+    def throttled(self, retry_after_s: float | None) -> None:
+        """The registry has had enough, and maybe said for how many seconds."""
+        self._pace.ease_off(self._began)
+        if retry_after_s is not None:
+            self._pace.cool_down(retry_after_s)
 
-
-class _Starts:
-    """The moments at which exchanges may begin."""
-
-    def __init__(self, count: int, seconds: float) -> None:
-        self._spacing = seconds / count / _MARGIN
-        self._window = seconds / _MARGIN
-        self._recent: deque[float] = deque(maxlen=count)
-
-    def reserve(self, now: float) -> float:
-        """The earliest free moment, from now on taken: a spacing after the last, a window after the count-th last."""
-        start = now
-        if self._recent:
-            start = max(start, self._recent[-1] + self._spacing)
-        if len(self._recent) == self._recent.maxlen:
-            start = max(start, self._recent[0] + self._window)
-        self._recent.append(start)
-        return start
+    def timed_out(self) -> None:
+        """The registry fell silent, which busy ones do before they say so."""
+        self._pace.ease_off(self._began)

@@ -8,7 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 from crawler.auth.basic import Authorization
 from crawler.errors import Denied, MalformedReply, Missing, RegistryError, UnexpectedStatus, UnusableReply
 from crawler.model import Evidence, Listing, RepositoryName
-from crawler.transport import Reply, Request, Transport
+from crawler.transport.fetch import Transport
+from crawler.transport.messages import Reply, Request
 from crawler.wire.catalog import read_catalog
 from crawler.wire.fault import read_fault
 from crawler.wire.link import next_address, next_link

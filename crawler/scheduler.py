@@ -6,7 +6,7 @@ One task walks the discovery's pages, a fixed crew lists repositories, one task 
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from heapq import heappush, heappushpop
@@ -31,6 +31,7 @@ from crawler.model import (
 )
 from crawler.registry import Registry
 from crawler.sinks import Sink
+from crawler.snapshot.journal import Entry
 
 T = TypeVar("T")
 
@@ -50,10 +51,16 @@ _NOTHING: Final = Listing(tags=())
 
 @dataclass(slots=True)
 class Tally:
-    """What a run knows of itself while it goes on: `known` names so far, and all there are once `walked`."""
+    """What a run knows of itself while it goes on: `known` names so far, and all there are once `walked`.
+
+    `before` holds what a resumed run has recorded earlier and discovery has not told of again yet; `gone` counts what
+    is left of that in the end.
+    """
 
     known: int = 0
     walked: bool = False
+    gone: int = 0
+    before: set[str] = field(default_factory=set)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     suspect: int = 0
     tags: int = 0
@@ -80,6 +87,15 @@ class Tally:
         """The repositories that took longest, the slowest first."""
         ranked = sorted(self._slowest, reverse=True)
         return tuple(Slow(repository=name, seconds=round(seconds, 3)) for seconds, name in ranked)
+
+    def recall(self, entries: Iterable[Entry]) -> None:
+        """Count what a resumed run had recorded before; these repositories are not listed again."""
+        for entry in entries:
+            self.before.add(entry.repository)
+            self.outcomes[entry.outcome] += 1
+            self.suspect += entry.suspect
+            self.tags += entry.tags
+            self.images += entry.images
 
     def count(self, records: Sequence[Record]) -> None:
         for record in records:
@@ -109,6 +125,7 @@ class Scheduler:
     sink: Sink
     concurrency: int
     tally: Tally
+    stopping: anyio.Event
 
     async def run(self) -> None:
         send_name, names = anyio.create_memory_object_stream[RepositoryName](NAMES_AHEAD)
@@ -124,23 +141,45 @@ class Scheduler:
     async def _walk(
         self, names: MemoryObjectSendStream[RepositoryName], records: MemoryObjectSendStream[Record]
     ) -> None:
-        async with names, records:
+        async with names, records, anyio.create_task_group() as walk:
+            walk.start_soon(self._end_when_stopping, walk.cancel_scope)
             async for page in self.discovery.pages():
                 for name in filter(self.selection.wants, page):
-                    self.tally.known += 1
-                    try:
-                        repository = RepositoryName(name)
-                    except ValueError as fault:
-                        await records.send(self._invalid(name, str(fault)))
-                    else:
-                        await _send(names, repository)
-        self.tally.walked = True
+                    await self._hand_out(name, names, records)
+            self.tally.gone = len(self.tally.before)
+            self.tally.known += self.tally.gone
+            self.tally.walked = True
+            walk.cancel_scope.cancel()
+
+    async def _end_when_stopping(self, scope: anyio.CancelScope) -> None:
+        await self.stopping.wait()
+        scope.cancel()
+
+    async def _hand_out(
+        self, name: str, names: MemoryObjectSendStream[RepositoryName], records: MemoryObjectSendStream[Record]
+    ) -> None:
+        try:
+            repository = RepositoryName(name)
+        except ValueError as fault:
+            if self._is_news(printable(name)):
+                await _send(records, self._invalid(name, str(fault)))
+        else:
+            if self._is_news(name):
+                await _send(names, repository)
+
+    def _is_news(self, name: str) -> bool:
+        """Whether a name has no record yet."""
+        self.tally.known += 1
+        if name not in self.tally.before:
+            return True
+        self.tally.before.remove(name)
+        return False
 
     async def _work(
         self, names: MemoryObjectReceiveStream[RepositoryName], records: MemoryObjectSendStream[Record]
     ) -> None:
         async with names, records:
-            while (name := await _receive(names)) is not None:
+            while (name := await _receive(names)) is not None and not self.stopping.is_set():
                 began = time.monotonic()
                 record = await self._record(name)
                 self.tally.timed(name, time.monotonic() - began)

@@ -9,7 +9,8 @@ from crawler.auth.basic import Authorization, BasicAuthorization, Credentials, F
 from crawler.auth.tokens import BearerAuthorization, TokenServer
 from crawler.errors import CredentialsError, UnexpectedStatus, printable
 from crawler.model import Target, is_loopback
-from crawler.transport import ERROR_CAP, Reply, Request, Transport
+from crawler.transport.fetch import Transport
+from crawler.transport.messages import ERROR_CAP, Reply, Request
 from crawler.wire.challenge import Challenge, read_challenges, usable_challenge
 from crawler.wire.fault import read_fault
 
@@ -38,7 +39,7 @@ async def authorize(
     realms: Collection[str],
     transport: Transport,
 ) -> Authorization:
-    """Ask `base` (the registry's `/v2/`) what it wants to see, in one exchange, and be ready to show it.
+    """Ask `base` (the registry's `/v2/`) what it wants to see, and be ready to show it.
 
     `realms` names hosts besides the registry's own that may see the credentials. Raises CredentialsError where they
     are refused, cannot be had, or may not go where the challenge sends them; RegistryError where no registry answers.
@@ -57,10 +58,12 @@ async def authorize(
         raise CredentialsError(
             f"{base} answers 401 and names no way in that we know (Basic, or Bearer with a realm): is this a registry?"
         )
+    user = await credentials.user()
     if challenge.scheme == "basic":
+        if user is not None:
+            await _knock(base, straight, transport)
         return straight
     server = TokenServer(_realm(challenge, base, target), challenge.service)
-    user = await credentials.user()
     if user is not None and not _may_see_credentials(server.realm, target, realms):
         host = printable(urlsplit(server.realm).netloc)
         raise CredentialsError(

@@ -16,6 +16,7 @@ import anyio.to_thread
 
 from crawler.auth.basic import User
 from crawler.auth.flight import Flights
+from crawler.auth.strikes import Strikes
 from crawler.auth.tokens import renewal_margin
 from crawler.errors import CredentialsError, printable
 
@@ -55,6 +56,7 @@ class AccessTokens:
         self._current: User | None = None
         self._good_until = 0.0
         self._flights: Flights[str, User] = Flights()
+        self._strikes = Strikes()
 
     async def user(self) -> User | None:
         if self._current is not None and self._clock() < self._good_until:
@@ -69,7 +71,12 @@ class AccessTokens:
 
     async def _renew(self) -> User:
         asked = self._clock()
-        token, lifetime_s = await anyio.to_thread.run_sync(self._exchange, abandon_on_cancel=True)
+        try:
+            token, lifetime_s = await anyio.to_thread.run_sync(self._exchange, abandon_on_cancel=True)
+        except CredentialsError as error:
+            self._strikes.refused(error)
+            raise
+        self._strikes.granted()
         self._current = User(self._user_name, token)
         self._good_until = asked + lifetime_s - renewal_margin(lifetime_s)
         return self._current

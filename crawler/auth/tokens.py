@@ -12,8 +12,10 @@ from urllib.parse import urlencode
 
 from crawler.auth.basic import Credentials, User
 from crawler.auth.flight import Flights
+from crawler.auth.strikes import Strikes
 from crawler.errors import Denied, MalformedReply, UnexpectedStatus, UnusableReply
-from crawler.transport import TOKEN_CAP, Purpose, Reply, Request, Transport
+from crawler.transport.fetch import Transport
+from crawler.transport.messages import TOKEN_CAP, Purpose, Reply, Request
 from crawler.wire.fault import read_fault
 from crawler.wire.token import Grant, read_grant
 
@@ -56,6 +58,7 @@ class BearerAuthorization:
         self._clock = clock
         self._tokens: OrderedDict[str, _Token] = OrderedDict()
         self._flights: Flights[str, str] = Flights()
+        self._strikes = Strikes()
 
     async def header(self, scope: str) -> str | None:
         token = self._tokens.get(scope)
@@ -71,7 +74,13 @@ class BearerAuthorization:
 
     async def _fetch(self, scope: str) -> str:
         asked = self._clock()
-        grant = await self._ask(scope)
+        try:
+            grant = await self._ask(scope)
+        except Denied as error:
+            if error.http_status == 401:  # not this scope is refused, but who asks
+                self._strikes.refused(error)
+            raise
+        self._strikes.granted()
         header = f"Bearer {grant.token}"
         good_until = asked + grant.lifetime_s - renewal_margin(grant.lifetime_s)
         self._tokens[scope] = _Token(header, good_until)

@@ -4,7 +4,7 @@ import gc
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,10 +15,11 @@ import anyio
 import typer
 
 from crawler.cli import logs, screen
+from crawler.cli.signals import Signals
 from crawler.config import STANDARD_STREAM, Config, Flag
 from crawler.errors import ConfigError, CrawlerError, OutputClosed
 from crawler.model import VERSION, RunManifest, Verdict
-from crawler.run import Crawl
+from crawler.run.crawl import Crawl, SharedStarts
 
 COMPLETE: Final = 0
 COULD_NOT_RUN: Final = 1
@@ -101,6 +102,7 @@ def crawl(
     rate: Annotated[str | None, typer.Option(help="80/s, 50000/10m, auto or none")] = None,
     plain_http: Annotated[bool | None, typer.Option(help="Speak http; by default to this machine only")] = None,
     ca_file: Annotated[Path | None, typer.Option(help="CA certificates in PEM, instead of the system's")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the target's newest unfinished run")] = False,
     progress: Annotated[bool | None, typer.Option(help="A bar on a terminal, elsewhere a line every 10 s")] = None,
     show: Annotated[int, typer.Option(metavar="N", help="Show that many records of the snapshot")] = 0,
     log_format: Annotated[LogFormat, typer.Option(help="On standard error")] = LogFormat.TEXT,
@@ -134,7 +136,7 @@ def crawl(
     except ConfigError as mistakes:
         _complain(mistakes, BAD_USAGE)
     look = _Look(progress=progress is not False, records=show)
-    raise typer.Exit(_in_a_loop(_crawl_each, settings, look))
+    raise typer.Exit(_in_a_loop(_crawl_each, settings, look, _begun_or_resumed if resume else _begun))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -171,7 +173,7 @@ def _embedded(repositories: int, key_file: Path) -> Iterator[str]:
 
 def _complain(error: CrawlerError, code: int) -> Never:
     for line in str(error).splitlines():
-        print(f"registry-crawler: {line}", file=sys.stderr)
+        _say(line)
     raise typer.Exit(code)
 
 
@@ -206,20 +208,32 @@ class _Look:
     records: int
 
 
-async def _crawl_each(config: Config, look: _Look) -> int:
-    codes = [await _crawl_one(Crawl(config, registry), config, look) for registry in config.registry]
+Begin = Callable[[Crawl], Awaitable[RunManifest]]
+
+
+async def _crawl_each(config: Config, look: _Look, begin: Begin) -> int:
+    starts = SharedStarts()
+    codes = []
+    async with Signals.watched() as signals:
+        for registry in config.registry:
+            run = Crawl(config, registry, starts)
+            with signals.stopping(run):
+                codes.append(await _crawl_one(run, config, look, begin))
+            if signals.exit_code is not None:
+                return signals.exit_code
     return next(code for code in _WORST_FIRST if code in codes)
 
 
-async def _crawl_one(run: Crawl, config: Config, look: _Look) -> int:
+async def _crawl_one(run: Crawl, config: Config, look: _Look, begin: Begin) -> int:
     async with screen.progress_shown(run, wanted=look.progress):
-        end = await _end_of(run)
+        end = await _end_of(run, begin)
     if isinstance(end, OutputClosed):
         return COMPLETE
-    if isinstance(end, CrawlerError):
-        print(f"registry-crawler: {run.target}: {end}", file=sys.stderr)
-        return COULD_NOT_RUN
     streamed = config.output.path == STANDARD_STREAM
+    if isinstance(end, CrawlerError):
+        to_resume = f" ({run.recorded:,} repositories are recorded: the same command with --resume goes on)"
+        _say(f"{run.target}: {end}{to_resume if run.recorded and not streamed else ''}")
+        return COULD_NOT_RUN
     print(screen.summary(run, end, config), file=sys.stderr if streamed else sys.stdout, flush=True)
     if not streamed:
         for line in screen.examples(config.output.path / end.folder, end, look.records):
@@ -227,11 +241,30 @@ async def _crawl_one(run: Crawl, config: Config, look: _Look) -> int:
     return COMPLETE if end.verdict is Verdict.COMPLETE else PARTIAL
 
 
-async def _end_of(run: Crawl) -> RunManifest | CrawlerError:
+async def _end_of(run: Crawl, begin: Begin) -> RunManifest | CrawlerError:
     try:
-        return await run.run()
+        return await begin(run)
     except CrawlerError as error:
         return error
+
+
+async def _begun(run: Crawl) -> RunManifest:
+    unfinished = await run.abandoned()
+    if unfinished:
+        _say(f"{run.target}: run {unfinished[0]} was never finished; --resume would go on with it, this begins anew")
+    return await run.run()
+
+
+async def _begun_or_resumed(run: Crawl) -> RunManifest:
+    resumed = await run.resume()
+    if resumed is None:
+        _say(f"{run.target}: there is no unfinished run to resume; this begins one")
+        return await run.run()
+    return resumed
+
+
+def _say(line: str) -> None:
+    print(f"registry-crawler: {line}", file=sys.stderr)
 
 
 @app.command()

@@ -11,7 +11,7 @@ import orjson
 
 from crawler.config import STANDARD_STREAM, Config
 from crawler.model import Outcome, Record, Requests, RunManifest, Verdict
-from crawler.run import Crawl, Progress
+from crawler.run.crawl import Crawl, Progress
 
 _BAR_EVERY_S = 0.2
 _LINE_EVERY_S = 10.0
@@ -116,7 +116,7 @@ def _pace(crawl: Crawl, config: Config) -> str:
     if crawl.quota is None:
         return f"{at_once}, no rate limit"
     quota = crawl.quota
-    return f"{at_once}, {quota.count / quota.seconds:,.4g}/s: {quota.whose}"
+    return f"{at_once}, {quota.per_second:,.4g}/s: {quota.whose}"
 
 
 def _trouble(record: Record) -> str:

@@ -1,0 +1,24 @@
+"""Refusals of the same credentials in a row, after which asking on only does harm."""
+
+from typing import Final
+
+from crawler.errors import CrawlerError, GaveUp
+
+LIMIT: Final = 10
+"""GitLab bans an address for an hour after thirty."""
+
+
+class Strikes:
+    """Counts refusals between two grants."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def granted(self) -> None:
+        self._count = 0
+
+    def refused(self, error: CrawlerError) -> None:
+        """Raises GaveUp at the last refusal that is bearable."""
+        self._count += 1
+        if self._count >= LIMIT:
+            raise GaveUp(f"the credentials were refused {LIMIT} times in a row, and are tried no more; last: {error}")

@@ -1,0 +1,1 @@
+"""Builds the house from a `Config`, runs it, and turns what happened into a `RunManifest`."""

@@ -1,0 +1,299 @@
+"""Builds the house from a `Config`, runs it, and turns what happened into a `RunManifest`."""
+
+import secrets
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import anyio
+import anyio.to_thread
+from anyio.streams.memory import MemoryObjectSendStream
+
+from crawler.config import STANDARD_STREAM, Config, RegistryConfig
+from crawler.discovery import Discovery
+from crawler.discovery.selection import Selection
+from crawler.errors import ConfigError, CrawlerError, Interrupted, OutputClosed
+from crawler.model import (
+    Record,
+    Requests,
+    RunManifest,
+    SnapshotFile,
+    Target,
+    timestamp,
+)
+from crawler.pace import Pace, Quota, Starts, Window, published_quota
+from crawler.run.account import TOOL, account
+from crawler.run.build import discovery_of, open_registry
+from crawler.scheduler import Scheduler, Tally
+from crawler.sinks import Sink
+from crawler.sinks.jsonl import JsonLinesFile, JsonLinesPipe
+from crawler.snapshot.journal import Journal, Terms, abandoned_runs, begin, resume
+from crawler.snapshot.publish import Draft
+from crawler.transport.fetch import Transport, open_transport
+from crawler.transport.patience import Patience
+
+GRACE_S: Final = 5.0
+"""How long exchanges under way may go on when a run is asked to stop."""
+
+
+async def crawl(config: Config) -> RunManifest:
+    """Take the snapshot of the configuration's one registry, and return its manifest.
+
+    The snapshot lies in `config.output.path / manifest.folder`. Raises CrawlerError where nothing was published: then
+    there was no first page of names, or the disk refused. Trouble with single repositories is in the manifest.
+    """
+    return await Crawl(config, _only(config)).run()
+
+
+@asynccontextmanager
+async def open_records(config: Config) -> AsyncIterator[AsyncIterator[Record]]:
+    """The records of the configuration's one registry as they come, in no order, without a snapshot.
+
+    Leaving the block early ends the crawl. Raises what `crawl` raises.
+    """
+    run = Crawl(config, _only(config))
+    send, receive = anyio.create_memory_object_stream[Sequence[Record]](1)
+
+    async def produce() -> None:
+        async with send:
+            await run.into(_Handed(send))
+
+    async def consume() -> AsyncIterator[Record]:
+        async for batch in receive:
+            for record in batch:
+                yield record
+
+    with _one_failure():
+        async with receive, anyio.create_task_group() as group:
+            group.start_soon(produce)
+            yield consume()
+            group.cancel_scope.cancel()
+
+
+class SharedStarts:
+    """One line of starts per quota, for all the runs of a process: who shares a quota shares its pace."""
+
+    def __init__(self) -> None:
+        self._lines: dict[Quota, Starts] = {}
+
+    def under(self, quota: Quota | None) -> Starts | None:
+        if quota is None:
+            return None
+        return self._lines.setdefault(quota, Starts(quota))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a run is. `known` repositories are all there are once `walked`; `unwell` are denied or failed."""
+
+    seconds: float
+    known: int
+    walked: bool
+    done: int
+    unwell: int
+    exchanges: int
+
+
+class Crawl:
+    """One run over one registry: `run` once; `progress` and `stop` at any time. Make it within the event loop.
+
+    `starts` keeps registries that share a quota to it together.
+    """
+
+    def __init__(self, config: Config, registry: RegistryConfig, starts: "SharedStarts | None" = None) -> None:
+        now = datetime.now(UTC)
+        self.terms = Terms(
+            run_id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}",
+            started_at=timestamp(now),
+            target=str(registry.target),
+            discovery=registry.discovery,
+            repositories_from=None if registry.repositories_from is None else str(registry.repositories_from),
+            include=registry.include,
+            exclude=registry.exclude,
+        )
+        self._began = time.monotonic()
+        self._config = config
+        self._of = registry
+        self._starts = starts or SharedStarts()
+        self._tally = Tally()
+        self._transport: Transport | None = None
+        self._stopping = anyio.Event()
+
+    @property
+    def target(self) -> Target:
+        return self._of.target
+
+    @property
+    def quota(self) -> Quota | None:
+        """The quota that this run keeps: the configured rate, or its host's published one; None where there is none."""
+        rate = self._config.limits.rate
+        if rate == "auto":
+            return published_quota(self.target.host, self.target.prefix.partition("/")[0])
+        if rate is None:
+            return None
+        return Quota(f"the configured rate for {self.target.registry}", (Window(rate.count, rate.seconds),))
+
+    @property
+    def troubles(self) -> tuple[Record, ...]:
+        """The first few records that make a snapshot partial."""
+        return tuple(self._tally.troubles)
+
+    @property
+    def recorded(self) -> int:
+        """How many repositories have their record on the disk, or with the sink."""
+        return self._tally.done
+
+    @property
+    def progress(self) -> Progress:
+        counts = self._tally.counts
+        return Progress(
+            seconds=time.monotonic() - self._began,
+            known=self._tally.known,
+            walked=self._tally.walked,
+            done=counts.repositories,
+            unwell=counts.denied + counts.failed,
+            exchanges=0 if self._transport is None else self._transport.exchanges.total,
+        )
+
+    def stop(self) -> None:
+        """Take no new work, finish what is under way within a few seconds, and raise Interrupted from `run`."""
+        self._stopping.set()
+
+    async def abandoned(self) -> list[str]:
+        """The ids of earlier runs over the same target that were never finished, the newest first."""
+        if self._config.output.path == STANDARD_STREAM:
+            return []
+        runs = await anyio.to_thread.run_sync(abandoned_runs, self._config.output.path, self.terms.target)
+        return [terms.run_id for terms in runs]
+
+    async def run(self) -> RunManifest:
+        """Crawl, and publish the snapshot; or stream the records where the output is standard output."""
+        if self._config.output.path == STANDARD_STREAM:
+            discovery = await self.into(JsonLinesPipe(sys.stdout.buffer))
+            return self._account(discovery, ())
+        journal = await anyio.to_thread.run_sync(begin, self._config.output.path, self.terms)
+        return await self._journaled(journal)
+
+    async def resume(self) -> RunManifest | None:
+        """Go on with the newest unfinished run of the same target and publish it; None where there is none."""
+        journal = await anyio.to_thread.run_sync(resume, self._config.output.path, self.terms)
+        if journal is None:
+            return None
+        self.terms = journal.terms
+        return await self._journaled(journal)
+
+    async def _journaled(self, journal: Journal) -> RunManifest:
+        try:
+            await anyio.to_thread.run_sync(self._tally.recall, journal.entries())
+            with journal.appended() as file:
+                discovery = await self.into(JsonLinesFile(file))
+            draft = Draft(journal)
+            compression = self._config.output.compression
+            files = await anyio.to_thread.run_sync(draft.write, compression, self._tally.done)
+            manifest = self._account(discovery, files)
+            await anyio.to_thread.run_sync(draft.publish, self._config.output.path, manifest)
+            return manifest
+        finally:
+            if self._tally.done == 0:
+                journal.discard()
+            journal.close()
+
+    async def into(self, sink: Sink) -> Discovery:
+        """Crawl into a sink; returns the discovery, which has its evidence now."""
+        with _one_failure():
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._end_after_grace, group.cancel_scope)
+                discovery = await self._crawl(sink)
+                group.cancel_scope.cancel()
+                return discovery
+        raise Interrupted("stopped before the end, as asked")
+
+    async def _end_after_grace(self, scope: anyio.CancelScope) -> None:
+        await self._stopping.wait()
+        await anyio.sleep(GRACE_S)
+        scope.cancel()
+
+    async def _crawl(self, sink: Sink) -> Discovery:
+        limits = self._config.limits
+        async with open_transport(
+            user_agent=f"{TOOL.name}/{TOOL.version}",
+            pace=Pace(concurrency=limits.concurrency, starts=self._starts.under(self.quota)),
+            patience=Patience(
+                attempts=limits.attempts,
+                connect_s=limits.connect_timeout,
+                read_s=limits.read_timeout,
+                total_s=limits.total_timeout,
+                give_up_s=limits.give_up_after,
+            ),
+            concurrency=limits.concurrency,
+            scheme=self._of.scheme,
+            ca_file=self._of.ca_file,
+        ) as self._transport:
+            registry = await open_registry(self._of, self._transport)
+            discovery = discovery_of(self._of, registry)
+            await Scheduler(
+                run_id=self.terms.run_id,
+                registry_name=self.target.registry,
+                discovery=discovery,
+                selection=Selection(self.target, include=self._of.include, exclude=self._of.exclude),
+                registry=registry,
+                sink=sink,
+                concurrency=limits.concurrency,
+                tally=self._tally,
+                stopping=self._stopping,
+            ).run()
+        if self._tally.done < self._tally.known or not self._tally.walked:
+            raise Interrupted("stopped before the end, as asked")
+        return discovery
+
+    def _account(self, discovery: Discovery, files: tuple[SnapshotFile, ...]) -> RunManifest:
+        assert self._transport is not None
+        return account(
+            terms=self.terms,
+            registry=self.target.registry,
+            config=self._config.effective(self._of),
+            discovery=discovery,
+            tally=self._tally,
+            requests=Requests(**asdict(self._transport.exchanges), wait_s=round(self._transport.pace.wait_s, 3)),
+            files=files,
+        )
+
+
+def _only(config: Config) -> RegistryConfig:
+    if len(config.registry) != 1:
+        raise ConfigError([f"registry: one is wanted here, and there are {len(config.registry)}: use Crawl for each"])
+    return config.registry[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Handed:
+    """A sink that hands batches to whoever iterates."""
+
+    stream: MemoryObjectSendStream[Sequence[Record]]
+
+    async def write(self, records: Sequence[Record]) -> None:
+        await self.stream.send(records)
+
+
+@contextmanager
+def _one_failure() -> Iterator[None]:
+    """Open a task group's ExceptionGroup: of several failures the first of ours tells most, and a bug outranks it."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        leaves = list(_leaves(group))
+        bugs = [leaf for leaf in leaves if not isinstance(leaf, CrawlerError)]
+        closed = [leaf for leaf in leaves if isinstance(leaf, OutputClosed)]
+        raise (bugs or closed or leaves)[0] from None
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for failure in group.exceptions:
+        if isinstance(failure, BaseExceptionGroup):
+            yield from _leaves(failure)
+        else:
+            yield failure

@@ -1,0 +1,1 @@
+"""One exchange with a registry: paced, capped, redirected by our rules, retried."""

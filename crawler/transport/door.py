@@ -1,0 +1,165 @@
+"""One request over the wire, and its whole answer or a plain word on why there is none. The only door to aiohttp."""
+
+import ipaddress
+import logging
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import aiohttp
+from yarl import URL
+
+from crawler.errors import CredentialsError, RegistryError, Unreachable, UnsafeAddress, UnusableReply, printable
+from crawler.transport.messages import ERROR_CAP, Reply, Request
+from crawler.transport.patience import Patience
+
+log = logging.getLogger(__name__)
+
+_METADATA: Final = frozenset({"169.254.169.254", "fd00:ec2::254", "100.100.100.200"})
+
+
+class Door:
+    """The connections of one run. Made by `open_door`."""
+
+    def __init__(self, session: aiohttp.ClientSession, patience: Patience) -> None:
+        self._session = session
+        self._total_s = patience.total_s
+
+    async def send(self, request: Request) -> Reply:
+        """One exchange, without redirects or retries. Raises RegistryError where no usable answer came."""
+        try:
+            reply = await self._send(request)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
+            raise _explained(request, fault) from fault
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s: %d, %d bytes", request.asked, reply.status, len(reply.body))
+        return reply
+
+    async def _send(self, request: Request) -> Reply:
+        deadline = time.monotonic() + self._total_s
+        headers = {} if request.authorization is None else {"Authorization": request.authorization}
+        response = await self._session.get(URL(request.url, encoded=True), headers=headers, allow_redirects=False)
+        try:
+            return Reply(response.status, response.headers, await _read(request, response, deadline))
+        except BaseException:
+            response.close()
+            raise
+        finally:
+            response.release()
+
+
+@asynccontextmanager
+async def open_door(
+    *, user_agent: str, patience: Patience, concurrency: int, ca_file: Path | None
+) -> AsyncIterator[Door]:
+    """A door whose connections close when the block ends. Raises CredentialsError for a bad `ca_file`."""
+    connector = aiohttp.TCPConnector(
+        limit=concurrency,  # aiohttp's default of 100 would cap it silently
+        ssl=_trust(ca_file),
+        socket_factory=_guarded_socket,
+    )
+    session = aiohttp.ClientSession(
+        connector=connector,
+        headers={"User-Agent": user_agent, "Accept": "application/json"},
+        cookie_jar=aiohttp.DummyCookieJar(),
+        # A total per request would cost a tenth of the speed: stalls are found by the socket's time-outs, and a body
+        # that trickles by its deadline.
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=patience.connect_s, sock_read=patience.read_s),
+    )
+    async with session:
+        yield Door(session, patience)
+
+
+async def _read(request: Request, response: aiohttp.ClientResponse, deadline: float) -> bytes:
+    cap = request.cap if response.status < 400 else min(request.cap, ERROR_CAP)
+    chunks = []
+    size = 0
+    while chunk := await response.content.readany():
+        size += len(chunk)
+        if size > cap:
+            raise UnusableReply(
+                request.asked,
+                code="TOO_LARGE",
+                message=f"the body is larger than the {cap:,} bytes that we read",
+                http_status=response.status,
+            )
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        chunks.append(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _trust(ca_file: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except ssl.SSLError:
+        raise CredentialsError(f"{ca_file}: holds no certificates in PEM form") from None
+    except OSError as fault:
+        raise CredentialsError(f"{ca_file}: cannot be read: {fault.strerror}") from None
+
+
+def _guarded_socket(address: tuple[Any, ...]) -> socket.socket:
+    """A socket to a resolved address, unless it is one where clouds keep their machines' secrets."""
+    family, kind, protocol, _, peer = address
+    host = str(peer[0]).partition("%")[0]
+    if host in _METADATA or ipaddress.ip_address(host).is_link_local:
+        raise _ForbiddenAddressError(f"{host} is a link-local or metadata address")
+    sock = socket.socket(family, kind, protocol)
+    sock.setblocking(False)
+    return sock
+
+
+class _ForbiddenAddressError(OSError):
+    """An address that no registry, realm or redirect may lead to."""
+
+
+def _explained(request: Request, fault: Exception) -> RegistryError:
+    """A library's exception as one of ours, in words for the person who reads it at night."""
+    if any(isinstance(cause, _ForbiddenAddressError) for cause in _causes(fault)):
+        message = "it leads to a link-local or metadata address, where we do not go"
+        return UnsafeAddress(request.asked, code="FORBIDDEN_ADDRESS", message=message)
+    if isinstance(fault, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
+        return UnsafeAddress(request.asked, code="BAD_ADDRESS", message="not an address of http or https")
+    if isinstance(fault, aiohttp.ClientResponseError):
+        return UnusableReply(request.asked, code="NOT_HTTP", message=printable(fault.message))
+    if isinstance(fault, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+        return UnusableReply(request.asked, code="TLS", message=_tls_words(fault))
+    code = "TIMEOUT" if isinstance(fault, TimeoutError) else "UNREACHABLE"
+    return Unreachable(request.asked, code=code, message=_unreachable_words(request, fault))
+
+
+def _causes(fault: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = fault
+    while cause is not None:
+        yield cause
+        yield from getattr(cause, "exceptions", ())
+        cause = cause.__cause__ or cause.__context__
+
+
+def _tls_words(fault: aiohttp.ClientConnectorError | aiohttp.ClientConnectorCertificateError) -> str:
+    words = printable(str(getattr(fault, "certificate_error", fault)))
+    return f"{words} (a CA of your own goes into ca_file, a registry without TLS wants plain_http)"
+
+
+def _unreachable_words(request: Request, fault: Exception) -> str:
+    host = printable(urlsplit(request.url).netloc)
+    match fault:
+        case aiohttp.ClientConnectorDNSError():
+            return f"the name {host} is not known (DNS): {printable(str(fault.os_error))}"
+        case aiohttp.ConnectionTimeoutError():
+            return f"no connection to {host} in time"
+        case aiohttp.ClientConnectorError():
+            return f"no connection to {host}: {printable(fault.os_error.strerror or str(fault.os_error))}"
+        case aiohttp.ServerDisconnectedError():
+            return f"{host} closed the connection without an answer"
+        case aiohttp.ClientPayloadError():
+            return f"the answer of {host} broke off or could not be decoded"
+        case TimeoutError():
+            return f"{host} fell silent"
+        case _:
+            return f"the exchange with {host} broke: {printable(str(fault) or type(fault).__name__)}"

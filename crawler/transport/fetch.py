@@ -1,0 +1,144 @@
+"""One question, answered: paced, redirected by our rules, tried again where that may help."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+import anyio
+
+from crawler.errors import Unreachable, UnsafeAddress, printable
+from crawler.pace import Pace
+from crawler.transport.door import Door, open_door
+from crawler.transport.messages import Exchanges, Purpose, Reply, Request
+from crawler.transport.patience import PASSING, Budget, PassingFailure, Patience, Silence, tries
+from crawler.wire.retry_after import read_retry_after
+
+_THROTTLING: Final = frozenset({429, 503})
+_UNSAID_COOL_DOWN_S: Final = 1.0
+"""How long a registry is left alone that answers 429 without saying for how long."""
+
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_MAX_HOPS: Final = 5
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+class Transport:
+    """Exchanges with one registry, and with whom it sends us to. Made by `open_transport`."""
+
+    def __init__(self, door: Door, pace: Pace, patience: Patience, scheme: str) -> None:
+        self.exchanges = Exchanges()
+        self.pace = pace
+        self._door = door
+        self._attempts = patience.attempts
+        self._budget = Budget(self.exchanges)
+        self._silence = Silence(patience.give_up_s, pace.clock)
+        self._schemes = {"https", scheme}
+
+    async def fetch(self, request: Request) -> Reply:
+        """Ask, following redirects and trying again where that may help.
+
+        A reply of any status is returned, a passing one (408, 429, 5xx) after the last try. Raises Unreachable
+        without a whole reply, UnusableReply for one that is no HTTP or over the cap, UnsafeAddress for a redirect not
+        followed; GaveUp where nobody has answered anything for long.
+        """
+        try:
+            return await self._try(request)
+        except PassingFailure as first:
+            return await self._again(request, first)
+
+    async def _again(self, request: Request, first: PassingFailure) -> Reply:
+        """All tries after the first, which stands outside tenacity because it is the hot path."""
+        try:
+            async for attempt in tries(self._attempts, self._budget, anyio.sleep):
+                with attempt:
+                    if attempt.retry_state.attempt_number == 1:
+                        raise first
+                    self.exchanges.retries += 1
+                    return await self._try(request)
+        except PassingFailure as last:
+            if isinstance(last.came, Reply):
+                return last.came
+            raise last.came from None
+        raise AssertionError("tries end with a reply or a failure")
+
+    async def _try(self, request: Request) -> Reply:
+        try:
+            reply = await self._follow(request)
+        except Unreachable as error:
+            self._silence.lasts(error)
+            raise PassingFailure(error) from None
+        self._silence.ends()
+        if reply.status in PASSING:
+            raise PassingFailure(reply)
+        return reply
+
+    async def _follow(self, request: Request) -> Reply:
+        hops = 0
+        reply = await self._exchange(request)
+        while reply.status in _REDIRECTS and (location := reply.headers.get("Location")) is not None:
+            hops += 1
+            if hops > _MAX_HOPS:
+                message = f"more than {_MAX_HOPS} redirects"
+                raise UnsafeAddress(request.asked, code="REDIRECT", message=message, http_status=reply.status)
+            request = self._redirected(request, location, reply.status)
+            reply = await self._exchange(request)
+        return reply
+
+    def _redirected(self, request: Request, location: str, status: int) -> Request:
+        """The request that a redirect asks for: credentials stay with their origin, and https never becomes http."""
+        try:
+            url = urljoin(request.url, location)
+            here, there = urlsplit(request.url), urlsplit(url)
+            stays = _origin(here) == _origin(there)
+        except ValueError:
+            message = "a redirect to no address"
+            raise UnsafeAddress(request.asked, code="REDIRECT", message=message, http_status=status) from None
+        weaker = here.scheme == "https" and there.scheme != "https"
+        if weaker or there.scheme not in self._schemes or not there.hostname or there.username is not None:
+            message = f"a redirect that we do not follow, to {printable(url)}"
+            raise UnsafeAddress(request.asked, code="REDIRECT", message=message, http_status=status)
+        return replace(request, url=url, authorization=request.authorization if stays else None)
+
+    async def _exchange(self, request: Request) -> Reply:
+        async with self.pace.permit() as permit:
+            self.exchanges.total += 1
+            self.exchanges.token += request.purpose is Purpose.TOKEN
+            try:
+                reply = await self._door.send(request)
+            except Unreachable as error:
+                if error.code == "TIMEOUT":
+                    permit.timed_out()
+                raise
+            self.exchanges.bytes += len(reply.body)
+            if reply.status in _THROTTLING:
+                self.exchanges.throttled += reply.status == 429
+                permit.throttled(_retry_after(reply))
+            else:
+                permit.went_well()
+            return reply
+
+
+@asynccontextmanager
+async def open_transport(
+    *, user_agent: str, pace: Pace, patience: Patience, concurrency: int, scheme: str, ca_file: Path | None
+) -> AsyncIterator[Transport]:
+    """A transport whose connections close when the block ends. Plain http is spoken only where `scheme` says so.
+
+    Raises CredentialsError where `ca_file` holds no certificates.
+    """
+    door = open_door(user_agent=user_agent, patience=patience, concurrency=concurrency, ca_file=ca_file)
+    async with door as opened:
+        yield Transport(opened, pace, patience, scheme)
+
+
+def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
+    return url.scheme, url.hostname, url.port or _DEFAULT_PORTS.get(url.scheme)
+
+
+def _retry_after(reply: Reply) -> float | None:
+    asked = read_retry_after(reply.headers.get("Retry-After"), reply.body, datetime.now(UTC))
+    return _UNSAID_COOL_DOWN_S if asked is None and reply.status == 429 else asked
