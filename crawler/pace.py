@@ -8,7 +8,7 @@ silent, raised one by one while it does not. What the registry asks for by Retry
 import re
 import time
 from array import array
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from types import TracebackType
@@ -19,9 +19,11 @@ import anyio
 LONGEST_COOL_DOWN_S: Final = 300.0
 """A registry that asks for more is asked again all the same, and may ask once more."""
 
-_EVENLY: Final = 0.985
-_STRICTLY: Final = 0.995
-"""The shares of a quota that are used, evenly and at the most: its owner counts arrivals, and the way is uneven."""
+_SHARE: Final = 0.98
+"""How much of a quota is used: its owner counts arrivals, and the way there is uneven."""
+
+_RUSH: Final = 0.8
+"""The least distance between two beginnings, as a share of the even one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +64,14 @@ def published_quota(host: str, project: str) -> Quota | None:
 class Starts:
     """The moments at which exchanges may begin under one quota; to be shared by all that share the quota.
 
-    Moments are given out evenly spaced. Whoever comes late to one, because the machine was busy, still passes the
-    windows, which hold what really began: so lateness is made up for, and never beyond the quota.
+    Moments are given out evenly spaced. Whoever comes late to one, because the machine was busy, still passes what
+    really began: so lateness is made up for, but in no rush, and never beyond the quota.
     """
 
     def __init__(self, quota: Quota) -> None:
-        self._spacing = quota.windows[0].seconds / quota.windows[0].count / _EVENLY
+        self._spacing = quota.windows[0].seconds / quota.windows[0].count / _SHARE
         self._windows = [_Began(window) for window in quota.windows]
-        self._next = float("-inf")
+        self._next = self._last = float("-inf")
 
     def moment(self, now: float) -> float:
         """The next free moment from `now` on, which is taken by being told."""
@@ -79,9 +81,10 @@ class Starts:
 
     def begin(self, now: float) -> float:
         """Count a beginning `now` and return 0; or, where a window is full, the seconds after which to ask again."""
-        delay = max(window.free_at() for window in self._windows) - now
+        delay = max(self._last + _RUSH * self._spacing, *(window.free_at() for window in self._windows)) - now
         if delay > 0:
             return delay
+        self._last = now
         for window in self._windows:
             window.add(now)
         return 0.0
@@ -92,7 +95,7 @@ class _Began:
 
     def __init__(self, window: Window) -> None:
         self._count = window.count
-        self._seconds = window.seconds / _STRICTLY
+        self._seconds = window.seconds / _SHARE
         self._moments = array("d")
         self._oldest = 0
 
@@ -113,9 +116,17 @@ class Pace:
     `concurrency` is the most that may ever be out. `wait_s` sums the seconds that permits were waited for.
     """
 
-    def __init__(self, *, concurrency: int, starts: Starts | None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        concurrency: int,
+        starts: Starts | None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
         self.wait_s = 0.0
         self.clock = clock
+        self._wait = sleep
         self._most = concurrency
         self._places = anyio.CapacityLimiter(concurrency)
         self._starts = starts
@@ -164,7 +175,9 @@ class Pace:
         return False
 
     def _turn_after_cool_down(self) -> float:
-        """One after the other: those who waited out a cool-down come back within a second, not all at its end."""
+        """Those who waited out a cool-down come back one after the other: at the quota's pace, or within a second."""
+        if self._starts is not None:
+            return self._resume_at
         turn = max(self._next_after_cool_down, self._resume_at)
         self._next_after_cool_down = turn + 1 / self.allowed
         return turn
@@ -172,12 +185,12 @@ class Pace:
     async def _sleep(self, seconds: float) -> None:
         if seconds > 0:
             self.wait_s += seconds
-            await anyio.sleep(seconds)
+            await self._wait(seconds)
 
     def ease_off(self, began: float) -> None:
         """Halve the permits, once for all exchanges that were under way together."""
         self._good = 0
-        if began >= self._last_cut:
+        if began > self._last_cut:
             self._last_cut = self.clock()
             self._places.total_tokens = max(1, self.allowed // 2)
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import anyio.to_thread
 
@@ -41,22 +41,43 @@ def json_key_user(key_file: Path) -> User:
 class AccessTokens:
     """OAuth2 access tokens as the password of a Basic user, renewed before they expire.
 
-    `key_file` None means Application Default Credentials: the environment's key, gcloud's user, workload identity, or
-    the metadata server, as google-auth finds them. Every method raises CredentialsError, in one line.
+    Made of a service account's key, or of Application Default Credentials: the environment's key, gcloud's user,
+    workload identity, or the metadata server, as google-auth finds them. Raises CredentialsError, in one line; GaveUp
+    where the same credentials were refused too often.
     """
 
-    def __init__(
-        self, user_name: str, *, key_file: Path | None, scope: str, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, user_name: str, *, scope: str, source: Any, clock: Callable[[], float] = time.monotonic) -> None:
         self._user_name = user_name
-        self._key_file = key_file
-        self._scope = oauth_scope(scope)
+        self._scope = scope
+        self._source = source
         self._clock = clock
-        self._source: Any = None  # google-auth's credentials, made at the first need
         self._current: User | None = None
         self._good_until = 0.0
         self._flights: Flights[str, User] = Flights()
         self._strikes = Strikes()
+
+    @classmethod
+    def of_key(cls, user_name: str, key_file: Path, scope: str) -> Self:
+        """Read the key; blocks on the disk."""
+        from google.oauth2 import service_account
+
+        key = _read_key(key_file)
+        try:
+            source = service_account.Credentials.from_service_account_info(key, scopes=[oauth_scope(scope)])  # type: ignore[no-untyped-call]
+        except ValueError as fault:
+            # google-auth's own words name the missing fields; those of the cryptography are kept out, near a secret
+            words = printable(str(fault)) if "missing fields" in str(fault) else "its private_key cannot be read"
+            raise CredentialsError(f"{key_file}: not a whole service account key: {words}") from None
+        return cls(user_name, scope=oauth_scope(scope), source=source)
+
+    @classmethod
+    def of_environment(cls, user_name: str, scope: str) -> Self:
+        """Find Application Default Credentials; blocks on the disk, and maybe on the metadata server."""
+        import google.auth
+
+        with _in_one_line(oauth_scope(scope)):
+            source, _ = google.auth.default(scopes=[oauth_scope(scope)])
+        return cls(user_name, scope=oauth_scope(scope), source=source)
 
     async def user(self) -> User | None:
         if self._current is not None and self._clock() < self._good_until:
@@ -88,28 +109,10 @@ class AccessTokens:
 
         with requests.Session() as session, _in_one_line(self._scope):
             request = partial(Request(session), timeout=_EXCHANGE_TIMEOUT_S)
-            if self._source is None:
-                self._source = _load(self._key_file, self._scope, request)
             self._source.refresh(request)
         expiry = self._source.expiry
         lifetime = 3600.0 if expiry is None else (expiry.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds()
         return self._source.token, lifetime
-
-
-def _load(key_file: Path | None, scope: str, request: Any) -> Any:
-    if key_file is None:
-        import google.auth
-
-        return google.auth.default(scopes=[scope], request=request)[0]
-    from google.oauth2 import service_account
-
-    key = _read_key(key_file)
-    try:
-        return service_account.Credentials.from_service_account_info(key, scopes=[scope])  # type: ignore[no-untyped-call]
-    except ValueError as fault:
-        # google-auth's own words name the missing fields; those of the cryptography are kept out, near a secret
-        words = printable(str(fault)) if "missing fields" in str(fault) else "its private_key cannot be read"
-        raise CredentialsError(f"{key_file}: not a whole service account key: {words}") from None
 
 
 def _read_key(key_file: Path) -> dict[str, Any]:

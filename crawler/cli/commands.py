@@ -279,6 +279,7 @@ def emulator(
     resets: Annotated[float, typer.Option(help="Share of exchanges whose connection is reset")] = 0.0,
     truncated: Annotated[float, typer.Option(help="Share of exchanges whose body breaks off")] = 0.0,
     quota: Annotated[int | None, typer.Option(help="Exchanges a second, above which it answers 429")] = None,
+    token_lifetime: Annotated[int, typer.Option(help="Seconds that its tokens live")] = 300,
 ) -> None:
     """Run that embedded registry alone, on this machine, until it is stopped."""
     from crawler.emulator import Emulator, Settings, serve_until_stopped
@@ -286,7 +287,8 @@ def emulator(
     try:
         settings = Settings(
             repositories=repositories, seed=seed, denied=denied, latency_s=latency, unavailable=unavailable,
-            resets=resets, truncated=truncated, quota_per_s=quota,
+            resets=resets, truncated=truncated, quota_per_s=quota, registry_token_lifetime_s=token_lifetime,
+            access_token_lifetime_s=12 * token_lifetime,
         )  # fmt: skip
     except ValueError as fault:
         _complain(ConfigError([str(fault)]), BAD_USAGE)

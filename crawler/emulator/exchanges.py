@@ -3,7 +3,8 @@
 import asyncio
 import socket
 import struct
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import Mapping
 
 import orjson
@@ -23,8 +24,9 @@ class Exchanges:
     """Counts and spoils the exchanges of routes named after a kind; other routes pass untouched."""
 
     def __init__(self, weather: Weather) -> None:
-        self.counts = Counter(dict.fromkeys((*REGISTRY_KINDS, OAUTH, "throttled", "faults"), 0))
+        self.counts = Counter(dict.fromkeys((*REGISTRY_KINDS, OAUTH, "throttled", "faults", "busiest_second"), 0))
         self._weather = weather
+        self._last_second: deque[float] = deque()
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -32,12 +34,21 @@ class Exchanges:
         if kind is None:
             return await handler(request)
         self.counts[kind] += 1
+        if kind != OAUTH:
+            self._note_arrival(time.monotonic())
         latency_s = self._weather.latency_s()
         if latency_s:
             await asyncio.sleep(latency_s)
         if kind == OAUTH:
             return await _oauth_answer(request, handler)
         return await self._with_faults(request, handler)
+
+    def _note_arrival(self, now: float) -> None:
+        """Keep the most exchanges that any one second has seen arrive."""
+        self._last_second.append(now)
+        while self._last_second[0] <= now - 1:
+            self._last_second.popleft()
+        self.counts["busiest_second"] = max(self.counts["busiest_second"], len(self._last_second))
 
     async def _with_faults(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         fate = self._weather.fate()

@@ -42,14 +42,20 @@ def _way_in(auth: AuthConfig, target: Target) -> tuple[Flow, Credentials]:
         case "token" if user is not None:
             return Flow.ANSWER, Fixed(user)
         case "token":
-            return Flow.ANSWER, AccessTokens(REGISTRY_TOKEN_USER, key_file=auth.key_file, scope=auth.scope)
+            return Flow.ANSWER, _access_tokens(REGISTRY_TOKEN_USER, auth)
         case "access-token":
-            return Flow.STRAIGHT, AccessTokens(ACCESS_TOKEN_USER, key_file=auth.key_file, scope=auth.scope)
+            return Flow.STRAIGHT, _access_tokens(ACCESS_TOKEN_USER, auth)
         case "json-key":
             assert auth.key_file is not None  # AuthConfig saw to it
             return Flow.STRAIGHT, Fixed(json_key_user(auth.key_file))
         case _:
             raise CredentialsError(f"auth method {method} is not there yet: give username and password_file")
+
+
+def _access_tokens(user_name: str, auth: AuthConfig) -> AccessTokens:
+    if auth.key_file is None:
+        return AccessTokens.of_environment(user_name, auth.scope)
+    return AccessTokens.of_key(user_name, auth.key_file, auth.scope)
 
 
 def _written_user(auth: AuthConfig) -> User | None:

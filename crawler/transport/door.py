@@ -2,6 +2,7 @@
 
 import ipaddress
 import logging
+import os
 import socket
 import ssl
 import time
@@ -150,11 +151,11 @@ def _unreachable_words(request: Request, fault: Exception) -> str:
     host = printable(urlsplit(request.url).netloc)
     match fault:
         case aiohttp.ClientConnectorDNSError():
-            return f"the name {host} is not known (DNS): {printable(str(fault.os_error))}"
+            return f"the name {host} is not known (DNS): {printable(fault.os_error.strerror or 'no such name')}"
         case aiohttp.ConnectionTimeoutError():
             return f"no connection to {host} in time"
         case aiohttp.ClientConnectorError():
-            return f"no connection to {host}: {printable(fault.os_error.strerror or str(fault.os_error))}"
+            return f"no connection to {host}: {_system_words(fault.os_error)}"
         case aiohttp.ServerDisconnectedError():
             return f"{host} closed the connection without an answer"
         case aiohttp.ClientPayloadError():
@@ -163,3 +164,8 @@ def _unreachable_words(request: Request, fault: Exception) -> str:
             return f"{host} fell silent"
         case _:
             return f"the exchange with {host} broke: {printable(str(fault) or type(fault).__name__)}"
+
+
+def _system_words(fault: OSError) -> str:
+    """What the system calls the failure; asyncio's own words repeat the address instead."""
+    return os.strerror(fault.errno) if fault.errno and fault.errno > 0 else printable(str(fault))
