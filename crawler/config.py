@@ -105,9 +105,12 @@ class RegistryConfig(_Table):
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        if self.discovery == "list" and self.repositories_from is None:
+        names = self.repositories_from
+        if names is not None and names != STANDARD_STREAM and not names.is_file():
+            raise ValueError(f"repositories_from names no file: {names}")
+        if self.discovery == "list" and names is None:
             raise ValueError("discovery list needs repositories_from")
-        if self.discovery == "catalog" and self.repositories_from is not None:
+        if self.discovery == "catalog" and names is not None:
             raise ValueError("repositories_from goes with discovery list, not catalog")
         if self.plain_http and self.ca_file is not None:
             raise ValueError("plain_http needs no ca_file: choose one")
@@ -161,6 +164,16 @@ class Config(_Table):
     registry: tuple[RegistryConfig, ...] = Field(min_length=1)
     limits: LimitsConfig = LimitsConfig()
     output: OutputConfig = OutputConfig()
+
+    @model_validator(mode="after")
+    def _name_each_once(self) -> Self:
+        targets = [str(registry.target) for registry in self.registry]
+        twice = sorted({target for target in targets if targets.count(target) > 1})
+        if twice:
+            raise ValueError(f"registry: named more than once: {', '.join(twice)}")
+        if len([r for r in self.registry if r.repositories_from == STANDARD_STREAM]) > 1:
+            raise ValueError("registry.repositories_from: standard input can hold the names of one registry only")
+        return self
 
     @classmethod
     def load(cls, file: str | Path | None = None, *, targets: Sequence[str] = (), flags: Sequence[Flag] = ()) -> Self:
@@ -262,17 +275,18 @@ class _Said:
         if mistake["type"] == "extra_forbidden":
             close = get_close_matches(str(key[-1]), _known_keys(), n=1)
             words = "unknown key" + (f"; did you mean {close[0]}?" if close else "")
-        elif key == ("registry",):
+        elif mistake["type"] == "too_short" and key == ("registry",):
             words = "nothing to do: name a TARGET (gcr.io/my-project) or write a [[registry]] table"
         elif mistake["type"] == "missing":
             words = "missing"
         elif "auth" not in key and isinstance(given := mistake["input"], str | int | float):
             words += f" (got {printable(repr(given), 80)})"
-        return f"{self._place(key)}{printable(name, 120)}: {words}"
+        return f"{self._place(key)}{f'{printable(name, 120)}: ' if name else ''}{words}"
 
     def _place(self, key: Key) -> str:
         plain = [part for part in key if isinstance(part, str)]
-        flag = next((flag.name for flag in self.flags if flag.key == ".".join(plain)), None)
+        name = ".".join(plain)
+        flag = next((flag.name for flag in self.flags if f"{flag.key}.".startswith(f"{name}.")), None)
         if flag is not None:
             return f"{flag}: "
         if _holds(self.environment, plain):

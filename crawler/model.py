@@ -19,7 +19,7 @@ MAX_NAME_LENGTH: Final = 255
 # distribution-spec, "Pulling manifests": the grammar of <name> and of a <reference> that is a tag
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _NAME = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
-_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
+_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _GOOGLE_HOST = re.compile(r"(?:.+\.)?gcr\.io|.+\.pkg\.dev")
 
 
@@ -54,9 +54,9 @@ class Target:
         registry, _, prefix = text.partition("/")
         registry, prefix = registry.lower(), prefix.rstrip("/")
         host, port = _split_port(registry)
-        if _HOST.fullmatch(host) is None:
+        if not _is_host(host):
             raise ValueError(f"{host!r} is not a host; a target is HOST[:PORT][/PREFIX]")
-        if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
+        if port and not (port.isascii() and port.isdigit() and len(port) < 6 and 0 < int(port) < 2**16):
             raise ValueError(f"{port!r} is not a port")
         if prefix:
             RepositoryName(prefix)
@@ -89,6 +89,15 @@ def _split_port(registry: str) -> tuple[str, str]:
     if not colon or registry.endswith("]"):
         return registry, ""
     return host, port or ":"
+
+
+def _is_host(text: str) -> bool:
+    if not text.startswith("["):
+        return _HOST.fullmatch(text) is not None
+    try:
+        return text.endswith("]") and ipaddress.IPv6Address(text[1:-1]).scope_id is None
+    except ValueError:
+        return False
 
 
 def is_loopback(host: str) -> bool:

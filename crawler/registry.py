@@ -31,10 +31,14 @@ T = TypeVar("T")
 
 
 class Trail:
-    """The way along a list's pages, kept from leading in circles; `evidence` tells in the end why it ended."""
+    """The way along a list's pages, kept from leading in circles; `evidence` tells in the end why it ended.
+
+    `skipped` counts entries that were no strings.
+    """
 
     def __init__(self) -> None:
         self.pages = 0
+        self.skipped = 0
         self.seen: set[str] = set()
         self.evidence = Evidence(complete=False, text="the list was not read to its end")
         self._addresses: set[str] = set()
@@ -92,9 +96,10 @@ class Registry:
         """
         address, reply = await self._first_catalog_page()
         while True:
-            names = _read(read_catalog, address, reply).names
-            fresh = [name for name in names if name not in trail.seen]
-            following = trail.follow(address, reply, names)
+            page = _read(read_catalog, address, reply)
+            trail.skipped += page.skipped
+            fresh = [name for name in page.names if name not in trail.seen]
+            following = trail.follow(address, reply, page.names)
             yield fresh
             if following is None:
                 return

@@ -53,12 +53,15 @@ _NOTHING: Final = Listing(tags=())
 class Tally:
     """What a run knows of itself while it goes on: `known` names so far, and all there are once `walked`.
 
+    `passed_over` counts names that the target or the filters leave out.
+
     `before` holds what a resumed run has recorded earlier and discovery has not told of again yet; `gone` counts what
     is left of that in the end.
     """
 
     known: int = 0
     walked: bool = False
+    passed_over: int = 0
     gone: int = 0
     before: set[str] = field(default_factory=set)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
@@ -144,7 +147,9 @@ class Scheduler:
         async with names, records, anyio.create_task_group() as walk:
             walk.start_soon(self._end_when_stopping, walk.cancel_scope)
             async for page in self.discovery.pages():
-                for name in filter(self.selection.wants, page):
+                selected = [name for name in page if self.selection.wants(name)]
+                self.tally.passed_over += len(page) - len(selected)
+                for name in selected:
                     await self._hand_out(name, names, records)
             self.tally.gone = len(self.tally.before)
             self.tally.known += self.tally.gone

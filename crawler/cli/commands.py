@@ -17,7 +17,7 @@ import typer
 from crawler.cli import logs, screen
 from crawler.cli.signals import Signals
 from crawler.config import STANDARD_STREAM, Config, Flag
-from crawler.errors import ConfigError, CrawlerError, OutputClosed
+from crawler.errors import ConfigError, CrawlerError, Denied, OutputClosed
 from crawler.model import VERSION, RunManifest, Verdict
 from crawler.run.crawl import Crawl, SharedStarts
 
@@ -32,6 +32,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # brackets in help are meant as they stand
 )
 
 
@@ -178,7 +179,8 @@ def _complain(error: CrawlerError, code: int) -> Never:
 
 
 def _password_line() -> str:
-    return sys.stdin.readline().rstrip("\r\n")
+    # unbuffered by text, so that a list of names may follow on the same standard input
+    return sys.stdin.buffer.readline().decode("utf-8", "replace").rstrip("\r\n")
 
 
 def _in_a_loop(function: Any, *arguments: Any) -> Any:
@@ -229,11 +231,10 @@ async def _crawl_one(run: Crawl, config: Config, look: _Look, begin: Begin) -> i
         end = await _end_of(run, begin)
     if isinstance(end, OutputClosed):
         return COMPLETE
-    streamed = config.output.path == STANDARD_STREAM
     if isinstance(end, CrawlerError):
-        to_resume = f" ({run.recorded:,} repositories are recorded: the same command with --resume goes on)"
-        _say(f"{run.target}: {end}{to_resume if run.recorded and not streamed else ''}")
+        _say(f"{run.target}: {end}{_what_to_do(run, end)}")
         return COULD_NOT_RUN
+    streamed = config.output.path == STANDARD_STREAM
     print(screen.summary(run, end, config), file=sys.stderr if streamed else sys.stdout, flush=True)
     if not streamed:
         for line in screen.examples(config.output.path / end.folder, end, look.records):
@@ -246,6 +247,17 @@ async def _end_of(run: Crawl, begin: Begin) -> RunManifest | CrawlerError:
         return await begin(run)
     except CrawlerError as error:
         return error
+    except Exception as bug:
+        _say(f"{run.target}: a mistake of registry-crawler's own ended the run{_what_to_do(run, bug)}")
+        raise
+
+
+def _what_to_do(run: Crawl, failure: Exception) -> str:
+    if run.is_journaled and run.recorded:
+        return f" ({run.recorded:,} repositories are recorded: the same command with --resume goes on)"
+    if isinstance(failure, Denied):
+        return " (--auth and its kin say who we are; --repositories-from does without the catalog)"
+    return ""
 
 
 async def _begun(run: Crawl) -> RunManifest:

@@ -36,7 +36,10 @@ class CatalogDiscovery:
 
     @property
     def evidence(self) -> Evidence:
-        told = f"the catalog told {self._names:,} names on {self.pages_read:,} pages"
+        pages = "1 page" if self.pages_read == 1 else f"{self.pages_read:,} pages"
+        told = f"the catalog told {self._names:,} names on {pages}"
+        if self._trail.skipped:
+            told += f" and held {self._trail.skipped:,} entries that are no names"
         if self._broken is not None:
             return Evidence(complete=False, text=f"{told}, then failed: {self._broken}")
         if self._names == 0 and self._empty_is_unknown:

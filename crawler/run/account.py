@@ -35,7 +35,7 @@ def account(
 ) -> RunManifest:
     """The manifest of a run that came to its end."""
     assert tally.done == tally.known  # every name has its record
-    evidence = _with_the_gone(discovery.evidence, tally.gone)
+    evidence = _with_remarks(discovery.evidence, tally)
     reasons = reasons_for_doubt(evidence, tally.counts)
     return RunManifest(
         schema=SCHEMA,
@@ -62,11 +62,13 @@ def account(
     )
 
 
-def _with_the_gone(evidence: Evidence, gone: int) -> Evidence:
-    if not gone:
-        return evidence
-    words = f"{_repositories(gone)} recorded before the interruption, and told of no more"
-    return Evidence(evidence.complete, f"{evidence.text}; {words}")
+def _with_remarks(evidence: Evidence, tally: Tally) -> Evidence:
+    text = evidence.text
+    if tally.passed_over:
+        text += f"; {tally.passed_over:,} of them left out by the target's prefix or the filters"
+    if tally.gone:
+        text += f"; {_repositories(tally.gone)} recorded before the interruption, and told of no more"
+    return Evidence(evidence.complete, text)
 
 
 def reasons_for_doubt(evidence: Evidence, counts: Counts) -> tuple[str, ...]:

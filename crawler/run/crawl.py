@@ -143,6 +143,11 @@ class Crawl:
         return tuple(self._tally.troubles)
 
     @property
+    def is_journaled(self) -> bool:
+        """Whether records go to the disk, from where a run can be resumed, rather than to standard output."""
+        return self._config.output.path != STANDARD_STREAM
+
+    @property
     def recorded(self) -> int:
         """How many repositories have their record on the disk, or with the sink."""
         return self._tally.done
@@ -165,14 +170,14 @@ class Crawl:
 
     async def abandoned(self) -> list[str]:
         """The ids of earlier runs over the same target that were never finished, the newest first."""
-        if self._config.output.path == STANDARD_STREAM:
+        if not self.is_journaled:
             return []
         runs = await anyio.to_thread.run_sync(abandoned_runs, self._config.output.path, self.terms.target)
         return [terms.run_id for terms in runs]
 
     async def run(self) -> RunManifest:
         """Crawl, and publish the snapshot; or stream the records where the output is standard output."""
-        if self._config.output.path == STANDARD_STREAM:
+        if not self.is_journaled:
             discovery = await self.into(JsonLinesPipe(sys.stdout.buffer))
             return self._account(discovery, ())
         journal = await anyio.to_thread.run_sync(begin, self._config.output.path, self.terms)
@@ -281,14 +286,18 @@ class _Handed:
 
 @contextmanager
 def _one_failure() -> Iterator[None]:
-    """Open a task group's ExceptionGroup: of several failures the first of ours tells most, and a bug outranks it."""
+    """Open a task group's ExceptionGroup: of several failures the first of ours tells most, and a bug outranks it.
+
+    That a stream's other end is gone is never the cause of a failure, but always one's consequence.
+    """
     try:
         yield
     except BaseExceptionGroup as group:
         leaves = list(_leaves(group))
-        bugs = [leaf for leaf in leaves if not isinstance(leaf, CrawlerError)]
+        bugs = [leaf for leaf in leaves if not isinstance(leaf, CrawlerError | anyio.BrokenResourceError)]
         closed = [leaf for leaf in leaves if isinstance(leaf, OutputClosed)]
-        raise (bugs or closed or leaves)[0] from None
+        ours = [leaf for leaf in leaves if isinstance(leaf, CrawlerError)]
+        raise (bugs or closed or ours or leaves)[0] from None
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:

@@ -143,7 +143,8 @@ def _causes(fault: BaseException) -> Iterator[BaseException]:
 
 
 def _tls_words(fault: aiohttp.ClientConnectorError | aiohttp.ClientConnectorCertificateError) -> str:
-    words = printable(str(getattr(fault, "certificate_error", fault)))
+    reason = fault.certificate_error if isinstance(fault, aiohttp.ClientConnectorCertificateError) else fault.os_error
+    words = printable(str(getattr(reason, "verify_message", None) or getattr(reason, "reason", None) or reason))
     return f"{words} (a CA of your own goes into ca_file, a registry without TLS wants plain_http)"
 
 

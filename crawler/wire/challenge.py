@@ -9,6 +9,7 @@ _WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _SCHEME = re.compile(rf"[\s,]*({_WORD})(?=[\s,]|$)(?!\s*=)")
 # A bare value may hold "/" and ":" (some send realm=https://… unquoted), so it ends at a comma or a space only.
 _PARAMETER = re.compile(rf'[\s,]*({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)(?:"|$)|([^\s,"]*))', re.DOTALL)
+_UNREADABLE = re.compile(r"[\s,]*[^,]*")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -37,7 +38,11 @@ def read_challenges(values: Iterable[str]) -> tuple[Challenge, ...]:
 
 def _challenges(value: str) -> Iterable[Challenge]:
     position = 0
-    while scheme := _SCHEME.match(value, position):
+    while position < len(value):
+        scheme = _SCHEME.match(value, position)
+        if scheme is None:
+            position = _UNREADABLE.match(value, position).end()  # type: ignore[union-attr]  # it matches anything
+            continue
         parameters: dict[str, str] = {}
         position = scheme.end()
         while parameter := _PARAMETER.match(value, position):

@@ -7,7 +7,7 @@ from crawler.errors import MalformedReply, printable
 from crawler.model import Fault
 from crawler.wire.fields import read_object
 
-_MARKUP = re.compile(r"<(?:style|script).*?</|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_MARKUP = re.compile(r"<(style|script)\b.*?</\1[^>]*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 
 
 def read_fault(body: bytes, http_status: int) -> Fault:

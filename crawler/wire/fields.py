@@ -35,7 +35,7 @@ def read_count(value: Any) -> int | None:
     """A number that may be written as a string, as Google does; None for 0, which means unknown, and for nonsense."""
     if isinstance(value, str):
         # int() would take blanks, underscores, signs and other scripts' digits, and as many of them as there are
-        if not (value.isascii() and value.isdigit() and len(value) < len(str(2**63))):
+        if not (value.isascii() and value.isdigit() and len(value) <= len(str(2**63))):
             return None
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):

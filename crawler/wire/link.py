@@ -6,8 +6,8 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from crawler.errors import MalformedReply
 
-# A link's parameters end at the next comma that no quotes hold.
-_LINK = re.compile(r'<([^<>]*)>((?:"(?:[^"\\]|\\.)*"|[^"<,])*)', re.DOTALL)
+# A link's parameters end at the next comma that no quotes hold; quotes that nobody closes hold all that follows.
+_LINK = re.compile(r'<([^<>]*)>((?:"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[^"<,])*)', re.DOTALL)
 _PARAMETER = re.compile(r';\s*([^=;\s"]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*)))?', re.DOTALL)
 
 
@@ -41,8 +41,15 @@ def next_address(link: str, requested: str) -> str:
         raise MalformedReply(f"the next link is no address: {fault}") from None
     if target.scheme not in {"http", "https"} or _endpoint(target.path) != _endpoint(here.path):
         raise MalformedReply("the next link leads away from the list that it should continue")
-    # zot leaves its cursor unencoded; what is encoded already stays as it is
-    return here._replace(query=quote(target.query, safe="%/?:@!$&'()*+,;=-._~")).geturl()
+    return here._replace(query=_encoded(target.query)).geturl()
+
+
+def _encoded(query: str) -> str:
+    """A cursor fit for an address: zot leaves it unencoded, and what is encoded already stays as it is."""
+    try:
+        return quote(query, safe="%/?:@!$&'()*+,;=-._~", errors="surrogateescape")
+    except UnicodeEncodeError:
+        raise MalformedReply("the next link holds what is no text") from None
 
 
 def _endpoint(path: str) -> str:

@@ -6,8 +6,8 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 # GHCR: "retry-after: 10.305464ms, allowed: 2000/minute", a duration as Go prints it
-_WORDS = re.compile(r"retry-after:\s*((?:\d{1,9}(?:\.\d{1,9})?(?:h|ms|m|s|µs|us|ns))+)", re.IGNORECASE)
-_PART = re.compile(r"([\d.]+)(h|ms|m|s|µs|us|ns)", re.IGNORECASE)
+_WORDS = re.compile(r"(?i:retry-after):\s*((?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:h|ms|m|s|µs|us|ns))+)")
+_PART = re.compile(r"([0-9.]+)(h|ms|m|s|µs|us|ns)")
 _SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "ns": 1e-9}
 _BODY_READ: Final = 2048
 
@@ -34,4 +34,4 @@ def _body_seconds(body: bytes) -> float | None:
     words = _WORDS.search(body[:_BODY_READ].decode("utf-8", "replace"))
     if words is None:
         return None
-    return sum(float(number) * _SECONDS[unit.lower()] for number, unit in _PART.findall(words[1]))
+    return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(words[1]))

@@ -1,7 +1,9 @@
 """A repository's listing: `tags/list`, plain as the specification has it, or Google's with images and children."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any, Final
 
 from crawler.errors import MalformedReply, printable
@@ -15,32 +17,41 @@ _LAST_MS: Final = 253_402_300_799_999  # the end of the year 9999, where datetim
 def read_listing(body: bytes) -> Listing:
     """Read one page of `tags/list`. Raises MalformedReply."""
     document = read_object(body)
-    tags, skipped = read_strings(document.get("tags"), "tags")
-    children = _children(document)
-    suspect = f"{skipped} entries of the tag list are no strings" if skipped else None
-    return Listing(tags, _images(document), children, suspect)
+    tags, no_tags = read_strings(document.get("tags"), "tags")
+    children, no_children = read_strings(document.get("child"), "child")
+    skipped = no_tags + no_children
+    return Listing(
+        tags=tags,
+        images=_images(document),
+        children=children if "child" in document else None,
+        suspect=f"{skipped} entries of the listing are no strings" if skipped else None,
+    )
 
 
-def merge_listings(pages: Iterable[Listing]) -> Listing:
+def merge_listings(pages: Sequence[Listing]) -> Listing:
     """Several pages of one repository as one listing: tags without duplicates, images by digest."""
-    pages = list(pages)
     if len(pages) == 1:
         return pages[0]
-    images = {image.digest: image for page in pages for image in page.images or ()}
     return Listing(
         tags=tuple(dict.fromkeys(tag for page in pages for tag in page.tags)),
-        images=tuple(images[d] for d in sorted(images)) if any(p.images is not None for p in pages) else None,
-        children=tuple(dict.fromkeys(child for page in pages for child in page.children or ()))
-        if any(page.children is not None for page in pages)
-        else None,
+        images=_merged_images([page.images for page in pages if page.images is not None]),
+        children=_merged_children([page.children for page in pages if page.children is not None]),
         suspect=next((page.suspect for page in pages if page.suspect), None),
     )
 
 
-def _children(document: dict[str, Any]) -> tuple[str, ...] | None:
-    if "child" not in document:
-        return None
-    return read_strings(document["child"], "child")[0]
+def _merged_images(pages: Sequence[tuple[Image, ...]]) -> tuple[Image, ...] | None:
+    """An image that several pages tell of has the tags of all of them."""
+    images: dict[str, Image] = {}
+    for image in chain.from_iterable(pages):
+        known = images.get(image.digest)
+        tags = image.tags if known is None else tuple(dict.fromkeys(known.tags + image.tags))
+        images[image.digest] = replace(image, tags=tags)
+    return tuple(images[digest] for digest in sorted(images)) if pages else None
+
+
+def _merged_children(pages: Sequence[tuple[str, ...]]) -> tuple[str, ...] | None:
+    return tuple(dict.fromkeys(chain.from_iterable(pages))) if pages else None
 
 
 def _images(document: dict[str, Any]) -> tuple[Image, ...] | None:

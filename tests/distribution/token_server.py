@@ -41,7 +41,7 @@ class TokenPolicy:
     A denied repository is left out of the token, and the answer is 200 all the same.
     `anonymous` are the scopes granted without credentials; None refuses such a request with 401.
     `lifetime` is how many seconds the registry really accepts a token, `announced_lifetime` what
-    `expires_in` says where that differs.
+    `expires_in` says where that differs. Of each scope the first `stillborn` tokens are dead from the start.
     """
 
     accounts: tuple[Account, ...] = (Account(user="reader", password="correct-horse"),)
@@ -49,6 +49,7 @@ class TokenPolicy:
     anonymous: tuple[str, ...] | None = None
     lifetime: int = 300
     announced_lifetime: int | None = None
+    stillborn: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +182,8 @@ class _Endpoint:
         except _RefusedError:
             return _error(401, "UNAUTHORIZED", "authentication required")
         granted = grant(asked, allowed=map(Scope.parse, allowed), denied=self.policy.denied)
-        return self._grant(granted, subject)
+        stillborn = any(self.requests[text] <= self.policy.stillborn for text in texts)
+        return self._grant(granted, subject, lifetime=0 if stillborn else self.policy.lifetime)
 
     def _identify(self, authorization: str | None) -> tuple[str, tuple[str, ...]]:
         """The subject and its scopes."""
@@ -194,15 +196,14 @@ class _Endpoint:
                 return account.user, account.scopes
         raise _RefusedError
 
-    def _grant(self, granted: list[Scope], subject: str) -> web.Response:
+    def _grant(self, granted: list[Scope], subject: str, *, lifetime: int) -> web.Response:
         now = datetime.now(UTC).replace(microsecond=0)
-        lifetime = self.policy.lifetime
         token = self.signer.token(granted, subject=subject, issued_at=now, lifetime=lifetime)
         announced = self.policy.announced_lifetime
         return web.json_response(
             {
                 "token": token,
-                "expires_in": lifetime if announced is None else announced,
+                "expires_in": self.policy.lifetime if announced is None else announced,
                 "issued_at": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
             }
         )

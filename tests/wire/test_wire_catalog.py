@@ -1,0 +1,67 @@
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crawler.errors import MalformedReply
+from crawler.wire.catalog import CatalogPage, read_catalog
+
+fuzz = settings(max_examples=80, deadline=None)
+
+text = st.text(st.characters(codec="utf-8"), max_size=12)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | text,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@fuzz
+@given(st.lists(text, max_size=20, unique=True))
+def test_names_are_read_as_the_registry_gave_them(names):
+    assert read_catalog(json.dumps({"repositories": names}).encode()) == CatalogPage(tuple(names), 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "page"),
+    [
+        pytest.param(b'{"repositories":["alpine","team/app"]}\n', CatalogPage(("alpine", "team/app"), 0), id="plain"),
+        pytest.param(b'{"repositories":[]}', CatalogPage((), 0), id="empty"),
+        pytest.param(b'{"repositories":null}', CatalogPage((), 0), id="null: Artifact Registry"),
+        pytest.param(b"{}", CatalogPage((), 0), id="no list at all"),
+        pytest.param(b'{"repositories":["b","a","b"],"next":"c"}', CatalogPage(("b", "a"), 0), id="a duplicate"),
+        pytest.param(b'{"repositories":["a",null,"b",3,["c"]]}', CatalogPage(("a", "b"), 3), id="nulls inside"),
+        pytest.param(
+            b'{"repositories":["../../etc","A B","\\u202e","\\u0000"]}',
+            CatalogPage(("../../etc", "A B", "\u202e", "\0"), 0),
+            id="names that none may have are told, for the caller to judge",
+        ),
+    ],
+)
+def test_pages_as_registries_write_them(body, page):
+    assert read_catalog(body) == page
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"<html></html>", b'{"repositories":{"a":1}}', b'{"repositories":"a"}'])
+def test_what_is_no_page_is_refused(body):
+    with pytest.raises(MalformedReply):
+        read_catalog(body)
+
+
+@fuzz
+@given(st.binary() | st.one_of(values, st.fixed_dictionaries({"repositories": values})).map(json.dumps).map(str.encode))
+def test_any_body_is_a_page_or_a_malformed_reply(body):
+    try:
+        page = read_catalog(body)
+    except MalformedReply:
+        return
+    assert all(isinstance(name, str) for name in page.names)
+    assert len(set(page.names)) == len(page.names)
+    assert page.skipped >= 0
+
+
+@pytest.mark.timeout(10)
+def test_a_very_large_page_is_read_in_linear_time():
+    names = [f"team-{n % 97}/app-{n}" for n in range(100_000)]
+    assert read_catalog(json.dumps({"repositories": names * 2}).encode()).names == tuple(names)

@@ -1,0 +1,310 @@
+import string
+from contextlib import suppress
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from crawler.errors import MalformedReply
+from crawler.wire.link import next_address, next_link
+
+fuzz = settings(max_examples=150, deadline=None)
+
+REQUESTED = (
+    "https://gcr.io/v2/_catalog?n=1000",
+    "https://europe-docker.pkg.dev/v2/my-project/alpine/tags/list",
+    "http://localhost:5000/v2/_catalog",
+    "http://[::1]:5000/v2/a/b/tags/list?n=10",
+    "https://registry.example:8443/artifactory/api/docker/KEY/v2/_catalog?n=100&last=a",
+)
+TOKEN = string.ascii_letters + string.digits + "-_.~!*"
+
+relations = st.lists(
+    st.sampled_from(["next", "NEXT", "Next", "prev", "first", "last", "nextest", "no-next", "https://a.example/next"]),
+    min_size=1,
+    max_size=3,
+)
+
+
+def quoted(value):
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+@st.composite
+def links(draw):
+    """A link as a registry might write it; its target; and whether it is the next page's."""
+    target = draw(st.text(TOKEN + "/?&=%,;:'\" ()[]ü", max_size=30).map(str.strip))
+    names = draw(relations)
+    name = draw(st.sampled_from(["rel", "REL", "Rel"]))
+    rel = name + draw(st.sampled_from(["=", " = ", "= "]))
+    rel += names[0] if len(names) == 1 and draw(st.booleans()) else quoted(" ".join(names))
+    others = st.sampled_from(["title", "anchor", "type", "hreflang*", "relation"])
+    values = st.text(TOKEN, min_size=1, max_size=9) | st.text(max_size=15).map(quoted)
+    values |= st.sampled_from(['", <b>; rel=next"', '"; rel=next"', '"a \\"; rel=next"'])
+    parameter = st.tuples(others, values).map("=".join) | others
+    before, after = draw(st.lists(parameter, max_size=2)), draw(st.lists(parameter, max_size=2))
+    after += draw(st.lists(st.sampled_from(["rel=next", 'rel="prev"']), max_size=1))  # RFC 8288 §3.3: only the first
+    gap = draw(st.sampled_from([";", "; ", " ; ", ";\t"]))
+    return (
+        f"<{target}>" + "".join(gap + word for word in [*before, rel, *after]),
+        target,
+        "next" in map(str.lower, names),
+    )
+
+
+@fuzz
+@given(st.lists(links(), max_size=4), st.data())
+def test_the_first_next_link_of_all_is_found(composed, data):
+    headers = []
+    for text, _, _ in composed:
+        if headers and data.draw(st.booleans()):
+            headers[-1] += data.draw(st.sampled_from([",", ", ", " , ", ",,"])) + text
+        else:
+            headers.append(text)
+    assert next_link(headers) == next((target for _, target, is_next in composed if is_next), None)
+
+
+@pytest.mark.parametrize(
+    ("headers", "target"),
+    [
+        ([], None),
+        ([""], None),
+        (["</v2/_catalog?last=b&n=2>; rel=next"], "/v2/_catalog?last=b&n=2"),
+        (['</v2/_catalog?last=b&n=2>;rel="next"'], "/v2/_catalog?last=b&n=2"),
+        (['<https://h.example/v2/_catalog?last=b>; REL="NEXT"'], "https://h.example/v2/_catalog?last=b"),
+        (['<?p=0>; rel="prev", <?p=2>; rel="next", <?p=9>; rel="last"'], "?p=2"),
+        (['<?p=0>; rel="prev"', '<?p=2>; rel="next"'], "?p=2"),
+        (['<?p=2>; rel="last next"'], "?p=2"),
+        (['<?p=0>; title="a, <?x>; rel=next"; rel=prev, <?p=2>; rel=next'], "?p=2"),
+        (['<?last=a,b;c>; rel="next"'], "?last=a,b;c"),
+        (['< ?p=2 >; rel="next"'], "?p=2"),
+        (['<?p=2>; rel="prev"; rel="next"'], None),
+        (["<?p=2>"], None),
+        (['<?p=2>; title="next"'], None),
+        (['?p=2; rel="next"'], None),
+        (['<?p=2; rel="next"'], None),
+    ],
+)
+def test_links_as_registries_write_them(headers, target):
+    assert next_link(headers) == target
+
+
+PIECES = ["<", ">", ";", ",", '"', "\\", " ", "=", "rel", "next", "title", "a", "\udcff", "/v2/_catalog?last=b"]
+
+
+@fuzz
+@given(st.lists(st.text() | st.lists(st.sampled_from(PIECES)).map("".join), max_size=3))
+def test_any_header_is_read_without_an_exception(headers):
+    target = next_link(headers)
+    assert target is None or any(target in header for header in headers)
+
+
+@pytest.mark.timeout(5)
+@pytest.mark.parametrize("end", ["", '"', ">", "; rel=next"])
+@pytest.mark.parametrize(
+    ("start", "again"),
+    [
+        ("", "<"),
+        ("", ">"),
+        ("", "<>"),
+        ("", "<a"),
+        ("", ","),
+        ("", '"'),
+        ("<a>", ";"),
+        ("<a>", " "),
+        ("<a>;", " "),
+        ("<a>;", "a"),
+        ("<a>;a", " "),
+        ("<a>;", "a ;"),
+        ("<a>;", "a="),
+        ("<a>", ';a="'),
+        ("<a>", ';a=""'),
+        ('<a>;a="', "\\"),
+        ('<a>;a="', "\\\\"),
+        ('<a>;a="', '\\"'),
+        ('<a>;a="', "<b>"),
+        ("", '<a>;a="'),
+        ("<a>", ";rel"),
+        ('<a>;rel="', "next "),
+    ],
+)
+def test_a_hostile_header_is_read_in_linear_time(start, again, end):
+    next_link([start + again * (100_000 // len(again)) + end])
+
+
+@pytest.mark.timeout(5)
+def test_quotes_that_never_close_are_read_in_linear_time():
+    next_link(['<a>"' + '<a>\\"' * 30_000])
+
+
+@pytest.mark.parametrize(
+    ("requested", "link", "following"),
+    [
+        pytest.param(
+            "https://r.example/v2/_catalog?n=100",
+            "/v2/_catalog?last=team%2Fapp&n=100",
+            "https://r.example/v2/_catalog?last=team%2Fapp&n=100",
+            id="distribution: relative",
+        ),
+        pytest.param(
+            "https://1234.dkr.ecr.eu-west-1.amazonaws.com/v2/_catalog?n=1000",
+            "https://1234.dkr.ecr.eu-west-1.amazonaws.com/v2/_catalog?last=bGFzdA%3D%3D&n=1000",
+            "https://1234.dkr.ecr.eu-west-1.amazonaws.com/v2/_catalog?last=bGFzdA%3D%3D&n=1000",
+            id="ECR: absolute, an opaque cursor",
+        ),
+        pytest.param(
+            "https://quay.example/v2/_catalog?n=100",
+            "/v2/_catalog?n=100&next_page=gAAAAABm_x-Zz=.%2B&last=",
+            "https://quay.example/v2/_catalog?n=100&next_page=gAAAAABm_x-Zz=.%2B&last=",
+            id="Quay: an encrypted page",
+        ),
+        pytest.param(
+            "https://art.example/artifactory/api/docker/KEY/v2/_catalog?n=100",
+            "/v2/_catalog?last=b&n=100",
+            "https://art.example/artifactory/api/docker/KEY/v2/_catalog?last=b&n=100",
+            id="Artifactory: the prefix is lost",
+        ),
+        pytest.param(
+            "https://nexus.example/repository/docker/v2/a/tags/list",
+            "http://10.0.0.7:8081/wrong/v2/a/tags/list?last=1.0",
+            "https://nexus.example/repository/docker/v2/a/tags/list?last=1.0",
+            id="Nexus: a wrong host and prefix",
+        ),
+        pytest.param(
+            "http://localhost:5000/v2/_catalog?n=2",
+            "/v2/_catalog?n=2&last=a/b c|ü",
+            "http://localhost:5000/v2/_catalog?n=2&last=a/b%20c%7C%C3%BC",
+            id="zot: unencoded",
+        ),
+        pytest.param(
+            "https://r.example/v2/_catalog?n=1",
+            "https://r.example:443/v2/_catalog?n=1&last=a",
+            "https://r.example/v2/_catalog?n=1&last=a",
+            id="the scheme's own port",
+        ),
+        pytest.param(
+            "https://r.example/v2/a/tags/list", "?last=x", "https://r.example/v2/a/tags/list?last=x", id="a query alone"
+        ),
+        pytest.param(
+            "https://r.example/v2/a/tags/list",
+            "//evil.example/v2/a/tags/list?last=x#y",
+            "https://r.example/v2/a/tags/list?last=x",
+            id="another host",
+        ),
+        pytest.param(
+            "https://r.example/v2/_catalog",
+            "https://me:secret@r.example/v2/_catalog?last=x",
+            "https://r.example/v2/_catalog?last=x",
+            id="a stranger's password",
+        ),
+        pytest.param(
+            "https://r.example/v2/a/b/tags/list",
+            "/v2/a%2Fb/tags/list?last=x",
+            "https://r.example/v2/a/b/tags/list?last=x",
+            id="a name encoded whole",
+        ),
+    ],
+)
+def test_the_next_page_is_the_same_list_with_another_cursor(requested, link, following):
+    assert next_address(link, requested) == following
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "/v2/other/tags/list?last=x",
+        "/v2/_catalog?last=x",
+        "tags/list?last=x",
+        "/",
+        "https://evil.example/?last=x",
+        "ftp://r.example/v2/a/tags/list?last=x",
+        "file:///v2/a/tags/list",
+        "javascript:alert(1)",
+        "http://[::1/v2/a/tags/list",
+        "http://[nowhere]/v2/a/tags/list",
+        "https://r.example\u2100.example/v2/a/tags/list",
+    ],
+)
+def test_a_link_that_leads_anywhere_else_is_refused(link):
+    with pytest.raises(MalformedReply, match="next link"):
+        next_address(link, "https://r.example/v2/a/tags/list")
+
+
+@pytest.mark.parametrize("cursor", ["caf\udce9", "\udcff\udcfe"])
+def test_a_cursor_in_bytes_that_are_no_utf8_is_kept_or_refused(cursor):
+    """As an HTTP library hands them over: PEP 383's surrogates."""
+    with suppress(MalformedReply):
+        following = next_address(f"/v2/_catalog?last={cursor}", "https://r.example/v2/_catalog")
+        sent = cursor.encode("ascii", "surrogateescape")
+        assert (
+            dict(parse_qsl(urlsplit(following).query, errors="surrogateescape"))["last"].encode(
+                "utf-8", "surrogateescape"
+            )
+            == sent
+        )
+
+
+@fuzz
+@given(
+    st.sampled_from(REQUESTED),
+    st.lists(st.tuples(st.sampled_from(["last", "n", "next_page", "x"]), st.text(min_size=1, max_size=20)), min_size=1),
+)
+def test_an_encoded_cursor_stays_as_it_is(requested, cursor):
+    query = urlencode(cursor)
+    here = urlsplit(requested)
+    assert next_address(f"{here.path}?{query}", requested) == here._replace(query=query).geturl()
+
+
+# What is written into a link as it is: no control character, which is stripped, and nothing with a meaning of its own.
+unencoded = st.text(
+    st.characters(codec="utf-8", exclude_categories=["C", "Z"], exclude_characters="#&%+=;"), min_size=1
+)
+
+
+@fuzz
+@given(st.sampled_from(REQUESTED), unencoded)
+def test_an_unencoded_cursor_reaches_the_registry_whole(requested, cursor):
+    following = next_address(f"{urlsplit(requested).path}?last={cursor}", requested)
+    assert parse_qsl(urlsplit(following).query) == [("last", cursor)]
+
+
+strange_links = st.tuples(
+    st.sampled_from(
+        ["", "", "http://", "https://", "//", "HTTPS://", "ftp://", "javascript:", "https:/", "\x00 https://"]
+    ),
+    st.sampled_from(["", "me:secret@", "@", "me@evil.example@"]),
+    st.sampled_from(
+        ["", "gcr.io", "evil.example", "[::1]", "[::1", "]", "a\u2100b", "localhost:99999999", "h:x", "\udcff"]
+    ),
+    st.sampled_from(["", "/"])
+    | st.sampled_from([urlsplit(requested).path for requested in REQUESTED])
+    | st.sampled_from(["/x/v2/_catalog", "/v2/../v2/_catalog", "/v2/%5fcatalog", "/v2//_catalog", "/v2/_catalog;x"]),
+    st.sampled_from(["", "?", "?last=b", "??"]),
+    st.text(max_size=20) | st.text("%&=#?\\\r\n\t <>\"'{}|^`\udcff\u202eü", max_size=8),
+    st.sampled_from(["", "#fragment", "#"]),
+).map("".join)
+
+
+@settings(fuzz, max_examples=400)
+@given(strange_links | st.text(), st.sampled_from(REQUESTED))
+@example("?last=\ud800", REQUESTED[0])
+def test_no_link_leads_off_the_requested_list(link, requested):
+    with suppress(MalformedReply):
+        following = next_address(link, requested)
+        here, there = urlsplit(requested), urlsplit(following)
+        assert (there.scheme, there.netloc, there.path) == (here.scheme, here.netloc, here.path)
+        assert there.username is there.password is None
+        assert "#" not in following
+        assert following.isascii()
+        assert following.isprintable()
+        assert " " not in following
+
+
+@fuzz
+@given(links(), st.sampled_from(REQUESTED))
+def test_what_a_header_names_can_be_followed_or_is_refused(link, requested):
+    target = next_link([link[0]])
+    if target is not None:
+        with suppress(MalformedReply):
+            assert next_address(target, requested).partition("?")[0] == requested.partition("?")[0]

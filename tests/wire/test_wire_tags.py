@@ -1,0 +1,336 @@
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crawler.errors import MalformedReply
+from crawler.model import Image, Listing
+from crawler.wire.tags import merge_listings, read_listing
+
+fuzz = settings(max_examples=80, deadline=None)
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+YEAR_2013 = (datetime(2013, 1, 1, tzinfo=UTC) - EPOCH) // MILLISECOND
+END_OF_TIME = (datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC) - EPOCH) // MILLISECOND
+
+text = st.text(st.characters(codec="utf-8"), max_size=12)
+names = st.lists(text, max_size=5, unique=True)
+digests = st.integers(0, 2**256 - 1).map("sha256:{:064x}".format)
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | text,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4),
+    max_leaves=10,
+)
+manifests = st.fixed_dictionaries(
+    {
+        "imageSizeBytes": st.integers(0, 10**18 - 1),
+        "layerId": st.just(""),
+        "mediaType": text,
+        "tag": names,
+        "timeCreatedMs": st.just(0) | st.integers(YEAR_2013, END_OF_TIME),
+        "timeUploadedMs": st.just(0) | st.integers(YEAR_2013, END_OF_TIME),
+    }
+)
+google = st.fixed_dictionaries(
+    {"child": names, "manifest": st.dictionaries(digests, manifests, max_size=4), "name": text, "tags": names}
+)
+
+
+def read(document):
+    return read_listing(json.dumps(document).encode())
+
+
+def as_google_writes(document):
+    """Numbers as strings."""
+    told = {
+        digest: {key: str(value) if isinstance(value, int) else value for key, value in manifest.items()}
+        for digest, manifest in document["manifest"].items()
+    }
+    return {**document, "manifest": told}
+
+
+def milliseconds(moment):
+    """Read a time of ours independently; None is Google's 0."""
+    if moment is None:
+        return 0
+    assert moment.endswith("Z")
+    assert len(moment) == len("2020-01-17T19:00:00.000Z")
+    return (datetime.fromisoformat(moment) - EPOCH) // MILLISECOND
+
+
+def only_image(**manifest):
+    (image,) = read({"manifest": {"sha256:aa": manifest}}).images
+    return image
+
+
+def test_googles_listing_is_read_whole():
+    body = b"""
+        {"child": ["base", "tools"],
+         "manifest": {"sha256:bb": {"imageSizeBytes": "2796860", "layerId": "",
+                                    "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+                                    "tag": ["3.11"],
+                                    "timeCreatedMs": "1579294800000", "timeUploadedMs": "1579300000000"},
+                      "sha256:aa": {"imageSizeBytes": "0", "layerId": "", "mediaType": "", "tag": [],
+                                    "timeCreatedMs": "0", "timeUploadedMs": "0"}},
+         "name": "my-project/alpine", "tags": ["3.11"]}
+    """
+    assert read_listing(body) == Listing(
+        tags=("3.11",),
+        images=(
+            Image("sha256:aa", (), None, None, None, None),
+            Image(
+                "sha256:bb",
+                ("3.11",),
+                "application/vnd.docker.distribution.manifest.v2+json",
+                2_796_860,
+                "2020-01-17T21:00:00.000Z",
+                "2020-01-17T22:26:40.000Z",
+            ),
+        ),
+        children=("base", "tools"),
+        suspect=None,
+    )
+
+
+@fuzz
+@given(google, st.booleans())
+def test_whatever_google_tells_is_read_exactly(document, as_strings):
+    listing = read(as_google_writes(document) if as_strings else document)
+    assert list(listing.tags) == document["tags"]
+    assert list(listing.children) == document["child"]
+    assert listing.suspect is None
+    assert [image.digest for image in listing.images] == sorted(document["manifest"])
+    for image in listing.images:
+        told = document["manifest"][image.digest]
+        assert list(image.tags) == told["tag"]
+        assert image.media_type == (told["mediaType"] or None)
+        assert image.size_bytes == (told["imageSizeBytes"] or None)
+        assert milliseconds(image.created_at) == told["timeCreatedMs"]
+        assert milliseconds(image.uploaded_at) == told["timeUploadedMs"]
+
+
+@fuzz
+@given(names)
+def test_a_plain_listing_tells_tags_and_nothing_else(tags):
+    assert read({"name": "a/b", "tags": tags}) == Listing(tuple(tags), None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("document", "listing"),
+    [
+        pytest.param({"name": "a", "tags": None}, Listing(()), id="ACR: null tags"),
+        pytest.param({"name": "a"}, Listing(()), id="no tags"),
+        pytest.param({}, Listing(()), id="nothing"),
+        pytest.param({"tags": ["b", "a", "b"]}, Listing(("b", "a")), id="a duplicate tag, and no order"),
+        pytest.param(
+            {"tags": None, "manifest": None, "child": None}, Listing((), (), ()), id="null where Google has nothing"
+        ),
+        pytest.param({"tags": [], "manifest": {}, "child": []}, Listing((), (), ()), id="an emptied repository"),
+        pytest.param({"tags": [], "child": ["a"]}, Listing((), None, ("a",)), id="a folder alone"),
+        pytest.param({"tags": ["sha256:aa", "latest"]}, Listing(("sha256:aa", "latest")), id="Artifactory's tags"),
+    ],
+)
+def test_listings_as_registries_write_them(document, listing):
+    assert read(document) == listing
+
+
+def test_nulls_among_the_tags_are_skipped_and_make_the_listing_suspect():
+    listing = read({"name": "a", "tags": ["1.0", None, "1.1", None]})
+    assert listing.tags == ("1.0", "1.1")
+    assert listing.suspect.startswith("2 entries")
+
+
+def test_nulls_among_the_children_make_the_listing_suspect():
+    """A child left out is a whole subtree left out: the verdict must not be "complete"."""
+    listing = read({"tags": [], "child": ["base", None]})
+    assert listing.children == ("base",)
+    assert listing.suspect
+
+
+@pytest.mark.parametrize("size", ["0", 0, "", "abc", "-1", -1, "1.5", 1.5, None, True, [], {}, str(2**63), "9" * 5000])
+def test_a_size_that_is_unknown_or_nonsense_is_null(size):
+    assert only_image(imageSizeBytes=size).size_bytes is None
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "0",
+        0,
+        "",
+        "abc",
+        "-1",
+        -1,
+        "1579294800000.5",
+        1.5,
+        None,
+        True,
+        [],
+        {},
+        str(END_OF_TIME + 1),
+        2**63 - 1,
+        "9" * 50,
+    ],
+)
+def test_a_time_that_is_unknown_or_nonsense_is_null(time):
+    image = only_image(timeCreatedMs=time, timeUploadedMs=time)
+    assert (image.created_at, image.uploaded_at) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("time", "moment"),
+    [
+        (str(YEAR_2013), "2013-01-01T00:00:00.000Z"),
+        ("1579294800001", "2020-01-17T21:00:00.001Z"),
+        (1579294800001, "2020-01-17T21:00:00.001Z"),
+        (str(END_OF_TIME), "9999-12-31T23:59:59.999Z"),
+    ],
+)
+def test_a_time_is_told_in_utc_to_the_millisecond(time, moment):
+    image = only_image(timeCreatedMs=time, timeUploadedMs=time)
+    assert (image.created_at, image.uploaded_at) == (moment, moment)
+
+
+@pytest.mark.parametrize(
+    ("time", "moment"),
+    [
+        ("1", "1970-01-01T00:00:00.001Z"),
+        ("1000", "1970-01-01T00:00:01.000Z"),
+        ("315532800000", "1980-01-01T00:00:00.000Z"),
+    ],
+)
+def test_a_reproducible_builds_epoch_stays_as_it_is_told(time, moment):
+    image = only_image(timeCreatedMs=time, timeUploadedMs="1579300000000")
+    assert (image.created_at, image.uploaded_at) == (moment, "2020-01-17T22:26:40.000Z")
+
+
+def test_an_image_told_without_a_word_is_all_null():
+    assert only_image() == Image("sha256:aa", (), None, None, None, None)
+    assert only_image(tag=None, mediaType=7) == Image("sha256:aa", (), None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"tags": "latest"},
+        {"tags": {"latest": 1}},
+        {"tags": 0},
+        {"child": {"a": 1}},
+        {"child": "a"},
+        {"manifest": ["sha256:aa"]},
+        {"manifest": "sha256:aa"},
+        {"manifest": 1},
+        {"manifest": {"sha256:aa": None}},
+        {"manifest": {"sha256:aa": ["latest"]}},
+        {"manifest": {"sha256:aa": {"tag": "latest"}}},
+    ],
+)
+def test_a_listing_of_another_shape_is_refused(document):
+    with pytest.raises(MalformedReply):
+        read(document)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"null", b"<html>sign in</html>", b'{"tags": ["a"', b'{"tags": ["\xff"]}']
+)
+def test_what_is_no_listing_is_refused(body):
+    with pytest.raises(MalformedReply):
+        read_listing(body)
+
+
+def test_a_refusal_names_the_image_escaped_and_cut():
+    with pytest.raises(MalformedReply) as refusal:
+        read({"manifest": {"\x1b[31m\u202e" + "x" * 9999: None}})
+    assert str(refusal.value).isprintable()
+    assert len(str(refusal.value)) < 200
+
+
+strange = st.fixed_dictionaries(
+    {},
+    optional={
+        "tags": values,
+        "child": values,
+        "manifest": values
+        | st.dictionaries(
+            text,
+            values
+            | st.fixed_dictionaries(
+                {},
+                optional={
+                    key: values | st.text("0123456789-+.", max_size=25)
+                    for key in ("imageSizeBytes", "mediaType", "tag", "timeCreatedMs", "timeUploadedMs")
+                },
+            ),
+            max_size=3,
+        ),
+    },
+)
+
+
+@settings(fuzz, max_examples=200)
+@given(st.binary() | st.one_of(values, strange).map(json.dumps).map(str.encode))
+def test_any_body_is_a_listing_or_a_malformed_reply(body):
+    try:
+        listing = read_listing(body)
+    except MalformedReply:
+        return
+    for strings in (listing.tags, listing.children or ()):
+        assert all(isinstance(entry, str) for entry in strings)
+        assert len(set(strings)) == len(strings)
+    images = listing.images or ()
+    assert [image.digest for image in images] == sorted({image.digest for image in images})
+    for image in images:
+        assert image.size_bytes is None or 0 < image.size_bytes < 2**63
+        for moment in (image.created_at, image.uploaded_at):
+            assert 0 <= milliseconds(moment) <= END_OF_TIME
+
+
+@fuzz
+@given(st.lists(google, min_size=1, max_size=4))
+def test_pages_together_are_one_listing(documents):
+    pages = [read(document) for document in documents]
+    merged = merge_listings(pages)
+    assert list(merged.tags) == list(dict.fromkeys(tag for document in documents for tag in document["tags"]))
+    assert list(merged.children) == list(dict.fromkeys(child for document in documents for child in document["child"]))
+    assert [i.digest for i in merged.images] == sorted({d for document in documents for d in document["manifest"]})
+    assert {i for i in merged.images} <= {i for page in pages for i in page.images}  # noqa: C416
+    assert merged.suspect is None
+
+
+@fuzz
+@given(google | st.fixed_dictionaries({"tags": names}))
+def test_one_page_is_the_listing(document):
+    listing = read(document)
+    assert merge_listings([listing]) == listing
+
+
+def test_pages_of_plain_tags_tell_no_images_and_no_children():
+    pages = [Listing(("a", "b")), Listing(("b", "c")), Listing(())]
+    assert merge_listings(pages) == Listing(("a", "b", "c"), None, None, None)
+
+
+def test_one_suspect_page_makes_the_listing_suspect():
+    pages = [Listing(("a",)), Listing(("b",), suspect="1 entries"), Listing(("c",), suspect="2 entries")]
+    assert merge_listings(pages).suspect == "1 entries"
+
+
+def test_one_page_that_tells_images_is_enough():
+    image = Image("sha256:aa", (), None, None, None, None)
+    merged = merge_listings([Listing(("a",)), Listing((), (image,), ("child",))])
+    assert merged == Listing(("a",), (image,), ("child",), None)
+
+
+@pytest.mark.timeout(10)
+def test_a_very_large_listing_is_read_in_linear_time():
+    tags = [f"v{n}" for n in range(30_000)]
+    manifest = {f"sha256:{n:064x}": {"tag": [f"v{n}"], "timeCreatedMs": "1579294800000"} for n in range(30_000)}
+    listing = read({"tags": tags * 2, "manifest": manifest})
+    assert listing.tags == tuple(tags)
+    assert len(listing.images) == 30_000

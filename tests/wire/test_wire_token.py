@@ -1,0 +1,148 @@
+import json
+import string
+import traceback
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crawler.errors import MalformedReply
+from crawler.wire.token import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, Grant, read_grant
+
+fuzz = settings(max_examples=100, deadline=None)
+
+PRINTABLE = string.ascii_letters + string.digits + string.punctuation
+
+text = st.text(st.characters(codec="utf-8"), max_size=12)
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | text,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4),
+    max_leaves=10,
+)
+
+
+def grant(**document):
+    return read_grant(json.dumps(document).encode())
+
+
+@fuzz
+@given(st.text(PRINTABLE, min_size=1, max_size=60), st.sampled_from(["token", "access_token"]), st.integers(60, 3600))
+def test_a_token_is_read_under_either_name(token, name, expires_in):
+    told = grant(**{name: token, "expires_in": expires_in, "issued_at": "2026-11-23T02:00:00Z"})
+    assert (told.token, told.lifetime_s) == (token, expires_in)
+
+
+@pytest.mark.parametrize(
+    ("body", "token", "lifetime"),
+    [
+        pytest.param(
+            b'{"token":"eyJ.a.b","access_token":"eyJ.a.b","expires_in":300,"issued_at":"2026-11-23T02:00:00.1Z"}',
+            "eyJ.a.b",
+            300,
+            id="Docker Hub",
+        ),
+        pytest.param(b'{"token":"eyJ.a.b"}', "eyJ.a.b", 60, id="Quay and Gitea: no expires_in"),
+        pytest.param(b'{"access_token":"eyJ.a.b"}', "eyJ.a.b", 60, id="ACR"),
+        pytest.param(b'{"token":"","access_token":"x"}', "x", 60, id="an empty token beside a real one"),
+        pytest.param(b'{"token":null,"access_token":"x","expires_in":1800}', "x", 1800, id="a null beside a real one"),
+        pytest.param(b' {"expires_in":3600,"token":"AJAD5v0=","scope":"x"}\n', "AJAD5v0=", 3600, id="Google"),
+    ],
+)
+def test_answers_as_token_servers_write_them(body, token, lifetime):
+    told = read_grant(body)
+    assert (told.token, told.lifetime_s) == (token, lifetime)
+
+
+@pytest.mark.parametrize(
+    "nonsense", [0, -1, -0.5, -(10**12), 0.0, "abc", "", "NaN", "Infinity", None, True, False, [], [300], {"s": 300}]
+)
+def test_a_lifetime_that_is_nonsense_counts_as_unsaid(nonsense):
+    assert grant(token="x", expires_in=nonsense).lifetime_s == DEFAULT_LIFETIME_S == 60
+
+
+@pytest.mark.parametrize("seconds", [3600, 3601, 86_400, 10**12, 2**64 - 1, 10**30, 1e300])
+def test_no_lifetime_is_longer_than_the_longest_that_we_believe(seconds):
+    assert grant(token="x", expires_in=seconds).lifetime_s == MAX_LIFETIME_S == 3600
+
+
+@pytest.mark.parametrize("literal", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 5000])
+def test_a_lifetime_that_json_does_not_know_is_refused(literal):
+    with pytest.raises(MalformedReply):
+        read_grant(f'{{"token":"x","expires_in":{literal}}}'.encode())
+
+
+@fuzz
+@given(values)
+def test_any_lifetime_is_positive_and_finite_and_no_longer_than_told(expires_in):
+    lifetime = grant(token="x", expires_in=expires_in).lifetime_s
+    assert type(lifetime) is float
+    assert 0 < lifetime <= MAX_LIFETIME_S
+    if type(expires_in) in {int, float} and expires_in > 0:
+        assert lifetime <= expires_in
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b'"eyJ"',
+        b"<html>sign in</html>",
+        b'{"token":""}',
+        b'{"token":null}',
+        b'{"token":5}',
+        b'{"token":["x"]}',
+        b'{"token":{"a":"b"}}',
+        b'{"errors":[{"code":"DENIED"}]}',
+    ],
+)
+def test_an_answer_without_a_token_is_refused(body):
+    with pytest.raises(MalformedReply):
+        read_grant(body)
+
+
+@pytest.mark.parametrize(
+    "token", ["se\r\ncret", "se\ncret", "se\0cret", "s\u00e9cret", "se\u202ecret", "se\x7fcret", "\tsecret"]
+)
+def test_a_token_that_would_break_a_header_is_refused_and_not_shown(token):
+    with pytest.raises(MalformedReply) as refusal:
+        grant(token=token)
+    assert "cret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("body", [b'{"token":"hunter2', b'{"token":"hunter2\xff"}', b"hunter2", b'["hunter2"]'])
+def test_a_refusal_never_shows_what_it_could_not_read(body):
+    with pytest.raises(MalformedReply) as refusal:
+        read_grant(body)
+    assert "hunter2" not in "".join(traceback.format_exception(refusal.value))
+
+
+def test_a_grant_never_shows_its_token():
+    assert "hunter2" not in repr(Grant("hunter2", 60.0))
+    assert "hunter2" not in f"{Grant('hunter2', 60.0)}"
+
+
+@fuzz
+@given(
+    st.binary()
+    | st.one_of(
+        values,
+        st.fixed_dictionaries({}, optional={"token": values, "access_token": values, "expires_in": values}),
+    )
+    .map(json.dumps)
+    .map(str.encode)
+)
+def test_any_body_is_a_grant_or_a_malformed_reply(body):
+    try:
+        told = read_grant(body)
+    except MalformedReply:
+        return
+    assert told.token
+    assert told.token.isascii()
+    assert told.token.isprintable()
+    assert 0 < told.lifetime_s <= MAX_LIFETIME_S
