@@ -200,6 +200,7 @@ async def test_a_journal_that_cannot_be_read_is_named(google):
     code, _, stderr = await finish(registry, "--resume")
     assert (code, len(stderr.splitlines())) == (1, 1)
     assert str(journal) in stderr
+    assert journal.exists()  # it is not ours to throw away
 
 
 async def test_a_mistake_of_our_own_ends_the_run_and_what_was_done_is_resumed(google, monkeypatch):

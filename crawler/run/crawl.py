@@ -181,7 +181,11 @@ class Crawl:
             discovery = await self.into(JsonLinesPipe(sys.stdout.buffer))
             return self._account(discovery, ())
         journal = await anyio.to_thread.run_sync(begin, self._config.output.path, self.terms)
-        return await self._journaled(journal)
+        try:
+            return await self._journaled(journal)
+        finally:
+            if self._tally.done == 0:
+                journal.discard()
 
     async def resume(self) -> RunManifest | None:
         """Go on with the newest unfinished run of the same target and publish it; None where there is none."""
@@ -203,8 +207,6 @@ class Crawl:
             await anyio.to_thread.run_sync(draft.publish, self._config.output.path, manifest)
             return manifest
         finally:
-            if self._tally.done == 0:
-                journal.discard()
             journal.close()
 
     async def into(self, sink: Sink) -> Discovery:
