@@ -43,30 +43,34 @@ class Trail:
         self.evidence = Evidence(complete=False, text="the list was not read to its end")
         self._addresses: set[str] = set()
 
-    def follow(self, address: str, reply: Reply, entries: Sequence[str]) -> str | None:
-        """The address behind the page that came from `address` and held `entries`, or None at the end."""
+    def follow(self, address: str, reply: Reply, entries: Sequence[str], skipped: int = 0) -> str | None:
+        """The address behind the page that came from `address`, or None at the end.
+
+        The page held `entries`, and `skipped` more that were no strings.
+        """
         self.pages += 1
-        following = self._behind(address, reply, entries)
+        self.skipped += skipped
+        following = self._behind(address, reply, entries, skipped)
         if isinstance(following, Evidence):
             self.evidence = following
             return None
         return following
 
-    def _behind(self, address: str, reply: Reply, entries: Sequence[str]) -> str | Evidence:
-        link = next_link(reply.headers.getall("Link", ()))
-        if link is None:
+    def _behind(self, address: str, reply: Reply, entries: Sequence[str], skipped: int) -> str | Evidence:
+        try:
+            link = next_link(reply.headers.getall("Link", ()))
+            following = None if link is None else next_address(link, address)
+        except MalformedReply as fault:
+            return Evidence(complete=False, text=str(fault))
+        if following is None:
             return Evidence(complete=True, text="no next link" + self._unless_cut(address, len(entries)))
-        if not entries:
+        if not entries and not skipped:
             return Evidence(complete=True, text="an empty last page")
         self._addresses.add(address)
         known = len(self.seen)
         self.seen.update(entries)
         if len(self.seen) == known:
             return Evidence(complete=False, text=f"page {self.pages} brought nothing new, and led on")
-        try:
-            following = next_address(link, address)
-        except MalformedReply as fault:
-            return Evidence(complete=False, text=str(fault))
         if following in self._addresses:
             return Evidence(complete=False, text=f"the next link of page {self.pages} leads back to an earlier page")
         if self.pages >= MAX_PAGES:
@@ -97,9 +101,8 @@ class Registry:
         address, reply = await self._first_catalog_page()
         while True:
             page = _read(read_catalog, address, reply)
-            trail.skipped += page.skipped
             fresh = [name for name in page.names if name not in trail.seen]
-            following = trail.follow(address, reply, page.names)
+            following = trail.follow(address, reply, page.names, skipped=page.skipped)
             yield fresh
             if following is None:
                 return
@@ -115,7 +118,7 @@ class Registry:
             reply = await self._ask(address, scope)
             page = _read(read_listing, address, reply)
             pages.append(page)
-            address = trail.follow(address, reply, page.tags)
+            address = trail.follow(address, reply, page.tags or [image.digest for image in page.images or ()])
         listing = merge_listings(pages)
         doubt = _doubt(listing, trail.evidence)
         return listing if doubt is None else replace(listing, suspect=doubt)

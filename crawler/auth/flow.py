@@ -7,12 +7,13 @@ from urllib.parse import urljoin, urlsplit
 
 from crawler.auth.basic import Authorization, BasicAuthorization, Credentials, Fixed
 from crawler.auth.tokens import BearerAuthorization, TokenServer
-from crawler.errors import CredentialsError, UnexpectedStatus, printable
+from crawler.errors import CredentialsError, MalformedReply, UnexpectedStatus, printable
 from crawler.model import Target, is_loopback
 from crawler.transport.fetch import Transport
 from crawler.transport.messages import ERROR_CAP, Reply, Request
 from crawler.wire.challenge import Challenge, read_challenges, usable_challenge
 from crawler.wire.fault import read_fault
+from crawler.wire.link import encoded
 
 NOBODY: Final = Fixed(None)
 """Credentials for an anonymous crawl: challenges are answered without a user."""
@@ -95,10 +96,11 @@ def _no_registry(base: str, reply: Reply) -> UnexpectedStatus:
 def _realm(challenge: Challenge, base: str, target: Target) -> str:
     """The realm as an absolute address. Plain http is taken from a registry that was itself configured so."""
     try:
-        realm = urljoin(base, challenge.realm)
+        realm = urljoin(base, encoded(challenge.realm))
         address = urlsplit(realm)
-        sound = bool(address.hostname) and address.username is None and (address.port or 1) > 0
-    except ValueError:
+        # an encoded host was none of letters, digits and dots: nobody's, or made to look like somebody else's
+        sound = bool(address.hostname) and not set("%@") & set(address.netloc) and (address.port or 1) > 0
+    except (ValueError, MalformedReply):
         raise _bad_realm(challenge, target) from None
     if not sound or address.scheme not in {"https", urlsplit(base).scheme} or not realm.isascii():
         raise _bad_realm(challenge, target)

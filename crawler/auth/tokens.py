@@ -108,7 +108,7 @@ def _token_request(url: str, user: User | None) -> Request:
 
 
 def _read(url: str, reply: Reply) -> Grant:
-    asked = f"GET {url}"
+    asked = Request(url=url).asked
     if reply.status == 200:
         try:
             return read_grant(reply.body)

@@ -10,11 +10,12 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import anyio
 
-from crawler.errors import Unreachable, UnsafeAddress, printable
+from crawler.errors import MalformedReply, Unreachable, UnsafeAddress, printable
 from crawler.pace import Pace
 from crawler.transport.door import Door, open_door
 from crawler.transport.messages import Exchanges, Purpose, Reply, Request
 from crawler.transport.patience import PASSING, Budget, PassingFailure, Patience, Silence, tries
+from crawler.wire.link import encoded
 from crawler.wire.retry_after import read_retry_after
 
 _THROTTLING: Final = frozenset({429, 503})
@@ -91,14 +92,14 @@ class Transport:
     def _redirected(self, request: Request, location: str, status: int) -> Request:
         """The request that a redirect asks for: credentials stay with their origin, and https never becomes http."""
         try:
-            url = urljoin(request.url, location)
+            url = urljoin(request.url, encoded(location))
             here, there = urlsplit(request.url), urlsplit(url)
             stays = _origin(here) == _origin(there)
-        except ValueError:
+        except (ValueError, MalformedReply):
             message = "a redirect to no address"
             raise UnsafeAddress(request.asked, code="REDIRECT", message=message, http_status=status) from None
         weaker = here.scheme == "https" and there.scheme != "https"
-        if weaker or there.scheme not in self._schemes or not there.hostname or there.username is not None:
+        if weaker or there.scheme not in self._schemes or not there.hostname or set("%@") & set(there.netloc):
             message = f"a redirect that we do not follow, to {printable(url)}"
             raise UnsafeAddress(request.asked, code="REDIRECT", message=message, http_status=status)
         return replace(request, url=url, authorization=request.authorization if stays else None)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from crawler.errors import MalformedReply
 from crawler.wire.fields import read_object, read_strings
 
 
@@ -14,5 +15,8 @@ class CatalogPage:
 
 
 def read_catalog(body: bytes) -> CatalogPage:
-    """Read one page; a missing or null list is an empty one. Raises MalformedReply."""
-    return CatalogPage(*read_strings(read_object(body).get("repositories"), "repositories"))
+    """Read one page; a null list is an empty one. Raises MalformedReply, also where there is no list at all."""
+    document = read_object(body)
+    if "repositories" not in document:
+        raise MalformedReply("a catalog without 'repositories'")
+    return CatalogPage(*read_strings(document["repositories"], "repositories"))

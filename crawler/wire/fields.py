@@ -1,21 +1,40 @@
 """A body's JSON, and the few shapes that registries put into it: null for empty, numbers as strings."""
 
+import re
 from typing import Any
 
 import orjson
 
 from crawler.errors import MalformedReply
 
+_ESCAPE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a character in two halves
+    rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+    rb"|\\.",
+    re.DOTALL,
+)
+
 
 def read_object(body: bytes) -> dict[str, Any]:
     """The JSON object of a body. Raises MalformedReply where it is none."""
     try:
-        value = orjson.loads(body)
+        value = _loads(body)
     except orjson.JSONDecodeError as fault:
         raise MalformedReply(f"not JSON: {fault.msg} (line {fault.lineno}, column {fault.colno})") from None
     if not isinstance(value, dict):
         raise MalformedReply(f"a JSON {_kind(value)} where an object belongs")
     return value
+
+
+def _loads(body: bytes) -> Any:
+    """Strict JSON, but for halves of characters, of which one would spoil a whole page: they become U+FFFD."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        mended = _ESCAPE.sub(lambda escape: rb"\ufffd" if escape["half"] else escape[0], body)
+        if mended == body:
+            raise
+        return orjson.loads(mended)
 
 
 def read_strings(value: Any, field: str) -> tuple[tuple[str, ...], int]:

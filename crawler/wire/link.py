@@ -10,13 +10,20 @@ from crawler.errors import MalformedReply
 _LINK = re.compile(r'<([^<>]*)>((?:"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[^"<,])*)', re.DOTALL)
 _PARAMETER = re.compile(r';\s*([^=;\s"]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*)))?', re.DOTALL)
 
+_NAMES_NEXT = re.compile(r"\brel\s*=\s*\"?\s*next\b", re.IGNORECASE)
+
 
 def next_link(values: Iterable[str]) -> str | None:
-    """The target of the first link whose relation is `next`, as it stands there, or None."""
+    """The target of the first link whose relation is `next`, as it stands there, or None.
+
+    Raises MalformedReply where a next page is named, and its address cannot be read.
+    """
     for value in values:
         for target, parameters in _LINK.findall(value):
             if "next" in _relations(parameters):
                 return str(target).strip()
+        if _NAMES_NEXT.search(_LINK.sub("", value)):
+            raise MalformedReply("the next link cannot be read")
     return None
 
 
@@ -41,15 +48,18 @@ def next_address(link: str, requested: str) -> str:
         raise MalformedReply(f"the next link is no address: {fault}") from None
     if target.scheme not in {"http", "https"} or _endpoint(target.path) != _endpoint(here.path):
         raise MalformedReply("the next link leads away from the list that it should continue")
-    return here._replace(query=_encoded(target.query)).geturl()
+    return here._replace(query=encoded(target.query)).geturl()
 
 
-def _encoded(query: str) -> str:
-    """A cursor fit for an address: zot leaves it unencoded, and what is encoded already stays as it is."""
+def encoded(address: str) -> str:
+    """An address, or a part of one, fit for a request line: what is encoded already stays as it is.
+
+    zot leaves its cursors unencoded. Raises MalformedReply for what is no text.
+    """
     try:
-        return quote(query, safe="%/?:@!$&'()*+,;=-._~", errors="surrogateescape")
+        return quote(address, safe="%/?:@!$&'()*+,;=-._~#[]", errors="surrogateescape")
     except UnicodeEncodeError:
-        raise MalformedReply("the next link holds what is no text") from None
+        raise MalformedReply("an address holds what is no text") from None
 
 
 def _endpoint(path: str) -> str:

@@ -10,6 +10,7 @@ from crawler.errors import MalformedReply, printable
 from crawler.model import Image, Listing, timestamp
 from crawler.wire.fields import read_count, read_object, read_strings
 
+_LISTINGS_KEYS: Final = frozenset({"name", "tags", "manifest", "child"})
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _LAST_MS: Final = 253_402_300_799_999  # the end of the year 9999, where datetime and most tables end
 
@@ -17,6 +18,8 @@ _LAST_MS: Final = 253_402_300_799_999  # the end of the year 9999, where datetim
 def read_listing(body: bytes) -> Listing:
     """Read one page of `tags/list`. Raises MalformedReply."""
     document = read_object(body)
+    if _LISTINGS_KEYS.isdisjoint(document):
+        raise MalformedReply("a listing without tags, images or children")
     tags, no_tags = read_strings(document.get("tags"), "tags")
     children, no_children = read_strings(document.get("child"), "child")
     skipped = no_tags + no_children

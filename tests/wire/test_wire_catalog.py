@@ -29,7 +29,6 @@ def test_names_are_read_as_the_registry_gave_them(names):
         pytest.param(b'{"repositories":["alpine","team/app"]}\n', CatalogPage(("alpine", "team/app"), 0), id="plain"),
         pytest.param(b'{"repositories":[]}', CatalogPage((), 0), id="empty"),
         pytest.param(b'{"repositories":null}', CatalogPage((), 0), id="null: Artifact Registry"),
-        pytest.param(b"{}", CatalogPage((), 0), id="no list at all"),
         pytest.param(b'{"repositories":["b","a","b"],"next":"c"}', CatalogPage(("b", "a"), 0), id="a duplicate"),
         pytest.param(b'{"repositories":["a",null,"b",3,["c"]]}', CatalogPage(("a", "b"), 3), id="nulls inside"),
         pytest.param(
@@ -65,3 +64,9 @@ def test_any_body_is_a_page_or_a_malformed_reply(body):
 def test_a_very_large_page_is_read_in_linear_time():
     names = [f"team-{n % 97}/app-{n}" for n in range(100_000)]
     assert read_catalog(json.dumps({"repositories": names * 2}).encode()).names == tuple(names)
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"status": "maintenance"}', b'{"errors": [{"code": "UNKNOWN"}]}'])
+def test_a_page_without_a_list_is_no_empty_catalog(body):
+    with pytest.raises(MalformedReply, match="without 'repositories'"):
+        read_catalog(body)

@@ -127,7 +127,6 @@ def test_a_plain_listing_tells_tags_and_nothing_else(tags):
     [
         pytest.param({"name": "a", "tags": None}, Listing(()), id="ACR: null tags"),
         pytest.param({"name": "a"}, Listing(()), id="no tags"),
-        pytest.param({}, Listing(()), id="nothing"),
         pytest.param({"tags": ["b", "a", "b"]}, Listing(("b", "a")), id="a duplicate tag, and no order"),
         pytest.param(
             {"tags": None, "manifest": None, "child": None}, Listing((), (), ()), id="null where Google has nothing"
@@ -334,3 +333,9 @@ def test_a_very_large_listing_is_read_in_linear_time():
     listing = read({"tags": tags * 2, "manifest": manifest})
     assert listing.tags == tuple(tags)
     assert len(listing.images) == 30_000
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"errors": [{"code": "UNKNOWN"}]}'])
+def test_an_answer_to_another_question_is_no_empty_listing(body):
+    with pytest.raises(MalformedReply, match="without tags, images or children"):
+        read_listing(body)
