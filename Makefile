@@ -10,7 +10,7 @@ demo: .venv/installed
 	$(BIN)/registry-crawler demo
 
 test: .venv/installed
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist worksteal
 
 check: .venv/installed
 	$(BIN)/ruff check .

@@ -53,6 +53,8 @@ class Target:
             raise ValueError("give HOST[:PORT][/PREFIX] without a scheme (plain http is --plain-http)")
         registry, _, prefix = text.partition("/")
         registry, prefix = registry.lower(), prefix.rstrip("/")
+        if "@" in registry:
+            raise ValueError("a user before @ is not a host; a target is HOST[:PORT][/PREFIX]")
         host, port = _split_port(registry)
         if not _is_host(host):
             raise ValueError(f"{host!r} is not a host; a target is HOST[:PORT][/PREFIX]")

@@ -120,7 +120,7 @@ def _read_key(key_file: Path) -> dict[str, Any]:
         key = json.loads(key_file.read_bytes())
     except OSError as fault:
         raise CredentialsError(f"{key_file}: the key file cannot be read: {fault.strerror}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise CredentialsError(f"{key_file}: the key file is not JSON; give the file that Google made") from None
     if not isinstance(key, dict) or key.get("type") != "service_account":
         raise CredentialsError(

@@ -1,15 +1,16 @@
 """The commands: their flags become configuration, their ends an exit code."""
 
 import gc
+import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final, Never
+from typing import Annotated, Any, Final, Never, TextIO
 
 import anyio
 import typer
@@ -143,7 +144,7 @@ def crawl(
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def demo(
     context: typer.Context,
-    repositories: Annotated[int, typer.Option(help="How many it holds")] = 2000,
+    repositories: Annotated[int, typer.Option(min=0, help="How many it holds")] = 2000,
 ) -> None:
     """Crawl an embedded Google registry, started for the occasion; takes every option of crawl."""
     with tempfile.TemporaryDirectory(prefix="registry-crawler-") as folder:
@@ -167,7 +168,10 @@ def _embedded(repositories: int, key_file: Path) -> Iterator[str]:
     with process:
         try:
             assert process.stdout is not None
-            yield process.stdout.readline().partition(" ")[0]
+            registry = process.stdout.readline().partition(" ")[0]
+            if not registry:  # it has said why
+                raise typer.Exit(process.wait())
+            yield registry
         finally:
             process.terminate()
 
@@ -235,10 +239,10 @@ async def _crawl_one(run: Crawl, config: Config, look: _Look, begin: Begin) -> i
         _say(f"{run.target}: {end}{_what_to_do(run, end)}")
         return COULD_NOT_RUN
     streamed = config.output.path == STANDARD_STREAM
-    print(screen.summary(run, end, config), file=sys.stderr if streamed else sys.stdout, flush=True)
+    lines = [screen.summary(run, end, config)]
     if not streamed:
-        for line in screen.examples(config.output.path / end.folder, end, look.records):
-            print(line)
+        lines += screen.examples(config.output.path / end.folder, end, look.records)
+    _show(lines, sys.stderr if streamed else sys.stdout)
     return COMPLETE if end.verdict is Verdict.COMPLETE else PARTIAL
 
 
@@ -250,6 +254,14 @@ async def _end_of(run: Crawl, begin: Begin) -> RunManifest | CrawlerError:
     except Exception as bug:
         _say(f"{run.target}: a mistake of registry-crawler's own ended the run{_what_to_do(run, bug)}")
         raise
+
+
+def _show(lines: Sequence[str], stream: TextIO) -> None:
+    """Print; that nobody listens any more changes nothing about the snapshot."""
+    try:
+        print(*lines, sep="\n", file=stream, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _what_to_do(run: Crawl, failure: Exception) -> str:
@@ -281,7 +293,7 @@ def _say(line: str) -> None:
 
 @app.command()
 def emulator(
-    port: Annotated[int, typer.Option(help="0 takes a free one")] = 5000,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one")] = 5000,
     key_file: Annotated[Path, typer.Option(help="Where its fresh key is written")] = Path("emulator-key.json"),
     repositories: Annotated[int, typer.Option(help="How many the catalog holds")] = 2000,
     seed: Annotated[int, typer.Option(help="The number that the inventory is made from")] = 1,
@@ -315,4 +327,4 @@ def emulator(
     try:
         _in_a_loop(serve)
     except OSError as fault:
-        _complain(CrawlerError(f"port {port}: {fault.strerror or fault}"), COULD_NOT_RUN)
+        _complain(CrawlerError(f"{fault.filename or f'port {port}'}: {fault.strerror or fault}"), COULD_NOT_RUN)

@@ -43,26 +43,22 @@ async def _lines(crawl: Crawl) -> None:
 
 
 async def _bar(crawl: Crawl) -> None:
-    from rich.console import Console
+    from rich.console import Console, Group
+    from rich.live import Live
     from rich.progress import BarColumn, SpinnerColumn, TextColumn
     from rich.progress import Progress as Bar
+    from rich.text import Text
 
-    bar = Bar(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[state]}", markup=False),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task(str(crawl.target), total=None, state="")
+    bar = Bar(SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(bar_width=24))
+    task = bar.add_task(str(crawl.target), total=None)
+    state = Text()
+    with Live(Group(bar, state), console=Console(stderr=True), transient=True):
         before = crawl.progress
         while True:
             await anyio.sleep(_BAR_EVERY_S)
             now = crawl.progress
-            total = now.known if now.walked else None
-            bar.update(task, completed=now.done, total=total, state=_state(before, now))
+            bar.update(task, completed=now.done, total=now.known if now.walked else None)
+            state.plain = f"  {_state(before, now)}"
             before = now
 
 

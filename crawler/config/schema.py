@@ -1,0 +1,198 @@
+"""What a run may be told: `Config`, frozen, with every key's meaning, default and bounds."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+from crawler.config.sources import ENVIRONMENT_PREFIX, Flag, Said
+from crawler.errors import ConfigError
+from crawler.model import Rate, Target
+
+STANDARD_STREAM: Final = Path("-")
+"""Standard output as `output.path`, standard input as `registry.repositories_from`."""
+
+_UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_RATE = re.compile(r"([1-9]\d*)/([1-9]\d*)?([smhd])")
+
+
+def _read_rate(value: Any) -> Any:
+    if not isinstance(value, str) or value == "auto":
+        return value
+    if value == "none":
+        return None
+    match = _RATE.fullmatch(value)
+    if match is None:
+        raise ValueError("a rate is written 80/s, 50000/10m, auto or none")
+    count, number, unit = match.groups()
+    return Rate(int(count), int(number or 1) * _UNIT_SECONDS[unit])
+
+
+def _read_target(value: Any) -> Any:
+    return Target.parse(value) if isinstance(value, str) else value
+
+
+def _split_words(value: Any) -> Any:
+    """A list, as one environment variable holds it: `a/*,b/*`."""
+    return re.split(r"[\s,]+", value.strip()) if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_split_words)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class AuthConfig(_Table):
+    """`[registry.auth]`: who we are at this registry."""
+
+    method: Literal["auto", "token", "access-token", "json-key", "basic", "docker-config", "anonymous"] = "auto"
+    key_file: Path | None = None
+    username: str | None = None
+    password: SecretStr | None = Field(default=None, exclude=True)
+    password_file: Path | None = None
+    scope: str = "cloud-platform.read-only"
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.password is not None and self.password_file is not None:
+            raise ValueError("give password or password_file, not both")
+        has_password = self.password is not None or self.password_file is not None
+        if has_password != (self.username is not None):
+            raise ValueError("username and password (or password_file) go together")
+        if self.method == "basic" and not has_password:
+            raise ValueError("method basic needs username, and password or password_file")
+        if self.method == "json-key" and self.key_file is None:
+            raise ValueError("method json-key needs key_file")
+        return self
+
+
+class RegistryConfig(_Table):
+    """One `[[registry]]` table: what to take a snapshot of, and how to get at it."""
+
+    target: Annotated[Target, BeforeValidator(_read_target), PlainSerializer(str)]
+    auth: AuthConfig = AuthConfig()
+    discovery: Literal["auto", "catalog", "list"] = "auto"
+    repositories_from: Path | None = None
+    include: Words = ()
+    exclude: Words = ()
+    plain_http: bool | None = None
+    ca_file: Path | None = None
+    realms: Words = ()
+    page_size: int = Field(default=1000, ge=1, le=100_000)
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        names = self.repositories_from
+        if names is not None and names != STANDARD_STREAM and (not names.exists() or names.is_dir()):
+            raise ValueError(f"repositories_from names no file: {names}")
+        if self.discovery == "list" and names is None:
+            raise ValueError("discovery list needs repositories_from")
+        if self.discovery == "catalog" and names is not None:
+            raise ValueError("repositories_from goes with discovery list, not catalog")
+        if self.plain_http and self.ca_file is not None:
+            raise ValueError("plain_http needs no ca_file: choose one")
+        return self
+
+    @property
+    def scheme(self) -> str:
+        """`http` where asked for, and by default for this machine itself unless a CA is named for it."""
+        plain = self.target.is_loopback and self.ca_file is None if self.plain_http is None else self.plain_http
+        return "http" if plain else "https"
+
+
+class LimitsConfig(_Table):
+    """`[limits]`: how hard a registry may be pressed, and how long we wait for it. Seconds, where times are meant."""
+
+    concurrency: int = Field(default=64, ge=1, le=4096)
+    rate: Annotated[
+        Rate | Literal["auto"] | None,
+        BeforeValidator(_read_rate),
+        PlainSerializer(lambda rate: f"{rate.count}/{rate.seconds:g}s" if isinstance(rate, Rate) else rate or "none"),
+    ] = "auto"
+    attempts: int = Field(default=5, ge=1, le=20)
+    connect_timeout: float = Field(default=10, gt=0)
+    read_timeout: float = Field(default=60, gt=0)
+    total_timeout: float = Field(default=900, gt=0)
+    give_up_after: float = Field(default=300, gt=0)
+
+
+class OutputConfig(_Table):
+    """`[output]`: where snapshots go."""
+
+    path: Path = Path("snapshots")
+    compression: Literal["none", "gzip", "zstd"] = "none"
+
+
+class Config(_Table):
+    """All that a run is told: one snapshot is taken of each entry of `registry`.
+
+    Make it with `Config.load`, or in code: `Config(registry=[{"target": "localhost:5000"}])`.
+    """
+
+    registry: tuple[RegistryConfig, ...] = Field(min_length=1)
+    limits: LimitsConfig = LimitsConfig()
+    output: OutputConfig = OutputConfig()
+
+    @model_validator(mode="after")
+    def _name_each_once(self) -> Self:
+        targets = [str(registry.target) for registry in self.registry]
+        twice = sorted({target for target in targets if targets.count(target) > 1})
+        if twice:
+            raise ValueError(f"registry: named more than once: {', '.join(twice)}")
+        if len([r for r in self.registry if r.repositories_from == STANDARD_STREAM]) > 1:
+            raise ValueError("registry.repositories_from: standard input can hold the names of one registry only")
+        return self
+
+    @classmethod
+    def load(cls, file: str | Path | None = None, *, targets: Sequence[str] = (), flags: Sequence[Flag] = ()) -> Self:
+        """Read the file, the environment over it, and the flags over both.
+
+        Without `targets` every `[[registry]]` table is meant. With them each target takes the table of that target,
+        else the one table that names no target, else the defaults. Flags and environment hold for every registry.
+        Raises ConfigError with every mistake.
+        """
+        said = Said.gather(file, EnvSettingsSource(_Environment)(), targets, flags)
+        try:
+            return cls.model_validate(said.document())
+        except ValidationError as invalid:
+            raise ConfigError(said.explain_all(invalid.errors(), _known_keys())) from None
+
+    def effective(self, registry: RegistryConfig) -> dict[str, Any]:
+        """What one registry's run was told, for its run.json: plain values, passwords left out."""
+        return {
+            "registry": registry.model_dump(mode="json"),
+            "limits": self.limits.model_dump(mode="json"),
+            "output": self.output.model_dump(mode="json"),
+        }
+
+
+class _Environment(BaseSettings):
+    """The shape by which pydantic-settings takes the variables apart; `Config` checks what they hold."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__", enable_decoding=False, extra="ignore"
+    )
+    registry: RegistryConfig | None = None
+    limits: LimitsConfig | None = None
+    output: OutputConfig | None = None
+    username: str | None = None
+    password: str | None = None
+
+
+def _known_keys() -> list[str]:
+    models: tuple[type[BaseModel], ...] = (Config, RegistryConfig, AuthConfig, LimitsConfig, OutputConfig)
+    return [name for model in models for name in model.model_fields]
