@@ -43,12 +43,8 @@ def make_certificates(directory: Path) -> Certificates:
         key_file=directory / "server-key.pem",
     )
     certificates.ca_file.write_bytes(ca.public_bytes(Encoding.PEM))
-    certificates.certificate_file.write_bytes(
-        _loopback_certificate(server_key, ca, ca_key).public_bytes(Encoding.PEM)
-    )
-    certificates.key_file.write_bytes(
-        server_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    )
+    certificates.certificate_file.write_bytes(_loopback_certificate(server_key, ca, ca_key).public_bytes(Encoding.PEM))
+    certificates.key_file.write_bytes(server_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return certificates
 
 

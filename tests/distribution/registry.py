@@ -95,9 +95,7 @@ async def open_registry(
         configuration_file, log_file = directory / "config.json", directory / "registry.log"
         _write(configuration_file, json.dumps(configuration, indent=2))  # YAML's parser reads JSON too
         async with run_process(configuration_file, log_file) as host:
-            yield Registry(
-                host=host, log_file=log_file, authentication=authentication, certificates=certificates
-            )
+            yield Registry(host=host, log_file=log_file, authentication=authentication, certificates=certificates)
 
 
 @asynccontextmanager

@@ -71,9 +71,7 @@ class Scope:
         return self.type == asked.type and fnmatchcase(asked.name, self.name)
 
 
-def grant(
-    asked: Iterable[Scope], *, allowed: Iterable[Scope], denied: frozenset[str] = frozenset()
-) -> list[Scope]:
+def grant(asked: Iterable[Scope], *, allowed: Iterable[Scope], denied: frozenset[str] = frozenset()) -> list[Scope]:
     """What of `asked` is allowed, in its order; a scope of which nothing is left does not appear."""
     allowed = tuple(allowed)
     granted = []
@@ -100,9 +98,7 @@ class Signer:
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         certificate = self_signed(key, ISSUER)
         certificate_file.write_bytes(certificate.public_bytes(Encoding.PEM))
-        return cls(
-            key=key, certificate_file=certificate_file, certificate=certificate.public_bytes(Encoding.DER)
-        )
+        return cls(key=key, certificate_file=certificate_file, certificate=certificate.public_bytes(Encoding.DER))
 
     def token(self, granted: Iterable[Scope], *, subject: str, issued_at: datetime, lifetime: int) -> str:
         claims = {
