@@ -205,10 +205,10 @@ class Scheduler:
         except Denied as error:
             return self._entry(name, Outcome.DENIED, _NOTHING, _fault(error))
         except RegistryError as error:
-            log.warning("%s", error)
+            log.info("%s", error)
             return self._entry(name, Outcome.FAILED, _NOTHING, _fault(error))
         except CredentialsError as error:
-            log.warning("%s: %s", name, error)
+            log.info("%s: %s", name, error)
             fault = Fault(code="CREDENTIALS", http_status=None, message=printable(str(error)))
             return self._entry(name, Outcome.FAILED, _NOTHING, fault)
 

@@ -74,12 +74,7 @@ class BearerAuthorization:
 
     async def _fetch(self, scope: str) -> str:
         asked = self._clock()
-        try:
-            grant = await self._ask(scope)
-        except Denied as error:
-            if error.http_status == 401:  # not this scope is refused, but who asks
-                self._strikes.refused(error)
-            raise
+        grant = await self._ask(scope, await self._credentials.user())
         self._strikes.granted()
         header = f"Bearer {grant.token}"
         good_until = asked + grant.lifetime_s - renewal_margin(grant.lifetime_s)
@@ -88,18 +83,22 @@ class BearerAuthorization:
             self._tokens.popitem(last=False)
         return header
 
-    async def _ask(self, scope: str) -> Grant:
+    async def _ask(self, scope: str, user: User | None) -> Grant:
         query = {"service": self._server.service, "scope": scope}
         url = f"{self._server.realm}{'&' if '?' in self._server.realm else '?'}" + urlencode(
             {key: value for key, value in query.items() if value}, safe="/:*"
         )
-        user = await self._credentials.user()
         reply = await self._transport.fetch(_token_request(url, user))
         if reply.status == 401 and user is not None:
             other = await self._credentials.another(user)
             if other is not None:
                 reply = await self._transport.fetch(_token_request(url, other))
-        return _read(url, reply)
+        try:
+            return _read(url, reply)
+        except Denied as error:
+            if user is not None and error.http_status == 401:  # it is not the scope that is refused, but who asks
+                self._strikes.refused(error)
+            raise
 
 
 def _token_request(url: str, user: User | None) -> Request:

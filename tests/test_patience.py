@@ -1,0 +1,122 @@
+"""How long a crawl bears with a registry that fails, refuses, throttles or falls silent, and when it lets go."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from published import read_snapshot
+from scripted import (
+    Reply,
+    catalog_path,
+    document,
+    dropped,
+    listing_path,
+    on,
+    plain_registry,
+    refusal,
+    serve,
+    token_registry,
+)
+
+import crawler
+
+NAMES = [f"team/app-{number:03}" for number in range(200)]
+WITH_PASSWORD = {"method": "basic", "username": "robot", "password": "wrong-horse"}
+
+
+def config(server, folder, *, limits=None, **registry) -> crawler.Config:
+    limits = {"attempts": 5, "read_timeout": 0.5, "concurrency": 4, **(limits or {})}
+    return crawler.Config(
+        registry=[{"target": server.host, **registry}], limits=limits, output={"path": folder / "out"}
+    )
+
+
+def listed(folder) -> dict[str, object]:
+    names = folder / "names.txt"
+    names.write_text("\n".join(NAMES))
+    return {"repositories_from": names}
+
+
+async def test_credentials_refused_again_and_again_end_the_run_before_they_lock_anybody_out(tmp_path):
+    refused = refusal(401, "UNAUTHORIZED", "incorrect username or password")
+    async with serve([on("/token", refused), *token_registry()]) as server:
+        with pytest.raises(crawler.GaveUp, match="refused 10 times in a row"):
+            await crawler.crawl(config(server, tmp_path, auth=WITH_PASSWORD, **listed(tmp_path)))
+    assert 10 <= len(server.asked("/token")) < 10 + 4
+
+
+async def test_a_wrong_password_is_noticed_before_anything_is_listed(tmp_path):
+    challenge = ("WWW-Authenticate", 'Basic realm="scripted"')
+    async with serve([on("/v2/", refusal(401, "UNAUTHORIZED", "incorrect password", challenge))]) as server:
+        with pytest.raises(crawler.CredentialsError, match="refuses the credentials: 401"):
+            await crawler.crawl(config(server, tmp_path, auth=WITH_PASSWORD, **listed(tmp_path)))
+    assert set(server.paths) == {"/v2/"}
+
+
+async def test_nobody_is_refused_a_token_without_being_somebody(tmp_path):
+    refused = refusal(401, "DENIED", "anonymous users see nothing here")
+    async with serve([on("/token", refused), *token_registry()]) as server:
+        manifest = await crawler.crawl(config(server, tmp_path, **listed(tmp_path)))
+    assert manifest.counts.denied == len(NAMES)
+
+
+@pytest.mark.timeout(120)
+async def test_a_dying_registry_is_not_hammered(tmp_path):
+    """Retries come out of a budget: at first each failure is tried again, in the end none is."""
+    script = [*(on(listing_path(name), Reply(status=500)) for name in NAMES), *plain_registry({})]
+    script.insert(0, on(catalog_path(), document({"repositories": NAMES})))
+    async with serve(script) as server:
+        manifest = await crawler.crawl(config(server, tmp_path, limits={"concurrency": 64}))
+    assert manifest.counts.failed == len(NAMES)
+    asked = sum(len(server.asked(listing_path(name))) for name in NAMES)
+    assert asked < 2 * len(NAMES)
+    assert manifest.verdict == "partial"
+
+
+async def test_a_registry_that_answers_nobody_ends_the_run_and_what_was_done_is_kept(tmp_path):
+    alive = [name for name in NAMES if name < "team/app-010"]
+    script = [
+        on(catalog_path(), document({"repositories": NAMES})),
+        *(on(listing_path(name), document({"name": name, "tags": ["1"]})) for name in alive),
+        *(on(listing_path(name), dropped()) for name in NAMES if name not in alive),
+        *plain_registry({}),
+    ]
+    limits = {"give_up_after": 0.2, "attempts": 3}
+    async with serve(script) as server:
+        with pytest.raises(crawler.GaveUp, match="nobody has answered for"):
+            await crawler.crawl(config(server, tmp_path, limits=limits))
+    (journal,) = (tmp_path / "out").glob(".unfinished/*/part-00000.jsonl")
+    assert journal.read_bytes().count(b"\n") == len(alive)
+
+
+def in_seconds() -> Reply:
+    return refusal(429, "TOOMANYREQUESTS", "slow down", ("Retry-After", "1"))
+
+
+def by_a_date() -> Reply:
+    moment = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
+    return refusal(429, "TOOMANYREQUESTS", "slow down", ("Retry-After", moment))
+
+
+def in_words() -> Reply:
+    return Reply(status=429, body=b"toomanyrequests: retry-after: 810.305464ms, allowed: 2000/minute")
+
+
+def without_a_word() -> Reply:
+    return refusal(429, "TOOMANYREQUESTS", "slow down")
+
+
+@pytest.mark.parametrize("throttled", [in_seconds, by_a_date, in_words, without_a_word])
+async def test_a_throttling_registry_is_left_alone_as_a_whole(throttled, tmp_path):
+    """All who want to ask wait, not only who was refused."""
+    names = NAMES[:40]
+    script = [
+        on(catalog_path(), document({"repositories": names})),
+        on(listing_path(names[3]), throttled(), times=1),
+        *plain_registry({name: ["1"] for name in names}),
+    ]
+    async with serve(script) as server:
+        manifest = await crawler.crawl(config(server, tmp_path))
+    assert (manifest.verdict, manifest.requests.throttled, manifest.requests.retries) == ("complete", 1, 1)
+    assert manifest.requests.wait_s > 0.5
+    assert len(read_snapshot(tmp_path / "out").records) == len(names)
