@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from math import ceil
 from types import TracebackType
 from typing import Final, Self
 
@@ -94,8 +95,8 @@ class _Began:
     """The last beginnings of a window, as many as it allows, in a ring."""
 
     def __init__(self, window: Window) -> None:
-        self._count = window.count
-        self._seconds = window.seconds / _SHARE
+        self._count = ceil(window.count * _SHARE)
+        self._seconds = window.seconds * self._count / (window.count * _SHARE)
         self._moments = array("d")
         self._oldest = 0
 

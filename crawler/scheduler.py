@@ -15,9 +15,9 @@ from typing import Final, TypeVar
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from crawler.discovery import Discovery
+from crawler.discovery import Answer, Discovery
 from crawler.discovery.selection import Selection
-from crawler.errors import CredentialsError, Denied, Missing, RegistryError, printable
+from crawler.errors import CrawlerError, CredentialsError, Denied, MalformedReply, Missing, RegistryError, printable
 from crawler.model import (
     SCHEMA,
     Counts,
@@ -55,15 +55,15 @@ class Tally:
 
     `passed_over` counts names that the target or the filters leave out.
 
-    `before` holds what a resumed run has recorded earlier and discovery has not told of again yet; `gone` counts what
-    is left of that in the end.
+    `before` holds, with its children, what a resumed run has recorded earlier and discovery has not told of again yet;
+    `gone` counts what is left of that in the end.
     """
 
     known: int = 0
     walked: bool = False
     passed_over: int = 0
     gone: int = 0
-    before: set[str] = field(default_factory=set)
+    before: dict[str, tuple[str, ...]] = field(default_factory=dict)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     suspect: int = 0
     tags: int = 0
@@ -94,7 +94,7 @@ class Tally:
     def recall(self, entries: Iterable[Entry]) -> None:
         """Count what a resumed run had recorded before; these repositories are not listed again."""
         for entry in entries:
-            self.before.add(entry.repository)
+            self.before[entry.repository] = entry.children
             self.outcomes[entry.outcome] += 1
             self.suspect += entry.suspect
             self.tags += entry.tags
@@ -147,10 +147,11 @@ class Scheduler:
         async with names, records, anyio.create_task_group() as walk:
             walk.start_soon(self._end_when_stopping, walk.cancel_scope)
             async for page in self.discovery.pages():
-                selected = [name for name in page if self.selection.wants(name)]
-                self.tally.passed_over += len(page) - len(selected)
-                for name in selected:
-                    await self._hand_out(name, names, records)
+                for name in page:
+                    if self.discovery.looks_inside or self.selection.wants(name):
+                        await self._hand_out(name, names, records)
+                    else:
+                        self.tally.passed_over += 1
             self.tally.gone = len(self.tally.before)
             self.tally.known += self.tally.gone
             self.tally.walked = True
@@ -163,22 +164,26 @@ class Scheduler:
     async def _hand_out(
         self, name: str, names: MemoryObjectSendStream[RepositoryName], records: MemoryObjectSendStream[Record]
     ) -> None:
+        self.tally.known += 1
         try:
             repository = RepositoryName(name)
         except ValueError as fault:
-            if self._is_news(printable(name)):
-                await _send(records, self._invalid(name, str(fault)))
+            shown = printable(name)
+            if not self._has_record(shown):
+                invalid = MalformedReply(str(fault))
+                self.discovery.heard(name, invalid)
+                await _send(records, self._entry(shown, Outcome.INVALID, _NOTHING, _fault(invalid)))
         else:
-            if self._is_news(name):
+            if not self._has_record(name):
                 await _send(names, repository)
 
-    def _is_news(self, name: str) -> bool:
-        """Whether a name has no record yet."""
-        self.tally.known += 1
-        if name not in self.tally.before:
-            return True
-        self.tally.before.remove(name)
-        return False
+    def _has_record(self, name: str) -> bool:
+        """Whether the run was resumed, and had recorded this name before."""
+        children = self.tally.before.pop(name, None)
+        if children is None:
+            return False
+        self.discovery.heard(name, Listing(tags=(), children=children))
+        return True
 
     async def _work(
         self, names: MemoryObjectReceiveStream[RepositoryName], records: MemoryObjectSendStream[Record]
@@ -186,9 +191,19 @@ class Scheduler:
         async with names, records:
             while (name := await _receive(names)) is not None and not self.stopping.is_set():
                 began = time.monotonic()
-                record = await self._record(name)
+                answer = await self._ask(name)
                 self.tally.timed(name, time.monotonic() - began)
-                await _send(records, record)
+                if self.discovery.heard(name, answer) and self._is_wanted(name):
+                    await _send(records, self._record(name, answer))
+                else:
+                    self.tally.known -= 1
+
+    def _is_wanted(self, name: str) -> bool:
+        """Whether a name that was asked about for what lies below it gets a record of its own."""
+        if not self.discovery.looks_inside or self.selection.wants(name):
+            return True
+        self.tally.passed_over += 1
+        return False
 
     async def _write(self, records: MemoryObjectReceiveStream[Record]) -> None:
         async with records:
@@ -197,24 +212,20 @@ class Scheduler:
                 await self.sink.write(batch)
                 self.tally.count(batch)
 
-    async def _record(self, name: RepositoryName) -> Record:
+    async def _ask(self, name: RepositoryName) -> Answer:
         try:
-            return self._entry(name, Outcome.OK, await self.registry.listing(name), None)
-        except Missing as error:
-            return self._entry(name, Outcome.MISSING, _NOTHING, _fault(error))
-        except Denied as error:
-            return self._entry(name, Outcome.DENIED, _NOTHING, _fault(error))
-        except RegistryError as error:
-            log.info("%s", error)
-            return self._entry(name, Outcome.FAILED, _NOTHING, _fault(error))
-        except CredentialsError as error:
+            return await self.registry.listing(name)
+        except (RegistryError, CredentialsError) as error:
             log.info("%s: %s", name, error)
-            fault = Fault(code="CREDENTIALS", http_status=None, message=printable(str(error)))
-            return self._entry(name, Outcome.FAILED, _NOTHING, fault)
+            return error
 
-    def _invalid(self, name: str, why: str) -> Record:
-        fault = Fault(code="NAME_INVALID", http_status=None, message=why)
-        return self._entry(printable(name), Outcome.INVALID, _NOTHING, fault)
+    def _record(self, name: RepositoryName, answer: Answer) -> Record:
+        if isinstance(answer, Listing):
+            return self._entry(name, Outcome.OK, answer, None)
+        outcome = Outcome.FAILED
+        if isinstance(answer, Missing | Denied):
+            outcome = Outcome.MISSING if isinstance(answer, Missing) else Outcome.DENIED
+        return self._entry(name, outcome, _NOTHING, _fault(answer))
 
     def _entry(self, name: str, outcome: Outcome, listing: Listing, error: Fault | None) -> Record:
         return Record(
@@ -236,8 +247,11 @@ def _makes_partial(record: Record) -> bool:
     return record.outcome in {Outcome.DENIED, Outcome.FAILED} or record.suspect is not None
 
 
-def _fault(error: RegistryError) -> Fault:
-    return Fault(code=error.code, http_status=error.http_status, message=error.message)
+def _fault(error: CrawlerError) -> Fault:
+    if isinstance(error, RegistryError):
+        return Fault(code=error.code, http_status=error.http_status, message=error.message)
+    code = "NAME_INVALID" if isinstance(error, MalformedReply) else "CREDENTIALS"
+    return Fault(code=code, http_status=None, message=printable(str(error)))
 
 
 # anyio's streams take a turn of the event loop for every item that they await, which costs more than a listing's

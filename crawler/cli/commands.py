@@ -60,6 +60,7 @@ class DiscoveryMethod(StrEnum):
     AUTO = "auto"
     CATALOG = "catalog"
     LIST = "list"
+    WALK = "walk"
 
 
 class LogFormat(StrEnum):
@@ -297,6 +298,7 @@ def emulator(
     key_file: Annotated[Path, typer.Option(help="Where its fresh key is written")] = Path("emulator-key.json"),
     repositories: Annotated[int, typer.Option(help="How many the catalog holds")] = 2000,
     seed: Annotated[int, typer.Option(help="The number that the inventory is made from")] = 1,
+    giants: Annotated[float, typer.Option(help="Share of repositories with tags by the thousand")] = 0.002,
     denied: Annotated[float, typer.Option(help="Share of repositories that nobody may list")] = 0.0,
     latency: Annotated[float, typer.Option(help="Seconds before each answer")] = 0.0,
     unavailable: Annotated[float, typer.Option(help="Share of exchanges answered 503")] = 0.0,
@@ -310,8 +312,8 @@ def emulator(
 
     try:
         settings = Settings(
-            repositories=repositories, seed=seed, denied=denied, latency_s=latency, unavailable=unavailable,
-            resets=resets, truncated=truncated, quota_per_s=quota, registry_token_lifetime_s=token_lifetime,
+            repositories=repositories, seed=seed, giants=giants, denied=denied, latency_s=latency,
+            unavailable=unavailable, resets=resets, truncated=truncated, quota_per_s=quota, registry_token_lifetime_s=token_lifetime,
             access_token_lifetime_s=12 * token_lifetime,
         )  # fmt: skip
     except ValueError as fault:

@@ -85,7 +85,7 @@ class RegistryConfig(_Table):
 
     target: Annotated[Target, BeforeValidator(_read_target), PlainSerializer(str)]
     auth: AuthConfig = AuthConfig()
-    discovery: Literal["auto", "catalog", "list"] = "auto"
+    discovery: Literal["auto", "catalog", "list", "walk"] = "auto"
     repositories_from: Path | None = None
     include: Words = ()
     exclude: Words = ()
@@ -101,8 +101,10 @@ class RegistryConfig(_Table):
             raise ValueError(f"repositories_from names no file: {names}")
         if self.discovery == "list" and names is None:
             raise ValueError("discovery list needs repositories_from")
-        if self.discovery == "catalog" and names is not None:
-            raise ValueError("repositories_from goes with discovery list, not catalog")
+        if self.discovery in {"catalog", "walk"} and names is not None:
+            raise ValueError(f"repositories_from goes with discovery list, not {self.discovery}")
+        if self.discovery == "walk" and not self.target.prefix:
+            raise ValueError("discovery walk needs a target with a prefix to walk from: HOST/PROJECT")
         if self.plain_http and self.ca_file is not None:
             raise ValueError("plain_http needs no ca_file: choose one")
         return self

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 
+from crawler.discovery import Answer
 from crawler.errors import RegistryError
 from crawler.model import Evidence
 from crawler.registry import Registry, Trail
@@ -11,6 +12,7 @@ class CatalogDiscovery:
     """The catalog, page by page. One that breaks off after its first page still counts for what it told."""
 
     method = "catalog"
+    looks_inside = False
 
     def __init__(self, registry: Registry, *, empty_is_unknown: bool) -> None:
         """`empty_is_unknown`: an empty catalog tells nothing; so Google's hosts answer, to valid credentials."""
@@ -29,6 +31,9 @@ class CatalogDiscovery:
             if self.pages_read == 0:
                 raise
             self._broken = fault
+
+    def heard(self, name: str, answer: Answer) -> bool:  # noqa: ARG002  (its source said what is a repository)
+        return True
 
     @property
     def pages_read(self) -> int:

@@ -5,6 +5,7 @@ from typing import Final
 
 import anyio.to_thread
 
+from crawler.discovery import Answer
 from crawler.errors import ConfigError
 from crawler.model import Evidence
 
@@ -15,6 +16,7 @@ class ListDiscovery:
     """The names of a list, which is complete because it says what to look at."""
 
     method = "list"
+    looks_inside = False
 
     def __init__(self, source: str, read: Callable[[], bytes]) -> None:
         """`source` names the list to a person; `read` gives its bytes, blocking, and is called in a worker thread."""
@@ -33,6 +35,9 @@ class ListDiscovery:
         for start in range(0, len(self._names), PAGE):
             self.pages_read += 1
             yield self._names[start : start + PAGE]
+
+    def heard(self, name: str, answer: Answer) -> bool:  # noqa: ARG002  (its source said what is a repository)
+        return True
 
     @property
     def evidence(self) -> Evidence:

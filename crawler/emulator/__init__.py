@@ -2,9 +2,10 @@
 
 from crawler.emulator.inventory import Inventory, Kind, Listing, Repository
 from crawler.emulator.lifetime import Emulator, serve_until_stopped, serving
-from crawler.emulator.settings import Settings
+from crawler.emulator.settings import ArtifactRegistry, Settings
 
 __all__ = [
+    "ArtifactRegistry",
     "Emulator",
     "Inventory",
     "Kind",

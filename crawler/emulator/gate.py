@@ -53,6 +53,13 @@ class Gate:
             case _:
                 raise Unauthenticated(f"not authenticated: unknown user {user!r}")
 
+    def bearer(self, authorization: str | None) -> frozenset[str]:
+        """The OAuth scopes of someone who sends an access token, the one thing that Google's APIs want."""
+        scheme, value = _split(authorization)
+        if scheme != "bearer":
+            raise Unauthenticated(_NO_CREDENTIAL)
+        return self._access_tokens.scopes(value)
+
     def _holder_of(self, key: str) -> frozenset[str]:
         try:
             offered = orjson.loads(key)

@@ -13,7 +13,7 @@ _INDEX = _MEDIA_TYPES[2]
 _HOUR_MS = 3_600_000
 _LAST_UPLOAD_MS = 1_748_736_000_000  # 2025-06-01: a date of its own, so that the day of a run changes nothing
 _REPRODUCIBLE_MS = (1_000, 315_532_801_000)  # 1970 and 1980: what reproducible builds put for "created"
-_UNKNOWN = "0"
+UNKNOWN = "0"
 
 
 class Image(TypedDict):
@@ -52,11 +52,11 @@ def _image(draw: Random, *, tags: list[str], uploaded_ms: int) -> Image:
     media_type = draw.choices(_MEDIA_TYPES, cum_weights=(60, 85, 100))[0]
     built_ms = uploaded_ms - int(draw.random() * _HOUR_MS)
     reproducible_ms = draw.choice(_REPRODUCIBLE_MS)
-    created = draw.choices((str(built_ms), str(reproducible_ms), _UNKNOWN), cum_weights=(85, 95, 100))[0]
-    uploaded = draw.choices((str(uploaded_ms), _UNKNOWN), cum_weights=(98, 100))[0]
-    size = draw.choices((str(int(draw.lognormvariate(18, 1.2))), _UNKNOWN), cum_weights=(97, 100))[0]
+    created = draw.choices((str(built_ms), str(reproducible_ms), UNKNOWN), cum_weights=(85, 95, 100))[0]
+    uploaded = draw.choices((str(uploaded_ms), UNKNOWN), cum_weights=(98, 100))[0]
+    size = draw.choices((str(int(draw.lognormvariate(18, 1.2))), UNKNOWN), cum_weights=(97, 100))[0]
     return {
-        "imageSizeBytes": _UNKNOWN if media_type == _INDEX else size,
+        "imageSizeBytes": UNKNOWN if media_type == _INDEX else size,
         "layerId": "",
         "mediaType": media_type,
         "tag": tags,

@@ -8,11 +8,11 @@ from itertools import islice
 from random import Random
 from typing import TypedDict
 
+from crawler.emulator.artifacts import docker_folders
 from crawler.emulator.images import Image, draw_images
-from crawler.emulator.names import draw_names
+from crawler.emulator.names import draw_image_names, draw_names
 from crawler.emulator.settings import Settings
 
-_GIANTS = 0.002  # share of the repositories that have tags by the thousand
 _GIANT_TAGS = (1000, 4000)
 _TAIL_EXPONENT = 0.9  # Pareto's: half of the repositories have one or two tags, one in twenty has dozens
 _TAIL_TAGS = 300
@@ -47,26 +47,31 @@ class Repository:
 
 
 class Inventory:
-    """The registry's repositories. `names` is the whole catalog, sorted.
+    """The registry's repositories. `names` is the whole catalog, sorted; `projects` is where a walk begins.
 
+    Of Artifact Registry, those at the location that the registry serves: PROJECT/REPOSITORY/IMAGE each.
     Listings are made anew each time, and equal each time.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._seed = settings.seed
-        self.names: Sequence[str] = draw_names(
-            seed=settings.seed, project=settings.project, count=settings.repositories
-        )
+        role = settings.artifact_registry
+        if role is None:
+            self._seed = str(settings.seed)
+            self.projects: Sequence[str] = (settings.project,)
+            self._lasting = frozenset(self.projects)
+            self.names: Sequence[str] = draw_names(
+                seed=settings.seed, project=settings.project, count=settings.repositories
+            )
+        else:
+            # The same name at another location is another image.
+            self._seed = f"{settings.seed}/{role.location}"
+            self.projects = role.projects
+            folders = docker_folders(role, seed=settings.seed)
+            self._lasting = frozenset((*self.projects, *folders))
+            self.names = draw_image_names(seed=self._seed, repositories=folders, count=settings.repositories)
         drawn = iter(self._by_lot())
-        self._unusual: dict[str, Kind] = {}
-        for kind, share in (
-            (Kind.EMPTY, settings.empty),
-            (Kind.VANISHED, settings.vanished),
-            (Kind.DENIED, settings.denied),
-        ):
-            count = _count(share, of=settings.repositories)
-            self._unusual.update(dict.fromkeys(islice(drawn, count), kind))
-        self._giants = frozenset(islice(drawn, round(_GIANTS * settings.repositories)))
+        self._unusual = _draw_unusual(drawn, settings)
+        self._giants = frozenset(islice(drawn, round(settings.giants * settings.repositories)))
 
     def kind(self, name: str) -> Kind | None:
         """None for a name that is not catalogued, a mere folder's for instance."""
@@ -81,7 +86,7 @@ class Inventory:
         if kind in (Kind.VANISHED, Kind.DENIED):
             return None
         children = self._children(name)
-        if kind is None and not children:
+        if kind is None and not children and name not in self._lasting:
             return None
         images = self._images(name) if kind is Kind.NORMAL else {}
         tags = sorted(tag for image in images.values() for tag in image["tag"])
@@ -92,6 +97,25 @@ class Inventory:
         start = bisect_right(self.names, last)
         return self.names[start : start + n]
 
+    def below(self, folder: str) -> Sequence[str]:
+        """The names below a folder, at any depth."""
+        # "0" follows "/" in the alphabet.
+        return self.names[bisect_left(self.names, f"{folder}/") : bisect_left(self.names, f"{folder}0")]
+
+    def nodes(self) -> Sequence[str]:
+        """Every node of the tree from the projects down, folders and repositories, sorted.
+
+        A walk asks for each of them once. A folder has children, an emptied repository has none; a vanished
+        one is still its parent's child.
+        """
+        found = set(self.projects)
+        for name in self.names:
+            node = name
+            while node not in found:
+                found.add(node)
+                node = node.rpartition("/")[0]
+        return sorted(found)
+
     def truth(self) -> Iterator[Repository]:
         """Every catalogued repository in the catalog's order: what a perfect crawl finds."""
         for name in self.names:
@@ -99,7 +123,8 @@ class Inventory:
             yield Repository(name=name, kind=kind, listing=self.listing(name))
 
     def _by_lot(self) -> list[str]:
-        # Folders come last: a vanished folder would hide its children from those who walk the tree.
+        # Folders come last: a vanished folder would hide its children from those who walk the tree, and an
+        # emptied one would look like a mere folder to them.
         lot = Random(f"{self._seed}/kinds").sample(self.names, len(self.names))
         lot.sort(key=self._has_children)
         return lot
@@ -124,6 +149,18 @@ class Inventory:
         if name in self._giants:
             return draw_images(draw, tags=draw.randint(*_GIANT_TAGS))
         return draw_images(draw, tags=min(int(draw.paretovariate(_TAIL_EXPONENT)), _TAIL_TAGS))
+
+
+def _draw_unusual(drawn: Iterator[str], settings: Settings) -> dict[str, Kind]:
+    unusual: dict[str, Kind] = {}
+    for kind, share in (
+        (Kind.EMPTY, settings.empty),
+        (Kind.VANISHED, settings.vanished),
+        (Kind.DENIED, settings.denied),
+    ):
+        count = _count(share, of=settings.repositories)
+        unusual.update(dict.fromkeys(islice(drawn, count), kind))
+    return unusual
 
 
 def _count(share: float, *, of: int) -> int:

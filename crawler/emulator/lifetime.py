@@ -30,9 +30,9 @@ class Emulator:
 
     registry: its host:port, over plain http.
     key: the JSON key of the one service account it knows.
-    counts: exchanges received so far, failed ones included, by kind: ping, catalog, token, listing, oauth;
-        besides, those answered with 429 (throttled), those spoilt on purpose (faults), and the most that
-        arrived in any one second (busiest_second; OAuth aside).
+    counts: exchanges received so far, failed ones included, by kind: ping, catalog, token, listing, api,
+        oauth; besides, those answered with 429 (throttled), those spoilt on purpose (faults), and the most
+        that arrived in any one second (busiest_second; OAuth and the APIs aside).
     """
 
     registry: str

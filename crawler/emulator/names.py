@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Callable, Sequence
 from random import Random
 
 _LONGEST = 255
@@ -35,6 +36,7 @@ _ROLES = (
 )  # fmt: skip
 
 _DEEPEST = 6  # components of a name
+_DEEPEST_IMAGE = 5  # the project's and the repository's included
 
 
 def is_name(text: str) -> bool:
@@ -45,15 +47,35 @@ def is_name(text: str) -> bool:
 def draw_names(*, seed: int, project: str, count: int) -> list[str]:
     """`count` different repository names below `project`, sorted; some are folders of others."""
     draw = Random(f"{seed}/names")
+    return _draw_distinct(draw, count=count, folder=lambda drawn: _folder(draw, project, drawn))
+
+
+def draw_image_names(*, seed: str, repositories: Sequence[str], count: int) -> list[str]:
+    """`count` different names below `repositories`, of one to three components there; sorted."""
+    draw = Random(f"{seed}/names")
+    return _draw_distinct(draw, count=count, folder=lambda drawn: _image_folder(draw, repositories, drawn))
+
+
+def draw_repository_ids(*, seed: str, count: int) -> list[str]:
+    """What `count` repositories of Artifact Registry are called within their project and location."""
+    teams = Random(f"{seed}/repositories").sample(_TEAMS, len(_TEAMS))
+    return [_numbered(teams[at % len(teams)], at // len(teams) + 1) for at in range(count)]
+
+
+def _draw_distinct(draw: Random, *, count: int, folder: Callable[[list[str]], str]) -> list[str]:
     drawn: list[str] = []
     times: Counter[str] = Counter()
     for _ in range(count):
-        name = f"{_folder(draw, project, drawn)}/{_component(draw)}"
+        name = f"{folder(drawn)}/{_component(draw)}"
         times[name] += 1
         # No drawn component holds a digit, so a numbered name cannot meet a drawn one.
-        drawn.append(name if times[name] == 1 else f"{name}-{times[name]}")
+        drawn.append(_numbered(name, times[name]))
     drawn.sort()
     return drawn
+
+
+def _numbered(name: str, time: int) -> str:
+    return name if time == 1 else f"{name}-{time}"
 
 
 def _folder(draw: Random, project: str, drawn: list[str]) -> str:
@@ -67,6 +89,20 @@ def _folder(draw: Random, project: str, drawn: list[str]) -> str:
     if shape < 0.40:
         return f"{project}/{draw.choice(_TEAMS)}/{draw.choice(_AREAS)}"
     return f"{project}/{draw.choice(_TEAMS)}"
+
+
+def _image_folder(draw: Random, repositories: Sequence[str], drawn: list[str]) -> str:
+    shape = draw.random()
+    if shape < 0.12 and drawn:
+        parent = draw.choice(drawn)
+        if parent.count("/") < _DEEPEST_IMAGE - 1:
+            return parent
+    repository = draw.choice(repositories)
+    if shape < 0.50:
+        return repository
+    if shape < 0.80:
+        return f"{repository}/{draw.choice(_AREAS)}"
+    return f"{repository}/{draw.choice(_AREAS)}/{draw.choice(_SUBJECTS)}"
 
 
 def _component(draw: Random) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 
 class Unauthenticated(Exception):
@@ -27,3 +28,15 @@ class Refusal(Exception):
         self.code = code
         self.message = message
         self.headers = headers
+
+    @property
+    def body(self) -> dict[str, Any]:
+        return {"errors": [{"code": self.code, "message": self.message}]}
+
+
+class ApiRefusal(Refusal):
+    """An error answer of Google's APIs: `code` is the name of a canonical code, such as PERMISSION_DENIED."""
+
+    @property
+    def body(self) -> dict[str, Any]:
+        return {"error": {"code": self.status, "message": self.message, "status": self.code}}

@@ -8,10 +8,10 @@ _READS_TAGS = frozenset(
     f"https://www.googleapis.com/auth/{scope}"
     for scope in ("devstorage.read_only", "devstorage.read_write", "devstorage.full_control")
 )
-READS_CATALOG = frozenset(
+READS_PROJECTS = frozenset(
     f"https://www.googleapis.com/auth/{scope}" for scope in ("cloud-platform", "cloud-platform.read-only")
 )
-KNOWN_OAUTH_SCOPES = _READS_TAGS | READS_CATALOG
+KNOWN_OAUTH_SCOPES = _READS_TAGS | READS_PROJECTS
 
 _PULL = re.compile(r"repository:(?P<name>.+):(?:[a-z]+,)*pull(?:,[a-z]+)*")
 

@@ -9,16 +9,19 @@ import orjson
 from aiohttp import web
 
 from crawler.emulator.accounts import AccessTokens, ServiceAccount
+from crawler.emulator.api import Api
 from crawler.emulator.exchanges import OAUTH, Exchanges, json_response
 from crawler.emulator.gate import ANYTHING, Gate
 from crawler.emulator.inventory import Inventory, Kind
 from crawler.emulator.names import is_name
+from crawler.emulator.projects import not_enabled
 from crawler.emulator.refusals import Refusal, Unauthenticated
-from crawler.emulator.scopes import CATALOG, READS_CATALOG, parse_scope, pull
+from crawler.emulator.scopes import CATALOG, READS_PROJECTS, parse_scope, pull
 from crawler.emulator.settings import Settings
 from crawler.emulator.tokens import RegistryGrant, RegistryTokens
 
 _DEFAULT_PAGE = 100
+_WITHHELD: dict[str, list[str] | None] = {"empty": [], "null": None}
 
 
 class Registry:
@@ -34,6 +37,7 @@ class Registry:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
+        self._role = settings.artifact_registry
         self._address = address
         self._inventory = inventory
         self._access_tokens = AccessTokens(account, lifetime_s=settings.access_token_lifetime_s, clock=clock)
@@ -47,6 +51,9 @@ class Registry:
             return json_response(exchanges.counts)
 
         application = web.Application(middlewares=[exchanges.middleware])
+        if self._role is not None:
+            api = Api(self._settings, self._role, inventory=self._inventory, gate=self._gate)
+            application.add_routes(api.routes())
         application.add_routes(
             [
                 web.get("/v2/", self._ping, name="ping"),
@@ -83,8 +90,12 @@ class Registry:
 
     async def _catalog(self, request: web.Request) -> web.Response:
         oauth_scopes = self._admit(request, CATALOG)
-        if not oauth_scopes & READS_CATALOG:
+        if not oauth_scopes & READS_PROJECTS:
             raise Refusal(403, "DENIED", "Request had insufficient authentication scopes.")
+        if self._role is not None and self._role.resource_manager == "disabled":
+            raise Refusal(403, "DENIED", not_enabled(self._settings))
+        if self._settings.catalog in _WITHHELD:
+            return json_response({"repositories": _WITHHELD[self._settings.catalog]})
         n = min(_asked_page(request), self._settings.catalog_page)
         names = self._inventory.page(last=request.query.get("last", ""), n=n)
         headers = {}
@@ -100,13 +111,12 @@ class Registry:
         listing = self._inventory.listing(name)
         if listing is not None:
             return json_response(listing)
-        if self._inventory.kind(name) is Kind.DENIED:
-            place = f"projects/{self._settings.project}/locations/us/repositories/gcr.io"
+        if self._inventory.kind(name) is Kind.DENIED or self._is_foreign(name):
             raise Refusal(
                 403,
                 "DENIED",
                 'Permission "artifactregistry.repositories.downloadArtifacts" denied on resource '
-                f'"{place}" (or it may not exist)',
+                f'"{self._resource(name)}" (or it may not exist)',
             )
         raise Refusal(404, "NAME_UNKNOWN", f'Repository "{name}" not found')
 
@@ -119,6 +129,16 @@ class Registry:
         await response.write_eof()
         return response
 
+    def _is_foreign(self, name: str) -> bool:
+        return self._role is not None and name.partition("/")[0] not in self._role.projects
+
+    def _resource(self, name: str) -> str:
+        """What holds the repository, as Artifact Registry calls it."""
+        if self._role is None:
+            return f"projects/{self._settings.project}/locations/us/repositories/gcr.io"
+        project, _, below = name.partition("/")
+        return f"projects/{project}/locations/{self._role.location}/repositories/{below.partition('/')[0]}"
+
     def _admit(self, request: web.Request, scope: str) -> frozenset[str]:
         try:
             return self._gate.admit(request.headers.get("Authorization"), scope)
@@ -126,7 +146,9 @@ class Registry:
             raise Refusal(401, "UNAUTHORIZED", str(error), headers=self._challenge(scope)) from None
 
     def _challenge(self, scope: str) -> dict[str, str]:
-        challenge = f'Bearer realm="http://{self._address}/v2/token",service="{self._address}"'
+        challenge = f'Bearer realm="http://{self._address}/v2/token"'
+        if self._role is None or scope != ANYTHING:  # pkg.dev names no service at /v2/
+            challenge += f',service="{self._address}"'
         if scope != ANYTHING:
             challenge += f',scope="{scope}"'
         return {"WWW-Authenticate": challenge}

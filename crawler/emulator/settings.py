@@ -1,22 +1,68 @@
 """What an emulated registry is asked to be."""
 
+import re
 from dataclasses import dataclass
+from typing import Literal
 
 from crawler.emulator.names import is_name
 
 _LONGEST_PROJECT = 100  # leaves room for the folders below it in a name
+_ID = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactRegistry:
+    """What makes the registry a LOCATION-docker.pkg.dev with Google's REST APIs behind it.
+
+    Raises ValueError for what no registry can be.
+
+    projects: those that the account may see into.
+    denied_projects: those that the search for projects tells of, and all else answers 403 for.
+    deleted_projects: those whose deletion has been requested: still told of, and 403 as well.
+    locations: where each project has repositories.
+    location: the one of them that this registry serves. Only REST tells of the images at the others.
+    repositories_per_location: of the Docker format; each project has repositories of other formats besides.
+    resource_manager: "disabled" lets neither the search for projects nor the catalog answer.
+    api_page: entries in a page of the APIs, however many the client asks for.
+    api_quota_per_s: exchanges with the APIs served in any one second; the registry's own quota spares them.
+    """
+
+    projects: tuple[str, ...] = ("my-project", "other-project")
+    denied_projects: tuple[str, ...] = ()
+    deleted_projects: tuple[str, ...] = ("retired-project",)
+    locations: tuple[str, ...] = ("us-central1", "europe-west1")
+    location: str = "us-central1"
+    repositories_per_location: int = 3
+    resource_manager: Literal["enabled", "disabled"] = "enabled"
+    api_page: int = 1000
+    api_quota_per_s: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_ids(*self.projects, *self.denied_projects, *self.deleted_projects)
+        _check_ids(*self.locations)
+        if self.location not in self.locations:
+            raise ValueError(f"{self.location!r} must be one of the locations {self.locations}")
+        _check_at_least(
+            1,
+            projects=len(self.projects),
+            repositories_per_location=self.repositories_per_location,
+            api_page=self.api_page,
+            api_quota_per_s=1 if self.api_quota_per_s is None else self.api_quota_per_s,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The same settings always make the same registry. Raises ValueError for settings that make none.
 
-    `empty`, `vanished` and `denied` are shares of `repositories`; `unavailable`, `resets` and `truncated`
-    are shares of the exchanges under /v2/. A share lies between 0 and 1.
+    `giants`, `empty`, `vanished` and `denied` are shares of `repositories`; `unavailable`, `resets` and `truncated`
+    are shares of the exchanges with the registry and with the APIs. A share lies between 0 and 1.
 
     repositories: how many names the catalog holds.
     seed: the number from which inventory and weather are made.
-    project: the first part of every repository's name.
+    project: the first part of every repository's name; beside `artifact_registry`, which has projects of its
+        own, only the one that the service account belongs to.
+    giants: repositories that have tags by the thousand.
     empty: repositories whose listing holds neither image nor tag.
     vanished: repositories whose listing answers 404.
     denied: repositories whose listing answers 403, although a token for them is granted.
@@ -26,11 +72,14 @@ class Settings:
     truncated: exchanges whose answer breaks off in the middle of its body.
     quota_per_s: exchanges served in any one second; those above it are answered with 429.
     catalog_page: names in a catalog page, however many the client asks for.
+    catalog: what the catalog tells: every name, or as today's gcr.io an empty list or null in place of it.
+    artifact_registry: None makes the registry a gcr.io.
     """
 
     repositories: int = 2000
     seed: int = 1
     project: str = "my-project"
+    giants: float = 0.002
     empty: float = 0.01
     vanished: float = 0.01
     denied: float = 0.0
@@ -41,13 +90,15 @@ class Settings:
     truncated: float = 0.0
     quota_per_s: int | None = None
     catalog_page: int = 1000
+    catalog: Literal["full", "empty", "null"] = "full"
+    artifact_registry: ArtifactRegistry | None = None
     access_token_lifetime_s: int = 3599
     registry_token_lifetime_s: int = 300
 
     def __post_init__(self) -> None:
         if len(self.project) > _LONGEST_PROJECT or not is_name(self.project):
             raise ValueError(f"not the beginning of a repository's name: {self.project!r}")
-        _check_shares(empty=self.empty, vanished=self.vanished, denied=self.denied)
+        _check_shares(giants=self.giants, empty=self.empty, vanished=self.vanished, denied=self.denied)
         _check_shares(unavailable=self.unavailable, resets=self.resets, truncated=self.truncated)
         _check_at_least(
             0,
@@ -73,3 +124,8 @@ def _check_at_least(least: int, **values: float) -> None:
     for name, value in values.items():
         if not value >= least:
             raise ValueError(f"{name} must be at least {least}, not {value}")
+
+
+def _check_ids(*ids: str) -> None:
+    if len(set(ids)) < len(ids) or not all(_ID.fullmatch(text) for text in ids):
+        raise ValueError(f"projects and locations must be different, of letters, digits and hyphens: {ids}")

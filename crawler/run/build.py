@@ -12,6 +12,7 @@ from crawler.config import STANDARD_STREAM, AuthConfig, RegistryConfig
 from crawler.discovery import Discovery
 from crawler.discovery.catalog import CatalogDiscovery
 from crawler.discovery.listed import ListDiscovery
+from crawler.discovery.walk import WalkDiscovery
 from crawler.errors import CredentialsError
 from crawler.model import Target
 from crawler.registry import Registry
@@ -73,6 +74,9 @@ def _written_user(auth: AuthConfig) -> User | None:
 
 def discovery_of(of: RegistryConfig, registry: Registry) -> Discovery:
     source = of.repositories_from
+    walks = of.discovery == "walk" or (of.discovery == "auto" and of.target.is_google and bool(of.target.prefix))
+    if source is None and walks:
+        return WalkDiscovery(of.target.prefix)
     if source is None:
         return CatalogDiscovery(registry, empty_is_unknown=of.target.is_google)
     if source == STANDARD_STREAM:

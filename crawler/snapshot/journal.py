@@ -58,6 +58,7 @@ class Entry:
     outcome: Outcome
     tags: int
     images: int
+    children: tuple[str, ...]
     suspect: bool
 
 
@@ -224,6 +225,7 @@ def _entry(line: bytes) -> Entry | None:
             outcome=Outcome(record["outcome"]),
             tags=len(record["tags"]),
             images=len(record["images"] or ()),
+            children=tuple(record["children"] or ()),
             suspect=record["suspect"] is not None,
         )
     except (orjson.JSONDecodeError, TypeError, KeyError, ValueError):

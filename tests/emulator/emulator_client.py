@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,3 +81,35 @@ def basic(user: str, password: str) -> dict[str, str]:
 
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walk:
+    """What a walk down `child` has met: each node's reply."""
+
+    replies: dict[str, Reply]
+
+    @property
+    def repositories(self) -> list[str]:
+        """The nodes that are more than folders, sorted."""
+        return sorted(name for name, reply in self.replies.items() if not _is_folder(reply))
+
+
+def _is_folder(reply: Reply) -> bool:
+    if reply.status != 200:
+        return False
+    return bool(reply.json["child"]) and not reply.json["manifest"] and not reply.json["tags"]
+
+
+async def walked(client: Client, projects: Iterable[str]) -> Walk:
+    """From the projects down, breadth first, with one request per node."""
+    replies: dict[str, Reply] = {}
+    level = list(projects)
+    while level:
+        for name in level:
+            assert name not in replies
+            replies[name] = await client.get(f"/v2/{name}/tags/list", headers=client.key_headers())
+        level = [
+            f"{name}/{child}" for name in level if replies[name].status == 200 for child in replies[name].json["child"]
+        ]
+    return Walk(replies=replies)

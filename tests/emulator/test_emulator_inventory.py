@@ -37,8 +37,10 @@ def images(truth):
 
 def fingerprint(hash_seed: str) -> bytes:
     program = (
-        "import hashlib; from crawler.emulator import Inventory, Settings; "
-        "truth = repr(list(Inventory(Settings(repositories=300, seed=7)).truth())); "
+        "import hashlib; from crawler.emulator import ArtifactRegistry, Inventory, Settings; "
+        "roles = (None, ArtifactRegistry()); "
+        "made = [Inventory(Settings(repositories=300, seed=7, artifact_registry=role)) for role in roles]; "
+        "truth = repr([list(inventory.truth()) for inventory in made]); "
         "print(hashlib.sha256(truth.encode()).hexdigest())"
     )
     return subprocess.run(

@@ -138,6 +138,7 @@ async def test_every_exchange_is_counted_failed_ones_included(client, emulator):
         "catalog": 1,
         "token": 1,
         "listing": 2,
+        "api": 0,
         "oauth": 1,
         "throttled": 0,
         "faults": 0,

@@ -1,0 +1,329 @@
+"""The REST APIs behind a pkg.dev host."""
+
+import re
+from datetime import datetime
+from urllib.parse import unquote
+
+import aiohttp
+import pytest
+from emulator_client import basic, bearer, client_of
+
+from crawler.emulator import ArtifactRegistry, Kind, Settings, serving
+
+ROLE = ArtifactRegistry(denied_projects=("closed-project",))
+SETTINGS = Settings(repositories=120, empty=0.05, vanished=0.05, denied=0.05, artifact_registry=ROLE)
+HERE = "/v1/projects/my-project/locations/us-central1/repositories"
+PATHS = ("/v3/projects:search", "/v1/projects/my-project/locations", HERE, f"{HERE}/none/dockerImages")
+RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z")
+
+
+@pytest.fixture
+async def emulator():
+    async with serving(SETTINGS) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+async def user(client):
+    return bearer(await client.access_token("cloud-platform.read-only"))
+
+
+async def pages(client, user, path, **params):
+    """The bodies, by following nextPageToken."""
+    bodies, token = [], None
+    while token != "":
+        asked = params if token is None else {**params, "pageToken": token}
+        reply = await client.get(path, params=asked, headers=user)
+        assert reply.status == 200, reply.body
+        bodies.append(reply.json)
+        token = reply.json.get("nextPageToken", "")
+    return bodies
+
+
+async def everything(client, user, path, **params):
+    field = path.rsplit("/", 1)[1].removesuffix(":search")
+    return [item for body in await pages(client, user, path, **params) for item in body.get(field, [])]
+
+
+async def docker_images(client, user, location):
+    """All images of all Docker repositories at a location, by docker name and digest."""
+    found = {}
+    for project in ROLE.projects:
+        path = f"/v1/projects/{project}/locations/{location}/repositories"
+        for repository in await everything(client, user, path):
+            if repository["format"] == "DOCKER":
+                for image in await everything(client, user, f"/v1/{repository['name']}/dockerImages"):
+                    host, _, reference = image["uri"].partition("/")
+                    assert host == f"{location}-docker.pkg.dev"
+                    assert image["name"].startswith(f"{repository['name']}/dockerImages/")
+                    found[tuple(reference.split("@"))] = image
+    return found
+
+
+def milliseconds(image, key):
+    if key not in image:
+        return "0"
+    assert RFC3339.fullmatch(image[key])
+    return str(round(datetime.fromisoformat(image[key]).timestamp() * 1000))
+
+
+def refusal(reply):
+    error = reply.json["error"]
+    assert set(reply.json) == {"error"}
+    assert error["code"] == reply.status
+    return reply.status, error["status"], error["message"]
+
+
+async def test_the_search_finds_projects_in_no_order_one_of_them_doomed(client, user):
+    found = await everything(client, user, "/v3/projects:search")
+    assert {project["projectId"]: project["state"] for project in found} == {
+        "my-project": "ACTIVE",
+        "other-project": "ACTIVE",
+        "closed-project": "ACTIVE",
+        "retired-project": "DELETE_REQUESTED",
+    }
+    assert all(re.fullmatch(r"projects/\d+", project["name"]) for project in found)
+    assert len({project["name"] for project in found}) == 4
+    assert await everything(client, user, "/v3/projects:search", pageSize=1) == found
+
+
+async def test_each_project_has_its_locations(client, user):
+    for project in ROLE.projects:
+        assert (await client.get(f"/v1/projects/{project}/locations", headers=user)).json == {
+            "locations": [
+                {"name": f"projects/{project}/locations/{location}", "locationId": location}
+                for location in ("us-central1", "europe-west1")
+            ]
+        }
+
+
+async def test_each_location_has_repositories_of_several_formats(client, user):
+    for project in ROLE.projects:
+        for location in ROLE.locations:
+            parent = f"projects/{project}/locations/{location}"
+            found = await everything(client, user, f"/v1/{parent}/repositories")
+            formats = [repository["format"] for repository in found]
+            assert formats.count("DOCKER") == 3
+            assert {"MAVEN", "PYTHON"} < set(formats)
+            for repository in found:
+                assert set(repository) == {
+                    "name", "format", "mode", "description", "createTime", "updateTime", "sizeBytes",
+                }  # fmt: skip
+                assert repository["name"].startswith(f"{parent}/repositories/")
+                assert RFC3339.fullmatch(repository["createTime"])
+                assert repository["createTime"] < repository["updateTime"]
+                assert repository["sizeBytes"].isdecimal()
+
+
+async def test_images_are_what_the_registry_lists(client, emulator, user):
+    found = await docker_images(client, user, "us-central1")
+    told = {}
+    for repository in emulator.inventory.truth():
+        for digest, image in (repository.listing or {"manifest": {}})["manifest"].items():
+            told[repository.name, digest] = image
+    assert set(found) == set(told)
+    for key, image in found.items():
+        assert {
+            "imageSizeBytes": image.get("imageSizeBytes", "0"),
+            "layerId": "",
+            "mediaType": image["mediaType"],
+            "tag": image.get("tags", []),
+            "timeCreatedMs": milliseconds(image, "buildTime"),
+            "timeUploadedMs": milliseconds(image, "uploadTime"),
+        } == told[key]
+        assert image.get("updateTime") == image.get("uploadTime")
+        assert "" not in image.values()
+        assert [] not in image.values()
+
+
+async def test_an_images_slashes_are_encoded_in_its_name_alone(client, user):
+    found = await docker_images(client, user, "us-central1")
+    nested = [image for (name, _), image in found.items() if name.count("/") > 2]
+    assert nested
+    for image in nested:
+        last = image["name"].rsplit("/", 1)[1]
+        assert "%2F" in last
+        assert image["uri"].endswith(f"/{unquote(last)}")
+
+
+async def test_emptied_vanished_and_denied_images_are_absent(client, emulator, user):
+    present = {name for name, _ in await docker_images(client, user, "us-central1")}
+    assert {emulator.inventory.kind(name) for name in emulator.inventory.names} == set(Kind)
+    assert present == {name for name in emulator.inventory.names if emulator.inventory.kind(name) is Kind.NORMAL}
+
+
+async def test_only_the_api_tells_of_images_elsewhere(client, emulator, user):
+    elsewhere = {name for name, _ in await docker_images(client, user, "europe-west1")}
+    assert elsewhere
+    assert {name.split("/")[0] for name in elsewhere} <= set(ROLE.projects)
+    assert not elsewhere & set(emulator.inventory.names)
+
+
+async def test_pages_are_as_long_as_asked_for_and_lose_nothing(client, emulator, user):
+    folder = "/".join(emulator.inventory.names[0].split("/")[1:2])
+    path = f"{HERE}/{folder}/dockerImages"
+    whole = await everything(client, user, path, pageSize=1000)
+    assert len(whole) > 20
+    for size in (1, 7, len(whole)):
+        bodies = await pages(client, user, path, pageSize=size)
+        assert [image for body in bodies for image in body["dockerImages"]] == whole
+        assert [len(body["dockerImages"]) for body in bodies[:-1]] == [size] * (len(bodies) - 1)
+        assert len(bodies) == -(-len(whole) // size)
+
+
+async def test_pages_have_a_default_and_a_limit(session):
+    settings = Settings(repositories=2000, artifact_registry=ArtifactRegistry(repositories_per_location=1))
+    async with serving(settings) as emulator:
+        client = client_of(emulator, session)
+        user = bearer(await client.access_token("cloud-platform"))
+        (folder,) = {name.split("/")[1] for name in emulator.inventory.below("my-project")}
+        path = f"{HERE}/{folder}/dockerImages"
+        for query, length in (("", 100), ("?pageSize=0", 100), ("?pageSize=1000", 1000), ("?pageSize=5000", 1000)):
+            reply = await client.get(f"{path}{query}", headers=user)
+            assert len(reply.json["dockerImages"]) == length
+
+
+async def test_pages_may_be_made_small(session):
+    async with serving(Settings(repositories=30, artifact_registry=ArtifactRegistry(api_page=2))) as emulator:
+        client = client_of(emulator, session)
+        user = bearer(await client.access_token("cloud-platform"))
+        bodies = await pages(client, user, HERE, pageSize=1000)
+        assert [len(body["repositories"]) for body in bodies] == [2, 2, 1]
+        bodies = await pages(client, user, "/v3/projects:search")
+        assert [len(body["projects"]) for body in bodies] == [2, 1]
+
+
+async def test_a_page_that_cannot_be_is_refused(client, user):
+    elsewhere = (await client.get("/v3/projects:search?pageSize=1", headers=user)).json["nextPageToken"]
+    repositories = await everything(client, user, HERE)
+    docker = next(repository["name"] for repository in repositories if repository["format"] == "DOCKER")
+    wrong = ("pageSize=-1", "pageSize=many", "pageToken=!", "pageToken=bm90LW91cnM=", f"pageToken={elsewhere}", "n=5")
+    for path in ("/v1/projects/my-project/locations", HERE, f"/v1/{docker}/dockerImages"):
+        for query in wrong:
+            assert refusal(await client.get(f"{path}?{query}", headers=user))[:2] == (400, "INVALID_ARGUMENT")
+
+
+async def test_what_is_empty_is_left_out(session):
+    async with serving(Settings(repositories=0, artifact_registry=ROLE)) as emulator:
+        client = client_of(emulator, session)
+        user = bearer(await client.access_token("cloud-platform"))
+        repositories = await everything(client, user, HERE)
+        docker = next(repository["name"] for repository in repositories if repository["format"] == "DOCKER")
+        assert (await client.get(f"/v1/{docker}/dockerImages", headers=user)).json == {}
+
+
+async def test_all_locations_at_once_are_not_to_be_had(client, user):
+    for location in ("-", "*"):
+        for rest in ("repositories", "repositories/base/dockerImages"):
+            reply = await client.get(f"/v1/projects/my-project/locations/{location}/{rest}", headers=user)
+            assert refusal(reply)[:2] == (400, "INVALID_ARGUMENT")
+
+
+async def test_what_the_account_may_not_see_or_does_not_exist_is_denied(client, user):
+    for project in ("closed-project", "retired-project", "nobodys-project"):
+        parent = f"/v1/projects/{project}/locations"
+        for path in (parent, f"{parent}/us-central1/repositories", f"{parent}/us-central1/repositories/a/dockerImages"):
+            status, code, message = refusal(await client.get(path, headers=user))
+            assert (status, code) == (403, "PERMISSION_DENIED")
+            assert message.endswith(f"/projects/{project}' (or it may not exist).")
+    reply = await client.get("/v1/projects/my-project/locations/mars-north1/repositories", headers=user)
+    assert refusal(reply)[:2] == (403, "PERMISSION_DENIED")
+
+
+async def test_only_repositories_of_images_have_images(client, user):
+    assert refusal(await client.get(f"{HERE}/none/dockerImages", headers=user))[:2] == (404, "NOT_FOUND")
+    assert refusal(await client.get(f"{HERE}/pypi/dockerImages", headers=user))[:2] == (400, "INVALID_ARGUMENT")
+
+
+async def test_nothing_but_an_access_token_is_let_in(client):
+    token = await client.access_token("cloud-platform")
+    for path in PATHS:
+        for headers in (
+            {},
+            client.key_headers(),
+            basic("oauth2accesstoken", token),
+            bearer("ya29.made-up"),
+            bearer(await client.registry_token("registry:catalog:*")),
+        ):
+            reply = await client.get(path, headers=headers)
+            assert refusal(reply)[:2] == (401, "UNAUTHENTICATED")
+            assert client.registry not in reply.headers["WWW-Authenticate"]
+            assert "Docker-Distribution-API-Version" not in reply.headers
+
+
+async def test_a_token_for_storage_alone_is_not_enough(client):
+    user = bearer(await client.access_token("devstorage.read_only"))
+    for path in PATHS:
+        reply = await client.get(path, headers=user)
+        assert reply.json == {
+            "error": {
+                "code": 403,
+                "message": "Request had insufficient authentication scopes.",
+                "status": "PERMISSION_DENIED",
+            }
+        }
+
+
+async def test_without_resource_manager_neither_search_nor_catalog_answers(session):
+    role = ArtifactRegistry(resource_manager="disabled")
+    async with serving(Settings(repositories=5, artifact_registry=role)) as emulator:
+        client = client_of(emulator, session)
+        user = bearer(await client.access_token("cloud-platform"))
+        status, code, message = refusal(await client.get("/v3/projects:search", headers=user))
+        assert (status, code) == (403, "PERMISSION_DENIED")
+        assert re.match(
+            r"Cloud Resource Manager API has not been used in project \d+ before or it is disabled", message
+        )
+        assert (await client.get("/v2/_catalog", headers=user)).error == (403, "DENIED", message)
+        assert (await client.get(HERE, headers=user)).status == 200
+
+
+async def test_a_gcr_host_has_no_such_apis(session):
+    async with serving(Settings(repositories=1)) as emulator:
+        client = client_of(emulator, session)
+        user = bearer(await client.access_token("cloud-platform"))
+        assert {(await client.get(path, headers=user)).status for path in PATHS} == {404}
+        assert emulator.counts["api"] == 0
+
+
+async def test_exchanges_with_the_apis_are_counted_by_themselves(client, emulator, user):
+    for path in PATHS:
+        await client.get(path, headers=user)
+        await client.get(path)
+    assert emulator.counts["api"] == 2 * len(PATHS)
+    assert emulator.counts["listing"] == emulator.counts["busiest_second"] == 0
+
+
+async def test_the_apis_fail_in_a_form_of_their_own(session):
+    async with serving(Settings(repositories=1, unavailable=1.0, artifact_registry=ROLE)) as emulator:
+        client = client_of(emulator, session)
+        for path in PATHS:
+            assert refusal(await client.get(path))[:2] == (503, "UNAVAILABLE")
+        assert emulator.counts["faults"] == len(PATHS)
+
+
+async def test_an_answer_of_the_apis_may_break_off(session):
+    async with serving(Settings(repositories=1, truncated=1.0, artifact_registry=ROLE)) as emulator:
+        client = client_of(emulator, session)
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await client.get(HERE, headers=bearer(await client.access_token("cloud-platform")))
+
+
+async def test_the_apis_have_a_quota_of_their_own(session):
+    role = ArtifactRegistry(api_quota_per_s=1)
+    async with serving(Settings(repositories=1, artifact_registry=role)) as emulator:
+        client = client_of(emulator, session)
+        user = bearer(await client.access_token("cloud-platform"))
+        replies = [await client.get(HERE, headers=user) for _ in range(10)]
+        refused = [reply for reply in replies if reply.status != 200]
+        assert refused
+        assert {refusal(reply)[:2] for reply in refused} == {(429, "RESOURCE_EXHAUSTED")}
+        assert emulator.counts["throttled"] == len(refused)
+        assert {(await client.get("/v2/", headers=user)).status for _ in range(10)} == {200}
+
+
+async def test_the_registrys_quota_spares_the_apis(session):
+    async with serving(Settings(repositories=1, quota_per_s=1, artifact_registry=ROLE)) as emulator:
+        client = client_of(emulator, session)
+        user = bearer(await client.access_token("cloud-platform"))
+        assert {(await client.get(HERE, headers=user)).status for _ in range(10)} == {200}
