@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
-from urllib.parse import parse_qs, urlsplit
 
 from crawler.auth.basic import Authorization
 from crawler.errors import Denied, MalformedReply, Missing, RegistryError, UnexpectedStatus, UnusableReply
@@ -79,8 +78,7 @@ class Trail:
 
     def _unless_cut(self, address: str, entries: int) -> str:
         """A registry that never named a next page may have stopped at the size that was asked for."""
-        asked = parse_qs(urlsplit(address).query).get("n", [""])[0]
-        cut = self.pages == 1 and asked == str(entries)
+        cut = self.pages == 1 and f"n={entries}" in address.partition("?")[2].split("&")
         return f", though it told the {entries:,} entries that were asked for and no more" if cut else ""
 
 

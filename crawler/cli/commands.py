@@ -312,10 +312,18 @@ def emulator(
 
     try:
         settings = Settings(
-            repositories=repositories, seed=seed, giants=giants, denied=denied, latency_s=latency,
-            unavailable=unavailable, resets=resets, truncated=truncated, quota_per_s=quota, registry_token_lifetime_s=token_lifetime,
+            repositories=repositories,
+            seed=seed,
+            giants=giants,
+            denied=denied,
+            latency_s=latency,
+            unavailable=unavailable,
+            resets=resets,
+            truncated=truncated,
+            quota_per_s=quota,
+            registry_token_lifetime_s=token_lifetime,
             access_token_lifetime_s=12 * token_lifetime,
-        )  # fmt: skip
+        )
     except ValueError as fault:
         _complain(ConfigError([str(fault)]), BAD_USAGE)
 

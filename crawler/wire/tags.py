@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any, Final
 
 from crawler.errors import MalformedReply, printable
-from crawler.model import Image, Listing, timestamp
+from crawler.model import Image, Listing
 from crawler.wire.fields import read_count, read_object, read_strings
 
 _LISTINGS_KEYS: Final = frozenset({"name", "tags", "manifest", "child"})
-_EPOCH: Final = datetime.fromtimestamp(0, UTC)
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  (UTC is meant, and written as Z)
 _LAST_MS: Final = 253_402_300_799_999  # the end of the year 9999, where datetime and most tables end
 
 
@@ -84,4 +84,4 @@ def _moment(milliseconds: Any) -> str | None:
     since_epoch = read_count(milliseconds)
     if since_epoch is None or since_epoch > _LAST_MS:
         return None
-    return timestamp(_EPOCH + timedelta(milliseconds=since_epoch))
+    return (_EPOCH + timedelta(milliseconds=since_epoch)).isoformat(timespec="milliseconds") + "Z"
