@@ -120,3 +120,18 @@ async def test_a_throttling_registry_is_left_alone_as_a_whole(throttled, tmp_pat
     assert (manifest.verdict, manifest.requests.throttled, manifest.requests.retries) == ("complete", 1, 1)
     assert manifest.requests.wait_s > 0.5
     assert len(read_snapshot(tmp_path / "out").records) == len(names)
+
+
+async def test_listing_begins_while_the_catalogs_next_page_is_on_its_way(tmp_path):
+    """The second page comes only to somebody who has listed a repository of the first."""
+    link = ("Link", '</v2/_catalog?last=team/one>; rel="next"')
+    script = [
+        on(catalog_path(), document({"repositories": ["team/one"]}, link), query={"last": None}),
+        on(catalog_path(), document({"repositories": ["team/two"]}), query={"last": "team/one"}, state="listed"),
+        on(catalog_path(), Reply(status=503), query={"last": "team/one"}),
+        on(listing_path("team/one"), document({"name": "team/one", "tags": ["1"]}), then="listed"),
+        *plain_registry({"team/two": ["2"]}),
+    ]
+    async with serve(script) as server:
+        manifest = await crawler.crawl(config(server, tmp_path))
+    assert (manifest.verdict, manifest.counts.ok) == ("complete", 2)
