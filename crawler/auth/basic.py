@@ -2,7 +2,13 @@
 
 from base64 import b64encode
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
+
+IDENTITY_TOKEN_USER: Final = "<token>"  # noqa: S105  (docker's name for a kind of password, not a password)
+"""The user whose password is an identity token, to be exchanged for access tokens: an OAuth2 refresh token."""
+
+BEARER_TOKEN_USER: Final = "<bearer>"  # noqa: S105
+"""The user whose password is a registry token, to be sent as Bearer as it stands. The name is ours; docker has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +21,8 @@ class User:
     @property
     def header(self) -> str:
         """The value of an `Authorization` header."""
+        if self.name == BEARER_TOKEN_USER:
+            return f"Bearer {self.password}"
         return "Basic " + b64encode(f"{self.name}:{self.password}".encode()).decode("ascii")
 
 

@@ -5,7 +5,7 @@ from enum import Enum, auto
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
-from crawler.auth.basic import Authorization, BasicAuthorization, Credentials, Fixed
+from crawler.auth.basic import BEARER_TOKEN_USER, Authorization, BasicAuthorization, Credentials, Fixed
 from crawler.auth.tokens import BearerAuthorization, TokenServer
 from crawler.errors import CredentialsError, MalformedReply, UnexpectedStatus, printable
 from crawler.model import Target, is_loopback
@@ -60,7 +60,7 @@ async def authorize(
             f"{base} answers 401 and names no way in that we know (Basic, or Bearer with a realm): is this a registry?"
         )
     user = await credentials.user()
-    if challenge.scheme == "basic":
+    if challenge.scheme == "basic" or (user is not None and user.name == BEARER_TOKEN_USER):
         if user is not None:
             await _knock(base, straight, transport)
         return straight

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
-from crawler.auth.basic import Credentials, User
+from crawler.auth.basic import IDENTITY_TOKEN_USER, Credentials, User
 from crawler.auth.flight import Flights
 from crawler.auth.strikes import Strikes
 from crawler.errors import Denied, MalformedReply, UnexpectedStatus, UnusableReply
@@ -21,6 +21,11 @@ from crawler.wire.token import Grant, read_grant
 
 KEPT_TOKENS: Final = 8192
 """More than are ever in use at once; beyond it the oldest go, so that a million repositories need no more memory."""
+
+CLIENT_ID: Final = "registry-crawler"
+
+_NO_EXCHANGE: Final = frozenset({400, 401, 404, 405})
+"""Statuses by which token servers say that they know no POST; GET is tried then."""
 
 
 def renewal_margin(lifetime_s: float) -> float:
@@ -84,30 +89,45 @@ class BearerAuthorization:
         return header
 
     async def _ask(self, scope: str, user: User | None) -> Grant:
-        query = {"service": self._server.service, "scope": scope}
-        url = f"{self._server.realm}{'&' if '?' in self._server.realm else '?'}" + urlencode(
-            {key: value for key, value in query.items() if value}, safe="/:*"
-        )
-        reply = await self._transport.fetch(_token_request(url, user))
+        reply = await self._asked(scope, user)
         if reply.status == 401 and user is not None:
             other = await self._credentials.another(user)
             if other is not None:
-                reply = await self._transport.fetch(_token_request(url, other))
+                reply = await self._asked(scope, other)
         try:
-            return _read(url, reply)
+            return _read(self._server.realm, reply)
         except Denied as error:
             if user is not None and error.http_status == 401:  # it is not the scope that is refused, but who asks
                 self._strikes.refused(error)
             raise
 
+    async def _asked(self, scope: str, user: User | None) -> Reply:
+        if user is not None and user.name == IDENTITY_TOKEN_USER:
+            reply = await self._transport.fetch(self._exchange_of(scope, user))
+            if reply.status not in _NO_EXCHANGE:
+                return reply
+        return await self._transport.fetch(self._request(scope, user))
 
-def _token_request(url: str, user: User | None) -> Request:
-    header = None if user is None else user.header
-    return Request(url=url, authorization=header, cap=TOKEN_CAP, purpose=Purpose.TOKEN)
+    def _request(self, scope: str, user: User | None) -> Request:
+        realm, query = self._server.realm, {"service": self._server.service, "scope": scope}
+        url = f"{realm}{'&' if '?' in realm else '?'}" + urlencode({k: v for k, v in query.items() if v}, safe="/:*")
+        header = None if user is None else user.header
+        return Request(url=url, authorization=header, cap=TOKEN_CAP, purpose=Purpose.TOKEN)
+
+    def _exchange_of(self, scope: str, user: User) -> Request:
+        """An identity token is exchanged by POST (distribution's docs/content/spec/auth/oauth.md)."""
+        form = {
+            "grant_type": "refresh_token",
+            "refresh_token": user.password,
+            "service": self._server.service or "",
+            "client_id": CLIENT_ID,
+            "scope": scope,
+        }
+        return Request(url=self._server.realm, form=tuple(form.items()), cap=TOKEN_CAP, purpose=Purpose.TOKEN)
 
 
-def _read(url: str, reply: Reply) -> Grant:
-    asked = Request(url=url).asked
+def _read(realm: str, reply: Reply) -> Grant:
+    asked = Request(url=realm).asked
     if reply.status == 200:
         try:
             return read_grant(reply.body)

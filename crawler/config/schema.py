@@ -73,6 +73,8 @@ class AuthConfig(_Table):
         has_password = self.password is not None or self.password_file is not None
         if has_password != (self.username is not None):
             raise ValueError("username and password (or password_file) go together")
+        if self.key_file is not None and self.username is not None:
+            raise ValueError("key_file and username are two ways to say who we are: give one")
         if self.method == "basic" and not has_password:
             raise ValueError("method basic needs username, and password or password_file")
         if self.method == "json-key" and self.key_file is None:

@@ -1,11 +1,13 @@
 """A configuration becomes the parts of a run: who we are, which registry, where its names come from."""
 
+import os
 import sys
 from pathlib import Path
 
 import anyio.to_thread
 
 from crawler.auth.basic import Credentials, Fixed, User
+from crawler.auth.docker_config import DockerCredentials
 from crawler.auth.flow import NOBODY, Flow, authorize
 from crawler.auth.google import ACCESS_TOKEN_USER, REGISTRY_TOKEN_USER, AccessTokens, json_key_user
 from crawler.config import STANDARD_STREAM, AuthConfig, RegistryConfig
@@ -21,36 +23,49 @@ from crawler.transport.fetch import Transport
 
 async def open_registry(of: RegistryConfig, transport: Transport) -> Registry:
     base = f"{of.scheme}://{of.target.registry}/v2/"
-    flow, credentials = await anyio.to_thread.run_sync(_way_in, of.auth, of.target)
+    user = await anyio.to_thread.run_sync(_written_user, of.auth)
+    method = await _method(of.auth, of.target, user)
+    flow, credentials = await anyio.to_thread.run_sync(_way_in, method, of, user)
+    if method == "docker-config" and await credentials.user() is None:
+        raise CredentialsError(f"docker and podman know no login to {of.target.registry}: docker login makes one")
     authorization = await authorize(
         base, of.target, flow=flow, credentials=credentials, realms=of.realms, transport=transport
     )
     return Registry(base, authorization, transport, page_size=of.page_size)
 
 
-def _way_in(auth: AuthConfig, target: Target) -> tuple[Flow, Credentials]:
-    """The flow and the credentials that a configuration means; reads files, so in a worker thread."""
-    user = _written_user(auth)
-    method = auth.method
-    if method == "auto":
-        google = auth.key_file is not None or (target.is_google and user is None)
-        method = "token" if google else "anonymous" if user is None else "basic"
+async def _method(auth: AuthConfig, target: Target, user: User | None) -> str:
+    """What `auto` means: a user, else a key file or Google's host, else docker's login, else nobody."""
+    if auth.method != "auto":
+        return auth.method
+    if user is not None:
+        return "basic"
+    if auth.key_file is not None or target.is_google:
+        return "token"
+    return "docker-config" if await _docker(target).has_entry() else "anonymous"
+
+
+def _way_in(method: str, of: RegistryConfig, user: User | None) -> tuple[Flow, Credentials]:
+    """The flow and the credentials of a method; reads files, so in a worker thread."""
     match method:
         case "anonymous":
             return Flow.ANSWER, NOBODY
-        case "basic":
-            return Flow.ANSWER, Fixed(user)
-        case "token" if user is not None:
+        case "docker-config":
+            return Flow.ANSWER, _docker(of.target)
+        case "basic" | "token" if user is not None:
             return Flow.ANSWER, Fixed(user)
         case "token":
-            return Flow.ANSWER, _access_tokens(REGISTRY_TOKEN_USER, auth)
+            return Flow.ANSWER, _access_tokens(REGISTRY_TOKEN_USER, of.auth)
         case "access-token":
-            return Flow.STRAIGHT, _access_tokens(ACCESS_TOKEN_USER, auth)
-        case "json-key":
-            assert auth.key_file is not None  # AuthConfig saw to it
-            return Flow.STRAIGHT, Fixed(json_key_user(auth.key_file))
+            return Flow.STRAIGHT, _access_tokens(ACCESS_TOKEN_USER, of.auth)
+        case "json-key" if of.auth.key_file is not None:
+            return Flow.STRAIGHT, Fixed(json_key_user(of.auth.key_file))
         case _:
-            raise CredentialsError(f"auth method {method} is not there yet: give username and password_file")
+            raise AssertionError(f"AuthConfig sees to it that {method} has what it needs")
+
+
+def _docker(target: Target) -> DockerCredentials:
+    return DockerCredentials(target, environ=os.environ)
 
 
 def _access_tokens(user_name: str, auth: AuthConfig) -> AccessTokens:

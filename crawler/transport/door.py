@@ -26,6 +26,7 @@ _METADATA: Final = frozenset(map(ipaddress.ip_address, ("100.100.100.200", "fd00
 """Where clouds keep their machines' secrets beside the link-local 169.254.169.254."""
 
 _WITHHELD: Final = b"[withheld]"
+_SECRET_FIELDS: Final = frozenset({"refresh_token"})
 _SHORTEST_SECRET: Final = 4
 
 
@@ -49,7 +50,13 @@ class Door:
     async def _send(self, request: Request) -> Reply:
         headers = {} if request.authorization is None else {"Authorization": request.authorization}
         async with asyncio.timeout(self._total_s):
-            response = await self._session.get(URL(request.url, encoded=True), headers=headers, allow_redirects=False)
+            response = await self._session.request(
+                request.method,
+                URL(request.url, encoded=True),
+                headers=headers,
+                data=dict(request.form) or None,
+                allow_redirects=False,
+            )
             try:
                 if response.status < 400:
                     body = await _read(request, response)
@@ -111,7 +118,7 @@ async def _read_beginning(response: aiohttp.ClientResponse) -> bytes:
 def _without_secrets(body: bytes, request: Request) -> bytes:
     """Some servers quote in a refusal what they refuse: our credentials, which errors and records must not."""
     scheme, _, credentials = (request.authorization or "").partition(" ")
-    secrets = [credentials.encode()]
+    secrets = [credentials.encode(), *(value.encode() for key, value in request.form if key in _SECRET_FIELDS)]
     if scheme == "Basic":
         secrets.append(b64decode(credentials).partition(b":")[2])
     for secret in secrets:

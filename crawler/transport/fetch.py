@@ -99,7 +99,8 @@ class Transport:
             message = "a redirect to no address"
             raise UnsafeAddress(request.asked, code="REDIRECT", message=message, http_status=status) from None
         weaker = here.scheme == "https" and there.scheme != "https"
-        if weaker or there.scheme not in self._schemes or not there.hostname or set("%@") & set(there.netloc):
+        odd = there.scheme not in self._schemes or not there.hostname or bool(set("%@") & set(there.netloc))
+        if weaker or odd or (request.form and not stays):
             message = f"a redirect that we do not follow, to {printable(url)}"
             raise UnsafeAddress(request.asked, code="REDIRECT", message=message, http_status=status)
         return replace(request, url=url, authorization=request.authorization if stays else None)

@@ -21,12 +21,16 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A GET. `cap` is the largest body that we read, in decompressed bytes; `authorization` the header's value."""
+    """A GET, or with a `form` a POST of it, which may hold secrets as `authorization` does, the header's value.
+
+    `cap` is the largest body that we read, in decompressed bytes.
+    """
 
     url: str
     authorization: str | None = None
     cap: int = LISTING_CAP
     purpose: Purpose = Purpose.REGISTRY
+    form: tuple[tuple[str, str], ...] = ()
 
     def __repr__(self) -> str:
         return f"Request({self.asked})"  # never the authorization
@@ -34,7 +38,11 @@ class Request:
     @property
     def asked(self) -> str:
         """The question, as errors and logs name it."""
-        return f"GET {printable(self.url)}"
+        return f"{self.method} {printable(self.url)}"
+
+    @property
+    def method(self) -> str:
+        return "POST" if self.form else "GET"
 
 
 class Headers(Protocol):

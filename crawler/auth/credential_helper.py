@@ -1,0 +1,139 @@
+"""A program that keeps secrets: `docker-credential-NAME get`, as docker/docker-credential-helpers has it."""
+
+import os
+import shutil
+import signal
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import anyio
+import anyio.to_thread
+import orjson
+from anyio.abc import ByteReceiveStream, ByteSendStream
+
+from crawler.auth.basic import User
+from crawler.errors import CredentialsError, printable
+
+HELPER_CAP: Final = 64 * 1024
+"""The bytes that are kept of what a helper says."""
+
+_NOT_FOUND: Final = b"credentials not found in native keychain"
+
+
+@dataclass(frozen=True, slots=True)
+class Helper:
+    """A program that knows the secret of `server`, and the file that names it."""
+
+    name: str
+    server: str
+    file: Path
+
+    @property
+    def program(self) -> str:
+        return f"docker-credential-{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """How a helper ended: its exit status, and at most a byte more than HELPER_CAP of each of its outputs."""
+
+    status: int
+    out: bytes
+    err: bytes
+
+
+async def ask(helper: Helper, environ: Mapping[str, str], timeout_s: float) -> User | None:
+    """Who the helper says to be, or None where it knows nobody for its server.
+
+    `environ` is its environment, and says where programs are. Raises CredentialsError, never with what may be a secret.
+    """
+    path = await anyio.to_thread.run_sync(_find_program, helper, environ, abandon_on_cancel=True)
+    try:
+        with anyio.fail_after(timeout_s):
+            ended = await _run((path, "get"), helper.server.encode(), environ)
+    except TimeoutError:
+        raise CredentialsError(f"{helper.program} gave no answer within {timeout_s:g} s") from None
+    except OSError as fault:
+        raise CredentialsError(f"{helper.program} cannot be started: {fault.strerror}") from None
+    return _answer(helper.program, ended)
+
+
+def _find_program(helper: Helper, environ: Mapping[str, str]) -> str:
+    path = shutil.which(helper.program, path=environ.get("PATH", ""))
+    if path is None:
+        raise CredentialsError(f"{printable(str(helper.file))} names {helper.program}, which is not on the PATH")
+    return path
+
+
+async def _run(command: tuple[str, ...], question: bytes, environ: Mapping[str, str]) -> _Ended:
+    """Run a program to its end, or kill it and whatever it started. Raises OSError where it cannot be started."""
+    with anyio.CancelScope(shield=True):  # a program that is half started could only be killed without its children
+        process = await anyio.open_process(command, env=environ, start_new_session=True)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    out, err = bytearray(), bytearray()
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(_tell, process.stdin, question)
+            group.start_soon(_hear, process.stdout, out)
+            group.start_soon(_hear, process.stderr, err)
+            status = await process.wait()
+    except BaseException:
+        # many helpers are shell scripts: their own death would leave the program running that does the work
+        with suppress(ProcessLookupError, PermissionError):  # all dead; the latter is macOS's word for it
+            os.killpg(process.pid, signal.SIGKILL)
+        raise
+    finally:
+        with anyio.CancelScope(shield=True):
+            await process.aclose()
+    return _Ended(status, bytes(out), bytes(err))
+
+
+async def _tell(stream: ByteSendStream, question: bytes) -> None:
+    # a helper that needs no question may have gone before it was asked
+    with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+        await stream.send(question)
+        await stream.aclose()
+
+
+async def _hear(stream: ByteReceiveStream, heard: bytearray) -> None:
+    async for chunk in stream:
+        heard += chunk[: HELPER_CAP + 1 - len(heard)]
+
+
+def _answer(program: str, ended: _Ended) -> User | None:
+    if ended.status != 0:
+        if ended.out.strip() == _NOT_FOUND:
+            return None
+        raise CredentialsError(f"{program} failed with status {ended.status}: {_complaint(ended)}")
+    if len(ended.out) > HELPER_CAP:
+        raise CredentialsError(f"{program} answered more than {HELPER_CAP} bytes")
+    try:
+        answer = orjson.loads(ended.out)
+    except orjson.JSONDecodeError:
+        raise CredentialsError(f"{program} did not answer in JSON") from None
+    match answer:
+        case {"Username": str(name), "Secret": str(secret)}:
+            return whole_user(name, secret)
+    raise CredentialsError(f"{program} answered without a Username and a Secret")
+
+
+def _complaint(ended: _Ended) -> str:
+    """The first line that a helper failed with: on its standard output by the protocol, else where programs have it.
+
+    A line with a brace may be an answer with its secret, and is kept back.
+    """
+    for said in (ended.out, ended.err):
+        line = said.decode(errors="replace").strip().partition("\n")[0]
+        if line and "{" not in line:
+            return printable(line.strip())
+    return "it gave no reason that can be shown"
+
+
+def whole_user(name: str, password: str) -> User | None:
+    """As docker and podman have it, a name without a password is nobody, and so is a password without a name."""
+    return User(name, password) if name and password else None
