@@ -5,11 +5,8 @@ One task walks the discovery's pages, a fixed crew lists repositories, one task 
 
 import logging
 import time
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from heapq import heappush, heappushpop
 from typing import Final, TypeVar
 
 import anyio
@@ -20,18 +17,16 @@ from crawler.discovery.selection import Selection
 from crawler.errors import CrawlerError, CredentialsError, Denied, MalformedReply, Missing, RegistryError, printable
 from crawler.model import (
     SCHEMA,
-    Counts,
     Fault,
     Listing,
     Outcome,
     Record,
     RepositoryName,
-    Slow,
     timestamp,
 )
 from crawler.registry import Registry
 from crawler.sinks import Sink
-from crawler.snapshot.journal import Entry
+from crawler.tally import Tally
 
 T = TypeVar("T")
 
@@ -43,77 +38,7 @@ NAMES_AHEAD: Final = 1024
 RECORDS_AHEAD: Final = 256
 """Records that wait for the writer; it takes all that are there at once."""
 
-SLOWEST_KEPT: Final = 10
-TROUBLES_KEPT: Final = 3
-
 _NOTHING: Final = Listing(tags=())
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a run knows of itself while it goes on: `known` names so far, and all there are once `walked`.
-
-    `passed_over` counts names that the target or the filters leave out.
-
-    `before` holds, with its children, what a resumed run has recorded earlier and discovery has not told of again yet;
-    `gone` counts what is left of that in the end.
-    """
-
-    known: int = 0
-    walked: bool = False
-    passed_over: int = 0
-    gone: int = 0
-    before: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    outcomes: Counter[Outcome] = field(default_factory=Counter)
-    suspect: int = 0
-    tags: int = 0
-    images: int = 0
-    troubles: list[Record] = field(default_factory=list)
-    _slowest: list[tuple[float, str]] = field(default_factory=list)
-
-    @property
-    def done(self) -> int:
-        return self.outcomes.total()
-
-    @property
-    def counts(self) -> Counts:
-        return Counts(
-            repositories=self.done,
-            suspect=self.suspect,
-            tags=self.tags,
-            images=self.images,
-            **{outcome.value: self.outcomes[outcome] for outcome in Outcome},
-        )
-
-    @property
-    def slowest(self) -> tuple[Slow, ...]:
-        """The repositories that took longest, the slowest first."""
-        ranked = sorted(self._slowest, reverse=True)
-        return tuple(Slow(repository=name, seconds=round(seconds, 3)) for seconds, name in ranked)
-
-    def recall(self, entries: Iterable[Entry]) -> None:
-        """Count what a resumed run had recorded before; these repositories are not listed again."""
-        for entry in entries:
-            self.before[entry.repository] = entry.children
-            self.outcomes[entry.outcome] += 1
-            self.suspect += entry.suspect
-            self.tags += entry.tags
-            self.images += entry.images
-
-    def count(self, records: Sequence[Record]) -> None:
-        for record in records:
-            self.outcomes[record.outcome] += 1
-            self.suspect += record.suspect is not None
-            self.tags += len(record.tags)
-            self.images += len(record.images or ())
-            if len(self.troubles) < TROUBLES_KEPT and _makes_partial(record):
-                self.troubles.append(record)
-
-    def timed(self, repository: str, seconds: float) -> None:
-        if len(self._slowest) < SLOWEST_KEPT:
-            heappush(self._slowest, (seconds, repository))
-        elif seconds > self._slowest[0][0]:
-            heappushpop(self._slowest, (seconds, repository))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,10 +166,6 @@ class Scheduler:
             error=error,
             observed_at=timestamp(datetime.now(UTC)),
         )
-
-
-def _makes_partial(record: Record) -> bool:
-    return record.outcome in {Outcome.DENIED, Outcome.FAILED} or record.suspect is not None
 
 
 def _fault(error: CrawlerError) -> Fault:

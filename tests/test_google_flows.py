@@ -3,6 +3,7 @@
 import pytest
 from inventories import expected, told
 from published import read_snapshot
+from scripted import challenge, on, refusal, serve
 
 import crawler
 
@@ -95,6 +96,16 @@ async def test_refused_credentials_end_the_run_before_anything_is_published(goog
     with pytest.raises(crawler.CredentialsError, match="refuses the credentials: 401"):
         await crawler.crawl(ours.config(auth={"method": method}))
     assert not list(ours.output.glob("registry=*"))
+
+
+async def test_an_access_token_never_goes_to_a_strangers_realm_whatever_the_configuration_says(google):
+    registry = await google(repositories=5)
+    elsewhere = challenge("https://auth.example.invalid/token")
+    async with serve([on("/v2/", refusal(401, "UNAUTHORIZED", "who are you?", elsewhere))]) as stranger:
+        config = registry.config(target=stranger.host, realms=["auth.example.invalid"])
+        with pytest.raises(crawler.CredentialsError, match=r"sends for tokens to auth\.example\.invalid"):
+            await crawler.crawl(config)
+    assert stranger.paths == ["/v2/"]
 
 
 async def test_access_tokens_that_expire_on_the_way_are_renewed(google):

@@ -137,6 +137,12 @@ async def test_resume_with_nothing_to_resume_begins_a_run_and_says_so(google):
     assert "there is no unfinished run to resume" in stderr
 
 
+async def test_what_went_to_standard_output_cannot_be_resumed(google):
+    registry = await google(repositories=1)
+    code, stdout, stderr = await finish(registry, "--resume", "--output", "-")
+    assert (code, stdout, len(stderr.splitlines())) == (2, "", 1)
+
+
 async def test_two_processes_never_work_on_one_unfinished_run(google):
     registry = await google(**SLOW)
     first = await start(registry, "--concurrency", "1")

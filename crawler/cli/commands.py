@@ -138,6 +138,8 @@ def crawl(
         settings = Config.load(config, targets=targets or (), flags=flags)
     except ConfigError as mistakes:
         _complain(mistakes, BAD_USAGE)
+    if resume and settings.output.path == STANDARD_STREAM:
+        _complain(ConfigError(["--resume: records that went to standard output cannot be gone on with"]), BAD_USAGE)
     look = _Look(progress=progress is not False, records=show)
     raise typer.Exit(_in_a_loop(_crawl_each, settings, look, _begun_or_resumed if resume else _begun))
 

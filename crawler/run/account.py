@@ -17,8 +17,8 @@ from crawler.model import (
     Verdict,
     timestamp,
 )
-from crawler.scheduler import Tally
 from crawler.snapshot.journal import Terms
+from crawler.tally import Tally
 
 TOOL: Final = Tool(name="registry-crawler", version=VERSION)
 

@@ -28,8 +28,10 @@ async def open_registry(of: RegistryConfig, transport: Transport) -> Registry:
     flow, credentials = await anyio.to_thread.run_sync(_way_in, method, of, user)
     if method == "docker-config" and await credentials.user() is None:
         raise CredentialsError(f"docker and podman know no login to {of.target.registry}: docker login makes one")
+    # a Google access token is good for far more than a registry: no configuration sends it to a stranger's realm
+    realms = () if isinstance(credentials, AccessTokens) else of.realms
     authorization = await authorize(
-        base, of.target, flow=flow, credentials=credentials, realms=of.realms, transport=transport
+        base, of.target, flow=flow, credentials=credentials, realms=realms, transport=transport
     )
     return Registry(base, authorization, transport, page_size=of.page_size)
 

@@ -28,11 +28,12 @@ from crawler.model import (
 from crawler.pace import Pace, Quota, Starts, Window, published_quota
 from crawler.run.account import TOOL, account
 from crawler.run.build import discovery_of, open_registry
-from crawler.scheduler import Scheduler, Tally
+from crawler.scheduler import Scheduler
 from crawler.sinks import Sink
 from crawler.sinks.jsonl import JsonLinesFile, JsonLinesPipe
 from crawler.snapshot.journal import Journal, Terms, abandoned_runs, begin, resume
 from crawler.snapshot.publish import Draft
+from crawler.tally import Tally
 from crawler.transport.fetch import Transport, open_transport
 from crawler.transport.patience import Patience
 
