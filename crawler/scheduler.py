@@ -32,8 +32,9 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-NAMES_AHEAD: Final = 1024
-"""Names that wait for a worker: about a page, so that the crew stays busy while the next page is on its way."""
+NAMES_AHEAD: Final = 65_536
+"""Names that wait for a worker, a few megabytes of them: so many that most catalogs are read to their end at once, and
+the time left can be told."""
 
 RECORDS_AHEAD: Final = 256
 """Records that wait for the writer; it takes all that are there at once."""
