@@ -225,11 +225,13 @@ async def _crawl_each(config: Config, look: _Look, begin: Begin) -> int:
     codes = []
     async with Signals.watched() as signals:
         for registry in config.registry:
+            if signals.exit_code is not None:
+                return signals.exit_code
             run = Crawl(config, registry, starts)
             with signals.stopping(run):
                 codes.append(await _crawl_one(run, config, look, begin))
-            if signals.exit_code is not None:
-                return signals.exit_code
+        if signals.exit_code is not None and codes[-1] == COULD_NOT_RUN:
+            return signals.exit_code  # else the signal came too late to stop anything
     return next(code for code in _WORST_FIRST if code in codes)
 
 

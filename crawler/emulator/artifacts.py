@@ -11,7 +11,7 @@ from crawler.emulator.settings import ArtifactRegistry
 
 Format = Literal["DOCKER", "MAVEN", "PYTHON"]
 
-_OTHERS: tuple[tuple[str, Format], ...] = (("maven-releases", "MAVEN"), ("pypi", "PYTHON"))
+_OTHERS: tuple[tuple[str, Format], ...] = (("maven-releases", "MAVEN"), ("wheels", "PYTHON"))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_MS = 1_577_836_800_000  # 2020-01-01
 _YEAR_MS = 31_536_000_000

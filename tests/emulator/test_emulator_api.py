@@ -232,7 +232,7 @@ async def test_what_the_account_may_not_see_or_does_not_exist_is_denied(client, 
 
 async def test_only_repositories_of_images_have_images(client, user):
     assert refusal(await client.get(f"{HERE}/none/dockerImages", headers=user))[:2] == (404, "NOT_FOUND")
-    assert refusal(await client.get(f"{HERE}/pypi/dockerImages", headers=user))[:2] == (400, "INVALID_ARGUMENT")
+    assert refusal(await client.get(f"{HERE}/wheels/dockerImages", headers=user))[:2] == (400, "INVALID_ARGUMENT")
 
 
 async def test_nothing_but_an_access_token_is_let_in(client):
