@@ -83,7 +83,7 @@ def _common(
         bool, typer.Option("--version", callback=lambda value: _version(wanted=value), is_eager=True)
     ] = False,
 ) -> None:
-    pass
+    logs.configure(LogFormat.TEXT, verbosity=0)
 
 
 @app.command()
@@ -181,7 +181,7 @@ def _embedded(repositories: int, key_file: Path) -> Iterator[str]:
 
 def _complain(error: CrawlerError, code: int) -> Never:
     for line in str(error).splitlines():
-        _say(line)
+        logs.say(line)
     raise typer.Exit(code)
 
 
@@ -241,7 +241,7 @@ async def _crawl_one(run: Crawl, config: Config, look: _Look, begin: Begin) -> i
     if isinstance(end, OutputClosed):
         return COMPLETE
     if isinstance(end, CrawlerError):
-        _say(f"{run.target}: {end}{_what_to_do(run, end)}")
+        logs.say(f"{run.target}: {end}{_what_to_do(run, end)}")
         return COULD_NOT_RUN
     streamed = config.output.path == STANDARD_STREAM
     lines = [screen.summary(run, end, config)]
@@ -257,7 +257,7 @@ async def _end_of(run: Crawl, begin: Begin) -> RunManifest | CrawlerError:
     except CrawlerError as error:
         return error
     except Exception as bug:
-        _say(f"{run.target}: a mistake of registry-crawler's own ended the run{_what_to_do(run, bug)}")
+        logs.say(f"{run.target}: a mistake of registry-crawler's own ended the run{_what_to_do(run, bug)}")
         raise
 
 
@@ -280,20 +280,18 @@ def _what_to_do(run: Crawl, failure: Exception) -> str:
 async def _begun(run: Crawl) -> RunManifest:
     unfinished = await run.abandoned()
     if unfinished:
-        _say(f"{run.target}: run {unfinished[0]} was never finished; --resume would go on with it, this begins anew")
+        logs.say(
+            f"{run.target}: run {unfinished[0]} was never finished; --resume would go on with it, this begins anew"
+        )
     return await run.run()
 
 
 async def _begun_or_resumed(run: Crawl) -> RunManifest:
     resumed = await run.resume()
     if resumed is None:
-        _say(f"{run.target}: there is no unfinished run to resume; this begins one")
+        logs.say(f"{run.target}: there is no unfinished run to resume; this begins one")
         return await run.run()
     return resumed
-
-
-def _say(line: str) -> None:
-    print(f"registry-crawler: {line}", file=sys.stderr)
 
 
 @app.command()

@@ -6,6 +6,7 @@ from typing import TextIO
 
 import structlog
 
+_SAYING = logging.getLogger("crawler.cli")
 _LEVELS = {0: logging.WARNING, 1: logging.INFO}
 
 
@@ -21,21 +22,37 @@ class _StandardError(logging.StreamHandler[TextIO]):
 
 
 def configure(log_format: str, verbosity: int) -> None:
-    """Send our log lines to standard error. Libraries stay at warnings: their debug lines may hold secrets."""
-    time = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    """Send our log lines to standard error. Libraries stay at warnings: their debug lines may hold secrets.
+
+    What `say` says is a plain line for a person, and for a collector a log line like all others.
+    """
+    lines = _StandardError()
+    lines.setFormatter(_formatter(log_format))
+    root = logging.getLogger()
+    root.handlers[:] = [lines]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("crawler").setLevel(_LEVELS.get(verbosity, logging.DEBUG))
+    said = _StandardError()
+    said.setFormatter(
+        _formatter(log_format) if log_format == "json" else logging.Formatter("registry-crawler: %(message)s")
+    )
+    _SAYING.handlers[:] = [said]
+    _SAYING.propagate = False
+
+
+def say(line: str) -> None:
+    """Tell the person who runs the command one thing."""
+    _SAYING.error("%s", line)
+
+
+def _formatter(log_format: str) -> logging.Formatter:
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if log_format == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
-    handler = _StandardError()
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-            foreign_pre_chain=[structlog.stdlib.add_log_level, time, structlog.processors.format_exc_info],
-        )
+    time = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    return structlog.stdlib.ProcessorFormatter(
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        foreign_pre_chain=[structlog.stdlib.add_log_level, time, structlog.processors.format_exc_info],
     )
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(logging.WARNING)
-    logging.getLogger("crawler").setLevel(_LEVELS.get(verbosity, logging.DEBUG))

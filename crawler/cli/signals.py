@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import anyio
 
+from crawler.cli.logs import say
 from crawler.run.crawl import GRACE_S, Crawl
 
 _SHOW_CURSOR = "\x1b[?25h"
@@ -50,7 +51,7 @@ class Signals:
                 if self._came is not None:
                     self._end_at_once(number)
                 self._came = number
-                print(f"registry-crawler: stopping within {GRACE_S:.0f} s; once more ends at once", file=sys.stderr)
+                say(f"stopping within {GRACE_S:.0f} s; once more ends at once")
                 if self._run is not None:
                     self._run.stop()
 
