@@ -1,6 +1,7 @@
 """Kills, signals, full disks and mistakes of our own: nothing is lost, and nothing half done is published."""
 
 import asyncio
+import json
 import resource
 import signal
 import sys
@@ -141,6 +142,14 @@ async def test_what_went_to_standard_output_cannot_be_resumed(google):
     registry = await google(repositories=1)
     code, stdout, stderr = await finish(registry, "--resume", "--output", "-")
     assert (code, stdout, len(stderr.splitlines())) == (2, "", 1)
+
+
+async def test_a_collector_of_json_gets_errors_as_json_too(google):
+    registry = await google(repositories=1)
+    registry.key_file.write_text("no key")
+    code, _, stderr = await finish(registry, "--log-format", "json")
+    assert code == 1
+    assert "the key file is not JSON" in json.loads(stderr)["event"]
 
 
 async def test_two_processes_never_work_on_one_unfinished_run(google):

@@ -79,7 +79,7 @@ def _version(*, wanted: bool) -> None:
 @app.callback()
 def _common(
     *,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001  (its callback acts)
         bool, typer.Option("--version", callback=lambda value: _version(wanted=value), is_eager=True)
     ] = False,
 ) -> None:
