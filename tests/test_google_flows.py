@@ -1,11 +1,14 @@
 """The three flows against the embedded Google registry: what they find, and what they cost."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from inventories import expected, told
 from published import read_snapshot
 from scripted import challenge, on, refusal, serve
 
 import crawler
+from crawler.auth import google as google_auth
 
 FLOWS = ["token", "access-token", "json-key"]
 
@@ -112,6 +115,11 @@ async def test_access_tokens_that_expire_on_the_way_are_renewed(google):
     registry = await google(repositories=60, access_token_lifetime_s=1, latency_s=0.1)
     manifest = await crawler.crawl(registry.config(auth={"method": "access-token"}))
     assert (manifest.verdict, manifest.counts.repositories) == ("complete", 60)
+
+
+@pytest.mark.parametrize("leap", [timedelta(days=-400), timedelta(days=400)])
+def test_a_wall_clock_that_leaps_does_not_make_a_fresh_token_an_old_one(leap):
+    assert 0 < google_auth._lifetime_s(datetime.now(UTC).replace(tzinfo=None) + leap) <= 3600
 
 
 async def test_transient_failures_are_tried_again(google):

@@ -26,6 +26,7 @@ JSON_KEY_USER: Final = "_json_key"
 
 _SCOPES: Final = "https://www.googleapis.com/auth/"
 _EXCHANGE_TIMEOUT_S: Final = 20
+_USUAL_LIFETIME_S: Final = 3600.0
 
 
 def oauth_scope(name: str) -> str:
@@ -110,9 +111,15 @@ class AccessTokens:
         with requests.Session() as session, _in_one_line(self._scope):
             request = partial(Request(session), timeout=_EXCHANGE_TIMEOUT_S)
             self._source.refresh(request)
-        expiry = self._source.expiry
-        lifetime = 3600.0 if expiry is None else (expiry.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds()
-        return self._source.token, lifetime
+        return self._source.token, _lifetime_s(self._source.expiry)
+
+
+def _lifetime_s(expiry: datetime | None) -> float:
+    """How long a token lives that was made just now; by the wall clock, which may leap while it is read."""
+    if expiry is None:
+        return _USUAL_LIFETIME_S
+    left = (expiry.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds()
+    return left if 0 < left <= _USUAL_LIFETIME_S else _USUAL_LIFETIME_S
 
 
 def _read_key(key_file: Path) -> dict[str, Any]:
