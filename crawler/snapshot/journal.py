@@ -25,7 +25,7 @@ _TERMS: Final = "begun.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What a run was begun with; a resumed one must have the same, but for its id and its beginning."""
+    """What a run was begun with: its target, by which it is found again, and the filters, which may not change."""
 
     run_id: str
     started_at: str
@@ -42,7 +42,7 @@ class Terms:
 
     def differences(self, now: "Terms") -> list[str]:
         """What is not as it was, each in words."""
-        names = ("target", "discovery", "repositories_from", "include", "exclude")
+        names = ("discovery", "repositories_from", "include", "exclude")
         return [
             f"{name} was {_words(getattr(self, name))} and is {_words(getattr(now, name))}"
             for name in names
