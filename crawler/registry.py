@@ -164,11 +164,13 @@ def _read(reader: Callable[[bytes], T], address: str, reply: Reply) -> T:
     try:
         return reader(reply.body)
     except MalformedReply as fault:
-        raise UnusableReply(f"GET {address}", code="MALFORMED", message=str(fault), http_status=reply.status) from None
+        raise UnusableReply(
+            Request(url=address).asked, code="MALFORMED", message=str(fault), http_status=reply.status
+        ) from None
 
 
 def _refusal(address: str, reply: Reply) -> RegistryError:
     kinds: dict[int, type[RegistryError]] = {401: Denied, 403: Denied, 404: Missing}
     said = read_fault(reply.body, reply.status)
     kind = kinds.get(reply.status, UnexpectedStatus)
-    return kind(f"GET {address}", code=said.code, message=said.message, http_status=reply.status)
+    return kind(Request(url=address).asked, code=said.code, message=said.message, http_status=reply.status)

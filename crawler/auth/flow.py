@@ -88,9 +88,9 @@ async def _knock(base: str, authorization: Authorization, transport: Transport) 
 
 def _no_registry(base: str, reply: Reply) -> UnexpectedStatus:
     said = read_fault(reply.body, reply.status)
-    return UnexpectedStatus(
-        f"GET {base}", code=said.code, message=f"{said.message} (is this a registry?)", http_status=reply.status
-    )
+    asked = Request(url=base).asked
+    message = f"{said.message} (is this a registry?)"
+    return UnexpectedStatus(asked, code=said.code, message=message, http_status=reply.status)
 
 
 def _realm(challenge: Challenge, base: str, target: Target) -> str:

@@ -17,7 +17,7 @@ import typer
 
 from crawler.cli import logs, screen
 from crawler.cli.signals import Signals
-from crawler.config import STANDARD_STREAM, Config, Flag
+from crawler.config import STANDARD_STREAM, AuthMethod, Config, DiscoveryMethod, Flag
 from crawler.errors import ConfigError, CrawlerError, Denied, OutputClosed
 from crawler.model import VERSION, RunManifest, Verdict
 from crawler.run.crawl import Crawl, SharedStarts
@@ -40,27 +40,6 @@ app = typer.Typer(
 def main() -> None:
     """Run the command line."""
     app()
-
-
-class AuthMethod(StrEnum):
-    """The values of `--auth`."""
-
-    AUTO = "auto"
-    TOKEN = "token"  # noqa: S105  (the name of a flow)
-    ACCESS_TOKEN = "access-token"  # noqa: S105
-    JSON_KEY = "json-key"
-    BASIC = "basic"
-    DOCKER_CONFIG = "docker-config"
-    ANONYMOUS = "anonymous"
-
-
-class DiscoveryMethod(StrEnum):
-    """The values of `--discovery`."""
-
-    AUTO = "auto"
-    CATALOG = "catalog"
-    LIST = "list"
-    WALK = "walk"
 
 
 class LogFormat(StrEnum):
@@ -118,13 +97,13 @@ def crawl(
     logs.configure(log_format, verbose)
     given = {
         "--output": ("output.path", output),
-        "--auth": ("registry.auth.method", auth and auth.value),
+        "--auth": ("registry.auth.method", auth),
         "--key-file": ("registry.auth.key_file", key_file),
         "--username": ("registry.auth.username", username),
         "--password-stdin": ("registry.auth.password", _password_line() if password_stdin else None),
         "--password-file": ("registry.auth.password_file", password_file),
         "--scope": ("registry.auth.scope", scope),
-        "--discovery": ("registry.discovery", discovery and discovery.value),
+        "--discovery": ("registry.discovery", discovery),
         "--repositories-from": ("registry.repositories_from", repositories_from),
         "--include": ("registry.include", include or None),
         "--exclude": ("registry.exclude", exclude or None),
@@ -243,11 +222,10 @@ async def _crawl_one(run: Crawl, config: Config, look: _Look, begin: Begin) -> i
     if isinstance(end, CrawlerError):
         logs.say(f"{run.target}: {end}{_what_to_do(run, end)}")
         return COULD_NOT_RUN
-    streamed = config.output.path == STANDARD_STREAM
     lines = [screen.summary(run, end, config)]
-    if not streamed:
+    if run.is_journaled:
         lines += screen.examples(config.output.path / end.folder, end, look.records)
-    _show(lines, sys.stderr if streamed else sys.stdout)
+    _show(lines, sys.stdout if run.is_journaled else sys.stderr)
     return COMPLETE if end.verdict is Verdict.COMPLETE else PARTIAL
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import orjson
 
-from crawler.config import STANDARD_STREAM, Config
+from crawler.config import Config
 from crawler.model import Outcome, Record, Requests, RunManifest, Verdict
 from crawler.run.crawl import Crawl, Progress
 
@@ -93,7 +93,7 @@ def summary(crawl: Crawl, manifest: RunManifest, config: Config) -> str:
         f"  pace         {_pace(crawl, config)}",
     ]
     lines += [f"  for example  {_trouble(record)}" for record in crawl.troubles]
-    if config.output.path != STANDARD_STREAM:
+    if crawl.is_journaled:
         lines.append(f"  snapshot     {config.output.path / manifest.folder}")
     return "\n".join(lines)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -56,10 +57,31 @@ class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
+class AuthMethod(StrEnum):
+    """How we say who we are."""
+
+    AUTO = "auto"
+    TOKEN = "token"  # noqa: S105  (the name of a flow)
+    ACCESS_TOKEN = "access-token"  # noqa: S105
+    JSON_KEY = "json-key"
+    BASIC = "basic"
+    DOCKER_CONFIG = "docker-config"
+    ANONYMOUS = "anonymous"
+
+
+class DiscoveryMethod(StrEnum):
+    """Where repository names come from."""
+
+    AUTO = "auto"
+    CATALOG = "catalog"
+    LIST = "list"
+    WALK = "walk"
+
+
 class AuthConfig(_Table):
     """`[registry.auth]`: who we are at this registry."""
 
-    method: Literal["auto", "token", "access-token", "json-key", "basic", "docker-config", "anonymous"] = "auto"
+    method: AuthMethod = AuthMethod.AUTO
     key_file: Path | None = None
     username: str | None = None
     password: SecretStr | None = Field(default=None, exclude=True)
@@ -75,9 +97,9 @@ class AuthConfig(_Table):
             raise ValueError("username and password (or password_file) go together")
         if self.key_file is not None and self.username is not None:
             raise ValueError("key_file and username are two ways to say who we are: give one")
-        if self.method == "basic" and not has_password:
+        if self.method is AuthMethod.BASIC and not has_password:
             raise ValueError("method basic needs username, and password or password_file")
-        if self.method == "json-key" and self.key_file is None:
+        if self.method is AuthMethod.JSON_KEY and self.key_file is None:
             raise ValueError("method json-key needs key_file")
         return self
 
@@ -87,7 +109,7 @@ class RegistryConfig(_Table):
 
     target: Annotated[Target, BeforeValidator(_read_target), PlainSerializer(str)]
     auth: AuthConfig = AuthConfig()
-    discovery: Literal["auto", "catalog", "list", "walk"] = "auto"
+    discovery: DiscoveryMethod = DiscoveryMethod.AUTO
     repositories_from: Path | None = None
     include: Words = ()
     exclude: Words = ()
@@ -101,11 +123,11 @@ class RegistryConfig(_Table):
         names = self.repositories_from
         if names is not None and names != STANDARD_STREAM and (not names.exists() or names.is_dir()):
             raise ValueError(f"repositories_from names no file: {names}")
-        if self.discovery == "list" and names is None:
+        if self.discovery is DiscoveryMethod.LIST and names is None:
             raise ValueError("discovery list needs repositories_from")
-        if self.discovery in {"catalog", "walk"} and names is not None:
+        if self.discovery in {DiscoveryMethod.CATALOG, DiscoveryMethod.WALK} and names is not None:
             raise ValueError(f"repositories_from goes with discovery list, not {self.discovery}")
-        if self.discovery == "walk" and not self.target.prefix:
+        if self.discovery is DiscoveryMethod.WALK and not self.target.prefix:
             raise ValueError("discovery walk needs a target with a prefix to walk from: HOST/PROJECT")
         if self.plain_http and self.ca_file is not None:
             raise ValueError("plain_http needs no ca_file: choose one")

@@ -10,7 +10,7 @@ from crawler.auth.basic import Credentials, Fixed, User
 from crawler.auth.docker_config import DockerCredentials
 from crawler.auth.flow import NOBODY, Flow, authorize
 from crawler.auth.google import ACCESS_TOKEN_USER, REGISTRY_TOKEN_USER, AccessTokens, json_key_user
-from crawler.config import STANDARD_STREAM, AuthConfig, RegistryConfig
+from crawler.config import STANDARD_STREAM, AuthConfig, AuthMethod, DiscoveryMethod, RegistryConfig
 from crawler.discovery import Discovery
 from crawler.discovery.catalog import CatalogDiscovery
 from crawler.discovery.listed import ListDiscovery
@@ -26,7 +26,7 @@ async def open_registry(of: RegistryConfig, transport: Transport) -> Registry:
     user = await anyio.to_thread.run_sync(_written_user, of.auth)
     method = await _method(of.auth, of.target, user)
     flow, credentials = await anyio.to_thread.run_sync(_way_in, method, of, user)
-    if method == "docker-config" and await credentials.user() is None:
+    if method is AuthMethod.DOCKER_CONFIG and await credentials.user() is None:
         raise CredentialsError(f"docker and podman know no login to {of.target.registry}: docker login makes one")
     # a Google access token is good for far more than a registry: no configuration sends it to a stranger's realm
     realms = () if isinstance(credentials, AccessTokens) else of.realms
@@ -36,31 +36,31 @@ async def open_registry(of: RegistryConfig, transport: Transport) -> Registry:
     return Registry(base, authorization, transport, page_size=of.page_size)
 
 
-async def _method(auth: AuthConfig, target: Target, user: User | None) -> str:
+async def _method(auth: AuthConfig, target: Target, user: User | None) -> AuthMethod:
     """What `auto` means: a user, else a key file or Google's host, else docker's login, else nobody."""
-    if auth.method != "auto":
+    if auth.method is not AuthMethod.AUTO:
         return auth.method
     if user is not None:
-        return "basic"
+        return AuthMethod.BASIC
     if auth.key_file is not None or target.is_google:
-        return "token"
-    return "docker-config" if await _docker(target).has_entry() else "anonymous"
+        return AuthMethod.TOKEN
+    return AuthMethod.DOCKER_CONFIG if await _docker(target).has_entry() else AuthMethod.ANONYMOUS
 
 
-def _way_in(method: str, of: RegistryConfig, user: User | None) -> tuple[Flow, Credentials]:
+def _way_in(method: AuthMethod, of: RegistryConfig, user: User | None) -> tuple[Flow, Credentials]:
     """The flow and the credentials of a method; reads files, so in a worker thread."""
     match method:
-        case "anonymous":
+        case AuthMethod.ANONYMOUS:
             return Flow.ANSWER, NOBODY
-        case "docker-config":
+        case AuthMethod.DOCKER_CONFIG:
             return Flow.ANSWER, _docker(of.target)
-        case "basic" | "token" if user is not None:
+        case AuthMethod.BASIC | AuthMethod.TOKEN if user is not None:
             return Flow.ANSWER, Fixed(user)
-        case "token":
+        case AuthMethod.TOKEN:
             return Flow.ANSWER, _access_tokens(REGISTRY_TOKEN_USER, of.auth)
-        case "access-token":
+        case AuthMethod.ACCESS_TOKEN:
             return Flow.STRAIGHT, _access_tokens(ACCESS_TOKEN_USER, of.auth)
-        case "json-key" if of.auth.key_file is not None:
+        case AuthMethod.JSON_KEY if of.auth.key_file is not None:
             return Flow.STRAIGHT, Fixed(json_key_user(of.auth.key_file))
         case _:
             raise AssertionError(f"AuthConfig sees to it that {method} has what it needs")
@@ -91,11 +91,16 @@ def _written_user(auth: AuthConfig) -> User | None:
 
 def discovery_of(of: RegistryConfig, registry: Registry) -> Discovery:
     source = of.repositories_from
-    walks = of.discovery == "walk" or (of.discovery == "auto" and of.target.is_google and bool(of.target.prefix))
-    if source is None and walks:
+    if source is None and _walks(of):
         return WalkDiscovery(of.target.prefix)
     if source is None:
         return CatalogDiscovery(registry, empty_is_unknown=of.target.is_google)
     if source == STANDARD_STREAM:
         return ListDiscovery("standard input", sys.stdin.buffer.read)
     return ListDiscovery(str(source), Path(source).read_bytes)
+
+
+def _walks(of: RegistryConfig) -> bool:
+    """Whether names come from a walk: on Google's hosts the catalog proves nothing, so below a prefix they do."""
+    by_itself = of.discovery is DiscoveryMethod.AUTO and of.target.is_google and of.target.prefix != ""
+    return of.discovery is DiscoveryMethod.WALK or by_itself

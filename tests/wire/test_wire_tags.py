@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from json_values import text, values
 
 from crawler.errors import MalformedReply
 from crawler.model import Image, Listing
@@ -16,18 +17,8 @@ MILLISECOND = timedelta(milliseconds=1)
 YEAR_2013 = (datetime(2013, 1, 1, tzinfo=UTC) - EPOCH) // MILLISECOND
 END_OF_TIME = (datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC) - EPOCH) // MILLISECOND
 
-text = st.text(st.characters(codec="utf-8"), max_size=12)
 names = st.lists(text, max_size=5, unique=True)
 digests = st.integers(0, 2**256 - 1).map("sha256:{:064x}".format)
-values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**64 - 1)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | text,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4),
-    max_leaves=10,
-)
 manifests = st.fixed_dictionaries(
     {
         "imageSizeBytes": st.integers(0, 10**18 - 1),

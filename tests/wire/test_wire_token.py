@@ -5,6 +5,7 @@ import traceback
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from json_values import values
 
 from crawler.errors import MalformedReply
 from crawler.wire.token import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, Grant, read_grant
@@ -12,17 +13,6 @@ from crawler.wire.token import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, Grant, read_g
 fuzz = settings(max_examples=100, deadline=None)
 
 PRINTABLE = string.ascii_letters + string.digits + string.punctuation
-
-text = st.text(st.characters(codec="utf-8"), max_size=12)
-values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**64 - 1)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | text,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4),
-    max_leaves=10,
-)
 
 
 def grant(**document):
