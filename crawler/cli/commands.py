@@ -16,6 +16,7 @@ import anyio
 import typer
 
 from crawler.cli import logs, screen
+from crawler.cli.emulated import CatalogTold, Role, apis_of, worth_trying
 from crawler.cli.signals import Signals
 from crawler.config import STANDARD_STREAM, AuthMethod, Config, DiscoveryMethod, Flag
 from crawler.errors import ConfigError, CrawlerError, Denied, OutputClosed
@@ -76,7 +77,10 @@ def crawl(
     password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password's line")] = False,
     password_file: Annotated[Path | None, typer.Option(help="A file that holds the password")] = None,
     scope: Annotated[str | None, typer.Option(help="OAuth scope, short or as URL")] = None,
+    impersonate: Annotated[str | None, typer.Option(help="The service account to be, for who may be it")] = None,
+    kind: Annotated[str | None, typer.Option(help="Whose ways it has: harbor, quay, nexus, …")] = None,
     discovery: Annotated[DiscoveryMethod | None, typer.Option(help="Where names come from")] = None,
+    images_from: Annotated[str | None, typer.Option(help="listing, or api with artifact-registry")] = None,
     repositories_from: Annotated[Path | None, typer.Option(help="Names, one a line; - for standard input")] = None,
     include: Annotated[list[str] | None, typer.Option(help="Glob on names; repeatable")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Glob on names; repeatable, and wins")] = None,
@@ -103,7 +107,10 @@ def crawl(
         "--password-stdin": ("registry.auth.password", _password_line() if password_stdin else None),
         "--password-file": ("registry.auth.password_file", password_file),
         "--scope": ("registry.auth.scope", scope),
+        "--impersonate": ("registry.auth.impersonate", impersonate),
+        "--kind": ("registry.kind", kind),
         "--discovery": ("registry.discovery", discovery),
+        "--images-from": ("registry.images_from", images_from),
         "--repositories-from": ("registry.repositories_from", repositories_from),
         "--include": ("registry.include", include or None),
         "--exclude": ("registry.exclude", exclude or None),
@@ -276,6 +283,14 @@ async def _begun_or_resumed(run: Crawl) -> RunManifest:
 def emulator(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one")] = 5000,
     key_file: Annotated[Path, typer.Option(help="Where its fresh key is written")] = Path("emulator-key.json"),
+    role: Annotated[
+        Role, typer.Option(help="The gcr.io of old, or with Google's APIs behind it: today's gcr.io, or a pkg.dev")
+    ] = Role.CONTAINER_REGISTRY,
+    config_file: Annotated[Path, typer.Option(help="Where those roles write how to crawl them")] = Path(
+        "emulator.toml"
+    ),
+    catalog: Annotated[CatalogTold, typer.Option(help="Today's often tells nothing")] = CatalogTold.FULL,
+    project: Annotated[list[str] | None, typer.Option(help="A project it holds; repeatable")] = None,
     repositories: Annotated[int, typer.Option(help="How many the catalog holds")] = 2000,
     seed: Annotated[int, typer.Option(help="The number that the inventory is made from")] = 1,
     giants: Annotated[float, typer.Option(help="Share of repositories with tags by the thousand")] = 0.002,
@@ -290,8 +305,12 @@ def emulator(
     """Run that embedded registry alone, on this machine, until it is stopped."""
     from crawler.emulator import Emulator, Settings, serve_until_stopped
 
+    projects = project or role.projects
     try:
         settings = Settings(
+            artifact_registry=apis_of(role, projects),
+            project=projects[0],
+            catalog=catalog.value,
             repositories=repositories,
             seed=seed,
             giants=giants,
@@ -309,7 +328,15 @@ def emulator(
 
     def announce(running: Emulator) -> None:
         print(f"{running.registry} is a Google registry of {repositories:,} repositories; its key is in {key_file}")
-        print(f"try: registry-crawler crawl {running.registry} --key-file {key_file}", flush=True)
+        commands = worth_trying(
+            role,
+            catalog,
+            registry=running.registry,
+            project=projects[0],
+            key_file=key_file,
+            config_file=config_file,
+        )
+        print(*(f"try: {command}" for command in commands), sep="\n", flush=True)
 
     async def serve() -> None:
         await serve_until_stopped(settings, host="127.0.0.1", port=port, key_file=key_file, announce=announce)

@@ -1,4 +1,4 @@
-"""The REST APIs behind a pkg.dev host: Artifact Registry's, and Cloud Resource Manager's search for projects.
+"""The REST APIs behind Google's registries: Artifact Registry's, and Cloud Resource Manager's search for projects.
 
 In production they have hosts of their own; here they answer at the registry's address.
 """
@@ -11,33 +11,34 @@ from urllib.parse import quote, unquote
 
 from aiohttp import web
 
-from crawler.emulator.artifacts import Artifacts, repositories_at, rfc3339
+from crawler.emulator.artifacts import Artifacts, docker_repositories, repositories_at, rfc3339
 from crawler.emulator.exchanges import API
 from crawler.emulator.gate import Gate
 from crawler.emulator.images import UNKNOWN, Image
 from crawler.emulator.inventory import Inventory
 from crawler.emulator.pages import Items, following, invalid_token, page_response
-from crawler.emulator.projects import found_projects, not_enabled
-from crawler.emulator.refusals import ApiRefusal, Unauthenticated
+from crawler.emulator.projects import ARTIFACT_REGISTRY, RESOURCE_MANAGER, found_projects, switched_off
+from crawler.emulator.refusals import ApiRefusal, Unauthenticated, error_info
 from crawler.emulator.scopes import READS_PROJECTS
 from crawler.emulator.settings import ArtifactRegistry, Settings
 
-_ELSEWHERE = 10  # times fewer images at the locations that the registry does not serve
+_ELSEWHERE = 10  # times fewer images on each of the other hosts
 _PROJECT = "/v1/projects/{project}"
 _LOCATION = f"{_PROJECT}/locations/{{location}}"
 _REPOSITORY = f"{_LOCATION}/repositories/{{repository}}"
 
 
 class Api:
-    """Wants a Bearer access token for all of Google Cloud. `inventory` is the registry's own location's."""
+    """Wants a Bearer access token for all of Google Cloud. `inventory` is the registry's own."""
 
     def __init__(self, settings: Settings, role: ArtifactRegistry, *, inventory: Inventory, gate: Gate) -> None:
         self._settings = settings
         self._role = role
         self._gate = gate
+        fewer = replace(settings, repositories=-(-settings.repositories // _ELSEWHERE))
+        hosts = {repository.host for repository in docker_repositories(role, seed=settings.seed)}
         self._inventories = {
-            location: inventory if location == role.location else _inventory_at(location, settings, role)
-            for location in role.locations
+            host: inventory if host == role.host else Inventory(fewer, host=host) for host in sorted(hosts)
         }
 
     def routes(self) -> list[web.RouteDef]:
@@ -51,7 +52,7 @@ class Api:
     async def _projects(self, request: web.Request) -> web.Response:
         self._admit(request)
         if self._role.resource_manager == "disabled":
-            raise ApiRefusal(403, "PERMISSION_DENIED", not_enabled(self._settings))
+            raise switched_off(RESOURCE_MANAGER, project=self._settings.project, seed=self._settings.seed)
         return self._page(request, "projects", following(found_projects(self._role, seed=self._settings.seed)))
 
     async def _locations(self, request: web.Request) -> web.Response:
@@ -59,7 +60,7 @@ class Api:
         project = self._project(request, "artifactregistry.locations.list")
         locations = [
             {"name": f"projects/{project}/locations/{location}", "locationId": location}
-            for location in self._role.locations
+            for location in self._role.all_locations
         ]
         return self._page(request, "locations", following(locations))
 
@@ -79,7 +80,7 @@ class Api:
             raise ApiRefusal(404, "NOT_FOUND", "Requested entity was not found.")
         if repository.format != "DOCKER":
             raise ApiRefusal(400, "INVALID_ARGUMENT", f"{repository.resource} is not of format DOCKER.")
-        inventory = self._inventories[repository.location]
+        inventory = self._inventories[repository.host]
         return self._page(request, "dockerImages", lambda name: _images_after(name, repository, inventory))
 
     def _page(self, request: web.Request, field: str, after: Callable[[str], Items]) -> web.Response:
@@ -91,7 +92,7 @@ class Api:
         if location in ("-", "*"):
             raise ApiRefusal(400, "INVALID_ARGUMENT", "Request contains an invalid argument.")
         project = self._project(request, permission)
-        if location not in self._role.locations:
+        if location not in self._role.all_locations:
             raise ApiRefusal(
                 403, "PERMISSION_DENIED", f"Permission denied on 'locations/{location}' (or it may not exist)."
             )
@@ -99,13 +100,10 @@ class Api:
 
     def _project(self, request: web.Request, permission: str) -> str:
         project = request.match_info["project"]
+        if project in self._role.api_disabled_projects:
+            raise switched_off(ARTIFACT_REGISTRY, project=project, seed=self._settings.seed)
         if project not in self._role.projects:
-            raise ApiRefusal(
-                403,
-                "PERMISSION_DENIED",
-                f"Permission '{permission}' denied on resource "
-                f"'//artifactregistry.googleapis.com/projects/{project}' (or it may not exist).",
-            )
+            raise _denied(permission, f"projects/{project}")
         return project
 
     def _admit(self, request: web.Request) -> None:
@@ -124,10 +122,14 @@ class Api:
             raise ApiRefusal(403, "PERMISSION_DENIED", "Request had insufficient authentication scopes.")
 
 
-def _inventory_at(location: str, settings: Settings, role: ArtifactRegistry) -> Inventory:
-    there = replace(role, location=location)
-    fewer = -(-settings.repositories // _ELSEWHERE)
-    return Inventory(replace(settings, artifact_registry=there, repositories=fewer))
+def _denied(permission: str, resource: str) -> ApiRefusal:
+    domain = ARTIFACT_REGISTRY.domain
+    return ApiRefusal(
+        403,
+        "PERMISSION_DENIED",
+        f"Permission '{permission}' denied on resource '//{domain}/{resource}' (or it may not exist).",
+        details=[error_info("IAM_PERMISSION_DENIED", domain=domain, permission=permission, resource=resource)],
+    )
 
 
 def _images_after(name: str, repository: Artifacts, inventory: Inventory) -> Iterator[Mapping[str, Any]]:
@@ -150,7 +152,7 @@ def _docker_image(repository: Artifacts, reference: str, image: Image) -> dict[s
     uploaded = _time(image["timeUploadedMs"])
     told = {
         "name": f"{repository.resource}/dockerImages/{quote(reference, safe='@:')}",
-        "uri": f"{repository.location}-docker.pkg.dev/{repository.folder}/{reference}",
+        "uri": f"{repository.uri}/{reference}",
         "tags": image["tag"],
         "imageSizeBytes": _known(image["imageSizeBytes"]),
         "uploadTime": uploaded,

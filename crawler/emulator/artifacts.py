@@ -7,7 +7,7 @@ from random import Random
 from typing import Literal
 
 from crawler.emulator.names import draw_repository_ids
-from crawler.emulator.settings import ArtifactRegistry
+from crawler.emulator.settings import GCR_LOCATIONS, ArtifactRegistry, pkg_dev
 
 Format = Literal["DOCKER", "MAVEN", "PYTHON"]
 
@@ -32,9 +32,19 @@ class Artifacts:
         return f"projects/{self.project}/locations/{self.location}/repositories/{self.id}"
 
     @property
+    def host(self) -> str:
+        """The registry that serves its images."""
+        return self.id if self.id in GCR_LOCATIONS else pkg_dev(self.location)
+
+    @property
     def folder(self) -> str:
-        """What its images' names begin with."""
-        return f"{self.project}/{self.id}"
+        """What its images' names on that host begin with."""
+        return self.project if self.id in GCR_LOCATIONS else f"{self.project}/{self.id}"
+
+    @property
+    def uri(self) -> str:
+        """What its images' addresses begin with in the API's words, which are pkg.dev's even for a gcr.io host."""
+        return f"{pkg_dev(self.location)}/{self.project}/{self.id}"
 
     def described(self, *, seed: int) -> dict[str, str]:
         """As the API tells of it. Its size is no sum of its images': layers that they share count once."""
@@ -53,17 +63,20 @@ class Artifacts:
 
 def repositories_at(role: ArtifactRegistry, *, seed: int, project: str, location: str) -> list[Artifacts]:
     """All of a project's repositories at one location, sorted by name."""
-    drawn = draw_repository_ids(seed=f"{seed}/{project}/{location}", count=role.repositories_per_location)
-    kinds: list[tuple[str, Format]] = [*((name, "DOCKER") for name in drawn), *_OTHERS]
+    images = draw_repository_ids(seed=f"{seed}/{project}/{location}", count=role.repositories_per_location)
+    if role.serves != "pkg.dev":
+        images += [host for host, at in GCR_LOCATIONS.items() if at == location]
+    kinds: list[tuple[str, Format]] = [*((name, "DOCKER") for name in images), *_OTHERS]
     return [Artifacts(project=project, location=location, id=name, format=kind) for name, kind in sorted(kinds)]
 
 
-def docker_folders(role: ArtifactRegistry, *, seed: int) -> Sequence[str]:
-    """PROJECT/REPOSITORY of whatever may hold images at the location that the registry serves."""
+def docker_repositories(role: ArtifactRegistry, *, seed: int) -> Sequence[Artifacts]:
+    """Whatever may hold images, in all projects and at all locations, whichever hosts serve it."""
     return [
-        repository.folder
+        repository
         for project in role.projects
-        for repository in repositories_at(role, seed=seed, project=project, location=role.location)
+        for location in role.all_locations
+        for repository in repositories_at(role, seed=seed, project=project, location=location)
         if repository.format == "DOCKER"
     ]
 

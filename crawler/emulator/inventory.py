@@ -1,14 +1,14 @@
 """What is in the registry: all of it made from a number, and none of it kept but the names."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 from random import Random
 from typing import TypedDict
 
-from crawler.emulator.artifacts import docker_folders
+from crawler.emulator.artifacts import docker_repositories
 from crawler.emulator.images import Image, draw_images
 from crawler.emulator.names import draw_image_names, draw_names
 from crawler.emulator.settings import Settings
@@ -49,11 +49,11 @@ class Repository:
 class Inventory:
     """The registry's repositories. `names` is the whole catalog, sorted; `projects` is where a walk begins.
 
-    Of Artifact Registry, those at the location that the registry serves: PROJECT/REPOSITORY/IMAGE each.
+    Of Artifact Registry, those that one of its hosts serves: the registry's own, unless `host` is another.
     Listings are made anew each time, and equal each time.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, host: str = "") -> None:
         role = settings.artifact_registry
         if role is None:
             self._seed = str(settings.seed)
@@ -63,10 +63,12 @@ class Inventory:
                 seed=settings.seed, project=settings.project, count=settings.repositories
             )
         else:
-            # The same name at another location is another image.
-            self._seed = f"{settings.seed}/{role.location}"
+            host = host or role.host
+            # The same name on another host is another image.
+            self._seed = f"{settings.seed}/{host}"
             self.projects = role.projects
-            folders = docker_folders(role, seed=settings.seed)
+            repositories = docker_repositories(role, seed=settings.seed)
+            folders = [repository.folder for repository in repositories if repository.host == host]
             self._lasting = frozenset((*self.projects, *folders))
             self.names = draw_image_names(seed=self._seed, repositories=folders, count=settings.repositories)
         drawn = iter(self._by_lot())
@@ -89,8 +91,7 @@ class Inventory:
         if kind is None and not children and name not in self._lasting:
             return None
         images = self._images(name) if kind is Kind.NORMAL else {}
-        tags = sorted(tag for image in images.values() for tag in image["tag"])
-        return {"child": children, "manifest": images, "name": name, "tags": tags}
+        return {"child": children, "manifest": images, "name": name, "tags": tags_of(images)}
 
     def page(self, *, last: str, n: int) -> Sequence[str]:
         """The first `n` names of the catalog that come after `last`, which need not be one of them."""
@@ -149,6 +150,11 @@ class Inventory:
         if name in self._giants:
             return draw_images(draw, tags=draw.randint(*_GIANT_TAGS))
         return draw_images(draw, tags=min(int(draw.paretovariate(_TAIL_EXPONENT)), _TAIL_TAGS))
+
+
+def tags_of(images: Mapping[str, Image]) -> list[str]:
+    """All of their tags, as a listing orders them."""
+    return sorted(tag for image in images.values() for tag in image["tag"])
 
 
 def _draw_unusual(drawn: Iterator[str], settings: Settings) -> dict[str, Kind]:

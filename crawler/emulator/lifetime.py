@@ -52,8 +52,8 @@ class Emulator:
 async def serving(settings: Settings, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Emulator]:
     """Serves an emulated registry for as long as the context lasts.
 
-    `host` is a name or an IPv4 address, and what challenges and the key call the registry; port 0 takes a
-    free port. Raises OSError if it cannot listen.
+    `host` is a name or an IPv4 address, and what the key calls the registry, and challenges too unless the settings
+    have an origin; port 0 takes a free port. Raises OSError if it cannot listen.
     """
     with socket.create_server((host, port), backlog=_BACKLOG) as listener:
         address = f"{host}:{listener.getsockname()[1]}"

@@ -1,6 +1,6 @@
 """How the emulator says no."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -35,8 +35,33 @@ class Refusal(Exception):
 
 
 class ApiRefusal(Refusal):
-    """An error answer of Google's APIs: `code` is the name of a canonical code, such as PERMISSION_DENIED."""
+    """An error answer of Google's APIs (AIP-193): `code` is the name of a canonical code, PERMISSION_DENIED say."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        details: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        super().__init__(status, code, message, headers=headers)
+        self.details = details
 
     @property
     def body(self) -> dict[str, Any]:
-        return {"error": {"code": self.status, "message": self.message, "status": self.code}}
+        error: dict[str, Any] = {"code": self.status, "message": self.message, "status": self.code}
+        if self.details:
+            error["details"] = self.details
+        return {"error": error}
+
+
+def error_info(reason: str, *, domain: str, **metadata: str) -> dict[str, Any]:
+    """The one of an API's `details` that is meant for machines."""
+    return {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": reason,
+        "domain": domain,
+        "metadata": metadata,
+    }

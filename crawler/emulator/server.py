@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable
-from urllib.parse import quote
 
 import orjson
 from aiohttp import web
@@ -13,11 +12,12 @@ from crawler.emulator.api import Api
 from crawler.emulator.exchanges import OAUTH, Exchanges, json_response
 from crawler.emulator.gate import ANYTHING, Gate
 from crawler.emulator.inventory import Inventory, Kind
+from crawler.emulator.links import asked_length, listing_page, next_link
 from crawler.emulator.names import is_name
-from crawler.emulator.projects import not_enabled
+from crawler.emulator.projects import ARTIFACT_REGISTRY, RESOURCE_MANAGER, GoogleApi, switched_off
 from crawler.emulator.refusals import Refusal, Unauthenticated
 from crawler.emulator.scopes import CATALOG, READS_PROJECTS, parse_scope, pull
-from crawler.emulator.settings import Settings
+from crawler.emulator.settings import GCR_LOCATIONS, Settings
 from crawler.emulator.tokens import RegistryGrant, RegistryTokens
 
 _DEFAULT_PAGE = 100
@@ -25,7 +25,11 @@ _WITHHELD: dict[str, list[str] | None] = {"empty": [], "null": None}
 
 
 class Registry:
-    """One emulated registry. `address` is its host:port; `clock` tells seconds since the epoch."""
+    """One emulated registry.
+
+    `address` is its host:port, by which it calls itself unless the settings have an origin; `clock` tells seconds
+    since the epoch.
+    """
 
     def __init__(
         self,
@@ -38,7 +42,7 @@ class Registry:
     ) -> None:
         self._settings = settings
         self._role = settings.artifact_registry
-        self._address = address
+        self._origin = settings.origin or f"http://{address}"
         self._inventory = inventory
         self._access_tokens = AccessTokens(account, lifetime_s=settings.access_token_lifetime_s, clock=clock)
         self._registry_tokens = RegistryTokens(lifetime_s=settings.registry_token_lifetime_s, clock=clock)
@@ -93,14 +97,13 @@ class Registry:
         if not oauth_scopes & READS_PROJECTS:
             raise Refusal(403, "DENIED", "Request had insufficient authentication scopes.")
         if self._role is not None and self._role.resource_manager == "disabled":
-            raise Refusal(403, "DENIED", not_enabled(self._settings))
+            raise self._without(RESOURCE_MANAGER, self._settings.project)
         if self._settings.catalog in _WITHHELD:
             return json_response({"repositories": _WITHHELD[self._settings.catalog]})
-        n = min(_asked_page(request), self._settings.catalog_page)
+        n = min(asked_length(request) or _DEFAULT_PAGE, self._settings.catalog_page)
         names = self._inventory.page(last=request.query.get("last", ""), n=n)
-        headers = {}
-        if names and names[-1] != self._inventory.names[-1]:
-            headers["Link"] = f'</v2/_catalog?last={quote(names[-1], safe="")}&n={n}>; rel="next"'
+        more = names and names[-1] != self._inventory.names[-1]
+        headers = next_link("/v2/_catalog", last=names[-1], n=n) if more else None
         return json_response({"repositories": names}, headers=headers)
 
     async def _listing(self, request: web.Request) -> web.Response:
@@ -109,16 +112,14 @@ class Registry:
             raise Refusal(400, "NAME_INVALID", f"invalid repository name: {name!r}")
         self._admit(request, pull(name))
         listing = self._inventory.listing(name)
-        if listing is not None:
+        if listing is None:
+            raise self._unlisted(name)
+        n = self._listing_length(request)
+        if n is None:
             return json_response(listing)
-        if self._inventory.kind(name) is Kind.DENIED or self._is_foreign(name):
-            raise Refusal(
-                403,
-                "DENIED",
-                'Permission "artifactregistry.repositories.downloadArtifacts" denied on resource '
-                f'"{self._resource(name)}" (or it may not exist)',
-            )
-        raise Refusal(404, "NAME_UNKNOWN", f'Repository "{name}" not found')
+        page, last = listing_page(listing, last=request.query.get("last", ""), n=n)
+        headers = None if last is None else next_link(f"/v2/{name}/tags/list", n=n, last=last)
+        return json_response(page, headers=headers)
 
     async def _truth(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
@@ -129,6 +130,31 @@ class Registry:
         await response.write_eof()
         return response
 
+    def _listing_length(self, request: web.Request) -> int | None:
+        """Images on a page of a listing; None for all of them."""
+        longest = self._settings.tags_page
+        if self._role is None and longest is None:
+            return None
+        lengths = [n for n in (asked_length(request), longest) if n is not None]
+        return min(lengths, default=None)
+
+    def _unlisted(self, name: str) -> Refusal:
+        """Why a name has no listing."""
+        project = name.partition("/")[0]
+        if self._role is not None and project in self._role.api_disabled_projects:
+            return self._without(ARTIFACT_REGISTRY, project)
+        if self._inventory.kind(name) is Kind.DENIED or self._is_foreign(name):
+            return Refusal(
+                403,
+                "DENIED",
+                'Permission "artifactregistry.repositories.downloadArtifacts" denied on resource '
+                f'"{self._resource(name)}" (or it may not exist)',
+            )
+        return Refusal(404, "NAME_UNKNOWN", f'Repository "{name}" not found')
+
+    def _without(self, api: GoogleApi, project: str) -> Refusal:
+        return Refusal(403, "DENIED", switched_off(api, project=project, seed=self._settings.seed).message)
+
     def _is_foreign(self, name: str) -> bool:
         return self._role is not None and name.partition("/")[0] not in self._role.projects
 
@@ -137,7 +163,9 @@ class Registry:
         if self._role is None:
             return f"projects/{self._settings.project}/locations/us/repositories/gcr.io"
         project, _, below = name.partition("/")
-        return f"projects/{project}/locations/{self._role.location}/repositories/{below.partition('/')[0]}"
+        if self._role.serves == "pkg.dev":
+            return f"projects/{project}/locations/{self._role.location}/repositories/{below.partition('/')[0]}"
+        return f"projects/{project}/locations/{GCR_LOCATIONS[self._role.serves]}/repositories/{self._role.serves}"
 
     def _admit(self, request: web.Request, scope: str) -> frozenset[str]:
         try:
@@ -146,9 +174,10 @@ class Registry:
             raise Refusal(401, "UNAUTHORIZED", str(error), headers=self._challenge(scope)) from None
 
     def _challenge(self, scope: str) -> dict[str, str]:
-        challenge = f'Bearer realm="http://{self._address}/v2/token"'
-        if self._role is None or scope != ANYTHING:  # pkg.dev names no service at /v2/
-            challenge += f',service="{self._address}"'
+        challenge = f'Bearer realm="{self._origin}/v2/token"'
+        is_pkg_dev = self._role is not None and self._role.serves == "pkg.dev"
+        if not is_pkg_dev or scope != ANYTHING:  # pkg.dev names no service at /v2/
+            challenge += f',service="{self._origin.partition("://")[2]}"'
         if scope != ANYTHING:
             challenge += f',scope="{scope}"'
         return {"WWW-Authenticate": challenge}
@@ -164,14 +193,3 @@ def _asked_scope(request: web.Request) -> str:
         return parse_scope(asked[0])
     except ValueError as error:
         raise Refusal(400, "UNSUPPORTED", str(error)) from None
-
-
-def _asked_page(request: web.Request) -> int:
-    asked = request.query.get("n", str(_DEFAULT_PAGE))
-    try:
-        n = int(asked)
-    except ValueError:
-        n = 0
-    if n < 1:
-        raise Refusal(400, "PAGINATION_NUMBER_INVALID", f"invalid number of results requested: {asked!r}")
-    return n

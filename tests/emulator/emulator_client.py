@@ -71,6 +71,32 @@ class Client:
         return reply.json["token"]
 
 
+async def pages(client: Client, user: dict[str, str], path: str, **params: Any) -> list[Any]:
+    """The bodies of one of the APIs' lists, by following nextPageToken."""
+    bodies, token = [], None
+    while token != "":
+        asked = params if token is None else {**params, "pageToken": token}
+        reply = await client.get(path, params=asked, headers=user)
+        assert reply.status == 200, reply.body
+        bodies.append(reply.json)
+        token = reply.json.get("nextPageToken", "")
+    return bodies
+
+
+async def everything(client: Client, user: dict[str, str], path: str, **params: Any) -> list[Any]:
+    """The items of one of the APIs' lists."""
+    field = path.rsplit("/", 1)[1].removesuffix(":search")
+    return [item for body in await pages(client, user, path, **params) for item in body.get(field, [])]
+
+
+def refusal(reply: Reply) -> tuple[int, str, str]:
+    """What one of the APIs refuses with."""
+    error = reply.json["error"]
+    assert set(reply.json) == {"error"}
+    assert error["code"] == reply.status
+    return reply.status, error["status"], error["message"]
+
+
 def client_of(emulator: Emulator, session: aiohttp.ClientSession) -> Client:
     return Client(session, registry=emulator.registry, key=emulator.key)
 

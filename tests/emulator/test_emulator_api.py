@@ -1,4 +1,4 @@
-"""The REST APIs behind a pkg.dev host."""
+"""The REST APIs, behind a pkg.dev host."""
 
 import re
 from datetime import datetime
@@ -6,11 +6,11 @@ from urllib.parse import unquote
 
 import aiohttp
 import pytest
-from emulator_client import basic, bearer, client_of
+from emulator_client import basic, bearer, client_of, everything, pages, refusal
 
 from crawler.emulator import ArtifactRegistry, Kind, Settings, serving
 
-ROLE = ArtifactRegistry(denied_projects=("closed-project",))
+ROLE = ArtifactRegistry(denied_projects=("closed-project",), api_disabled_projects=("bare-project",))
 SETTINGS = Settings(repositories=120, empty=0.05, vanished=0.05, denied=0.05, artifact_registry=ROLE)
 HERE = "/v1/projects/my-project/locations/us-central1/repositories"
 PATHS = ("/v3/projects:search", "/v1/projects/my-project/locations", HERE, f"{HERE}/none/dockerImages")
@@ -28,23 +28,6 @@ async def user(client):
     return bearer(await client.access_token("cloud-platform.read-only"))
 
 
-async def pages(client, user, path, **params):
-    """The bodies, by following nextPageToken."""
-    bodies, token = [], None
-    while token != "":
-        asked = params if token is None else {**params, "pageToken": token}
-        reply = await client.get(path, params=asked, headers=user)
-        assert reply.status == 200, reply.body
-        bodies.append(reply.json)
-        token = reply.json.get("nextPageToken", "")
-    return bodies
-
-
-async def everything(client, user, path, **params):
-    field = path.rsplit("/", 1)[1].removesuffix(":search")
-    return [item for body in await pages(client, user, path, **params) for item in body.get(field, [])]
-
-
 async def docker_images(client, user, location):
     """All images of all Docker repositories at a location, by docker name and digest."""
     found = {}
@@ -60,18 +43,34 @@ async def docker_images(client, user, location):
     return found
 
 
+def info(reply):
+    """The part of a refusal that is meant for machines."""
+    return next(detail for detail in reply.json["error"]["details"] if detail["@type"].endswith(".rpc.ErrorInfo"))
+
+
+def switched_off(reply):
+    """Which API the project does without, having checked that all says so."""
+    status, code, message = refusal(reply)
+    assert (status, code) == (403, "PERMISSION_DENIED")
+    told = info(reply)
+    number = told["metadata"]["consumer"].removeprefix("projects/")
+    service = told["metadata"]["service"]
+    assert told == {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": "SERVICE_DISABLED",
+        "domain": "googleapis.com",
+        "metadata": {"service": service, "consumer": f"projects/{number}"},
+    }
+    assert f" API has not been used in project {number} before or it is disabled. Enable it by visiting " in message
+    assert f"/apis/api/{service}/overview?project={number} then retry. " in message
+    return service
+
+
 def milliseconds(image, key):
     if key not in image:
         return "0"
     assert RFC3339.fullmatch(image[key])
     return str(round(datetime.fromisoformat(image[key]).timestamp() * 1000))
-
-
-def refusal(reply):
-    error = reply.json["error"]
-    assert set(reply.json) == {"error"}
-    assert error["code"] == reply.status
-    return reply.status, error["status"], error["message"]
 
 
 async def test_the_search_finds_projects_in_no_order_one_of_them_doomed(client, user):
@@ -80,10 +79,11 @@ async def test_the_search_finds_projects_in_no_order_one_of_them_doomed(client, 
         "my-project": "ACTIVE",
         "other-project": "ACTIVE",
         "closed-project": "ACTIVE",
+        "bare-project": "ACTIVE",
         "retired-project": "DELETE_REQUESTED",
     }
     assert all(re.fullmatch(r"projects/\d+", project["name"]) for project in found)
-    assert len({project["name"] for project in found}) == 4
+    assert len({project["name"] for project in found}) == 5
     assert await everything(client, user, "/v3/projects:search", pageSize=1) == found
 
 
@@ -226,8 +226,32 @@ async def test_what_the_account_may_not_see_or_does_not_exist_is_denied(client, 
             status, code, message = refusal(await client.get(path, headers=user))
             assert (status, code) == (403, "PERMISSION_DENIED")
             assert message.endswith(f"/projects/{project}' (or it may not exist).")
+            reply = await client.get(path, headers=user)
+            assert info(reply)["reason"] == "IAM_PERMISSION_DENIED"
+            assert info(reply)["metadata"]["resource"] == f"projects/{project}"
     reply = await client.get("/v1/projects/my-project/locations/mars-north1/repositories", headers=user)
     assert refusal(reply)[:2] == (403, "PERMISSION_DENIED")
+
+
+@pytest.mark.parametrize("serves", ["pkg.dev", "gcr.io"])
+async def test_a_project_may_do_without_artifact_registry(session, serves):
+    role = ArtifactRegistry(serves=serves, api_disabled_projects=("bare-project",))
+    async with serving(Settings(repositories=20, artifact_registry=role)) as emulator:
+        client = client_of(emulator, session)
+        user = bearer(await client.access_token("cloud-platform"))
+        found = await everything(client, user, "/v3/projects:search")
+        (number,) = [p["name"].split("/")[1] for p in found if p["projectId"] == "bare-project"]
+        parent = "/v1/projects/bare-project/locations"
+        for path in (parent, f"{parent}/us-central1/repositories", f"{parent}/us/repositories/gcr.io/dockerImages"):
+            reply = await client.get(path, headers=user)
+            assert switched_off(reply) == "artifactregistry.googleapis.com"
+            assert info(reply)["metadata"]["consumer"] == f"projects/{number}"
+        for name in ("bare-project", "bare-project/base/api"):
+            reply = await client.get(f"/v2/{name}/tags/list", headers=user)
+            status, code, message = reply.error
+            assert (status, code) == (403, "DENIED")
+            assert message.startswith(f"Artifact Registry API has not been used in project {number} before or it is")
+        assert "bare-project" not in emulator.inventory.projects
 
 
 async def test_only_repositories_of_images_have_images(client, user):
@@ -274,6 +298,8 @@ async def test_without_resource_manager_neither_search_nor_catalog_answers(sessi
         assert re.match(
             r"Cloud Resource Manager API has not been used in project \d+ before or it is disabled", message
         )
+        reply = await client.get("/v3/projects:search", headers=user)
+        assert switched_off(reply) == "cloudresourcemanager.googleapis.com"
         assert (await client.get("/v2/_catalog", headers=user)).error == (403, "DENIED", message)
         assert (await client.get(HERE, headers=user)).status == 200
 

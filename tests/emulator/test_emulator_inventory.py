@@ -38,7 +38,7 @@ def images(truth):
 def fingerprint(hash_seed: str) -> bytes:
     program = (
         "import hashlib; from crawler.emulator import ArtifactRegistry, Inventory, Settings; "
-        "roles = (None, ArtifactRegistry()); "
+        "roles = (None, ArtifactRegistry(), ArtifactRegistry(serves='gcr.io')); "
         "made = [Inventory(Settings(repositories=300, seed=7, artifact_registry=role)) for role in roles]; "
         "truth = repr([list(inventory.truth()) for inventory in made]); "
         "print(hashlib.sha256(truth.encode()).hexdigest())"
@@ -183,6 +183,11 @@ def test_two_hundred_thousand_names_are_no_burden():
         {"latency_s": -1.0},
         {"quota_per_s": 0},
         {"catalog_page": 0},
+        {"tags_page": 0},
+        {"origin": "gcr.io"},
+        {"origin": "https://gcr.io/"},
+        {"origin": "https://user@gcr.io"},
+        {"origin": "ftp://gcr.io"},
         {"registry_token_lifetime_s": 0},
     ],
 )

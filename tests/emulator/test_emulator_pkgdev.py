@@ -105,6 +105,8 @@ def test_fifty_thousand_images_are_no_burden():
         {"projects": ("My Project",)},
         {"projects": ("one",), "denied_projects": ("one",)},
         {"projects": ("retired-project",)},
+        {"api_disabled_projects": ("my-project",)},
+        {"serves": "docker.io"},
         {"locations": ("us",)},
         {"locations": ("us-central1", "-")},
         {"repositories_per_location": 0},

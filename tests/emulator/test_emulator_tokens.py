@@ -3,10 +3,11 @@ import json
 import time
 
 import jwt
+import pytest
 from aiohttp.test_utils import TestServer
-from emulator_client import Client, basic, bearer
+from emulator_client import Client, basic, bearer, client_of
 
-from crawler.emulator import Inventory, Settings
+from crawler.emulator import Inventory, Settings, serving
 from crawler.emulator.accounts import new_account
 from crawler.emulator.exchanges import Exchanges
 from crawler.emulator.server import Registry
@@ -61,6 +62,20 @@ async def test_the_challenge_says_where_to_get_a_token_and_for_what(client):
         assert reply.error == NO_CREDENTIAL
         assert reply.headers["WWW-Authenticate"] == challenge
         assert reply.headers["Docker-Distribution-API-Version"] == "registry/2.0"
+
+
+@pytest.mark.parametrize(
+    ("origin", "service"), [("https://gcr.io", "gcr.io"), ("http://registry.test:8443", "registry.test:8443")]
+)
+async def test_a_registry_behind_a_front_is_called_what_the_front_is(session, origin, service):
+    async with serving(Settings(repositories=1, origin=origin)) as emulator:
+        client = client_of(emulator, session)
+        for path, scope in (("/v2/", ""), ("/v2/p/alpine/tags/list", ',scope="repository:p/alpine:pull"')):
+            challenge = (await client.get(path)).headers["WWW-Authenticate"]
+            assert challenge == f'Bearer realm="{origin}/v2/token",service="{service}"{scope}'
+        assert client.key["token_uri"] == f"http://{emulator.registry}/oauth2/token"
+        token = bearer(await client.access_token("cloud-platform"))
+        assert (await client.get("/v2/", headers=token)).status == 200
 
 
 async def test_a_registry_tokens_answer(client):
