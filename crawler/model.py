@@ -20,7 +20,6 @@ MAX_NAME_LENGTH: Final = 255
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _NAME = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
-_GOOGLE_HOST = re.compile(r"(?:.+\.)?gcr\.io|.+\.pkg\.dev")
 
 
 class RepositoryName(str):
@@ -70,11 +69,6 @@ class Target:
         return _split_port(self.registry)[0].strip("[]")
 
     @property
-    def is_google(self) -> bool:
-        """Whether Google answers here: gcr.io and its regions, and Artifact Registry."""
-        return _GOOGLE_HOST.fullmatch(self.host) is not None
-
-    @property
     def is_loopback(self) -> bool:
         return is_loopback(self.host)
 
@@ -114,13 +108,22 @@ def is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """At most `count` exchanges in any `seconds`."""
+    """At most `count` exchanges may begin in any `seconds`."""
 
     count: int
     seconds: float
 
-    def __str__(self) -> str:
-        return f"{self.count / self.seconds:.4g}/s"
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """A limit, the narrowest window first, and whose it is: registries of one `whose` share it."""
+
+    whose: str
+    windows: tuple[Rate, ...]
+
+    @property
+    def per_second(self) -> float:
+        return self.windows[0].count / self.windows[0].seconds
 
 
 class Outcome(StrEnum):

@@ -5,17 +5,17 @@ more than its count. Concurrency is the number of permits out at once: halved wh
 silent, raised one by one while it does not. What the registry asks for by Retry-After cools down all of it.
 """
 
-import re
 import time
 from array import array
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from math import ceil
 from types import TracebackType
 from typing import Final, Self
 
 import anyio
+
+from crawler.model import Quota, Rate
 
 LONGEST_COOL_DOWN_S: Final = 300.0
 """A registry that asks for more is asked again all the same, and may ask once more."""
@@ -25,41 +25,6 @@ _SHARE: Final = 0.98
 
 _RUSH: Final = 0.8
 """The least distance between two beginnings, as a share of the even one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """At most `count` exchanges may begin in any `seconds`."""
-
-    count: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """A limit, the narrowest window first, and whose it is: registries of one `whose` share it."""
-
-    whose: str
-    windows: tuple[Window, ...]
-
-    @property
-    def per_second(self) -> float:
-        return self.windows[0].count / self.windows[0].seconds
-
-
-_GCR = re.compile(r"(?:.+\.)?gcr\.io")
-_ARTIFACT_REGISTRY = re.compile(r".+\.pkg\.dev")
-
-
-def published_quota(host: str, project: str) -> Quota | None:
-    """What a registry's operator publishes as its limit, or None for a host that we know nothing of."""
-    if _GCR.fullmatch(host):
-        return Quota("gcr.io's quota for one address", (Window(50_000, 600), Window(1_000_000, 86_400)))
-    if _ARTIFACT_REGISTRY.fullmatch(host):
-        return Quota(f"Artifact Registry's quota for {project or 'a project'} at {host}", (Window(60_000, 60),))
-    if host == "quay.io":
-        return Quota("Quay's limit", (Window(5, 1),))
-    return None
 
 
 class Starts:
@@ -94,7 +59,7 @@ class Starts:
 class _Began:
     """The last beginnings of a window, as many as it allows, in a ring."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: Rate) -> None:
         self._count = ceil(window.count * _SHARE)
         self._seconds = window.seconds * self._count / (window.count * _SHARE)
         self._moments = array("d")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.model import MAX_NAME_LENGTH, Rate, RepositoryName, Target, snapshot_folder, timestamp
+from crawler.model import MAX_NAME_LENGTH, RepositoryName, Target, snapshot_folder, timestamp
 
 fuzz = settings(max_examples=100, deadline=None)
 
@@ -239,29 +239,6 @@ def test_a_hostile_target_is_read_quickly(piece):
 
 
 @pytest.mark.parametrize(
-    ("text", "is_google"),
-    [
-        ("gcr.io", True),
-        ("us.gcr.io/p", True),
-        ("eu.gcr.io", True),
-        ("asia.gcr.io", True),
-        ("EU.GCR.IO", True),
-        ("europe-docker.pkg.dev", True),
-        ("us-central1-docker.pkg.dev:443/p/r", True),
-        ("evilgcr.io", False),
-        ("gcr.io.evil.example", False),
-        ("gcr-io.example", False),
-        ("evilpkg.dev", False),
-        ("pkg.dev.evil.example", False),
-        ("ghcr.io", False),
-        ("localhost:5000/gcr.io", False),
-    ],
-)
-def test_google_is_known_by_its_hosts_alone(text, is_google):
-    assert Target.parse(text).is_google is is_google
-
-
-@pytest.mark.parametrize(
     ("text", "is_loopback"),
     [
         ("localhost", True),
@@ -344,10 +321,3 @@ def test_a_table_loader_finds_the_registry_in_the_folders_name(host, port):
     assert len(parts) == 3
     assert ":" not in parts[0]
     assert unquote(parts[0].removeprefix("registry=")) == registry
-
-
-@pytest.mark.parametrize(
-    ("rate", "text"), [(Rate(80, 1), "80/s"), (Rate(50_000, 600), "83.33/s"), (Rate(5, 1.0), "5/s")]
-)
-def test_a_rate_is_told_by_the_second(rate, text):
-    assert str(rate) == text

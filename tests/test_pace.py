@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.pace import LONGEST_COOL_DOWN_S, Pace, Quota, Starts, Window, published_quota
+from crawler.model import Quota, Rate
+from crawler.pace import LONGEST_COOL_DOWN_S, Pace, Starts
 
 
 class Time:
@@ -55,7 +56,7 @@ def pace(time: Time, *, concurrency: int = 8, quota: Quota | None = None) -> Pac
 
 
 def quota(count: int, seconds: float) -> Quota:
-    return Quota("the test's", (Window(count, seconds),))
+    return Quota("the test's", (Rate(count, seconds),))
 
 
 async def begun(pace: Pace, time: Time, exchanges: int) -> list[float]:
@@ -102,7 +103,7 @@ async def test_a_stall_is_not_made_up_for_in_a_rush():
 
 async def test_a_wide_window_bounds_what_the_narrow_one_would_allow():
     time = Time()
-    both = Quota("the test's", (Window(10, 1), Window(30, 60)))
+    both = Quota("the test's", (Rate(10, 1), Rate(30, 60)))
     moments = await begun(pace(time, quota=both), time, 90)
     assert most_in_any(moments, 1) <= 10
     assert most_in_any(moments, 60) <= 30
@@ -225,29 +226,3 @@ async def test_waits_are_accounted_for():
     kept = pace(time, quota=quota(10, 1))
     await begun(kept, time, 11)
     assert kept.wait_s == pytest.approx(10 * 0.1 / 0.98)
-
-
-@pytest.mark.parametrize(
-    ("host", "project", "per_second"),
-    [
-        ("gcr.io", "p", 50_000 / 600),
-        ("eu.gcr.io", "", 50_000 / 600),
-        ("us-docker.pkg.dev", "p", 1000),
-        ("quay.io", "", 5),
-    ],
-)
-def test_published_quotas_are_known(host, project, per_second):
-    known = published_quota(host, project)
-    assert known is not None
-    assert known.per_second == pytest.approx(per_second)
-
-
-def test_hosts_that_nobody_knows_have_no_quota():
-    assert published_quota("registry.example.com", "") is None
-    assert published_quota("notgcr.io", "") is None
-
-
-def test_hosts_share_a_quota_where_its_owner_counts_them_together():
-    assert published_quota("gcr.io", "a") == published_quota("eu.gcr.io", "b")
-    assert published_quota("us-docker.pkg.dev", "a") != published_quota("us-docker.pkg.dev", "b")
-    assert published_quota("us-docker.pkg.dev", "a") != published_quota("europe-docker.pkg.dev", "a")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -20,7 +21,8 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 
 from crawler.config.sources import ENVIRONMENT_PREFIX, Flag, Said
 from crawler.errors import ConfigError
-from crawler.model import Rate, Target
+from crawler.model import Rate, Target, is_loopback
+from crawler.ways import KINDS, DiscoveryMethod, Ways, matches, ways_of
 
 STANDARD_STREAM: Final = Path("-")
 """Standard output as `output.path`, standard input as `registry.repositories_from`."""
@@ -45,12 +47,33 @@ def _read_target(value: Any) -> Any:
     return Target.parse(value) if isinstance(value, str) else value
 
 
+def _read_kind(value: Any) -> Any:
+    if isinstance(value, str) and value not in KINDS:
+        raise ValueError(f"no kind of registry that is known here; these are: {', '.join(KINDS)}")
+    return value
+
+
+def _read_origin(value: Any) -> Any:
+    """An API's address, to which access tokens go: https, or this machine itself."""
+    if not isinstance(value, str):
+        return value
+    try:
+        address = urlsplit(value)
+        host = "" if "@" in address.netloc or address.port == 0 else address.hostname or ""
+    except ValueError:
+        raise ValueError("not an address") from None
+    if not host or address.scheme not in {"https", "http" if is_loopback(host) else "https"}:
+        raise ValueError("an API's address is https://HOST[:PORT] (http for this machine itself only)")
+    return value.rstrip("/")
+
+
 def _split_words(value: Any) -> Any:
     """A list, as one environment variable holds it: `a/*,b/*`."""
     return re.split(r"[\s,]+", value.strip()) if isinstance(value, str) else value
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_split_words)]
+Origin = Annotated[str, BeforeValidator(_read_origin)]
 
 
 class _Table(BaseModel):
@@ -69,13 +92,7 @@ class AuthMethod(StrEnum):
     ANONYMOUS = "anonymous"
 
 
-class DiscoveryMethod(StrEnum):
-    """Where repository names come from."""
-
-    AUTO = "auto"
-    CATALOG = "catalog"
-    LIST = "list"
-    WALK = "walk"
+_WITH_ACCESS_TOKENS: Final = {AuthMethod.AUTO, AuthMethod.TOKEN, AuthMethod.ACCESS_TOKEN}
 
 
 class AuthConfig(_Table):
@@ -87,6 +104,7 @@ class AuthConfig(_Table):
     password: SecretStr | None = Field(default=None, exclude=True)
     password_file: Path | None = None
     scope: str = "cloud-platform.read-only"
+    impersonate: str | None = None
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -101,42 +119,93 @@ class AuthConfig(_Table):
             raise ValueError("method basic needs username, and password or password_file")
         if self.method is AuthMethod.JSON_KEY and self.key_file is None:
             raise ValueError("method json-key needs key_file")
+        if self.impersonate is not None and (self.method not in _WITH_ACCESS_TOKENS or has_password):
+            raise ValueError("impersonate goes with Google's access tokens: method token, access-token or auto")
         return self
+
+
+class ApisConfig(_Table):
+    """`[registry.apis]`: where the APIs answer that are asked besides the registry itself; their vendors' by default.
+
+    For private endpoints (`https://artifactregistry-ours.p.googleapis.com`), and for registries to try things on.
+    """
+
+    artifact_registry: Origin = "https://artifactregistry.googleapis.com"
+    resource_manager: Origin = "https://cloudresourcemanager.googleapis.com"
+    iam_credentials: Origin = "https://iamcredentials.googleapis.com"
+    docker_hub: Origin = "https://hub.docker.com"
 
 
 class RegistryConfig(_Table):
     """One `[[registry]]` table: what to take a snapshot of, and how to get at it."""
 
     target: Annotated[Target, BeforeValidator(_read_target), PlainSerializer(str)]
+    kind: Annotated[str | None, BeforeValidator(_read_kind)] = None
     auth: AuthConfig = AuthConfig()
     discovery: DiscoveryMethod = DiscoveryMethod.AUTO
+    images_from: Literal["listing", "api"] = "listing"
+    location: str | None = None
     repositories_from: Path | None = None
     include: Words = ()
     exclude: Words = ()
     plain_http: bool | None = None
     ca_file: Path | None = None
+    client_certificate: Path | None = None
+    client_key: Path | None = None
     realms: Words = ()
-    page_size: int = Field(default=1000, ge=1, le=100_000)
+    page_size: int | None = Field(default=None, ge=1, le=100_000)
+    tokens: Literal["single", "batched"] = "single"
+    api_path: str = Field(default="/v2/", pattern=r"^/([A-Za-z0-9._~-]+/)*v2/$")
+    apis: ApisConfig = ApisConfig()
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         names = self.repositories_from
         if names is not None and names != STANDARD_STREAM and (not names.exists() or names.is_dir()):
             raise ValueError(f"repositories_from names no file: {names}")
-        if self.discovery is DiscoveryMethod.LIST and names is None:
-            raise ValueError("discovery list needs repositories_from")
-        if self.discovery in {DiscoveryMethod.CATALOG, DiscoveryMethod.WALK} and names is not None:
+        if names is not None and self.discovery not in {DiscoveryMethod.AUTO, DiscoveryMethod.LIST}:
             raise ValueError(f"repositories_from goes with discovery list, not {self.discovery}")
+        if names is None:
+            self._check_discovery()
+        if self.plain_http and (self.ca_file is not None or self.client_certificate is not None):
+            raise ValueError("plain_http needs no ca_file and no client_certificate: choose one")
+        if self.client_key is not None and self.client_certificate is None:
+            raise ValueError("client_key goes with client_certificate")
+        if self.tokens == "batched" and self.ways.scopes_per_token == 1:
+            raise ValueError(f"tokens batched is not for {self.ways.kind}: its tokens are for one repository each")
+        return self
+
+    def _check_discovery(self) -> None:
+        """Whether the method named can say where names come from; `auto` takes what the registry has."""
+        if self.discovery is DiscoveryMethod.LIST:
+            raise ValueError("discovery list needs repositories_from")
         if self.discovery is DiscoveryMethod.WALK and not self.target.prefix:
             raise ValueError("discovery walk needs a target with a prefix to walk from: HOST/PROJECT")
-        if self.plain_http and self.ca_file is not None:
-            raise ValueError("plain_http needs no ca_file: choose one")
-        return self
+        if self.discovery is DiscoveryMethod.DOCKER_HUB and not self.target.prefix:
+            raise ValueError("discovery docker-hub needs a target with a namespace: docker.io/NAMESPACE")
+        if self.images_from == "api" and self.discovery is not DiscoveryMethod.ARTIFACT_REGISTRY:
+            raise ValueError("images_from api goes with discovery artifact-registry")
+        if self.discovery is DiscoveryMethod.AUTO and not self.ways.discovery:
+            raise ValueError(f"{self.ways.kind} tells nobody its repositories: name them with repositories_from")
+        if self.discovery is DiscoveryMethod.AUTO and self.ways.needs_prefix and not self.target.prefix:
+            raise ValueError(self.ways.needs_prefix)
+
+    @property
+    def ways(self) -> Ways:
+        """How this registry goes about it."""
+        return ways_of(self.target, self.kind)
+
+    @property
+    def base(self) -> str:
+        """The address of the registry's API, `https://HOST/v2/`."""
+        stands_in = self.ways.endpoint if matches(self.target.host, self.ways.hosts) else ""
+        return f"{self.scheme}://{stands_in or self.target.registry}{self.api_path}"
 
     @property
     def scheme(self) -> str:
-        """`http` where asked for, and by default for this machine itself unless a CA is named for it."""
-        plain = self.target.is_loopback and self.ca_file is None if self.plain_http is None else self.plain_http
+        """`http` where asked for, and by default for this machine itself unless certificates are named for it."""
+        by_itself = self.target.is_loopback and self.ca_file is None and self.client_certificate is None
+        plain = by_itself if self.plain_http is None else self.plain_http
         return "http" if plain else "https"
 
 
@@ -220,5 +289,5 @@ class _Environment(BaseSettings):
 
 
 def _known_keys() -> list[str]:
-    models: tuple[type[BaseModel], ...] = (Config, RegistryConfig, AuthConfig, LimitsConfig, OutputConfig)
+    models: tuple[type[BaseModel], ...] = (Config, RegistryConfig, AuthConfig, ApisConfig, LimitsConfig, OutputConfig)
     return [name for model in models for name in model.model_fields]
