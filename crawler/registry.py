@@ -1,20 +1,17 @@
 """Two questions to one registry: its repositories, page by page, and a repository's listing."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import Final
 
-from crawler.auth.basic import Authorization
-from crawler.errors import Denied, MalformedReply, Missing, RegistryError, UnexpectedStatus, UnusableReply
+from crawler.auth.basic import CATALOG_SCOPE
+from crawler.errors import MalformedReply, UnexpectedStatus
+from crawler.inquiry import Inquiry, read
 from crawler.model import Evidence, Listing, RepositoryName
-from crawler.transport.fetch import Transport
-from crawler.transport.messages import Reply, Request
+from crawler.transport.messages import Reply
 from crawler.wire.catalog import read_catalog
-from crawler.wire.fault import read_fault
-from crawler.wire.link import next_address, next_link
+from crawler.wire.link import next_address, next_link, with_page_size
 from crawler.wire.tags import merge_listings, read_listing
-
-CATALOG_SCOPE: Final = "registry:catalog:*"
 
 MAX_PAGES: Final = 100_000
 """Where a list stops being believed: a hundred million names at a thousand a page."""
@@ -22,11 +19,9 @@ MAX_PAGES: Final = 100_000
 GOOGLE_ENTRIES_LIMIT: Final = 10_000
 """From this many entries on Google's Docker API leaves some out without a word (its quota page says so)."""
 
-_SMALLER_PAGES: Final = (1000, 100, 10)
+_SMALLER_PAGES: Final = (1000, 100, 5)
 _REFUSED_SIZE: Final = frozenset({400, 405, 413})
 _TOO_MUCH_WORK: Final = frozenset({502, 504})
-
-T = TypeVar("T")
 
 
 class Trail:
@@ -82,95 +77,103 @@ class Trail:
         return f", though it told the {entries:,} entries that were asked for and no more" if cut else ""
 
 
-class Registry:
-    """One registry as we may see it. Every question raises RegistryError; CredentialsError where we are nobody."""
+class _PageSize:
+    """How many entries of a list are asked for on a page; what one list teaches holds for all of its kind."""
 
-    def __init__(self, base: str, authorization: Authorization, transport: Transport, *, page_size: int) -> None:
+    def __init__(self, granted: int | None) -> None:
+        self.granted = granted
+
+
+class Registry:
+    """One registry as we may see it. Every question raises RegistryError; CredentialsError where we are nobody.
+
+    `base` is the address of its API. Pages are asked for in sizes of `page_size` names and `tags_page` tags, or in
+    smaller ones where the registry refuses; where `tags_page` is None, all tags come unasked.
+    """
+
+    def __init__(self, base: str, inquiry: Inquiry, *, page_size: int, tags_page: int | None = None) -> None:
         self._base = base
-        self._authorization = authorization
-        self._transport = transport
-        self._page_size = page_size
+        self._inquiry = inquiry
+        self._names = _PageSize(page_size)
+        self._tags = _PageSize(tags_page)
 
     async def catalog(self, trail: Trail) -> AsyncIterator[list[str]]:
         """The names of all repositories (distribution-spec, "Listing Repositories"): unchecked, and each of them once.
 
         Each page is yielded before the next is asked for. `trail` is the caller's, to read its evidence in the end.
         """
-        address, reply = await self._first_catalog_page()
+        address, reply = await self._first(f"{self._base}_catalog", CATALOG_SCOPE, self._names)
         while True:
-            page = _read(read_catalog, address, reply)
+            page = read(read_catalog, address, reply)
             fresh = [name for name in page.names if name not in trail.seen]
             following = trail.follow(address, reply, page.names, skipped=page.skipped)
             yield fresh
             if following is None:
                 return
-            address, reply = following, await self._ask(following, CATALOG_SCOPE)
+            address, reply = await self._next(following, CATALOG_SCOPE, self._names)
 
     async def listing(self, name: RepositoryName) -> Listing:
         """The repository's tags, and what else its registry tells with them (distribution-spec, "Listing Tags")."""
-        address: str | None = f"{self._base}{name}/tags/list"
         scope = f"repository:{name}:pull"
+        address, reply = await self._first(f"{self._base}{name}/tags/list", scope, self._tags)
+        pages = [read(read_listing, address, reply)]
+        if "Link" not in reply.headers:
+            return _in_doubt(pages[0], self._cut(pages[0]))
         trail = Trail()
-        pages = []
-        while address is not None:
-            reply = await self._ask(address, scope)
-            page = _read(read_listing, address, reply)
-            pages.append(page)
-            address = trail.follow(address, reply, page.tags or [image.digest for image in page.images or ()])
+        following = trail.follow(address, reply, _entries(pages[0]))
+        while following is not None:
+            reply = await self._inquiry.ask(following, scope)
+            pages.append(read(read_listing, following, reply))
+            following = trail.follow(following, reply, _entries(pages[-1]))
         listing = merge_listings(pages)
-        doubt = _doubt(listing, trail.evidence)
-        return listing if doubt is None else replace(listing, suspect=doubt)
+        if not trail.evidence.complete:
+            return _in_doubt(listing, trail.evidence.text)
+        return _in_doubt(listing, self._cut(listing) if len(pages) == 1 else None)
 
-    async def _first_catalog_page(self) -> tuple[str, Reply]:
-        """The first page and its address, of the largest size that the registry grants."""
-        size: int | None = self._page_size
+    async def _first(self, address: str, scope: str, size: "_PageSize") -> tuple[str, Reply]:
+        """A list's first page and its address, in the largest size that the registry grants."""
+        tried = size.granted
         while True:
-            address = f"{self._base}_catalog" + ("" if size is None else f"?n={size}")
+            sized = with_page_size(address, tried)
             try:
-                return address, await self._ask(address, CATALOG_SCOPE)
+                reply = await self._inquiry.ask(sized, scope)
             except UnexpectedStatus as refusal:
-                if size is None or refusal.http_status not in _REFUSED_SIZE | _TOO_MUCH_WORK:
+                if tried is None or refusal.http_status not in _REFUSED_SIZE | _TOO_MUCH_WORK:
                     raise
-                size = _smaller(size, refusal)
+                tried = _smaller(tried, refusal)
+            else:
+                size.granted = tried
+                return sized, reply
 
-    async def _ask(self, address: str, scope: str) -> Reply:
-        header = await self._authorization.header(scope)
-        reply = await self._transport.fetch(Request(url=address, authorization=header))
-        if reply.status == 401:
-            renewed = await self._authorization.renewed(scope, header)
-            if renewed is not None:
-                reply = await self._transport.fetch(Request(url=address, authorization=renewed))
-        if reply.status != 200:
-            raise _refusal(address, reply)
-        return reply
+    async def _next(self, address: str, scope: str, size: "_PageSize") -> tuple[str, Reply]:
+        """The page of a next link, whose cursor stays as it is; made smaller only where it is too much work."""
+        try:
+            return address, await self._inquiry.ask(address, scope)
+        except UnexpectedStatus as refusal:
+            if size.granted is None or refusal.http_status not in _TOO_MUCH_WORK:
+                raise
+            size.granted = _smaller(size.granted, refusal)
+            return await self._first(address, scope, size)
+
+    def _cut(self, page: Listing) -> str | None:
+        """Why a listing that names no next page may be one all the same."""
+        tags, images = len(page.tags), len(page.images or ())
+        if page.images is not None and max(tags, images) >= GOOGLE_ENTRIES_LIMIT:
+            return f"{max(tags, images)} entries and no next link"
+        if self._tags.granted is not None and self._tags.granted in {tags, images}:
+            return f"{self._tags.granted} entries, as many as were asked for, and no next link"
+        return None
 
 
 def _smaller(size: int, refusal: UnexpectedStatus) -> int | None:
-    """The next page size to try. One refused as too large goes down to none at all, one too hard to make to ten."""
+    """The next page size to try. One refused as too large goes down to none at all, one too hard to make to five."""
     smaller = next((s for s in _SMALLER_PAGES if s < size), None)
     return None if smaller == _SMALLER_PAGES[-1] and refusal.http_status in _REFUSED_SIZE else smaller
 
 
-def _doubt(listing: Listing, evidence: Evidence) -> str | None:
-    if not evidence.complete:
-        return evidence.text
-    entries = max(len(listing.tags), len(listing.images or ()))
-    if listing.images is not None and entries >= GOOGLE_ENTRIES_LIMIT:
-        return f"{entries} entries and no next link"
-    return listing.suspect
+def _entries(page: Listing) -> Sequence[str]:
+    return page.tags or [image.digest for image in page.images or ()]
 
 
-def _read(reader: Callable[[bytes], T], address: str, reply: Reply) -> T:
-    try:
-        return reader(reply.body)
-    except MalformedReply as fault:
-        raise UnusableReply(
-            Request(url=address).asked, code="MALFORMED", message=str(fault), http_status=reply.status
-        ) from None
-
-
-def _refusal(address: str, reply: Reply) -> RegistryError:
-    kinds: dict[int, type[RegistryError]] = {401: Denied, 403: Denied, 404: Missing}
-    said = read_fault(reply.body, reply.status)
-    kind = kinds.get(reply.status, UnexpectedStatus)
-    return kind(Request(url=address).asked, code=said.code, message=said.message, http_status=reply.status)
+def _in_doubt(listing: Listing, doubt: str | None) -> Listing:
+    return listing if doubt is None else replace(listing, suspect=doubt)

@@ -73,9 +73,9 @@ class Scheduler:
         async with names, records, anyio.create_task_group() as walk:
             walk.start_soon(self._end_when_stopping, walk.cancel_scope)
             async for page in self.discovery.pages():
-                for name in page:
+                for name, listing in page.items():
                     if self.discovery.looks_inside or self.selection.wants(name):
-                        await self._hand_out(name, names, records)
+                        await self._hand_out(name, listing, names, records)
                     else:
                         self.tally.passed_over += 1
             self.tally.gone = len(self.tally.before)
@@ -88,7 +88,11 @@ class Scheduler:
         scope.cancel()
 
     async def _hand_out(
-        self, name: str, names: MemoryObjectSendStream[RepositoryName], records: MemoryObjectSendStream[Record]
+        self,
+        name: str,
+        listing: Listing | None,
+        names: MemoryObjectSendStream[RepositoryName],
+        records: MemoryObjectSendStream[Record],
     ) -> None:
         self.tally.known += 1
         try:
@@ -100,8 +104,12 @@ class Scheduler:
                 self.discovery.heard(name, invalid)
                 await _send(records, self._entry(shown, Outcome.INVALID, _NOTHING, _fault(invalid)))
         else:
-            if not self._has_record(name):
+            if self._has_record(name):
+                return
+            if listing is None:
                 await _send(names, repository)
+            else:
+                await _send(records, self._record(repository, listing))
 
     def _has_record(self, name: str) -> bool:
         """Whether the run was resumed, and had recorded this name before."""

@@ -10,6 +10,7 @@ from crawler.auth import tokens as auth_tokens
 from crawler.auth.flow import NOBODY
 from crawler.auth.tokens import BearerAuthorization, TokenServer
 from crawler.pace import Pace
+from crawler.transport.door import Certificates
 from crawler.transport.fetch import open_transport
 from crawler.transport.patience import Patience
 
@@ -50,11 +51,11 @@ async def tokens() -> AsyncIterator[Tokens]:
             patience=PATIENCE,
             concurrency=8,
             scheme="http",
-            ca_file=None,
+            certificates=Certificates(),
         ) as transport,
     ):
         token_server = TokenServer(f"{server.origin}/token", "ours")
-        yield Tokens(server, BearerAuthorization(token_server, NOBODY, transport, clock), clock)
+        yield Tokens(server, BearerAuthorization(token_server, NOBODY, transport, clock=clock), clock)
 
 
 async def test_a_token_is_kept_until_shortly_before_its_end(tokens):
@@ -88,7 +89,7 @@ async def test_concurrent_needs_of_one_scope_share_one_request(tokens):
 async def test_a_refused_token_is_renewed_once_and_for_all_who_were_refused_with_it(tokens):
     scope = "repository:a:pull"
     refused = await tokens.authorization.header(scope)
-    renewed = [await tokens.authorization.renewed(scope, refused) for _ in range(3)]
+    renewed = [await tokens.authorization.renewed(scope, refused, ()) for _ in range(3)]
     assert renewed == ["Bearer token-2"] * 3
 
 

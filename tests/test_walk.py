@@ -19,7 +19,7 @@ async def test_a_walk_finds_the_whole_inventory_without_the_catalog(google, meth
     assert told(read_snapshot(registry.output).by_name) == expected(registry.emulator.inventory)
     assert (manifest.verdict, manifest.discovery.method) == ("complete", "walk")
     assert registry.emulator.counts["catalog"] == 0
-    assert "every folder below my-project was opened" in manifest.discovery.evidence
+    assert "a walk from my-project down: every folder was opened" in manifest.discovery.evidence
 
 
 async def test_a_walk_takes_as_many_exchanges_as_there_are_nodes(google):
@@ -56,7 +56,7 @@ async def test_nodes_that_nobody_may_open_leave_it_unknown_what_lies_below(googl
     manifest = await crawler.crawl(walking(registry))
     assert manifest.verdict == "partial"
     assert manifest.counts.denied > 0
-    assert "could not be opened: what lies below them is unknown" in manifest.discovery.evidence
+    assert "could not be opened: what lies below is unknown" in manifest.discovery.evidence
 
 
 async def test_a_project_that_is_not_there_is_an_error_and_no_empty_snapshot(google):

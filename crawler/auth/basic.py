@@ -1,8 +1,16 @@
 """Users and passwords, and the registries that take them as they are (RFC 7617)."""
 
 from base64 import b64encode
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
+
+from crawler.wire.challenge import Challenge
+
+ANYWHERE: Final = ""
+"""The scope of a question that needs none: `/v2/` itself."""
+
+CATALOG_SCOPE: Final = "registry:catalog:*"
 
 IDENTITY_TOKEN_USER: Final = "<token>"  # noqa: S105  (docker's name for a kind of password, not a password)
 """The user whose password is an identity token, to be exchanged for access tokens: an OAuth2 refresh token."""
@@ -58,22 +66,33 @@ class Authorization(Protocol):
         Raises CredentialsError, and RegistryError where a token server refuses or fails.
         """
 
-    async def renewed(self, scope: str, refused: str | None) -> str | None:
-        """Another header after a 401 to the `refused` one, or None where there is nothing new to try."""
+    async def renewed(self, scope: str, refused: str | None, challenges: Sequence[Challenge]) -> str | None:
+        """Another header after a refusal of the `refused` one, or None where there is nothing new to try.
+
+        `challenges` are the refusal's.
+        """
 
 
-class BasicAuthorization:
-    """Every request carries the user's name and password; no challenge is waited for."""
+def _as_it_is(user: User) -> str:
+    return user.header
 
-    def __init__(self, credentials: Credentials) -> None:
+
+class StraightAuthorization:
+    """Every request carries the user's password; no challenge is waited for.
+
+    `written` makes the header's value of a user: Basic, unless said otherwise.
+    """
+
+    def __init__(self, credentials: Credentials, written: Callable[[User], str] = _as_it_is) -> None:
         self._credentials = credentials
+        self._written = written
 
     async def header(self, scope: str) -> str | None:  # noqa: ARG002  (a password is good for every scope)
         user = await self._credentials.user()
-        return None if user is None else user.header
+        return None if user is None else self._written(user)
 
-    async def renewed(self, scope: str, refused: str | None) -> str | None:  # noqa: ARG002
+    async def renewed(self, scope: str, refused: str | None, challenges: Sequence[Challenge]) -> str | None:  # noqa: ARG002
         user = await self._credentials.user()
-        if user is not None and user.header == refused:
+        if user is not None and self._written(user) == refused:
             user = await self._credentials.another(user)
-        return None if user is None else user.header
+        return None if user is None else self._written(user)

@@ -3,6 +3,7 @@
 Follows docker's config.json (docker/cli `cli/config`) and containers-auth.json(5).
 """
 
+import os
 import re
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
@@ -44,7 +45,8 @@ class DockerCredentials:
     """Credentials as docker or podman find them, in the first file that has any for the target.
 
     The files, in this order: `file`, REGISTRY_AUTH_FILE, DOCKER_CONFIG, podman's of this session, podman's of this
-    user, docker's of this user. `environ` says where they are, and is the environment and the PATH of the helpers.
+    user, docker's of this user. `environ` says where they are, and is the environment and the PATH of the helpers;
+    where it names no folder for a session, podman's is below `run`.
     A file that is missing is passed over, except `file` itself. In each file a helper is asked first, at most for
     `timeout_s` seconds; where it knows nothing, what is written down counts.
 
@@ -52,12 +54,18 @@ class DockerCredentials:
     """
 
     def __init__(
-        self, target: Target, *, environ: Mapping[str, str], file: Path | None = None, timeout_s: float = 30.0
+        self,
+        target: Target,
+        *,
+        environ: Mapping[str, str],
+        file: Path | None = None,
+        timeout_s: float = 30.0,
+        run: Path = Path("/run"),
     ) -> None:
         self._target = Target(_canonical(target.registry), target.prefix)
         self._environ = environ
         self._file = file
-        self._paths = _paths(environ, file)
+        self._paths = _paths(environ, file, run)
         self._timeout_s = timeout_s
         self._found: Fixed | None = None
         self._flights: Flights[Target, User | None] = Flights()
@@ -109,13 +117,13 @@ class DockerCredentials:
             return _Entries()
 
 
-def _paths(environ: Mapping[str, str], file: Path | None) -> tuple[Path, ...]:
+def _paths(environ: Mapping[str, str], file: Path | None, run: Path) -> tuple[Path, ...]:
     docker = _under(environ, "DOCKER_CONFIG", "config.json")
     paths = (
         file,
         _under(environ, "REGISTRY_AUTH_FILE"),
         docker,
-        _under(environ, "XDG_RUNTIME_DIR", "containers/auth.json"),
+        _under(environ, "XDG_RUNTIME_DIR", "containers/auth.json") or Path(run, f"containers/{os.getuid()}/auth.json"),
         _under(environ, "XDG_CONFIG_HOME", "containers/auth.json")
         or _under(environ, "HOME", ".config/containers/auth.json"),
         docker or _under(environ, "HOME", ".docker/config.json"),

@@ -5,21 +5,19 @@ from enum import Enum, auto
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
-from crawler.auth.basic import BEARER_TOKEN_USER, Authorization, BasicAuthorization, Credentials, Fixed
+from crawler.auth.basic import ANYWHERE, BEARER_TOKEN_USER, Authorization, Credentials, Fixed, StraightAuthorization
 from crawler.auth.tokens import BearerAuthorization, TokenServer
 from crawler.errors import CredentialsError, MalformedReply, UnexpectedStatus, printable
 from crawler.model import Target, is_loopback
 from crawler.transport.fetch import Transport
 from crawler.transport.messages import ERROR_CAP, Reply, Request
+from crawler.ways import CatalogAccess, matches
 from crawler.wire.challenge import Challenge, read_challenges, usable_challenge
 from crawler.wire.fault import read_fault
 from crawler.wire.link import encoded
 
 NOBODY: Final = Fixed(None)
 """Credentials for an anonymous crawl: challenges are answered without a user."""
-
-ANYWHERE: Final = ""
-"""The scope of a question that needs none: `/v2/` itself."""
 
 
 class Flow(Enum):
@@ -39,13 +37,15 @@ async def authorize(
     credentials: Credentials,
     realms: Collection[str],
     transport: Transport,
+    catalog: CatalogAccess = CatalogAccess.TOKEN,
 ) -> Authorization:
     """Ask `base` (the registry's `/v2/`) what it wants to see, and be ready to show it.
 
-    `realms` names hosts besides the registry's own that may see the credentials. Raises CredentialsError where they
-    are refused, cannot be had, or may not go where the challenge sends them; RegistryError where no registry answers.
+    `realms` has globs of the hosts besides the registry's own that may see the credentials. Raises CredentialsError
+    where they are refused, cannot be had, or may not go where the challenge sends them; RegistryError where no registry
+    answers.
     """
-    straight = BasicAuthorization(credentials)
+    straight = StraightAuthorization(credentials)
     if flow is Flow.STRAIGHT:
         await _knock(base, straight, transport)
         return straight
@@ -65,19 +65,19 @@ async def authorize(
             await _knock(base, straight, transport)
         return straight
     server = TokenServer(_realm(challenge, base, target), challenge.service)
-    if user is not None and not _may_see_credentials(server.realm, target, realms):
+    if user is not None and not _may_see_credentials(server.realm, base, target, realms):
         host = printable(urlsplit(server.realm).netloc)
         raise CredentialsError(
             f"{target.registry} sends for tokens to {host}, which is not its own host: "
             f"credentials go there only where registry.realms names it"
         )
-    return BearerAuthorization(server, credentials, transport)
+    return BearerAuthorization(server, credentials, transport, catalog=catalog)
 
 
 async def _knock(base: str, authorization: Authorization, transport: Transport) -> None:
     header = await authorization.header(ANYWHERE)
     reply = await transport.fetch(Request(url=base, authorization=header, cap=ERROR_CAP))
-    if reply.status == 401 and (header := await authorization.renewed(ANYWHERE, header)) is not None:
+    if reply.status == 401 and (header := await authorization.renewed(ANYWHERE, header, ())) is not None:
         reply = await transport.fetch(Request(url=base, authorization=header, cap=ERROR_CAP))
     if reply.status in {401, 403}:
         said = read_fault(reply.body, reply.status)
@@ -114,10 +114,10 @@ def _bad_realm(challenge: Challenge, target: Target) -> CredentialsError:
     )
 
 
-def _may_see_credentials(realm: str, target: Target, realms: Collection[str]) -> bool:
+def _may_see_credentials(realm: str, base: str, target: Target, realms: Collection[str]) -> bool:
     address = urlsplit(realm)
     host = address.hostname or ""
-    if host == target.host or {host, address.netloc} & set(realms):
+    own = {target.host, urlsplit(base).hostname}
+    if host in own or address.netloc in realms or matches(host, tuple(realms)):
         return True
-    google = target.is_google and Target(host).is_google
-    return google or (target.is_loopback and is_loopback(host))
+    return target.is_loopback and is_loopback(host)

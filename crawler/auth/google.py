@@ -7,10 +7,12 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
+from urllib.parse import quote
 
 import anyio.to_thread
 
@@ -19,6 +21,7 @@ from crawler.auth.flight import Flights
 from crawler.auth.strikes import Strikes
 from crawler.auth.tokens import renewal_margin
 from crawler.errors import CredentialsError, printable
+from crawler.wire.fault import read_fault
 
 REGISTRY_TOKEN_USER: Final = "_token"  # noqa: S105  (Google's names for kinds of password, not passwords)
 ACCESS_TOKEN_USER: Final = "oauth2accesstoken"  # noqa: S105
@@ -27,6 +30,26 @@ JSON_KEY_USER: Final = "_json_key"
 _SCOPES: Final = "https://www.googleapis.com/auth/"
 _EXCHANGE_TIMEOUT_S: Final = 20
 _USUAL_LIFETIME_S: Final = 3600.0
+
+_NO_DEFAULT: Final = "default credentials were not found"
+"""google-auth's words where nothing is set up, as against something that cannot be used."""
+_NOT_IMPERSONATED: Final = "Unable to acquire impersonated credentials"
+_WITHOUT_ROLE: Final = frozenset({"PERMISSION_DENIED", "IAM_PERMISSION_DENIED"})
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Impersonation:
+    """The service account to be in place of whoever the credentials are of, and the origin of IAM's API."""
+
+    account: str
+    iam_credentials: str
+
+    @property
+    def endpoint(self) -> str:
+        account = quote(self.account, safe="@")
+        return f"{self.iam_credentials}/v1/projects/-/serviceAccounts/{account}:generateAccessToken"
 
 
 def oauth_scope(name: str) -> str:
@@ -58,8 +81,8 @@ class AccessTokens:
         self._strikes = Strikes()
 
     @classmethod
-    def of_key(cls, user_name: str, key_file: Path, scope: str) -> Self:
-        """Read the key; blocks on the disk."""
+    def of_key(cls, user_name: str, key_file: Path, scope: str, impersonation: Impersonation | None = None) -> Self:
+        """Read the key, whose account may stand in for another; blocks on the disk."""
         from google.oauth2 import service_account
 
         key = _read_key(key_file)
@@ -69,16 +92,35 @@ class AccessTokens:
             # google-auth's own words name the missing fields; those of the cryptography are kept out, near a secret
             words = printable(str(fault)) if "missing fields" in str(fault) else "its private_key cannot be read"
             raise CredentialsError(f"{key_file}: not a whole service account key: {words}") from None
-        return cls(user_name, scope=oauth_scope(scope), source=source)
+        return cls._of(user_name, source, oauth_scope(scope), impersonation)
 
     @classmethod
-    def of_environment(cls, user_name: str, scope: str) -> Self:
+    def of_environment(cls, user_name: str, scope: str, impersonation: Impersonation | None = None) -> Self:
         """Find Application Default Credentials; blocks on the disk, and maybe on the metadata server."""
         import google.auth
+        from google.auth.credentials import with_scopes_if_required
 
         with _in_one_line(oauth_scope(scope)):
-            source, _ = google.auth.default(scopes=[oauth_scope(scope)])
-        return cls(user_name, scope=oauth_scope(scope), source=source)
+            # with scopes default() would ask Google for a token, and then for the name of the project, which we have
+            # no use for: at addresses of its own, without a word on failure, and for as long as it takes
+            source, _ = _whole(google.auth.default)
+            scoped = with_scopes_if_required(source, [oauth_scope(scope)])  # type: ignore[no-untyped-call]
+        return cls._of(user_name, scoped, oauth_scope(scope), impersonation)
+
+    @classmethod
+    def _of(cls, user_name: str, source: Any, scope: str, impersonation: Impersonation | None) -> Self:
+        if impersonation is None:
+            return cls(user_name, scope=scope, source=source)
+        from google.auth import impersonated_credentials
+
+        with _in_one_line(scope):
+            stand_in = impersonated_credentials.Credentials(  # type: ignore[no-untyped-call]
+                source_credentials=source,
+                target_principal=impersonation.account,
+                target_scopes=[scope],
+                iam_endpoint_override=impersonation.endpoint,
+            )
+        return cls(user_name, scope=scope, source=stand_in)
 
     async def user(self) -> User | None:
         if self._current is not None and self._clock() < self._good_until:
@@ -108,10 +150,38 @@ class AccessTokens:
         import requests
         from google.auth.transport.requests import Request
 
-        with requests.Session() as session, _in_one_line(self._scope):
+        with requests.Session() as session, _in_one_line(self._scope, _account(self._source)):
+            session.auth = _as_it_is
             request = partial(Request(session), timeout=_EXCHANGE_TIMEOUT_S)
             self._source.refresh(request)
+        if not self._source.token:
+            raise CredentialsError(f"no access token for scope {self._scope}: the answer holds none")
         return self._source.token, _lifetime_s(self._source.expiry)
+
+
+def _as_it_is(request: T) -> T:
+    """Authentication that adds nothing, and so keeps requests from sending what ~/.netrc has for a host."""
+    return request
+
+
+def _account(source: Any) -> str:
+    """The service account that a source speaks for, as far as it knows."""
+    return printable(getattr(source, "service_account_email", None) or "the service account")
+
+
+def _whole(find: Callable[[], T]) -> T:
+    """What google-auth finds, which stumbles over files that lack a field."""
+    from google.auth.exceptions import GoogleAuthError
+
+    try:
+        return find()
+    except GoogleAuthError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as fault:
+        raise CredentialsError(
+            "the file of the Application Default Credentials is not whole "
+            f"({type(fault).__name__} in google-auth): make it anew, as Google's tools do"
+        ) from None
 
 
 def _lifetime_s(expiry: datetime | None) -> float:
@@ -137,23 +207,54 @@ def _read_key(key_file: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _in_one_line(scope: str) -> Iterator[None]:
-    """google-auth's failures in our words: what was asked of whom, what came back, what to do."""
+def _in_one_line(scope: str, account: str = "") -> Iterator[None]:
+    """google-auth's failures in our words: what was asked of whom, what came back, what to do.
+
+    `account` is who is impersonated, where that is what fails.
+    """
     from google.auth import exceptions
 
     try:
         yield
-    except exceptions.DefaultCredentialsError:
-        raise CredentialsError(
+    except exceptions.DefaultCredentialsError as fault:
+        raise _no_default(_words(fault)) from None
+    except exceptions.TransportError as fault:
+        raise CredentialsError(f"Google's token endpoint cannot be reached: {_words(fault)}") from None
+    except exceptions.RefreshError as fault:
+        raise _refusal(fault, scope, account) from None
+    except exceptions.GoogleAuthError as fault:
+        raise CredentialsError(f"no access token for scope {scope}: {_words(fault)}") from None
+    except OSError as fault:
+        words = f"{printable(str(fault.filename))}: {fault.strerror}"
+        raise CredentialsError(f"the credentials want a file that cannot be read: {words}") from None
+
+
+def _words(fault: Exception) -> str:
+    """The first of what an exception of google-auth says: the others are whole answers, or other libraries' words."""
+    return printable(str(fault.args[0])) if fault.args else "no reason given"
+
+
+def _no_default(said: str) -> CredentialsError:
+    if _NO_DEFAULT in said:
+        return CredentialsError(
             "no key file is named, and there are no Application Default Credentials: give --key-file, "
             "or run `gcloud auth application-default login`"
-        ) from None
-    except exceptions.TransportError as fault:
-        raise CredentialsError(f"Google's token endpoint cannot be reached: {printable(str(fault))}") from None
-    except exceptions.RefreshError as fault:
-        said = printable(str(fault.args[0]) if fault.args else "no reason given")
-        if "invalid_scope" in said:
-            raise CredentialsError(f"the OAuth scope {scope} is not one that Google knows: {said}") from None
-        raise CredentialsError(f"Google refuses the credentials for scope {scope}: {said}") from None
-    except exceptions.GoogleAuthError as fault:
-        raise CredentialsError(f"no access token for scope {scope}: {printable(str(fault))}") from None
+        )
+    return CredentialsError(f"the Application Default Credentials cannot be used: {said}")
+
+
+def _refusal(fault: Exception, scope: str, account: str) -> CredentialsError:
+    said = _words(fault)
+    if said == _NOT_IMPERSONATED:
+        return _not_impersonated(account, str(fault.args[-1]))
+    if "invalid_scope" in said:
+        return CredentialsError(f"the OAuth scope {scope} is not one that Google knows: {said}")
+    return CredentialsError(f"Google refuses the credentials for scope {scope}: {said}")
+
+
+def _not_impersonated(account: str, answer: str) -> CredentialsError:
+    """Why IAM made no token, by its own answer, whose status google-auth keeps to itself."""
+    said = read_fault(answer.encode(), 0)
+    words = said.message if said.code == "HTTP_0" else f"{said.code}: {said.message}"
+    hint = ": grant whoever asks roles/iam.serviceAccountTokenCreator on that account"
+    return CredentialsError(f"IAM does not let us be {account}: {words}{hint if said.code in _WITHOUT_ROLE else ''}")

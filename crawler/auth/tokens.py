@@ -5,17 +5,19 @@ Follows the distribution-spec's token protocol (docs/content/spec/auth/token.md 
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
-from crawler.auth.basic import IDENTITY_TOKEN_USER, Credentials, User
+from crawler.auth.basic import ANYWHERE, CATALOG_SCOPE, IDENTITY_TOKEN_USER, Credentials, User
 from crawler.auth.flight import Flights
 from crawler.auth.strikes import Strikes
 from crawler.errors import Denied, MalformedReply, UnexpectedStatus, UnusableReply
 from crawler.transport.fetch import Transport
 from crawler.transport.messages import TOKEN_CAP, Purpose, Reply, Request
+from crawler.ways import CatalogAccess
+from crawler.wire.challenge import Challenge, usable_challenge
 from crawler.wire.fault import read_fault
 from crawler.wire.token import Grant, read_grant
 
@@ -48,34 +50,55 @@ class _Token:
 
 
 class BearerAuthorization:
-    """Every request carries a token of its own scope, got from the token server with the user's credentials."""
+    """Every request carries a token of its own scope, got from the token server with the user's credentials.
+
+    `catalog` says what opens the catalog; where it refuses a token and asks for a password it gets that.
+    """
 
     def __init__(
         self,
         server: TokenServer,
         credentials: Credentials,
         transport: Transport,
+        *,
+        catalog: CatalogAccess = CatalogAccess.TOKEN,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._server = server
         self._credentials = credentials
         self._transport = transport
+        self._catalog = catalog
         self._clock = clock
         self._tokens: OrderedDict[str, _Token] = OrderedDict()
         self._flights: Flights[str, str] = Flights()
         self._strikes = Strikes()
 
     async def header(self, scope: str) -> str | None:
+        if scope == CATALOG_SCOPE and self._catalog is not CatalogAccess.TOKEN:
+            return await self._catalog_header()
+        return await self._token_header(scope)
+
+    async def renewed(self, scope: str, refused: str | None, challenges: Sequence[Challenge]) -> str | None:
+        wanted = usable_challenge(challenges)
+        if scope == CATALOG_SCOPE and wanted is not None and wanted.scheme == "basic":
+            self._catalog = CatalogAccess.PASSWORD  # Harbor's way
+        for known in (scope, ANYWHERE):
+            if (token := self._tokens.get(known)) is not None and token.header == refused:
+                del self._tokens[known]
+        header = await self.header(scope)
+        return None if header == refused else header
+
+    async def _catalog_header(self) -> str | None:
+        user = await self._credentials.user()
+        if user is None:
+            return None
+        return user.header if self._catalog is CatalogAccess.PASSWORD else await self._token_header(ANYWHERE)
+
+    async def _token_header(self, scope: str) -> str:
         token = self._tokens.get(scope)
         if token is not None and self._clock() < token.good_until:
             return token.header
         return await self._flights.join(scope, lambda: self._fetch(scope))
-
-    async def renewed(self, scope: str, refused: str | None) -> str | None:
-        token = self._tokens.get(scope)
-        if token is not None and token.header == refused:
-            del self._tokens[scope]
-        return await self.header(scope)
 
     async def _fetch(self, scope: str) -> str:
         asked = self._clock()
@@ -123,7 +146,8 @@ class BearerAuthorization:
             "client_id": CLIENT_ID,
             "scope": scope,
         }
-        return Request(url=self._server.realm, form=tuple(form.items()), cap=TOKEN_CAP, purpose=Purpose.TOKEN)
+        said = tuple((key, value) for key, value in form.items() if value)  # an empty scope is refused by some
+        return Request(url=self._server.realm, form=said, cap=TOKEN_CAP, purpose=Purpose.TOKEN)
 
 
 def _read(realm: str, reply: Reply) -> Grant:

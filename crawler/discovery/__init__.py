@@ -1,6 +1,6 @@
 """Where repository names come from, each source with its evidence of completeness."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
 from crawler.errors import CrawlerError
@@ -10,18 +10,28 @@ Answer = Listing | CrawlerError
 """What came of asking for a repository's listing."""
 
 
+Page = Mapping[str, Listing | None]
+"""Names, unchecked, each with its listing where the source tells that too; None leaves it to be asked for."""
+
+
 class Discovery(Protocol):
-    """A source of names: pages of them, each name once and unchecked; then the evidence that these were all."""
+    """A source of names: pages of them, each name once; then the evidence that these were all."""
 
-    method: str
-    looks_inside: bool
-    """Whether a name is asked about even if its record is not wanted, for what lies below it."""
+    @property
+    def method(self) -> str: ...
 
-    def pages(self) -> AsyncIterator[Sequence[str]]:
+    @property
+    def looks_inside(self) -> bool:
+        """Whether a name is asked about even if its record is not wanted, for what lies below it."""
+
+    def pages(self) -> AsyncIterator[Page]:
         """The names, in the order of their source. Raises CrawlerError where not even a first page can be had."""
 
     def heard(self, name: str, answer: Answer) -> bool:
-        """Hear what the registry answered about a name. Returns whether it is a repository, and gets a record."""
+        """Hear what the registry answered about a name that was told without its listing.
+
+        Returns whether it is a repository, and gets a record.
+        """
 
     @property
     def pages_read(self) -> int: ...

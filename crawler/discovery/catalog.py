@@ -1,8 +1,8 @@
 """Names from the registry's own catalog."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
-from crawler.discovery import Answer
+from crawler.discovery import Answer, Page
 from crawler.errors import RegistryError
 from crawler.model import Evidence
 from crawler.registry import Registry, Trail
@@ -14,19 +14,19 @@ class CatalogDiscovery:
     method = "catalog"
     looks_inside = False
 
-    def __init__(self, registry: Registry, *, empty_is_unknown: bool) -> None:
-        """`empty_is_unknown`: an empty catalog tells nothing; so Google's hosts answer, to valid credentials."""
+    def __init__(self, registry: Registry, *, empty_means: str = "") -> None:
+        """`empty_means` says what an empty catalog tells, where it does not tell that there is nothing."""
         self._registry = registry
-        self._empty_is_unknown = empty_is_unknown
+        self._empty_means = empty_means
         self._trail = Trail()
         self._names = 0
         self._broken: RegistryError | None = None
 
-    async def pages(self) -> AsyncIterator[Sequence[str]]:
+    async def pages(self) -> AsyncIterator[Page]:
         try:
             async for names in self._registry.catalog(self._trail):
                 self._names += len(names)
-                yield names
+                yield dict.fromkeys(names)
         except RegistryError as fault:
             if self.pages_read == 0:
                 raise
@@ -47,6 +47,6 @@ class CatalogDiscovery:
             told += f" and held {self._trail.skipped:,} entries that are no names"
         if self._broken is not None:
             return Evidence(complete=False, text=f"{told}, then failed: {self._broken}")
-        if self._names == 0 and self._empty_is_unknown:
-            return Evidence(complete=False, text="an empty catalog from a Google host means unknown, not none")
+        if self._names == 0 and self._empty_means:
+            return Evidence(complete=False, text=self._empty_means)
         return Evidence(complete=self._trail.evidence.complete, text=f"{told}: {self._trail.evidence.text}")

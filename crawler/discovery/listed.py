@@ -1,11 +1,11 @@
 """Names from a list that a person or a program wrote: one a line, where `#` begins a comment."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import anyio.to_thread
 
-from crawler.discovery import Answer
+from crawler.discovery import Answer, Page
 from crawler.errors import ConfigError
 from crawler.model import Evidence
 
@@ -25,7 +25,7 @@ class ListDiscovery:
         self._names: tuple[str, ...] = ()
         self.pages_read = 0
 
-    async def pages(self) -> AsyncIterator[Sequence[str]]:
+    async def pages(self) -> AsyncIterator[Page]:
         try:
             text = (await anyio.to_thread.run_sync(self._read)).decode("utf-8-sig", "surrogateescape")
         except OSError as fault:
@@ -34,7 +34,7 @@ class ListDiscovery:
         self._names = tuple(dict.fromkeys(line for line in lines if line))
         for start in range(0, len(self._names), PAGE):
             self.pages_read += 1
-            yield self._names[start : start + PAGE]
+            yield dict.fromkeys(self._names[start : start + PAGE])
 
     def heard(self, name: str, answer: Answer) -> bool:  # noqa: ARG002  (its source said what is a repository)
         return True

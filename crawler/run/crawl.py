@@ -15,9 +15,11 @@ from anyio.streams.memory import MemoryObjectSendStream
 
 from crawler.config import STANDARD_STREAM, Config, RegistryConfig
 from crawler.discovery import Discovery
+from crawler.discovery.artifact_registry import AT_ONCE
 from crawler.discovery.selection import Selection
 from crawler.errors import ConfigError, CrawlerError, Interrupted, OutputClosed
 from crawler.model import (
+    Quota,
     Record,
     Requests,
     RunManifest,
@@ -25,17 +27,20 @@ from crawler.model import (
     Target,
     timestamp,
 )
-from crawler.pace import Pace, Quota, Starts, Window, published_quota
+from crawler.pace import Pace, Starts
 from crawler.run.account import TOOL, account
-from crawler.run.build import discovery_of, open_registry
+from crawler.run.identity import identify, open_registry
+from crawler.run.names import discovery_of
 from crawler.scheduler import Scheduler
 from crawler.sinks import Sink
 from crawler.sinks.jsonl import JsonLinesFile, JsonLinesPipe
 from crawler.snapshot.journal import Journal, Terms, abandoned_runs, begin, resume
 from crawler.snapshot.publish import Draft
 from crawler.tally import Tally
+from crawler.transport.door import Certificates
 from crawler.transport.fetch import Transport, open_transport
 from crawler.transport.patience import Patience
+from crawler.ways import API_QUOTA
 
 GRACE_S: Final = 5.0
 """How long exchanges under way may go on when a run is asked to stop."""
@@ -133,10 +138,10 @@ class Crawl:
         """The quota that this run keeps: the configured rate, or its host's published one; None where there is none."""
         rate = self._config.limits.rate
         if rate == "auto":
-            return published_quota(self.target.host, self.target.prefix.partition("/")[0])
+            return self._of.ways.quota(self.target)
         if rate is None:
             return None
-        return Quota(f"the configured rate for {self.target.registry}", (Window(rate.count, rate.seconds),))
+        return Quota(f"the configured rate for {self.target.registry}", (rate,))
 
     @property
     def troubles(self) -> tuple[Record, ...]:
@@ -239,10 +244,16 @@ class Crawl:
             ),
             concurrency=limits.concurrency,
             scheme=self._of.scheme,
-            ca_file=self._of.ca_file,
+            certificates=Certificates(
+                ca_file=self._of.ca_file,
+                client_certificate=self._of.client_certificate,
+                client_key=self._of.client_key,
+            ),
         ) as self._transport:
-            registry = await open_registry(self._of, self._transport)
-            discovery = discovery_of(self._of, registry)
+            identity = await identify(self._of)
+            registry = await open_registry(self._of, identity, self._transport)
+            apis = self._transport.paced(Pace(concurrency=AT_ONCE, starts=self._starts.under(API_QUOTA)))
+            discovery = await discovery_of(self._of, registry, identity, apis)
             await Scheduler(
                 run_id=self.terms.run_id,
                 registry_name=self.target.registry,

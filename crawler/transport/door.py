@@ -7,8 +7,9 @@ import os
 import socket
 import ssl
 from base64 import b64decode
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -18,50 +19,91 @@ from yarl import URL
 
 from crawler.errors import CredentialsError, RegistryError, Unreachable, UnsafeAddress, UnusableReply, printable
 from crawler.transport.messages import ERROR_CAP, Reply, Request
-from crawler.transport.patience import Patience
+from crawler.transport.patience import PASSING, Patience
+from crawler.transport.proxies import Proxies, Proxy
 
 log = logging.getLogger(__name__)
 
 _METADATA: Final = frozenset(map(ipaddress.ip_address, ("100.100.100.200", "fd00:ec2::254", "fd20:ce::254")))
 """Where clouds keep their machines' secrets beside the link-local 169.254.169.254."""
+_METADATA_NAMES: Final = frozenset({"metadata", "metadata.google.internal"})
+"""Its names, for when it is not we who resolve them."""
 
 _WITHHELD: Final = b"[withheld]"
 _SECRET_FIELDS: Final = frozenset({"refresh_token"})
 _SHORTEST_SECRET: Final = 4
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificates:
+    """PEM files: whom we trust instead of the system's authorities, and what we show of ourselves.
+
+    `client_key` is None where `client_certificate` holds the key as well.
+    """
+
+    ca_file: Path | None = None
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+
+
 class Door:
     """The connections of one run. Made by `open_door`."""
 
-    def __init__(self, session: aiohttp.ClientSession, patience: Patience) -> None:
+    def __init__(self, session: aiohttp.ClientSession, patience: Patience, proxies: Proxies | None) -> None:
         self._session = session
         self._total_s = patience.total_s
+        self._proxies = proxies
+        self._proxy_of_origin: dict[tuple[str, str | None, int | None], Proxy | None] = {}
 
     async def send(self, request: Request) -> Reply:
-        """One exchange, without redirects or retries. Raises RegistryError where no usable answer came."""
+        """One exchange, without redirects or retries.
+
+        Raises RegistryError where no usable answer came, CredentialsError for a proxy that we cannot speak to.
+        """
+        proxy = None
         try:
-            reply = await self._send(request)
+            url = URL(request.url, encoded=True)
+            if self._proxies is not None:
+                proxy = self._proxy(url, self._proxies)
+            reply = await self._send(request, url, proxy)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
-            raise _explained(request, fault) from fault
+            raise _explained(request, fault, proxy) from fault
+        if proxy is not None and reply.status == 407:
+            raise _refused_by_proxy(request, proxy, 407)
         if log.isEnabledFor(logging.DEBUG):
             log.debug("%s: %d, %d bytes", request.asked, reply.status, len(reply.body))
         return reply
 
-    async def _send(self, request: Request) -> Reply:
+    def _proxy(self, url: URL, proxies: Proxies) -> Proxy | None:
+        origin = (url.scheme, url.raw_host, url.port)
+        try:
+            return self._proxy_of_origin[origin]
+        except KeyError:
+            proxy = proxies.proxy(url.scheme, url.raw_host or "", url.port)
+        if proxy is not None:
+            _check_host(url.raw_host or "")
+        self._proxy_of_origin[origin] = proxy
+        return proxy
+
+    async def _send(self, request: Request, url: URL, proxy: Proxy | None) -> Reply:
         headers = {} if request.authorization is None else {"Authorization": request.authorization}
+        if proxy is not None and url.scheme == "http":
+            headers |= proxy.headers  # without a tunnel the proxy reads the request itself
         async with asyncio.timeout(self._total_s):
             response = await self._session.request(
                 request.method,
-                URL(request.url, encoded=True),
+                url,
                 headers=headers,
                 data=dict(request.form) or None,
                 allow_redirects=False,
+                proxy=None if proxy is None else proxy.url,
+                proxy_headers=None if proxy is None else proxy.headers,
             )
             try:
                 if response.status < 400:
                     body = await _read(request, response)
                 else:
-                    body = _without_secrets(await _read_beginning(response), request)
+                    body = _without_secrets(await _read_beginning(response), headers, request)
             except BaseException:
                 response.close()
                 raise
@@ -72,25 +114,39 @@ class Door:
 
 @asynccontextmanager
 async def open_door(
-    *, user_agent: str, patience: Patience, concurrency: int, ca_file: Path | None
+    *, user_agent: str, patience: Patience, concurrency: int, certificates: Certificates
 ) -> AsyncIterator[Door]:
-    """A door whose connections close when the block ends. Raises CredentialsError for a bad `ca_file`."""
+    """A door whose connections close when the block ends, through the proxies that the environment names.
+
+    Raises CredentialsError for certificates that cannot be used.
+    """
+    proxies = Proxies.of_environment()
     connector = aiohttp.TCPConnector(
         limit=concurrency,  # aiohttp's default of 100 would cap it silently
-        ssl=_trust(ca_file),
+        ssl=_trust(certificates),
         socket_factory=_guarded_socket,
     )
     session = aiohttp.ClientSession(
         connector=connector,
         headers={"User-Agent": user_agent, "Accept": "application/json"},
         cookie_jar=aiohttp.DummyCookieJar(),
-        # aiohttp's own total costs a tenth of the speed; asyncio's, around each exchange, next to nothing
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=patience.connect_s, sock_read=patience.read_s),
+        timeout=_timeouts(patience, proxies),
     )
     # aiohttp would repeat a GET by itself where a kept connection breaks: neither paced nor counted, so not wanted
     session._retry_connection = False  # noqa: SLF001
     async with session:
-        yield Door(session, patience)
+        yield Door(session, patience, proxies)
+
+
+def _timeouts(patience: Patience, proxies: Proxies | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(
+        # aiohttp's own total costs a tenth of the speed; asyncio's, around each exchange, next to nothing
+        total=None,
+        # of a proxy's answer to CONNECT only the whole way to a connection can be timed
+        connect=None if proxies is None else patience.connect_s + patience.read_s,
+        sock_connect=patience.connect_s,
+        sock_read=patience.read_s,
+    )
 
 
 async def _read(request: Request, response: aiohttp.ClientResponse) -> bytes:
@@ -115,56 +171,136 @@ async def _read_beginning(response: aiohttp.ClientResponse) -> bytes:
     return body[:ERROR_CAP]
 
 
-def _without_secrets(body: bytes, request: Request) -> bytes:
+def _without_secrets(body: bytes, headers: Mapping[str, str], request: Request) -> bytes:
     """Some servers quote in a refusal what they refuse: our credentials, which errors and records must not."""
-    scheme, _, credentials = (request.authorization or "").partition(" ")
-    secrets = [credentials.encode(), *(value.encode() for key, value in request.form if key in _SECRET_FIELDS)]
-    if scheme == "Basic":
-        secrets.append(b64decode(credentials).partition(b":")[2])
+    secrets = [value.encode() for key, value in request.form if key in _SECRET_FIELDS]
+    for header in headers.values():
+        scheme, _, credentials = header.partition(" ")
+        secrets.append(credentials.encode())
+        if scheme == "Basic":
+            secrets.append(b64decode(credentials).partition(b":")[2])
     for secret in secrets:
         if len(secret) >= _SHORTEST_SECRET:
             body = body.replace(secret, _WITHHELD)
     return body
 
 
-def _trust(ca_file: Path | None) -> ssl.SSLContext:
+def _trust(certificates: Certificates) -> ssl.SSLContext:
+    """The one context of a run: building one takes as long as a hundred exchanges."""
+    ca_file = certificates.ca_file
     try:
-        return ssl.create_default_context(cafile=ca_file)
+        context = ssl.create_default_context(cafile=ca_file)
     except ssl.SSLError:
         raise CredentialsError(f"{ca_file}: holds no certificates in PEM form") from None
     except OSError as fault:
         raise CredentialsError(f"{ca_file}: cannot be read: {fault.strerror}") from None
+    if certificates.client_certificate is not None:
+        _show(certificates.client_certificate, certificates.client_key or certificates.client_certificate, context)
+    return context
+
+
+def _show(certificate: Path, key: Path, context: ssl.SSLContext) -> None:
+    """Show the certificate to whoever wants to see one. Raises CredentialsError, which names the file at fault."""
+    for file in (certificate, key):
+        try:
+            file.open("rb").close()  # because load_cert_chain does not tell which of them cannot be read
+        except OSError as fault:
+            raise CredentialsError(f"{file}: cannot be read: {fault.strerror}") from None
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(certificate)
+    except ssl.SSLError:
+        raise CredentialsError(f"{certificate}: holds no certificate in PEM form") from None
+    try:
+        context.load_cert_chain(certificate, key, password=_no_passphrase)
+    except _EncryptedKeyError:
+        raise CredentialsError(
+            f"{key}: the key is encrypted, and nobody is asked for a passphrase: decrypt it (openssl pkey -in … -out …)"
+        ) from None
+    except ssl.SSLError as fault:
+        if "MISMATCH" in (fault.reason or ""):
+            raise CredentialsError(f"{key}: not the key of the certificate in {certificate}") from None
+        raise CredentialsError(f"{key}: holds no private key in PEM form") from None
+
+
+def _no_passphrase() -> str:
+    """OpenSSL would ask for it on the terminal, where at night nobody sits."""
+    raise _EncryptedKeyError
+
+
+class _EncryptedKeyError(Exception):
+    """A private key that wants a passphrase."""
 
 
 def _guarded_socket(address: tuple[Any, ...]) -> socket.socket:
     """A socket to a resolved address, unless it is one where clouds keep their machines' secrets."""
     family, kind, protocol, _, peer = address
-    host = ipaddress.ip_address(str(peer[0]).partition("%")[0])
-    host = getattr(host, "ipv4_mapped", None) or host  # an IPv4 address in IPv6's clothes
-    if host in _METADATA or host.is_link_local:
-        raise _ForbiddenAddressError(f"{host} is a link-local or metadata address")
+    _check_address(ipaddress.ip_address(str(peer[0]).partition("%")[0]))
     sock = socket.socket(family, kind, protocol)
     sock.setblocking(False)
     return sock
+
+
+def _check_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
+    address = getattr(address, "ipv4_mapped", None) or address  # an IPv4 address in IPv6's clothes
+    if address in _METADATA or address.is_link_local:
+        raise _ForbiddenAddressError(f"{address} is a link-local or metadata address")
+
+
+def _check_host(host: str) -> None:
+    """What can be told of a host that a proxy resolves: addresses as they stand, and the metadata server's names."""
+    if host.rstrip(".").lower() in _METADATA_NAMES:
+        raise _ForbiddenAddressError(f"{host} is a metadata server")
+    address = _as_address(host)
+    if address is not None:
+        _check_address(address)
+
+
+def _as_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that a host is, if any; 2852039166 and 0xa9fea9fe are 169.254.169.254 to whoever resolves them."""
+    with suppress(ValueError):
+        return ipaddress.ip_address(host.partition("%")[0])
+    with suppress(OSError, UnicodeEncodeError):
+        return ipaddress.ip_address(socket.inet_aton(host))
+    return None
 
 
 class _ForbiddenAddressError(OSError):
     """An address that no registry, realm or redirect may lead to."""
 
 
-def _explained(request: Request, fault: Exception) -> RegistryError:
+def _explained(request: Request, fault: Exception, proxy: Proxy | None) -> RegistryError:
     """A library's exception as one of ours, in words for the person who reads it at night."""
     if any(isinstance(cause, _ForbiddenAddressError) for cause in _causes(fault)):
         message = "it leads to a link-local or metadata address, where we do not go"
         return UnsafeAddress(request.asked, code="FORBIDDEN_ADDRESS", message=message)
     if isinstance(fault, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
         return UnsafeAddress(request.asked, code="BAD_ADDRESS", message="not an address of http or https")
+    if isinstance(fault, aiohttp.ClientHttpProxyError) and proxy is not None:
+        return _refused_by_proxy(request, proxy, fault.status)
     if isinstance(fault, aiohttp.ClientResponseError):
         return UnusableReply(request.asked, code="NOT_HTTP", message=printable(fault.message))
     if isinstance(fault, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
         return UnusableReply(request.asked, code="TLS", message=_tls_words(fault))
+    if alert := _alert(fault):
+        return UnusableReply(request.asked, code="TLS", message=alert)
     code = "TIMEOUT" if isinstance(fault, TimeoutError) else "UNREACHABLE"
-    return Unreachable(request.asked, code=code, message=_unreachable_words(request, fault))
+    return Unreachable(request.asked, code=code, message=_unreachable_words(request, fault, proxy))
+
+
+def _refused_by_proxy(request: Request, proxy: Proxy, status: int) -> RegistryError:
+    """A proxy's own answer in place of a connection: final, unless it is that it reaches nobody itself."""
+    host = printable(urlsplit(request.url).netloc)
+    if status == 407:
+        wants = "refuses the user and password" if proxy.headers else "wants a user and password"
+        message = f"the proxy {proxy.address} {wants} (of {proxy.variable}: http://USER:PASSWORD@HOST:PORT)"
+        return UnusableReply(request.asked, code="PROXY", message=message, http_status=status)
+    kind = Unreachable if status in PASSING else UnusableReply
+    message = f"the proxy {proxy.address} makes no connection to {host} {_where(proxy)}"
+    return kind(request.asked, code="PROXY", message=message, http_status=status)
+
+
+def _where(proxy: Proxy) -> str:
+    return f"({proxy.variable} names the proxy, NO_PROXY the hosts that need none)"
 
 
 def _causes(fault: BaseException) -> Iterator[BaseException]:
@@ -181,11 +317,27 @@ def _tls_words(fault: aiohttp.ClientConnectorError | aiohttp.ClientConnectorCert
     return f"{words} (a CA of your own goes into ca_file, a registry without TLS wants plain_http)"
 
 
-def _unreachable_words(request: Request, fault: Exception) -> str:
+def _alert(fault: Exception) -> str | None:
+    """What a server says of our certificate: in TLS 1.3 only after the handshake, when a connection seems to stand."""
+    for cause in _causes(fault):
+        if isinstance(cause, ssl.SSLError) and "ALERT" in (cause.reason or ""):
+            words = printable(str(cause.reason)).replace("_", " ").lower()
+            return f"{words} (what we show of ourselves is client_certificate)"
+    return None
+
+
+def _unreachable_words(request: Request, fault: Exception, proxy: Proxy | None) -> str:
     host = printable(urlsplit(request.url).netloc)
+    if proxy is not None:
+        host = f"{host} through the proxy {proxy.address}"
     match fault:
         case aiohttp.ClientConnectorDNSError():
-            return f"the name {host} is not known (DNS): {printable(fault.os_error.strerror or 'no such name')}"
+            reason = printable(fault.os_error.strerror or "no such name")
+            if proxy is not None:
+                return f"the name of the proxy {proxy.address} is not known (DNS): {reason} {_where(proxy)}"
+            return f"the name {host} is not known (DNS): {reason}"
+        case aiohttp.ClientProxyConnectionError() if proxy is not None:
+            return f"no connection to the proxy {proxy.address}: {_system_words(fault.os_error)} {_where(proxy)}"
         case aiohttp.ConnectionTimeoutError():
             return f"no connection to {host} in time"
         case aiohttp.ClientConnectorError():

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -12,7 +11,7 @@ import anyio
 
 from crawler.errors import MalformedReply, Unreachable, UnsafeAddress, printable
 from crawler.pace import Pace
-from crawler.transport.door import Door, open_door
+from crawler.transport.door import Certificates, Door, open_door
 from crawler.transport.messages import Exchanges, Purpose, Reply, Request
 from crawler.transport.patience import PASSING, Budget, PassingFailure, Patience, Silence, tries
 from crawler.wire.link import encoded
@@ -30,14 +29,22 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 class Transport:
     """Exchanges with one registry, and with whom it sends us to. Made by `open_transport`."""
 
-    def __init__(self, door: Door, pace: Pace, patience: Patience, scheme: str) -> None:
-        self.exchanges = Exchanges()
+    def __init__(
+        self, door: Door, pace: Pace, patience: Patience, scheme: str, exchanges: Exchanges | None = None
+    ) -> None:
+        self.exchanges = exchanges or Exchanges()
         self.pace = pace
         self._door = door
+        self._patience = patience
+        self._scheme = scheme
         self._attempts = patience.attempts
         self._budget = Budget(self.exchanges)
         self._silence = Silence(patience.give_up_s, pace.clock)
         self._schemes = {"https", scheme}
+
+    def paced(self, pace: Pace) -> "Transport":
+        """The same connections and counts at another pace: for another service than the registry."""
+        return Transport(self._door, pace, self._patience, self._scheme, self.exchanges)
 
     async def fetch(self, request: Request) -> Reply:
         """Ask, following redirects and trying again where that may help.
@@ -126,13 +133,13 @@ class Transport:
 
 @asynccontextmanager
 async def open_transport(
-    *, user_agent: str, pace: Pace, patience: Patience, concurrency: int, scheme: str, ca_file: Path | None
+    *, user_agent: str, pace: Pace, patience: Patience, concurrency: int, scheme: str, certificates: Certificates
 ) -> AsyncIterator[Transport]:
     """A transport whose connections close when the block ends. Plain http is spoken only where `scheme` says so.
 
-    Raises CredentialsError where `ca_file` holds no certificates.
+    Raises CredentialsError for certificates that cannot be used.
     """
-    door = open_door(user_agent=user_agent, patience=patience, concurrency=concurrency, ca_file=ca_file)
+    door = open_door(user_agent=user_agent, patience=patience, concurrency=concurrency, certificates=certificates)
     async with door as opened:
         yield Transport(opened, pace, patience, scheme)
 

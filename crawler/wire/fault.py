@@ -32,10 +32,16 @@ def _said(body: bytes) -> tuple[str, str]:
     # OAuth2's own form (RFC 6749 §5.2), from token servers: {"error": "invalid_scope", "error_description": "…"}
     code: Any = first.get("code") or first.get("error")
     message: Any = first.get("message") or first.get("error_description")
-    # Google's REST form: {"error": {"code": 403, "message": "…", "status": "PERMISSION_DENIED"}}
+    # Google's REST form: {"error": {"code": 403, "message": "…", "status": "PERMISSION_DENIED", "details": […]}}
     if isinstance(code, dict):
-        code, message = code.get("status"), code.get("message")
+        code, message = _reason(code.get("details")) or code.get("status"), code.get("message")
     return code if isinstance(code, str) else "", message if isinstance(message, str) else ""
+
+
+def _reason(details: Any) -> Any:
+    """What google.rpc.ErrorInfo names as the reason, which says more than the status: SERVICE_DISABLED, for one."""
+    told = [detail.get("reason") for detail in details if isinstance(detail, dict)] if isinstance(details, list) else []
+    return next((reason for reason in told if reason), None)
 
 
 def _plain_words(body: bytes) -> str:

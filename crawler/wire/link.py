@@ -51,6 +51,18 @@ def next_address(link: str, requested: str) -> str:
     return here._replace(query=encoded(target.query)).geturl()
 
 
+def with_page_size(address: str, size: int | None) -> str:
+    """The address of a list's page, asked for in pages of `size` entries; None leaves the size to the registry.
+
+    All else of the query is the registry's cursor, and stays as it is.
+    """
+    path, _, query = address.partition("?")
+    kept = [part for part in query.split("&") if part and not part.startswith("n=")]
+    if size is not None:
+        kept.append(f"n={size}")
+    return f"{path}?{'&'.join(kept)}" if kept else path
+
+
 def encoded(address: str) -> str:
     """An address, or a part of one, fit for a request line: what is encoded already stays as it is.
 

@@ -22,6 +22,8 @@ def read_listing(body: bytes) -> Listing:
         raise MalformedReply("a listing without tags, images or children")
     tags, no_tags = read_strings(document.get("tags"), "tags")
     children, no_children = read_strings(document.get("child"), "child")
+    if no_tags:
+        no_tags -= document["tags"].count(None)  # Nexus writes null for a tag that it has no more; a child is a subtree
     skipped = no_tags + no_children
     return Listing(
         tags=tags,

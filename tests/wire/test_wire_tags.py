@@ -131,8 +131,13 @@ def test_listings_as_registries_write_them(document, listing):
     assert read(document) == listing
 
 
-def test_nulls_among_the_tags_are_skipped_and_make_the_listing_suspect():
+def test_nulls_among_the_tags_are_no_tags():
     listing = read({"name": "a", "tags": ["1.0", None, "1.1", None]})
+    assert (listing.tags, listing.suspect) == (("1.0", "1.1"), None)
+
+
+def test_what_is_neither_tag_nor_null_makes_the_listing_suspect():
+    listing = read({"name": "a", "tags": ["1.0", None, 7, "1.1", {}]})
     assert listing.tags == ("1.0", "1.1")
     assert listing.suspect.startswith("2 entries")
 

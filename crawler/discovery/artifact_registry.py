@@ -1,0 +1,264 @@
+"""Names from Artifact Registry's API: projects, their repositories of format DOCKER, and what is in these.
+
+What is in a repository is told by walking its folders at the registry (`WalkedArtifacts`), or by the API alone
+(`ToldArtifacts`).
+"""
+
+import re
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+from typing import Final, Self
+
+from crawler.discovery import Answer, Page
+from crawler.discovery.folders import Folders
+from crawler.discovery.google_apis import Cursor, GoogleApis, together
+from crawler.errors import RegistryError
+from crawler.model import Evidence, Image, Listing, Target
+from crawler.ways import Ways
+from crawler.wire.google_apis import ArtifactRepository
+
+AT_ONCE: Final = 32
+"""Lists that are read at the same time."""
+
+_METHOD: Final = "artifact-registry"
+_PKG_DEV: Final = re.compile(r"(.+)-docker\.pkg\.dev")
+_GCR_LOCATIONS: Final = {"eu.gcr.io": "europe", "asia.gcr.io": "asia"}
+_SWITCHED_OFF: Final = "SERVICE_DISABLED"
+_DOUBTS_SHOWN: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which repositories of Artifact Registry stand behind a registry's host.
+
+    `project` and `repository` are None for any; `location` is None where the host does not tell it.
+    `skips_repository` is whether its name is no part of its images' names, as behind gcr.io.
+    """
+
+    project: str | None
+    location: str | None
+    repository: str | None
+    root: str
+    skips_repository: bool
+
+    @classmethod
+    def behind(cls, target: Target, ways: Ways, location: str | None) -> Self:
+        """The place of a target on one of Google's hosts; `location` goes before what the host tells."""
+        project, below = _split_project(target.prefix)
+        if ways.kind == "gcr":
+            host = target.host if target.host.endswith("gcr.io") else "gcr.io"
+            return cls(project, location or _GCR_LOCATIONS.get(host, "us"), host, target.prefix, skips_repository=True)
+        told = _PKG_DEV.fullmatch(target.host)
+        repository = below.partition("/")[0] or None
+        return cls(project, location or (told and told[1]), repository, target.prefix, skips_repository=False)
+
+    def takes(self, repository: ArtifactRepository) -> bool:
+        return repository.format == "DOCKER" and self.repository in {None, repository.id}
+
+    def folder(self, project: str, repository: ArtifactRepository) -> str:
+        """What the names of the repository's images begin with."""
+        path = project.replace(":", "/")  # example.com:project is a project of a domain
+        return path if self.skips_repository else f"{path}/{repository.id}"
+
+
+def _split_project(prefix: str) -> tuple[str | None, str]:
+    first, _, rest = prefix.partition("/")
+    if "." in first:
+        second, _, rest = rest.partition("/")
+        return f"{first}:{second}", rest
+    return first or None, rest
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A repository of Artifact Registry behind the host, and the folder that its images' names begin with."""
+
+    repository: ArtifactRepository
+    folder: str
+
+
+@dataclass(slots=True)
+class Search:
+    """The search for repositories, and what it could not look into."""
+
+    apis: GoogleApis
+    place: Place
+    found: int = 0
+    projects: int = 0
+    switched_off: int = 0
+    doubts: list[str] = field(default_factory=list)
+
+    async def repositories(self) -> AsyncIterator[list[Found]]:
+        """A few at a time. Raises RegistryError where not even the projects can be told, or the one that is meant."""
+        projects = await self._projects()
+        self.projects = len(projects)
+        for start in range(0, len(projects), AT_ONCE):
+            batch = projects[start : start + AT_ONCE]
+            answers = await together([partial(self._of_project, project) for project in batch])
+            for project, answer in zip(batch, answers, strict=True):
+                if isinstance(answer, RegistryError):
+                    self._pass_over(project, answer)
+            yield list(chain.from_iterable(a for a in answers if not isinstance(a, RegistryError)))
+
+    async def _projects(self) -> list[str]:
+        if self.place.project is not None:
+            return [self.place.project]
+        return [project.id for project in await self.apis.projects() if project.is_active]
+
+    async def _of_project(self, project: str) -> list[Found]:
+        if self.place.location is not None:
+            locations = [self.place.location]
+        else:
+            locations = await self.apis.locations(project)
+        told = [await self.apis.repositories(project, location) for location in locations]
+        wanted = [repository for repository in chain.from_iterable(told) if self.place.takes(repository)]
+        self.found += len(wanted)
+        return [Found(repository, self.place.folder(project, repository)) for repository in wanted]
+
+    def _pass_over(self, project: str, error: RegistryError) -> None:
+        if self.place.project is not None:
+            raise error
+        if error.code == _SWITCHED_OFF:  # most projects never had it on; what others hold is out of anybody's reach
+            self.switched_off += 1
+        else:
+            self.doubts.append(f"project {project}: {error.http_status or ''} {error.code}".replace("  ", " "))
+
+    @property
+    def told(self) -> str:
+        """What was found, in words."""
+        where = f" at {self.place.location}" if self.place.location else ""
+        text = (
+            f"Artifact Registry's API told {self.found:,} repositories of format DOCKER in {self.projects:,} "
+            f"{'project' if self.projects == 1 else 'projects'}{where}"
+        )
+        return text + (f" ({self.switched_off:,} of them without that API)" if self.switched_off else "")
+
+    @property
+    def unknown(self) -> str:
+        """What could not be looked into, in words; "" where all was."""
+        if not self.doubts:
+            return ""
+        more = f" and {len(self.doubts) - _DOUBTS_SHOWN:,} more" if len(self.doubts) > _DOUBTS_SHOWN else ""
+        return f"could not look into {', '.join(self.doubts[:_DOUBTS_SHOWN])}{more}"
+
+
+class WalkedArtifacts:
+    """The API tells where to begin, and the registry's folders the rest."""
+
+    method = _METHOD
+    looks_inside = True
+
+    def __init__(self, search: Search, ways: Ways) -> None:
+        self._search = search
+        self._folders = Folders(ways)
+
+    async def pages(self) -> AsyncIterator[Page]:
+        async for batch in self._search.repositories():
+            self._folders.add([self._root(found.folder) for found in batch])
+        async for page in self._folders.pages():
+            yield page
+
+    def _root(self, folder: str) -> str:
+        """Where to begin: at the target's prefix, where that is deeper."""
+        root = self._search.place.root
+        return root if root.startswith(f"{folder}/") else folder
+
+    def heard(self, name: str, answer: Answer) -> bool:
+        return self._folders.heard(name, answer)
+
+    @property
+    def pages_read(self) -> int:
+        return self._search.apis.pages_read + self._folders.pages_read
+
+    @property
+    def evidence(self) -> Evidence:
+        return _evidence(self._search, self._folders.evidence)
+
+
+class ToldArtifacts:
+    """The API tells it all, an exchange for a thousand images: repositories emptied of them it does not know."""
+
+    method = _METHOD
+    looks_inside = False
+
+    def __init__(self, search: Search) -> None:
+        self._search = search
+
+    async def pages(self) -> AsyncIterator[Page]:
+        waiting: deque[_Reading] = deque()
+        async for batch in self._search.repositories():
+            waiting.extend(_Reading(found) for found in batch)
+        reading: list[_Reading] = []
+        while waiting or reading:
+            while waiting and len(reading) < AT_ONCE:
+                reading.append(waiting.popleft())
+            answers = await together([partial(one.read_on, self._search.apis) for one in reading])
+            for one, answer in zip(reading, answers, strict=True):
+                if isinstance(answer, RegistryError):
+                    self._search.doubts.append(f"{one.found.repository.resource}: {answer}")
+                    one.cursor.is_over = True
+            for one in reading:
+                if one.cursor.is_over:
+                    yield one.page()
+            reading = [one for one in reading if not one.cursor.is_over]
+
+    def heard(self, name: str, answer: Answer) -> bool:  # noqa: ARG002  (nothing is asked for)
+        return True
+
+    @property
+    def pages_read(self) -> int:
+        return self._search.apis.pages_read
+
+    @property
+    def evidence(self) -> Evidence:
+        return _evidence(self._search, Evidence(complete=True, text="and all their images"))
+
+
+def _evidence(search: Search, inside: Evidence) -> Evidence:
+    unknown = search.unknown
+    text = f"{search.told}; {inside.text}" + (f"; {unknown}" if unknown else "")
+    return Evidence(inside.complete and not unknown, text)
+
+
+class _Reading:
+    """One repository's images, as far as they are read."""
+
+    def __init__(self, found: Found) -> None:
+        self.found = found
+        self.cursor = Cursor()
+        self._images: defaultdict[str, list[Image]] = defaultdict(list)
+
+    async def read_on(self, apis: GoogleApis) -> None:
+        for path, image in await apis.images(self.found.repository, self.cursor):
+            self._images[path].append(image)
+
+    def page(self) -> Page:
+        """The repository's images by name, each as the registry's own listing would tell it."""
+        children = _children(self._images)
+        return {
+            f"{self.found.folder}/{path}": _listing(images, children.get(path, ()))
+            for path, images in sorted(self._images.items())
+        }
+
+
+def _children(paths: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The next components below each folder, sorted."""
+    below: defaultdict[str, set[str]] = defaultdict(set)
+    for path in paths:
+        components = path.split("/")
+        for depth in range(1, len(components)):
+            below["/".join(components[:depth])].add(components[depth])
+    return {path: tuple(sorted(names)) for path, names in below.items()}
+
+
+def _listing(images: Sequence[Image], children: tuple[str, ...]) -> Listing:
+    by_digest = {image.digest: image for image in images}
+    tags = sorted(tag for image in by_digest.values() for tag in image.tags)
+    return Listing(
+        tags=tuple(dict.fromkeys(tags)),
+        images=tuple(by_digest[digest] for digest in sorted(by_digest)),
+        children=children,
+    )

@@ -1,0 +1,67 @@
+"""Names of a namespace from Docker Hub's public API; Docker Hub has no catalog."""
+
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Final
+
+from crawler.auth.basic import ANYWHERE
+from crawler.discovery import Answer, Page
+from crawler.errors import RegistryError
+from crawler.inquiry import Inquiry, read
+from crawler.model import Evidence
+from crawler.wire.docker_hub import read_hub_page
+
+PAGE: Final = 100
+
+
+class DockerHubDiscovery:
+    """The public repositories of one namespace: what anybody may know of them, whoever we are at the registry."""
+
+    method = "docker-hub"
+    looks_inside = False
+
+    def __init__(self, inquiry: Inquiry, *, api: str, namespace: str, is_anybody: bool) -> None:
+        """`inquiry` asks without credentials; `is_anybody` is whether the registry knows us no better either."""
+        self._inquiry = inquiry
+        self._namespace = namespace
+        self._first = f"{api}/v2/namespaces/{namespace}/repositories?page_size={PAGE}"
+        self._is_anybody = is_anybody
+        self._names: set[str] = set()
+        self._said = 0
+        self._broken: RegistryError | None = None
+        self.pages_read = 0
+
+    async def pages(self) -> AsyncIterator[Page]:
+        address: str | None = self._first
+        seen: set[str] = set()
+        while address is not None and address not in seen:
+            seen.add(address)
+            try:
+                reply = await self._inquiry.ask(address, ANYWHERE)
+                page = read(partial(read_hub_page, requested=address), address, reply)
+            except RegistryError as fault:
+                if self.pages_read == 0:
+                    raise
+                self._broken = fault
+                return
+            self.pages_read += 1
+            self._said = page.count
+            fresh = [name for name in page.names if name not in self._names]
+            self._names.update(fresh)
+            yield dict.fromkeys(f"{self._namespace}/{name}" for name in fresh)
+            address = page.following
+
+    def heard(self, name: str, answer: Answer) -> bool:  # noqa: ARG002  (its source said what is a repository)
+        return True
+
+    @property
+    def evidence(self) -> Evidence:
+        told = f"Docker Hub told {len(self._names):,} of {self._said:,} public repositories of {self._namespace}"
+        if self._broken is not None:
+            return Evidence(complete=False, text=f"{told}, then failed: {self._broken}")
+        if len(self._names) < self._said:
+            return Evidence(complete=False, text=f"{told}, and no next page")
+        if not self._is_anybody:
+            text = f"{told}; private ones it tells nobody here: name them with repositories_from"
+            return Evidence(complete=False, text=text)
+        return Evidence(complete=True, text=f"{told}, which are all that anybody may see")

@@ -1,0 +1,108 @@
+"""What Google's APIs are asked: which projects there are, where they have repositories, and what is in these."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
+from urllib.parse import quote, urlencode
+
+import anyio
+
+from crawler.auth.basic import ANYWHERE
+from crawler.errors import RegistryError, UnusableReply, printable
+from crawler.inquiry import Inquiry, read
+from crawler.model import Image
+from crawler.registry import MAX_PAGES
+from crawler.wire.google_apis import (
+    ApiPage,
+    ArtifactRepository,
+    Project,
+    read_docker_images,
+    read_locations,
+    read_projects,
+    read_repositories,
+)
+
+T = TypeVar("T")
+
+LARGEST_PAGE: Final = 1000
+"""Entries on a page; the APIs give no more."""
+
+
+class GoogleApis:
+    """Artifact Registry's API and Resource Manager's, at their addresses. Every question raises RegistryError."""
+
+    def __init__(self, inquiry: Inquiry, *, artifact_registry: str, resource_manager: str) -> None:
+        self._inquiry = inquiry
+        self._artifacts = f"{artifact_registry}/v1"
+        self._projects = f"{resource_manager}/v3/projects:search"
+        self.pages_read = 0
+
+    async def projects(self) -> list[Project]:
+        """Every project that the account sees (`projects:search`), in no order."""
+        return await self._all(self._projects, read_projects)
+
+    async def locations(self, project: str) -> list[str]:
+        return await self._all(f"{self._artifacts}/projects/{_part(project)}/locations", read_locations)
+
+    async def repositories(self, project: str, location: str) -> list[ArtifactRepository]:
+        """A project's repositories of every format at one location."""
+        place = f"projects/{_part(project)}/locations/{_part(location)}"
+        return await self._all(f"{self._artifacts}/{place}/repositories", read_repositories)
+
+    async def images(self, repository: ArtifactRepository, cursor: "Cursor") -> tuple[tuple[str, Image], ...]:
+        """The next page of a repository's images, with their paths."""
+        resource = quote(repository.resource, safe="/:")
+        return await self._page(f"{self._artifacts}/{resource}/dockerImages", cursor, read_docker_images)
+
+    async def _all(self, address: str, reader: Callable[[bytes], ApiPage[T]]) -> list[T]:
+        items: list[T] = []
+        cursor = Cursor()
+        while not cursor.is_over:
+            items += await self._page(address, cursor, reader)
+        return items
+
+    async def _page(self, address: str, cursor: "Cursor", reader: Callable[[bytes], ApiPage[T]]) -> tuple[T, ...]:
+        query = {"pageSize": str(LARGEST_PAGE)} | ({"pageToken": cursor.token} if cursor.token else {})
+        asked = f"{address}?{urlencode(query)}"
+        reply = await self._inquiry.ask(asked, ANYWHERE)
+        page = read(reader, asked, reply)
+        self.pages_read += 1
+        cursor.follow(page.following, asked)
+        return page.items
+
+
+class Cursor:
+    """Where a list goes on: `token` asks for its next page, until it `is_over`."""
+
+    def __init__(self) -> None:
+        self.token = ""
+        self.is_over = False
+        self._seen: set[str] = set()
+
+    def follow(self, token: str, address: str) -> None:
+        """Go on to the page that the one from `address` names. Raises UnusableReply for one that leads nowhere."""
+        if token in self._seen or len(self._seen) >= MAX_PAGES:
+            message = "its next page is an earlier one" if token in self._seen else f"no end after {MAX_PAGES} pages"
+            raise UnusableReply(f"GET {printable(address)}", code="PAGES", message=message, http_status=200)
+        self._seen.add(token)
+        self.token = token
+        self.is_over = not token
+
+
+async def together(questions: Sequence[Callable[[], Awaitable[T]]]) -> list[T | RegistryError]:
+    """The answers to questions asked at once, in their order; a refusal or failure is an answer, too."""
+    answers: dict[int, T | RegistryError] = {}
+
+    async def ask(number: int) -> None:
+        try:
+            answers[number] = await questions[number]()
+        except RegistryError as error:
+            answers[number] = error
+
+    async with anyio.create_task_group() as group:
+        for number in range(len(questions)):
+            group.start_soon(ask, number)
+    return [answers[number] for number in range(len(questions))]
+
+
+def _part(text: str) -> str:
+    return quote(text, safe=":")

@@ -1,0 +1,134 @@
+"""Who a run is to its registry: an authentication method becomes credentials, and these an open registry."""
+
+import os
+from dataclasses import dataclass
+from functools import partial
+
+import anyio.to_thread
+
+from crawler.auth.basic import Credentials, Fixed, User
+from crawler.auth.docker_config import DockerCredentials
+from crawler.auth.flow import NOBODY, Flow, authorize
+from crawler.auth.google import (
+    ACCESS_TOKEN_USER,
+    REGISTRY_TOKEN_USER,
+    AccessTokens,
+    Impersonation,
+    json_key_user,
+)
+from crawler.config import AuthConfig, AuthMethod, RegistryConfig
+from crawler.errors import CredentialsError
+from crawler.inquiry import Inquiry
+from crawler.model import Target
+from crawler.registry import Registry
+from crawler.transport.fetch import Transport
+
+_PASSWORD_IS_ACCESS_TOKEN = frozenset({ACCESS_TOKEN_USER, REGISTRY_TOKEN_USER, "_dcgcloud_token"})
+"""Users whose password is an OAuth2 access token; the last is what gcloud's credential helper says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Credentials, and the flow by which they reach the registry."""
+
+    flow: Flow
+    credentials: Credentials
+
+    @property
+    def is_anybody(self) -> bool:
+        return self.credentials is NOBODY
+
+
+async def identify(of: RegistryConfig) -> Identity:
+    """Who the configuration says to be. Raises CredentialsError."""
+    user = await anyio.to_thread.run_sync(_written_user, of.auth)
+    method = await _method(of, user)
+    identity = await anyio.to_thread.run_sync(_identity, method, of, user)
+    if method is AuthMethod.DOCKER_CONFIG and await identity.credentials.user() is None:
+        raise CredentialsError(f"docker and podman know no login to {of.target.registry}: docker login makes one")
+    return identity
+
+
+async def open_registry(of: RegistryConfig, identity: Identity, transport: Transport) -> Registry:
+    """Learn the registry's challenge, and be ready to answer it. Raises CredentialsError and RegistryError."""
+    ways = of.ways
+    # a Google access token is good for far more than a registry: no configuration sends it to a stranger's realm
+    realms = ways.realms if isinstance(identity.credentials, AccessTokens) else (*ways.realms, *of.realms)
+    authorization = await authorize(
+        of.base,
+        of.target,
+        flow=identity.flow,
+        credentials=identity.credentials,
+        realms=realms,
+        transport=transport,
+        catalog=ways.catalog,
+    )
+    inquiry = Inquiry(authorization, transport, expired=ways.expired)
+    page_size = of.page_size or ways.page_size
+    return Registry(of.base, inquiry, page_size=page_size, tags_page=ways.tags_page)
+
+
+async def api_credentials(of: RegistryConfig, credentials: Credentials) -> Credentials | None:
+    """Who to be to Google's APIs, which take access tokens and nothing else; None where we have none to give."""
+    if isinstance(credentials, AccessTokens):
+        return credentials
+    if of.auth.method is AuthMethod.JSON_KEY:
+        return await anyio.to_thread.run_sync(partial(_access_tokens, ACCESS_TOKEN_USER, of))
+    user = await credentials.user()
+    return credentials if user is not None and user.name in _PASSWORD_IS_ACCESS_TOKEN else None
+
+
+async def _method(of: RegistryConfig, user: User | None) -> AuthMethod:
+    """What `auto` means: a user, else a key file or Google's host, else docker's login, else nobody."""
+    auth = of.auth
+    if auth.method is not AuthMethod.AUTO:
+        return auth.method
+    if user is not None:
+        return AuthMethod.BASIC
+    if auth.key_file is not None or auth.impersonate is not None or of.ways.is_google:
+        return AuthMethod.TOKEN
+    return AuthMethod.DOCKER_CONFIG if await _docker(of.target).has_entry() else AuthMethod.ANONYMOUS
+
+
+def _identity(method: AuthMethod, of: RegistryConfig, user: User | None) -> Identity:
+    """The flow and the credentials of a method; reads files, so in a worker thread."""
+    match method:
+        case AuthMethod.ANONYMOUS:
+            return Identity(Flow.ANSWER, NOBODY)
+        case AuthMethod.DOCKER_CONFIG:
+            return Identity(Flow.ANSWER, _docker(of.target))
+        case AuthMethod.BASIC | AuthMethod.TOKEN if user is not None:
+            return Identity(Flow.ANSWER, Fixed(user))
+        case AuthMethod.TOKEN:
+            return Identity(Flow.ANSWER, _access_tokens(REGISTRY_TOKEN_USER, of))
+        case AuthMethod.ACCESS_TOKEN:
+            return Identity(Flow.STRAIGHT, _access_tokens(ACCESS_TOKEN_USER, of))
+        case AuthMethod.JSON_KEY if of.auth.key_file is not None:
+            return Identity(Flow.STRAIGHT, Fixed(json_key_user(of.auth.key_file)))
+        case _:
+            raise AssertionError(f"AuthConfig sees to it that {method} has what it needs")
+
+
+def _docker(target: Target) -> DockerCredentials:
+    return DockerCredentials(target, environ=os.environ)
+
+
+def _access_tokens(user_name: str, of: RegistryConfig) -> AccessTokens:
+    auth = of.auth
+    stand_in = None if auth.impersonate is None else Impersonation(auth.impersonate, of.apis.iam_credentials)
+    if auth.key_file is None:
+        return AccessTokens.of_environment(user_name, auth.scope, stand_in)
+    return AccessTokens.of_key(user_name, auth.key_file, auth.scope, stand_in)
+
+
+def _written_user(auth: AuthConfig) -> User | None:
+    if auth.username is None:
+        return None
+    if auth.password_file is None:
+        assert auth.password is not None  # AuthConfig saw to it
+        return User(auth.username, auth.password.get_secret_value())
+    try:
+        return User(auth.username, auth.password_file.read_text(encoding="utf-8").rstrip("\r\n"))
+    except (OSError, UnicodeDecodeError) as fault:
+        why = fault.strerror if isinstance(fault, OSError) else "it is not UTF-8"
+        raise CredentialsError(f"{auth.password_file}: the password file cannot be read: {why}") from None

@@ -1,0 +1,75 @@
+"""Which proxy the environment has for an address: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, in either case."""
+
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
+
+from crawler.errors import CredentialsError, printable
+
+_FOR_EVERY_SCHEME: Final = "all"
+_FORM: Final = "http://[USER:PASSWORD@]HOST:PORT"
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """An HTTP proxy: its `host:port`, the variable that names it, and what it is to be told of who we are."""
+
+    address: str
+    variable: str
+    headers: Mapping[str, str] = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}"
+
+
+class Proxies:
+    """The proxies of an environment. `named` is by scheme, as `urllib.request.getproxies_environment` has it."""
+
+    def __init__(self, named: Mapping[str, str]) -> None:
+        self._named = named
+
+    @classmethod
+    def of_environment(cls) -> "Proxies | None":
+        """None where no proxy is named, so that nothing need be looked up."""
+        named = getproxies_environment()
+        return cls(named) if named.keys() & {"http", "https", _FOR_EVERY_SCHEME} else None
+
+    def proxy(self, scheme: str, host: str, port: int | None) -> Proxy | None:
+        """The proxy for an address, or None where it is reached without one.
+
+        Raises CredentialsError for a proxy that is none of HTTP, in words without its password.
+        """
+        if any(proxy_bypass_environment(name, self._named) for name in (host, f"{host}:{port}")):
+            return None
+        for key in (scheme, _FOR_EVERY_SCHEME):
+            if key in self._named:
+                return _read(f"{key.upper()}_PROXY", self._named[key])
+        return None
+
+
+def _read(variable: str, value: str) -> Proxy:
+    try:
+        address = urlsplit(value if "://" in value else f"http://{value}")
+        host, port = address.hostname, address.port or 80
+    except ValueError:
+        host, port, address = None, 0, SplitResult("http", "", "", "", "")
+    if address.scheme != "http":
+        raise CredentialsError(
+            f"{variable} names a proxy of {printable(address.scheme, 20)}, and we speak to proxies of HTTP only: "
+            f"{_FORM} (NO_PROXY names hosts that need none)"
+        )
+    if not host:
+        raise CredentialsError(f"{variable} is not the address of a proxy: {_FORM}")
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return Proxy(printable(place), variable, _introduction(address))
+
+
+def _introduction(address: SplitResult) -> dict[str, str]:
+    if address.username is None:
+        return {}
+    user = f"{unquote(address.username)}:{unquote(address.password or '')}"
+    return {"Proxy-Authorization": "Basic " + b64encode(user.encode()).decode("ascii")}

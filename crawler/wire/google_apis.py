@@ -1,0 +1,106 @@
+"""Pages of Google's APIs: projects, locations, repositories and images (Artifact Registry v1, Resource Manager v3).
+
+Follows AIP-158 for pages, and protobuf's JSON: what is empty is left out, and 64-bit numbers are strings.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+from urllib.parse import unquote
+
+from crawler.errors import MalformedReply
+from crawler.model import Image
+from crawler.wire.fields import read_count, read_object, read_strings
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiPage(Generic[T]):
+    """One page; `following` asks for the next, and is empty on the last."""
+
+    items: tuple[T, ...]
+    following: str
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project of Google Cloud; `is_active` where nobody has asked for its deletion."""
+
+    id: str
+    is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactRepository:
+    """One repository of Artifact Registry, of any format: `resource` is `projects/P/locations/L/repositories/R`."""
+
+    resource: str
+    format: str
+
+    @property
+    def id(self) -> str:
+        return self.resource.rpartition("/")[2]
+
+
+def read_projects(body: bytes) -> ApiPage[Project]:
+    return _page(body, "projects", lambda told: Project(_text(told, "projectId"), told.get("state") == "ACTIVE"))
+
+
+def read_locations(body: bytes) -> ApiPage[str]:
+    return _page(body, "locations", lambda told: _text(told, "locationId"))
+
+
+def read_repositories(body: bytes) -> ApiPage[ArtifactRepository]:
+    return _page(body, "repositories", lambda told: ArtifactRepository(_text(told, "name"), str(told.get("format"))))
+
+
+def read_docker_images(body: bytes) -> ApiPage[tuple[str, Image]]:
+    """Images, each with its path below its repository: `team/app` of `…/dockerImages/team%2Fapp@sha256:…`."""
+    return _page(body, "dockerImages", _docker_image)
+
+
+def _page(body: bytes, field: str, read: Callable[[dict[str, Any]], T]) -> ApiPage[T]:
+    document = read_object(body)
+    told = document.get(field, [])
+    following = document.get("nextPageToken", "")
+    if not isinstance(told, list) or not all(isinstance(item, dict) for item in told):
+        raise MalformedReply(f"{field!r} is not a list of objects")
+    if not isinstance(following, str):
+        raise MalformedReply("'nextPageToken' is not a string")
+    return ApiPage(tuple(read(item) for item in told), following)
+
+
+def _text(told: dict[str, Any], field: str) -> str:
+    value = told.get(field)
+    if not isinstance(value, str) or not value:
+        raise MalformedReply(f"{field!r} is missing")
+    return value
+
+
+def _docker_image(told: dict[str, Any]) -> tuple[str, Image]:
+    path, at, digest = unquote(_text(told, "name").partition("/dockerImages/")[2]).rpartition("@")
+    if not at:
+        raise MalformedReply("an image whose name has no digest")
+    media_type = told.get("mediaType")
+    return path, Image(
+        digest=digest,
+        tags=tuple(sorted(read_strings(told.get("tags"), "tags")[0])),
+        media_type=media_type if isinstance(media_type, str) and media_type else None,
+        size_bytes=read_count(told.get("imageSizeBytes")),
+        created_at=_moment(told.get("buildTime")),
+        uploaded_at=_moment(told.get("uploadTime")),
+    )
+
+
+def _moment(value: Any) -> str | None:
+    """RFC 3339 with up to nanoseconds, cut to milliseconds; None for what is unknown or nonsense."""
+    if not isinstance(value, str) or not value:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        utc = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z") if utc.timestamp() else None

@@ -1,0 +1,142 @@
+"""A registry that wants to see a certificate: Debian's docker-registry over mutual TLS, and files that are no help."""
+
+import json
+
+import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from distribution import certificates as loopback
+from distribution import requires_docker_registry
+from distribution.process import run_process
+from proxying import certificates_for
+from published import read_snapshot
+from scripted import plain_registry, serve
+
+import crawler
+
+
+@pytest.fixture
+def server_certificates(tmp_path):
+    return loopback.make_certificates(tmp_path / "server")
+
+
+@pytest.fixture
+def client(tmp_path):
+    return certificates_for(tmp_path / "client", "registry-crawler")
+
+
+@pytest.fixture
+async def registry(tmp_path, server_certificates, client):
+    """The address of an empty docker-registry that lets in whoever the client's authority has signed for."""
+    tls = {
+        "certificate": str(server_certificates.certificate_file),
+        "key": str(server_certificates.key_file),
+        "clientcas": [str(client.ca_file)],
+    }
+    configuration = {
+        "version": 0.1,
+        "log": {"level": "info"},
+        "storage": {"filesystem": {"rootdirectory": str(tmp_path / "storage")}},
+        "http": {"addr": "127.0.0.1:0", "secret": "of no consequence", "tls": tls},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(configuration))
+    async with run_process(tmp_path / "config.json", tmp_path / "registry.log") as address:
+        yield address
+
+
+def config(target, tmp_path, **registry):
+    return crawler.Config(
+        registry=[{"target": target, "auth": {"method": "anonymous"}, **registry}], output={"path": tmp_path / "out"}
+    )
+
+
+@requires_docker_registry
+@pytest.mark.parametrize("files", ["two", "one"])
+async def test_a_registry_is_shown_the_certificate(files, registry, server_certificates, client, tmp_path):
+    shown = {"client_certificate": client.certificate_file, "client_key": client.key_file}
+    if files == "one":
+        both = tmp_path / "both.pem"
+        both.write_bytes(client.key_file.read_bytes() + client.certificate_file.read_bytes())
+        shown = {"client_certificate": both}
+    manifest = await crawler.crawl(config(registry, tmp_path, ca_file=server_certificates.ca_file, **shown))
+    assert manifest.verdict == "complete"
+
+
+@requires_docker_registry
+async def test_a_registry_that_wants_a_certificate_says_so_at_once(registry, server_certificates, tmp_path):
+    with pytest.raises(crawler.UnusableReply) as refused:
+        await crawler.crawl(config(registry, tmp_path, ca_file=server_certificates.ca_file))
+    assert "TLS: " in str(refused.value)
+    assert "client_certificate" in str(refused.value)
+
+
+@requires_docker_registry
+async def test_a_certificate_of_a_strangers_authority_is_refused_in_words(registry, server_certificates, tmp_path):
+    stranger = certificates_for(tmp_path / "stranger", "registry-crawler")
+    shown = {"client_certificate": stranger.certificate_file, "client_key": stranger.key_file}
+    with pytest.raises(crawler.UnusableReply) as refused:
+        await crawler.crawl(config(registry, tmp_path, ca_file=server_certificates.ca_file, **shown))
+    assert "TLS: " in str(refused.value)
+    assert "client_certificate" in str(refused.value)
+
+
+async def test_nobody_is_shown_a_certificate_who_does_not_ask_for_one(server_certificates, client, tmp_path):
+    shown = {"client_certificate": client.certificate_file, "client_key": client.key_file}
+    async with serve(plain_registry(), certificates=server_certificates) as server:
+        manifest = await crawler.crawl(config(server.host, tmp_path, ca_file=server_certificates.ca_file, **shown))
+    assert manifest.counts.ok == len(read_snapshot(tmp_path / "out").records) == 3
+
+
+async def complaint(tmp_path, **files):
+    """The one line by which the files are refused, before anybody is asked anything."""
+    with pytest.raises(crawler.CredentialsError) as refused:
+        await crawler.crawl(config("registry.invalid", tmp_path, **files))
+    line = str(refused.value)
+    assert "\n" not in line
+    assert "PRIVATE" not in line
+    return line
+
+
+@pytest.mark.parametrize("name", ["client_certificate", "client_key"])
+async def test_a_file_that_is_missing_is_named(name, client, tmp_path):
+    gone = tmp_path / "gone.pem"
+    files = {"client_certificate": client.certificate_file, "client_key": client.key_file, name: gone}
+    assert await complaint(tmp_path, **files) == f"{gone}: cannot be read: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    "content", ["", "no PEM at all", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
+)
+async def test_a_file_without_a_certificate_is_named(content, client, tmp_path):
+    broken = tmp_path / "broken.pem"
+    broken.write_text(content)
+    line = await complaint(tmp_path, client_certificate=broken, client_key=client.key_file)
+    assert line == f"{broken}: holds no certificate in PEM form"
+
+
+async def test_a_file_without_a_key_is_named(client, tmp_path):
+    line = await complaint(tmp_path, client_certificate=client.certificate_file)
+    assert line == f"{client.certificate_file}: holds no private key in PEM form"
+    broken = tmp_path / "broken.pem"
+    broken.write_text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+    line = await complaint(tmp_path, client_certificate=client.certificate_file, client_key=broken)
+    assert line == f"{broken}: holds no private key in PEM form"
+
+
+async def test_a_key_of_another_certificate_is_named_with_it(client, tmp_path):
+    other = certificates_for(tmp_path / "other", "registry-crawler")
+    line = await complaint(tmp_path, client_certificate=client.certificate_file, client_key=other.key_file)
+    assert line == f"{other.key_file}: not the key of the certificate in {client.certificate_file}"
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+async def test_nobody_is_asked_for_the_passphrase_of_an_encrypted_key(form, client, tmp_path):
+    key = load_pem_private_key(client.key_file.read_bytes(), None)
+    encrypted = tmp_path / "encrypted.pem"
+    encrypted.write_bytes(key.private_bytes(Encoding.PEM, form, BestAvailableEncryption(b"s3cret")))
+    line = await complaint(tmp_path, client_certificate=client.certificate_file, client_key=encrypted)
+    assert line.startswith(f"{encrypted}: the key is encrypted")

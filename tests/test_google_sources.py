@@ -1,0 +1,445 @@
+"""Where Google's access tokens come from: every kind of Application Default Credentials, and accounts impersonated.
+
+The endpoints that google-auth asks are on the loopback, and hand out tokens that the emulated registry takes. Those
+whose names google-auth has written down for itself are reached through a proxy, which notes whoever else is asked.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+import jwt
+import pytest
+from aiohttp import web
+from inventories import expected, told
+from proxying import certificates_for, proxy_to
+from published import read_snapshot
+
+import crawler
+
+ACCOUNT = "crawler@my-project.iam.gserviceaccount.com"
+IAM = f"/v1/projects/-/serviceAccounts/{ACCOUNT}:generateAccessToken"
+GOOGLES = ("oauth2.googleapis.com", "iamcredentials.googleapis.com")
+SCOPE = "https://www.googleapis.com/auth/cloud-platform.read-only"
+AUDIENCE = "//iam.googleapis.com/projects/123456/locations/global/workloadIdentityPools/ours/providers/ci"
+DENIED = {
+    "code": 403,
+    "message": "Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist).",
+    "status": "PERMISSION_DENIED",
+    "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "IAM_PERMISSION_DENIED"}],
+}
+DISABLED = {
+    "code": 403,
+    "message": "IAM Service Account Credentials API has not been used in project 123456 before or it is disabled.",
+    "status": "PERMISSION_DENIED",
+    "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "SERVICE_DISABLED"}],
+}
+
+
+@dataclass(slots=True)
+class Issuers:
+    """Google's token endpoints: OAuth2, the security token service, IAM, the metadata server, and a subject's own."""
+
+    key: dict[str, str]
+    lifetime_s: int = 3599
+    iam_refusal: dict[str, Any] | None = None
+    host: str = ""
+    asked: list[str] = field(default_factory=list)
+    scopes: list[str] = field(default_factory=list)
+    """What tokens were asked to be good for, where it was said."""
+    introductions: list[str] = field(default_factory=list)
+    """The Authorization headers that arrived."""
+
+    @property
+    def origin(self) -> str:
+        return f"http://{self.host}"
+
+    @property
+    def port(self) -> int:
+        return int(self.host.rpartition(":")[2])
+
+    def routes(self) -> list[web.RouteDef]:
+        account = "/computeMetadata/v1/instance/service-accounts"
+        return [
+            web.post("/token", self.oauth),
+            web.post("/sts", self.exchange),
+            web.get("/subject", self.subject),
+            web.post(IAM, self.impersonate),
+            web.get("/", self.metadata),
+            web.get("/computeMetadata/v1/project/project-id", self.metadata),
+            web.get(account + "/default/", self.metadata),
+            web.get(account + "/{name}/token", self.metadata),
+            web.get("/computeMetadata/v1/universe/universe-domain", self.metadata),
+        ]
+
+    @web.middleware
+    async def note(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        self.asked.append(request.path)
+        if "Authorization" in request.headers:
+            self.introductions.append(request.headers["Authorization"])
+        return await handler(request)
+
+    async def oauth(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        if form["grant_type"] == "refresh_token":
+            if form["refresh_token"] != "opensesame":
+                return web.json_response({"error": "invalid_grant", "error_description": "Bad Request"}, status=400)
+        else:
+            self.scopes.append(jwt.decode(str(form["assertion"]), options={"verify_signature": False})["scope"])
+        return await self._grant()
+
+    async def exchange(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        if form["subject_token"] != "subject" or form["audience"] != AUDIENCE:
+            return web.json_response({"error": "invalid_grant", "error_description": "unknown subject"}, status=400)
+        self.scopes.append(str(form["scope"]))
+        return await self._grant()
+
+    async def subject(self, request: web.Request) -> web.Response:
+        return web.json_response({"value": "subject"}, status=200 if request.headers.get("X-Asks") == "us" else 403)
+
+    async def impersonate(self, request: web.Request) -> web.Response:
+        if self.iam_refusal is not None:
+            return web.json_response({"error": self.iam_refusal}, status=403)
+        if not request.headers["Authorization"].startswith("Bearer ya29."):
+            return web.json_response({"error": {"status": "UNAUTHENTICATED", "message": "who?"}}, status=401)
+        self.scopes.extend((await request.json())["scope"])
+        until = datetime.now(UTC) + timedelta(seconds=self.lifetime_s)
+        return web.json_response(
+            {"accessToken": await self._token(), "expireTime": until.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        )
+
+    async def metadata(self, request: web.Request) -> web.Response:
+        flavor = {"Metadata-Flavor": "Google"}
+        if request.headers.get("Metadata-Flavor") != "Google":
+            return web.Response(status=403, headers=flavor)
+        if request.path.endswith("/token"):
+            self.scopes.append(request.query["scopes"])
+            grant = {"access_token": await self._token(), "expires_in": self.lifetime_s, "token_type": "Bearer"}
+            return web.json_response(grant, headers=flavor)
+        if request.path.endswith("/default/"):
+            return web.json_response({"email": ACCOUNT, "aliases": ["default"], "scopes": [SCOPE]}, headers=flavor)
+        return web.Response(text={"/": "computeMetadata/"}.get(request.path, "googleapis.com"), headers=flavor)
+
+    async def _grant(self) -> web.Response:
+        granted = {"access_token": await self._token(), "expires_in": self.lifetime_s, "token_type": "Bearer"}
+        return web.json_response(granted)
+
+    async def _token(self) -> str:
+        """A token that the registry takes, from its own endpoint."""
+        now = int(time.time())
+        claims = {"iss": self.key["client_email"], "aud": self.key["token_uri"], "iat": now, "exp": now + 600}
+        signed = jwt.encode(
+            {**claims, "scope": SCOPE}, self.key["private_key"], "RS256", headers={"kid": self.key["private_key_id"]}
+        )
+        form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": signed}
+        async with aiohttp.ClientSession() as session, session.post(self.key["token_uri"], data=form) as response:
+            return str((await response.json())["access_token"])
+
+
+@asynccontextmanager
+async def issuing(key: dict[str, str]) -> AsyncIterator[Issuers]:
+    issuers = Issuers(key)
+    app = web.Application(middlewares=[issuers.note])
+    app.add_routes(issuers.routes())
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    issuers.host = f"127.0.0.1:{runner.addresses[0][1]}"
+    yield issuers
+    await runner.cleanup()
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A registry, its issuers, and the environment of whoever crawls it."""
+
+    registry: Any
+    issuers: Issuers
+    environment: pytest.MonkeyPatch
+
+    def provide(self, content: object, name: str = "adc.json") -> None:
+        """Make a file the Application Default Credentials."""
+        file = self.registry.folder / name
+        file.write_text(content if isinstance(content, str) else json.dumps(content))
+        self.environment.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+
+    def config(self, **auth: Any) -> crawler.Config:
+        apis = {"iam_credentials": self.issuers.origin}
+        return self.registry.config(auth={"method": "token", "key_file": None, **auth}, apis=apis)
+
+    async def crawl(self, **auth: Any) -> None:
+        """Crawl with what the environment provides; all of the inventory is found."""
+        manifest = await crawler.crawl(self.config(**auth))
+        assert told(read_snapshot(self.registry.output).by_name) == expected(self.registry.emulator.inventory)
+        assert manifest.verdict == "complete"
+
+    async def complaint(self, **auth: Any) -> str:
+        with pytest.raises(crawler.CredentialsError) as refused:
+            await crawler.crawl(self.config(**auth))
+        line = str(refused.value)
+        assert "\n" not in line
+        assert not [secret for secret in ("opensesame", "PRIVATE", "ya29.", "s3cret") if secret in line]
+        return line
+
+
+@pytest.fixture
+async def world(google, monkeypatch, tmp_path):
+    for name in [*os.environ]:
+        if name.lower().startswith(("google_", "gce_", "gcloud_", "cloudsdk_")) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "gcloud"))
+    registry = await google(repositories=30)
+    certificates = certificates_for(tmp_path / "certificates", *GOOGLES)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificates.ca_file))
+    async with issuing(registry.emulator.key) as issuers:
+        places = {f"{name}:443": ("127.0.0.1", issuers.port) for name in GOOGLES}
+        async with proxy_to(places, certificates=certificates) as proxy:
+            monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+            yield World(registry, issuers, monkeypatch)
+        assert proxy.targets <= {f"CONNECT {name}" for name in places}, "somebody beyond this machine was asked"
+        assert not [path for path in issuers.asked if path.endswith("/allowedLocations")]
+
+
+def service_account(world):
+    return world.registry.emulator.key
+
+
+def authorized_user(world):
+    return {
+        "type": "authorized_user",
+        "client_id": "ours.apps.googleusercontent.com",
+        "client_secret": "s3cret",
+        "refresh_token": "opensesame",
+    }
+
+
+def impersonated(world):
+    """As gcloud writes it. google-auth takes no more of the address than the account."""
+    return {
+        "type": "impersonated_service_account",
+        "service_account_impersonation_url": f"https://iamcredentials.googleapis.com{IAM}",
+        "source_credentials": authorized_user(world),
+        "delegates": [],
+    }
+
+
+def federated(world, **more):
+    file = world.registry.folder / "subject"
+    file.write_text("subject")
+    return {
+        "type": "external_account",
+        "audience": AUDIENCE,
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": f"{world.issuers.origin}/sts",
+        "credential_source": {"file": str(file)},
+        **more,
+    }
+
+
+def federated_by_url(world):
+    source = {
+        "url": f"{world.issuers.origin}/subject",
+        "headers": {"X-Asks": "us"},
+        "format": {"type": "json", "subject_token_field_name": "value"},
+    }
+    return federated(world, credential_source=source)
+
+
+def federated_impersonating(world):
+    return federated(world, service_account_impersonation_url=f"{world.issuers.origin}{IAM}")
+
+
+SOURCES = {
+    service_account: [],
+    authorized_user: ["/token"],
+    impersonated: ["/token", IAM],
+    federated: ["/sts"],
+    federated_by_url: ["/subject", "/sts"],
+    federated_impersonating: ["/sts", IAM],
+}
+
+
+@pytest.mark.parametrize("method", ["token", "access-token"])
+@pytest.mark.parametrize(("source", "asked"), SOURCES.items(), ids=lambda it: getattr(it, "__name__", ""))
+async def test_every_kind_of_default_credentials_gets_the_whole_inventory(source, asked, method, world):
+    world.provide(source(world))
+    await world.crawl(method=method)
+    assert world.issuers.asked == asked
+
+
+async def test_gclouds_login_is_found_where_gcloud_keeps_it(world):
+    folder = world.registry.folder / "gcloud"
+    folder.mkdir()
+    world.environment.setenv("CLOUDSDK_CONFIG", str(folder))
+    (folder / "application_default_credentials.json").write_text(json.dumps(authorized_user(world)))
+    await world.crawl()
+    assert world.issuers.asked == ["/token"]
+
+
+@pytest.mark.parametrize("source", [authorized_user, federated, federated_impersonating])
+async def test_the_environments_credentials_stand_in_for_another_account(source, world):
+    world.provide(source(world))
+    await world.crawl(impersonate=ACCOUNT)
+    assert world.issuers.asked[-1] == IAM
+    assert world.issuers.scopes[-1] == SCOPE
+
+
+async def test_a_keys_account_stands_in_for_another(world):
+    key = {**world.registry.emulator.key, "token_uri": f"{world.issuers.origin}/token"}
+    world.registry.key_file.write_text(json.dumps(key))
+    await world.crawl(key_file=world.registry.key_file, impersonate=ACCOUNT)
+    assert world.issuers.asked == ["/token", IAM]
+    assert world.issuers.scopes == ["https://www.googleapis.com/auth/iam", SCOPE]
+
+
+async def test_impersonate_alone_means_the_token_flow(world):
+    world.provide(authorized_user(world))
+    manifest = await crawler.crawl(world.config(method="auto", impersonate=ACCOUNT))
+    assert manifest.requests.token == 31
+
+
+@pytest.mark.parametrize(
+    ("source", "impersonate", "issuer"), [(authorized_user, None, "/token"), (federated, ACCOUNT, IAM)]
+)
+async def test_tokens_that_end_on_the_way_are_made_anew(source, impersonate, issuer, world, google):
+    world.issuers.lifetime_s = 3
+    registry = await google(repositories=170, latency_s=0.3, access_token_lifetime_s=4)
+    world.issuers.key = registry.emulator.key
+    slow = World(registry, world.issuers, world.environment)
+    slow.provide(source(slow))
+    await slow.crawl(method="access-token", impersonate=impersonate)
+    assert world.issuers.asked.count(issuer) >= 2
+
+
+async def test_what_netrc_holds_is_sent_to_nobody(world, tmp_path):
+    (tmp_path / ".netrc").write_text("default login ann password s3cret\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    world.provide(authorized_user(world))
+    await world.crawl(impersonate=ACCOUNT)
+    assert [header.partition(" ")[0] for header in world.issuers.introductions] == ["Bearer"]
+
+
+# The metadata server: google-auth reads its address when it is loaded, so in a process of its own
+
+
+async def crawl_on_google(world, *more, **environment):
+    """The command, as on a machine of Google's."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "crawler", "crawl", world.registry.emulator.registry, "--auth=token", "--no-progress"),
+        *(f"--output={world.registry.output}", *more),
+        env={
+            **os.environ,
+            "GCE_METADATA_HOST": world.issuers.host,
+            "GCE_METADATA_IP": world.issuers.host,
+            **environment,
+        },
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    return process.returncode, out.decode(), err.decode()
+
+
+async def test_a_machine_of_googles_has_its_account_from_the_metadata_server(world):
+    code, _, err = await crawl_on_google(world)
+    assert (code, err) == (0, "")
+    assert told(read_snapshot(world.registry.output).by_name) == expected(world.registry.emulator.inventory)
+    assert world.issuers.asked[-1] == "/computeMetadata/v1/instance/service-accounts/default/token"
+    assert world.issuers.scopes == [SCOPE]
+
+
+async def test_a_machines_account_stands_in_for_another(world):
+    variables = {
+        "REGISTRY_CRAWLER_REGISTRY__AUTH__IMPERSONATE": ACCOUNT,
+        "REGISTRY_CRAWLER_REGISTRY__APIS__IAM_CREDENTIALS": world.issuers.origin,
+    }
+    code, _, err = await crawl_on_google(world, **variables)
+    assert (code, err) == (0, "")
+    assert world.issuers.asked[-1] == IAM
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize("source", [authorized_user, federated_impersonating])
+async def test_an_account_that_may_not_be_impersonated_is_named_with_the_role_it_takes(source, world):
+    world.issuers.iam_refusal = DENIED
+    world.provide(source(world))
+    line = await world.complaint(impersonate=None if source is federated_impersonating else ACCOUNT)
+    assert line.startswith(f"IAM does not let us be {ACCOUNT}: IAM_PERMISSION_DENIED: Permission 'iam.serviceAccounts")
+    assert line.endswith("roles/iam.serviceAccountTokenCreator on that account")
+
+
+async def test_an_iam_that_is_switched_off_is_no_matter_of_roles(world):
+    world.issuers.iam_refusal = DISABLED
+    world.provide(authorized_user(world))
+    line = await world.complaint(impersonate=ACCOUNT)
+    assert f"{ACCOUNT}: SERVICE_DISABLED: IAM Service Account Credentials API has not been used" in line
+    assert "roles/" not in line
+
+
+async def test_an_iam_that_cannot_be_reached_is_named(world):
+    world.provide(authorized_user(world))
+    apis = {"iam_credentials": "http://127.0.0.1:9"}
+    config = world.registry.config(auth={"method": "token", "key_file": None, "impersonate": ACCOUNT}, apis=apis)
+    with pytest.raises(crawler.CredentialsError, match=r"cannot be reached: .*127\.0\.0\.1.*port=9"):
+        await crawler.crawl(config)
+
+
+async def test_a_login_that_was_withdrawn_is_one_line(world):
+    world.provide({**authorized_user(world), "refresh_token": "withdrawn"})
+    assert "Google refuses the credentials for scope" in await world.complaint()
+
+
+async def test_a_subject_that_is_unknown_is_one_line(world):
+    world.provide(federated(world))
+    (world.registry.folder / "subject").write_text("somebody")
+    assert "invalid_grant: unknown subject" in await world.complaint()
+
+
+async def test_a_subject_token_that_is_missing_is_named(world):
+    world.provide(federated(world))
+    (world.registry.folder / "subject").unlink()
+    assert str(world.registry.folder / "subject") in await world.complaint()
+
+
+async def test_a_subject_token_that_cannot_be_read_is_named(world):
+    folder = world.registry.folder / "folder"
+    folder.mkdir()
+    world.provide(federated(world, credential_source={"file": str(folder)}))
+    line = await world.complaint()
+    assert line == f"the credentials want a file that cannot be read: {folder}: Is a directory"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("no JSON", "is not a valid json file"),
+        ({"type": "of another kind"}, "does not have a valid type"),
+        ({"type": "authorized_user"}, "Failed to load authorized user credentials"),
+        ({"type": "external_account"}, "Failed to load external account credentials"),
+        ({"type": "impersonated_service_account"}, "is not whole"),
+        ({"type": "impersonated_service_account", "source_credentials": {"type": "odd"}}, "type odd is not supported"),
+        ("[]", "is not whole"),
+    ],
+)
+async def test_default_credentials_that_are_broken_are_one_line(content, said, world):
+    world.provide(content)
+    assert said in await world.complaint()
+
+
+async def test_default_credentials_that_are_not_there_are_named(world):
+    gone = world.registry.folder / "gone.json"
+    world.environment.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(gone))
+    line = await world.complaint()
+    assert line == f"the Application Default Credentials cannot be used: File {gone} was not found."
