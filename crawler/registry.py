@@ -1,6 +1,6 @@
 """Two questions to one registry: its repositories, page by page, and a repository's listing."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence, Set
 from dataclasses import replace
 from typing import Final
 
@@ -8,7 +8,7 @@ from crawler.auth.basic import CATALOG_SCOPE
 from crawler.errors import MalformedReply, UnexpectedStatus
 from crawler.inquiry import Inquiry, read
 from crawler.model import Evidence, Listing, RepositoryName
-from crawler.transport.messages import Reply
+from crawler.transport.messages import Reply, Request
 from crawler.wire.catalog import read_catalog
 from crawler.wire.link import next_address, next_link, with_page_size
 from crawler.wire.tags import merge_listings, read_listing
@@ -138,7 +138,7 @@ class Registry:
             try:
                 reply = await self._inquiry.ask(sized, scope)
             except UnexpectedStatus as refusal:
-                if tried is None or refusal.http_status not in _REFUSED_SIZE | _TOO_MUCH_WORK:
+                if tried is None or not _is_about(sized, refusal, _REFUSED_SIZE | _TOO_MUCH_WORK):
                     raise
                 tried = _smaller(tried, refusal)
             else:
@@ -150,7 +150,7 @@ class Registry:
         try:
             return address, await self._inquiry.ask(address, scope)
         except UnexpectedStatus as refusal:
-            if size.granted is None or refusal.http_status not in _TOO_MUCH_WORK:
+            if size.granted is None or not _is_about(address, refusal, _TOO_MUCH_WORK):
                 raise
             size.granted = _smaller(size.granted, refusal)
             return await self._first(address, scope, size)
@@ -163,6 +163,11 @@ class Registry:
         if self._tags.granted is not None and self._tags.granted in {tags, images}:
             return f"{self._tags.granted} entries, as many as were asked for, and no next link"
         return None
+
+
+def _is_about(address: str, refusal: UnexpectedStatus, statuses: Set[int]) -> bool:
+    """Whether it is the list that was refused, and not a token for it, with one of these statuses."""
+    return refusal.http_status in statuses and refusal.asked == Request(url=address).asked
 
 
 def _smaller(size: int, refusal: UnexpectedStatus) -> int | None:

@@ -1,3 +1,4 @@
+import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,13 @@ class Google:
             **registry,
         }
         return crawler.Config(registry=[table], output={"path": self.output}, limits={"concurrency": 16})
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's proxy is not on the way to this machine itself."""
+    for variable in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(variable)
 
 
 @pytest.fixture

@@ -1,6 +1,9 @@
 """A registry that wants to see a certificate: Debian's docker-registry over mutual TLS, and files that are no help."""
 
+import asyncio
 import json
+import socket
+import ssl
 
 import pytest
 from cryptography.hazmat.primitives.serialization import (
@@ -82,6 +85,27 @@ async def test_a_certificate_of_a_strangers_authority_is_refused_in_words(regist
         await crawler.crawl(config(registry, tmp_path, ca_file=server_certificates.ca_file, **shown))
     assert "TLS: " in str(refused.value)
     assert "client_certificate" in str(refused.value)
+
+
+async def test_a_refusal_within_the_handshake_of_tls_1_2_is_the_same_line(server_certificates, client, tmp_path):
+    context = server_certificates.server_context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(client.ca_file)
+    context.verify_mode = ssl.CERT_REQUIRED
+
+    def refuse(listener):
+        # a socket of ssl's own, because asyncio's hangs up without telling the client why
+        connection, _ = listener.accept()
+        with connection, pytest.raises(ssl.SSLError):
+            context.wrap_socket(connection, server_side=True)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+        refusing = asyncio.create_task(asyncio.to_thread(refuse, listener))
+        target = f"127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(crawler.UnusableReply, match=r"TLS: .*client_certificate"):
+            await crawler.crawl(config(target, tmp_path, ca_file=server_certificates.ca_file))
+        await refusing
 
 
 async def test_nobody_is_shown_a_certificate_who_does_not_ask_for_one(server_certificates, client, tmp_path):

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
+import anyio
+
 from crawler.auth.basic import ANYWHERE, CATALOG_SCOPE, IDENTITY_TOKEN_USER, Credentials, User
 from crawler.auth.flight import Flights
 from crawler.auth.strikes import Strikes
@@ -72,6 +74,8 @@ class BearerAuthorization:
         self._tokens: OrderedDict[str, _Token] = OrderedDict()
         self._flights: Flights[str, str] = Flights()
         self._strikes = Strikes()
+        self._known = anyio.Event()
+        self._introduction = anyio.Lock()
 
     async def header(self, scope: str) -> str | None:
         if scope == CATALOG_SCOPE and self._catalog is not CatalogAccess.TOKEN:
@@ -102,7 +106,7 @@ class BearerAuthorization:
 
     async def _fetch(self, scope: str) -> str:
         asked = self._clock()
-        grant = await self._ask(scope, await self._credentials.user())
+        grant = await self._granted(scope)
         self._strikes.granted()
         header = f"Bearer {grant.token}"
         good_until = asked + grant.lifetime_s - renewal_margin(grant.lifetime_s)
@@ -110,6 +114,18 @@ class BearerAuthorization:
         if len(self._tokens) > KEPT_TOKENS:
             self._tokens.popitem(last=False)
         return header
+
+    async def _granted(self, scope: str) -> Grant:
+        """A grant; until one was had, one is asked for at a time: many wrong passwords at once get an address banned."""
+        user = await self._credentials.user()
+        if user is None or self._known.is_set():
+            return await self._ask(scope, user)
+        async with self._introduction:
+            if not self._known.is_set():
+                grant = await self._ask(scope, await self._credentials.user())
+                self._known.set()
+                return grant
+        return await self._ask(scope, await self._credentials.user())
 
     async def _ask(self, scope: str, user: User | None) -> Grant:
         reply = await self._asked(scope, user)

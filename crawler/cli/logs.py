@@ -31,6 +31,7 @@ def configure(log_format: str, verbosity: int) -> None:
     root = logging.getLogger()
     root.handlers[:] = [lines]
     root.setLevel(logging.WARNING)
+    logging.getLogger("google.auth").setLevel(logging.ERROR)  # it advises to name a project, which nobody needs here
     logging.getLogger("crawler").setLevel(_LEVELS.get(verbosity, logging.DEBUG))
     said = _StandardError()
     said.setFormatter(

@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 import logging
 import os
+import re
 import socket
 import ssl
 from base64 import b64decode
@@ -28,6 +29,9 @@ _METADATA: Final = frozenset(map(ipaddress.ip_address, ("100.100.100.200", "fd00
 """Where clouds keep their machines' secrets beside the link-local 169.254.169.254."""
 _METADATA_NAMES: Final = frozenset({"metadata", "metadata.google.internal"})
 """Its names, for when it is not we who resolve them."""
+
+_ALERTS: Final = re.compile("ALERT.*(CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)")
+"""OpenSSL's names for what a server may say of the certificate that it was shown, or was not."""
 
 _WITHHELD: Final = b"[withheld]"
 _SECRET_FIELDS: Final = frozenset({"refresh_token"})
@@ -279,10 +283,10 @@ def _explained(request: Request, fault: Exception, proxy: Proxy | None) -> Regis
         return _refused_by_proxy(request, proxy, fault.status)
     if isinstance(fault, aiohttp.ClientResponseError):
         return UnusableReply(request.asked, code="NOT_HTTP", message=printable(fault.message))
-    if isinstance(fault, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
-        return UnusableReply(request.asked, code="TLS", message=_tls_words(fault))
     if alert := _alert(fault):
         return UnusableReply(request.asked, code="TLS", message=alert)
+    if isinstance(fault, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+        return UnusableReply(request.asked, code="TLS", message=_tls_words(fault))
     code = "TIMEOUT" if isinstance(fault, TimeoutError) else "UNREACHABLE"
     return Unreachable(request.asked, code=code, message=_unreachable_words(request, fault, proxy))
 
@@ -320,9 +324,9 @@ def _tls_words(fault: aiohttp.ClientConnectorError | aiohttp.ClientConnectorCert
 def _alert(fault: Exception) -> str | None:
     """What a server says of our certificate: in TLS 1.3 only after the handshake, when a connection seems to stand."""
     for cause in _causes(fault):
-        if isinstance(cause, ssl.SSLError) and "ALERT" in (cause.reason or ""):
+        if isinstance(cause, ssl.SSLError) and _ALERTS.search(getattr(cause, "reason", None) or ""):
             words = printable(str(cause.reason)).replace("_", " ").lower()
-            return f"{words} (what we show of ourselves is client_certificate)"
+            return f"{words} (where it wants to see a certificate of ours: client_certificate)"
     return None
 
 
