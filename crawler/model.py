@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 from urllib.parse import quote
 
 VERSION: Final = "0.1.0"
@@ -152,9 +152,11 @@ class Fault:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
-    """One manifest of a repository, as a listing tells it. Times are RFC 3339 UTC with milliseconds, or None."""
+class Image(NamedTuple):
+    """One manifest of a repository, as a listing tells it. Times are RFC 3339 UTC with milliseconds, or None.
+
+    A tuple, as there are many of them: a frozen dataclass takes four times as long to make.
+    """
 
     digest: str
     tags: tuple[str, ...]
@@ -296,4 +298,4 @@ def snapshot_folder(registry: str, started_at: str, run_id: str) -> str:
 
 def timestamp(moment: datetime) -> str:
     """RFC 3339 in UTC with milliseconds: `2026-11-23T02:00:00.000Z`."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"

@@ -7,11 +7,10 @@ silent, raised one by one while it does not. What the registry asks for by Retry
 
 import time
 from array import array
+from collections import deque
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from math import ceil
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import anyio
 
@@ -92,36 +91,64 @@ class Pace:
     ) -> None:
         self.wait_s = 0.0
         self.clock = clock
+        self.allowed = concurrency
+        """How many permits may be out now."""
+        self.out = 0
         self._wait = sleep
-        self._most = concurrency
-        self._places = anyio.CapacityLimiter(concurrency)
+        self.most = concurrency
+        self._waiting: deque[anyio.Event] = deque()
         self._starts = starts
         self._resume_at = float("-inf")
         self._next_after_cool_down = float("-inf")
         self._last_cut = float("-inf")
         self._good = 0
 
-    @property
-    def allowed(self) -> int:
-        """How many permits may be out now."""
-        return int(self._places.total_tokens)
+    async def begin(self) -> float:
+        """Wait for leave for one exchange, and return the moment at which it begins.
 
-    def permit(self) -> "Permit":
-        """Leave for one exchange, through the last byte of its body: `async with pace.permit() as permit`."""
-        return Permit(self)
-
-    async def take_place(self, permit: "Permit") -> None:
+        It holds through the last byte of the answer, until `end`. No context manager, because those cost more than the
+        rest of the pace.
+        """
+        if self.out < self.allowed:
+            self.out += 1
+        else:
+            await self._wait_for_place()
+        now = self.clock()
+        if self._starts is None and now >= self._resume_at:
+            return now
         try:
-            self._places.acquire_on_behalf_of_nowait(permit)
-        except anyio.WouldBlock:
-            asked = self.clock()
-            await self._places.acquire_on_behalf_of(permit)
-            self.wait_s += self.clock() - asked
+            await self._take_turn()
+        except BaseException:
+            self.end()
+            raise
+        return self.clock()
 
-    def leave_place(self, permit: "Permit") -> None:
-        self._places.release_on_behalf_of(permit)
+    def end(self) -> None:
+        """Give the permit back."""
+        self.out -= 1
+        if self._waiting:
+            self._let_in()
 
-    async def take_turn(self) -> None:
+    async def _wait_for_place(self) -> None:
+        asked = self.clock()
+        place = anyio.Event()
+        self._waiting.append(place)
+        try:
+            await place.wait()
+        except BaseException:
+            if place.is_set():  # it was given to us all the same
+                self.end()
+            else:
+                self._waiting.remove(place)
+            raise
+        self.wait_s += self.clock() - asked
+
+    def _let_in(self) -> None:
+        while self._waiting and self.out < self.allowed:
+            self.out += 1
+            self._waiting.popleft().set()
+
+    async def _take_turn(self) -> None:
         """Wait for the moment to begin, through cool-downs, of which another may come while we wait."""
         while True:
             now = self.clock()
@@ -153,63 +180,29 @@ class Pace:
             self.wait_s += seconds
             await self._wait(seconds)
 
-    def ease_off(self, began: float) -> None:
+    def throttled(self, began: float, retry_after_s: float | None) -> None:
+        """The registry has had enough of an exchange that `began` then, and maybe said for how many seconds."""
+        self._ease_off(began)
+        if retry_after_s is not None:
+            until = self.clock() + min(retry_after_s, LONGEST_COOL_DOWN_S)
+            if until > self._resume_at:
+                self._resume_at = self._next_after_cool_down = until
+
+    def timed_out(self, began: float) -> None:
+        """The registry fell silent, which busy ones do before they say so."""
+        self._ease_off(began)
+
+    def _ease_off(self, began: float) -> None:
         """Halve the permits, once for all exchanges that were under way together."""
         self._good = 0
         if began > self._last_cut:
             self._last_cut = self.clock()
-            self._places.total_tokens = max(1, self.allowed // 2)
-
-    def cool_down(self, seconds: float) -> None:
-        """Nothing begins for so long, within the cap."""
-        until = self.clock() + min(seconds, LONGEST_COOL_DOWN_S)
-        if until > self._resume_at:
-            self._resume_at = self._next_after_cool_down = until
+            self.allowed = max(1, self.allowed // 2)
 
     def went_well(self) -> None:
         """One more permit after as many good exchanges as there are permits: about one a round trip."""
-        if self.allowed == self._most:
-            return
         self._good += 1
-        if self._good >= self.allowed:
+        if self._good >= self.allowed < self.most:
             self._good = 0
-            self._places.total_tokens = self.allowed + 1
-
-
-class Permit(AbstractAsyncContextManager["Permit"]):
-    """Leave for one exchange; who holds it tells by it how the registry took the exchange."""
-
-    __slots__ = ("_began", "_pace")
-
-    def __init__(self, pace: Pace) -> None:
-        self._pace = pace
-        self._began = 0.0
-
-    async def __aenter__(self) -> Self:
-        await self._pace.take_place(self)
-        try:
-            await self._pace.take_turn()
-        except BaseException:
-            self._pace.leave_place(self)
-            raise
-        self._began = self._pace.clock()
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        self._pace.leave_place(self)
-
-    def went_well(self) -> None:
-        """The registry answered as it should."""
-        self._pace.went_well()
-
-    def throttled(self, retry_after_s: float | None) -> None:
-        """The registry has had enough, and maybe said for how many seconds."""
-        self._pace.ease_off(self._began)
-        if retry_after_s is not None:
-            self._pace.cool_down(retry_after_s)
-
-    def timed_out(self) -> None:
-        """The registry fell silent, which busy ones do before they say so."""
-        self._pace.ease_off(self._began)
+            self.allowed += 1
+            self._let_in()

@@ -1,6 +1,6 @@
 """Two questions to one registry: its repositories, page by page, and a repository's listing."""
 
-from collections.abc import AsyncIterator, Sequence, Set
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -114,21 +114,33 @@ class Registry:
 
     async def listing(self, name: RepositoryName) -> Listing:
         """The repository's tags, and what else its registry tells with them (distribution-spec, "Listing Tags")."""
-        scope = f"repository:{name}:pull"
-        address, reply = await self._first(f"{self._base}{name}/tags/list", scope, self._tags)
-        pages = [read(read_listing, address, reply)]
-        if "Link" not in reply.headers:
-            return _in_doubt(pages[0], self._cut(pages[0]))
+        address, scope = f"{self._base}{name}/tags/list", f"repository:{name}:pull"
+        if self._tags.granted is None:
+            reply = await self._inquiry.ask(address, scope)
+        else:
+            address, reply = await self._first(address, scope, self._tags)
+        page = read(read_listing, address, reply)
+        doubt = None if page.images is None and self._tags.granted is None else self._cut(page)
+        if "Link" in reply.headers:
+            page, doubt = await self._read_on(address, scope, reply, page, doubt)
+        return page if doubt is None else replace(page, suspect=doubt)
+
+    async def _read_on(
+        self, address: str, scope: str, reply: Reply, first: Listing, doubt: str | None
+    ) -> tuple[Listing, str | None]:
+        """The listing whose first page names others, and why it may not be whole: `doubt` is for the first alone."""
+        pages = [first]
         trail = Trail()
-        following = trail.follow(address, reply, _entries(pages[0]))
+        following = trail.follow(address, reply, _entries(first))
         while following is not None:
             reply = await self._inquiry.ask(following, scope)
             pages.append(read(read_listing, following, reply))
             following = trail.follow(following, reply, _entries(pages[-1]))
-        listing = merge_listings(pages)
         if not trail.evidence.complete:
-            return _in_doubt(listing, trail.evidence.text)
-        return _in_doubt(listing, self._cut(listing) if len(pages) == 1 else None)
+            doubt = trail.evidence.text
+        elif len(pages) > 1:
+            doubt = None
+        return merge_listings(pages), doubt
 
     async def _first(self, address: str, scope: str, size: "_PageSize") -> tuple[str, Reply]:
         """A list's first page and its address, in the largest size that the registry grants."""
@@ -165,7 +177,7 @@ class Registry:
         return None
 
 
-def _is_about(address: str, refusal: UnexpectedStatus, statuses: Set[int]) -> bool:
+def _is_about(address: str, refusal: UnexpectedStatus, statuses: Collection[int]) -> bool:
     """Whether it is the list that was refused, and not a token for it, with one of these statuses."""
     return refusal.http_status in statuses and refusal.asked == Request(url=address).asked
 
@@ -178,7 +190,3 @@ def _smaller(size: int, refusal: UnexpectedStatus) -> int | None:
 
 def _entries(page: Listing) -> Sequence[str]:
     return page.tags or [image.digest for image in page.images or ()]
-
-
-def _in_doubt(listing: Listing, doubt: str | None) -> Listing:
-    return listing if doubt is None else replace(listing, suspect=doubt)

@@ -59,13 +59,22 @@ class Scheduler:
     async def run(self) -> None:
         send_name, names = anyio.create_memory_object_stream[RepositoryName](NAMES_AHEAD)
         send_record, records = anyio.create_memory_object_stream[Record](RECORDS_AHEAD)
-        async with anyio.create_task_group() as crew:
-            crew.start_soon(self._write, records)
-            crew.start_soon(self._walk, send_name, send_record.clone())
-            for _ in range(self.concurrency):
-                crew.start_soon(self._work, names.clone(), send_record.clone())
-            names.close()
-            send_record.close()
+        async with anyio.create_task_group() as watch:
+            watch.start_soon(self._take_back_when_stopping, names.clone())
+            async with anyio.create_task_group() as crew:
+                crew.start_soon(self._write, records)
+                crew.start_soon(self._walk, send_name, send_record.clone())
+                for _ in range(self.concurrency):
+                    crew.start_soon(self._work, names.clone(), send_record.clone())
+                names.close()
+                send_record.close()
+            watch.cancel_scope.cancel()
+
+    async def _take_back_when_stopping(self, names: MemoryObjectReceiveStream[RepositoryName]) -> None:
+        """Leave nothing to the workers but what they work on."""
+        async with names:
+            await self.stopping.wait()
+            _waiting(names)
 
     async def _walk(
         self, names: MemoryObjectSendStream[RepositoryName], records: MemoryObjectSendStream[Record]
@@ -73,8 +82,9 @@ class Scheduler:
         async with names, records, anyio.create_task_group() as walk:
             walk.start_soon(self._end_when_stopping, walk.cancel_scope)
             async for page in self.discovery.pages():
+                opened_or_wanted = self.discovery.looks_inside or self.selection.takes_all
                 for name, listing in page.items():
-                    if self.discovery.looks_inside or self.selection.wants(name):
+                    if opened_or_wanted or self.selection.wants(name):
                         await self._hand_out(name, listing, names, records)
                     else:
                         self.tally.passed_over += 1
@@ -104,7 +114,7 @@ class Scheduler:
                 self.discovery.heard(name, invalid)
                 await _send(records, self._entry(shown, Outcome.INVALID, _NOTHING, _fault(invalid)))
         else:
-            if self._has_record(name):
+            if self.tally.before and self._has_record(name):
                 return
             if listing is None:
                 await _send(names, repository)
@@ -123,11 +133,18 @@ class Scheduler:
         self, names: MemoryObjectReceiveStream[RepositoryName], records: MemoryObjectSendStream[Record]
     ) -> None:
         async with names, records:
-            while (name := await _receive(names)) is not None and not self.stopping.is_set():
+            while (name := await _receive(names)) is not None:
                 began = time.monotonic()
-                answer = await self._ask(name)
-                self.tally.timed(name, time.monotonic() - began)
-                if self.discovery.heard(name, answer) and self._is_wanted(name):
+                answer: Answer
+                try:
+                    answer = await self.registry.listing(name)
+                except (RegistryError, CredentialsError) as error:
+                    log.info("%s: %s", name, error)
+                    answer = error
+                seconds = time.monotonic() - began
+                if seconds > self.tally.remarkable_s:
+                    self.tally.timed(name, seconds)
+                if self.discovery.heard(name, answer) and (self.selection.takes_all or self._is_wanted(name)):
                     await _send(records, self._record(name, answer))
                 else:
                     self.tally.known -= 1
@@ -145,13 +162,6 @@ class Scheduler:
                 batch = [first, *_waiting(records)]
                 await self.sink.write(batch)
                 self.tally.count(batch)
-
-    async def _ask(self, name: RepositoryName) -> Answer:
-        try:
-            return await self.registry.listing(name)
-        except (RegistryError, CredentialsError) as error:
-            log.info("%s: %s", name, error)
-            return error
 
     def _record(self, name: RepositoryName, answer: Answer) -> Record:
         if isinstance(answer, Listing):

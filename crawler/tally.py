@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from heapq import heappush, heappushpop
+from heapq import heappop, heappush
 from typing import Final
 
 from crawler.model import Counts, Outcome, Record, Slow
@@ -11,6 +11,8 @@ from crawler.snapshot.journal import Entry
 
 SLOWEST_KEPT: Final = 10
 TROUBLES_KEPT: Final = 3
+_IN_THE_WAY: Final = frozenset({Outcome.DENIED, Outcome.FAILED})
+"""Outcomes that keep a snapshot from being complete."""
 
 
 @dataclass(slots=True)
@@ -33,6 +35,7 @@ class Tally:
     tags: int = 0
     images: int = 0
     troubles: list[Record] = field(default_factory=list)
+    remarkable_s: float = 0.0
     _slowest: list[tuple[float, str]] = field(default_factory=list)
 
     @property
@@ -67,18 +70,19 @@ class Tally:
     def count(self, records: Sequence[Record]) -> None:
         for record in records:
             self.outcomes[record.outcome] += 1
-            self.suspect += record.suspect is not None
             self.tags += len(record.tags)
             self.images += len(record.images or ())
-            if len(self.troubles) < TROUBLES_KEPT and _makes_partial(record):
-                self.troubles.append(record)
+            if record.suspect is not None or record.outcome in _IN_THE_WAY:
+                self._note(record)
+
+    def _note(self, trouble: Record) -> None:
+        self.suspect += trouble.suspect is not None
+        if len(self.troubles) < TROUBLES_KEPT:
+            self.troubles.append(trouble)
 
     def timed(self, repository: str, seconds: float) -> None:
-        if len(self._slowest) < SLOWEST_KEPT:
-            heappush(self._slowest, (seconds, repository))
-        elif seconds > self._slowest[0][0]:
-            heappushpop(self._slowest, (seconds, repository))
-
-
-def _makes_partial(record: Record) -> bool:
-    return record.outcome in {Outcome.DENIED, Outcome.FAILED} or record.suspect is not None
+        """Keep a repository that took longer than `remarkable_s`."""
+        heappush(self._slowest, (seconds, repository))
+        if len(self._slowest) > SLOWEST_KEPT:
+            heappop(self._slowest)
+            self.remarkable_s = self._slowest[0][0]

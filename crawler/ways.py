@@ -47,6 +47,7 @@ class Ways:
     limits: its operator's quota, the narrowest window first; `limits_whose` says who shares it.
     namespace_depth: how many leading components of a name are never a repository's alone: Google's project, and the
         repository of Artifact Registry that holds images.
+    tokens_at_once: how often a password may be shown at the same time; with a wrong one it is that many bad attempts.
     scopes_per_token: repositories that one token may be asked for.
     expired: statuses that may mean that credentials have expired.
     """
@@ -64,6 +65,7 @@ class Ways:
     limits: tuple[Rate, ...] = ()
     limits_whose: str = ""
     namespace_depth: int = 0
+    tokens_at_once: int | None = None
     scopes_per_token: int = 1
     expired: frozenset[int] = frozenset({401})
 
@@ -154,7 +156,7 @@ TABLE: Final = (
         scopes_per_token=_BATCH,
     ),
     Ways(kind="harbor", catalog=CatalogAccess.PASSWORD, scopes_per_token=_BATCH),
-    Ways(kind="gitlab", hosts=("registry.gitlab.com",), realms=("gitlab.com",)),
+    Ways(kind="gitlab", hosts=("registry.gitlab.com",), realms=("gitlab.com",), tokens_at_once=16),
     Ways(kind="artifactory"),
     Ways(kind="nexus"),
     Ways(kind="zot"),

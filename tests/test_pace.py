@@ -1,6 +1,9 @@
 """Rate and concurrency, in a time that only the test moves."""
 
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 
 import anyio
@@ -10,6 +13,32 @@ from hypothesis import strategies as st
 
 from crawler.model import Quota, Rate
 from crawler.pace import LONGEST_COOL_DOWN_S, Pace, Starts
+
+
+@dataclass(frozen=True)
+class Held:
+    """A permit, and what its holder tells of the exchange."""
+
+    pace: Pace
+    began: float
+
+    def throttled(self, retry_after_s: float | None) -> None:
+        self.pace.throttled(self.began, retry_after_s)
+
+    def timed_out(self) -> None:
+        self.pace.timed_out(self.began)
+
+    def went_well(self) -> None:
+        self.pace.went_well()
+
+
+@asynccontextmanager
+async def permit(of: Pace) -> AsyncIterator[Held]:
+    began = await of.begin()
+    try:
+        yield Held(of, began)
+    finally:
+        of.end()
 
 
 class Time:
@@ -62,7 +91,7 @@ def quota(count: int, seconds: float) -> Quota:
 async def begun(pace: Pace, time: Time, exchanges: int) -> list[float]:
     moments = []
     for _ in range(exchanges):
-        async with pace.permit():
+        async with permit(pace):
             moments.append(time.now)
     return moments
 
@@ -125,7 +154,7 @@ def test_starts_never_exceed_their_quota_whenever_they_are_asked(count, seconds,
 
 async def test_concurrency_is_halved_once_for_all_that_were_throttled_together():
     kept = pace(Time(), concurrency=16)
-    async with kept.permit() as one, kept.permit() as other, kept.permit() as third:
+    async with permit(kept) as one, permit(kept) as other, permit(kept) as third:
         one.throttled(None)
         other.throttled(None)
         third.timed_out()
@@ -137,13 +166,13 @@ async def test_concurrency_never_falls_below_one_and_is_raised_one_by_one():
     kept = pace(time, concurrency=4)
     for _ in range(5):
         time.now += 1
-        async with kept.permit() as permit:
-            permit.throttled(None)
+        async with permit(kept) as held:
+            held.throttled(None)
     assert kept.allowed == 1
     raised = []
     for _ in range(20):
-        async with kept.permit() as permit:
-            permit.went_well()
+        async with permit(kept) as held:
+            held.went_well()
         raised.append(kept.allowed)
     assert raised[0] == 2
     assert all(later - earlier in {0, 1} for earlier, later in pairwise(raised))
@@ -156,7 +185,7 @@ async def test_no_more_permits_are_out_than_allowed():
 
     async def exchange() -> None:
         nonlocal out, most
-        async with kept.permit():
+        async with permit(kept):
             out += 1
             most = max(most, out)
             await anyio.lowlevel.checkpoint()
@@ -171,13 +200,13 @@ async def test_no_more_permits_are_out_than_allowed():
 async def test_retry_after_cools_down_everyone_and_there_is_no_rush_after_it():
     time = SharedTime()
     kept = pace(time, concurrency=8)
-    async with kept.permit() as permit:
-        permit.throttled(30.0)
+    async with permit(kept) as held:
+        held.throttled(30.0)
     asked = time.now
     moments: list[float] = []
 
     async def exchange() -> None:
-        async with kept.permit():
+        async with permit(kept):
             moments.append(time.now)
             await time.sleep(5)
 
@@ -192,32 +221,32 @@ async def test_retry_after_cools_down_everyone_and_there_is_no_rush_after_it():
 async def test_a_cool_down_is_capped():
     time = Time()
     kept = pace(time)
-    async with kept.permit() as permit:
-        permit.throttled(1e9)
+    async with permit(kept) as held:
+        held.throttled(1e9)
     asked = time.now
-    async with kept.permit():
+    async with permit(kept):
         assert time.now <= asked + LONGEST_COOL_DOWN_S + 1
 
 
 async def test_a_shorter_cool_down_does_not_cut_a_longer_one():
     time = Time()
     kept = pace(time)
-    async with kept.permit() as permit:
-        permit.throttled(60.0)
-        permit.throttled(1.0)
+    async with permit(kept) as held:
+        held.throttled(60.0)
+        held.throttled(1.0)
     asked = time.now
-    async with kept.permit():
+    async with permit(kept):
         assert time.now >= asked + 60
 
 
 async def test_a_cancelled_wait_gives_its_place_back():
     kept = pace(Time(), concurrency=1)
-    async with kept.permit():
+    async with permit(kept):
         with anyio.move_on_after(0.01) as scope:
-            async with kept.permit():
+            async with permit(kept):
                 raise AssertionError("there is one permit")
     assert scope.cancelled_caught
-    async with kept.permit():
+    async with permit(kept):
         pass
 
 

@@ -86,10 +86,15 @@ class StraightAuthorization:
     def __init__(self, credentials: Credentials, written: Callable[[User], str] = _as_it_is) -> None:
         self._credentials = credentials
         self._written = written
+        self._user: User | None = None
+        self._header: str | None = None
 
     async def header(self, scope: str) -> str | None:  # noqa: ARG002  (a password is good for every scope)
         user = await self._credentials.user()
-        return None if user is None else self._written(user)
+        if user is not self._user:  # written once, as a service account's key is long
+            self._user = user
+            self._header = None if user is None else self._written(user)
+        return self._header
 
     async def renewed(self, scope: str, refused: str | None, challenges: Sequence[Challenge]) -> str | None:  # noqa: ARG002
         user = await self._credentials.user()

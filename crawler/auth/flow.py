@@ -11,7 +11,7 @@ from crawler.errors import CredentialsError, MalformedReply, UnexpectedStatus, p
 from crawler.model import Target, is_loopback
 from crawler.transport.fetch import Transport
 from crawler.transport.messages import ERROR_CAP, Reply, Request
-from crawler.ways import CatalogAccess, matches
+from crawler.ways import Ways, matches
 from crawler.wire.challenge import Challenge, read_challenges, usable_challenge
 from crawler.wire.fault import read_fault
 from crawler.wire.link import encoded
@@ -37,7 +37,7 @@ async def authorize(
     credentials: Credentials,
     realms: Collection[str],
     transport: Transport,
-    catalog: CatalogAccess = CatalogAccess.TOKEN,
+    ways: Ways,
 ) -> Authorization:
     """Ask `base` (the registry's `/v2/`) what it wants to see, and be ready to show it.
 
@@ -71,7 +71,7 @@ async def authorize(
             f"{target.registry} sends for tokens to {host}, which is not its own host: "
             f"credentials go there only where registry.realms names it"
         )
-    return BearerAuthorization(server, credentials, transport, catalog=catalog)
+    return BearerAuthorization(server, credentials, transport, ways=ways)
 
 
 async def _knock(base: str, authorization: Authorization, transport: Transport) -> None:

@@ -6,6 +6,7 @@ Follows the distribution-spec's token protocol (docs/content/spec/auth/token.md 
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
@@ -18,7 +19,7 @@ from crawler.auth.strikes import Strikes
 from crawler.errors import Denied, MalformedReply, UnexpectedStatus, UnusableReply
 from crawler.transport.fetch import Transport
 from crawler.transport.messages import TOKEN_CAP, Purpose, Reply, Request
-from crawler.ways import CatalogAccess
+from crawler.ways import DISTRIBUTION, CatalogAccess, Ways
 from crawler.wire.challenge import Challenge, usable_challenge
 from crawler.wire.fault import read_fault
 from crawler.wire.token import Grant, read_grant
@@ -54,7 +55,7 @@ class _Token:
 class BearerAuthorization:
     """Every request carries a token of its own scope, got from the token server with the user's credentials.
 
-    `catalog` says what opens the catalog; where it refuses a token and asks for a password it gets that.
+    `ways` say what opens the catalog; where it refuses a token and asks for a password it gets that.
     """
 
     def __init__(
@@ -63,19 +64,20 @@ class BearerAuthorization:
         credentials: Credentials,
         transport: Transport,
         *,
-        catalog: CatalogAccess = CatalogAccess.TOKEN,
+        ways: Ways = DISTRIBUTION,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._server = server
         self._credentials = credentials
         self._transport = transport
-        self._catalog = catalog
+        self._catalog = ways.catalog
         self._clock = clock
         self._tokens: OrderedDict[str, _Token] = OrderedDict()
         self._flights: Flights[str, str] = Flights()
         self._strikes = Strikes()
         self._known = anyio.Event()
         self._introduction = anyio.Lock()
+        self._at_once = nullcontext() if ways.tokens_at_once is None else anyio.CapacityLimiter(ways.tokens_at_once)
 
     async def header(self, scope: str) -> str | None:
         if scope == CATALOG_SCOPE and self._catalog is not CatalogAccess.TOKEN:
@@ -116,16 +118,13 @@ class BearerAuthorization:
         return header
 
     async def _granted(self, scope: str) -> Grant:
-        """A grant; until one was had, one is asked for at a time: many wrong passwords at once get an address banned."""
+        """A grant. Until we are known they are asked for one by one: many wrong passwords at once get us banned."""
         user = await self._credentials.user()
-        if user is None or self._known.is_set():
-            return await self._ask(scope, user)
-        async with self._introduction:
-            if not self._known.is_set():
-                grant = await self._ask(scope, await self._credentials.user())
-                self._known.set()
-                return grant
-        return await self._ask(scope, await self._credentials.user())
+        if user is not None and not self._known.is_set():
+            async with self._introduction:
+                if not self._known.is_set():
+                    return await self._ask(scope, user)
+        return await self._ask(scope, user)
 
     async def _ask(self, scope: str, user: User | None) -> Grant:
         reply = await self._asked(scope, user)
@@ -133,6 +132,8 @@ class BearerAuthorization:
             other = await self._credentials.another(user)
             if other is not None:
                 reply = await self._asked(scope, other)
+        if reply.status != 401:
+            self._known.set()
         try:
             return _read(self._server.realm, reply)
         except Denied as error:
@@ -141,11 +142,14 @@ class BearerAuthorization:
             raise
 
     async def _asked(self, scope: str, user: User | None) -> Reply:
-        if user is not None and user.name == IDENTITY_TOKEN_USER:
-            reply = await self._transport.fetch(self._exchange_of(scope, user))
-            if reply.status not in _NO_EXCHANGE:
-                return reply
-        return await self._transport.fetch(self._request(scope, user))
+        if user is None:
+            return await self._transport.fetch(self._request(scope, None))
+        async with self._at_once:
+            if user.name == IDENTITY_TOKEN_USER:
+                reply = await self._transport.fetch(self._exchange_of(scope, user))
+                if reply.status not in _NO_EXCHANGE:
+                    return reply
+            return await self._transport.fetch(self._request(scope, user))
 
     def _request(self, scope: str, user: User | None) -> Request:
         realm, query = self._server.realm, {"service": self._server.service, "scope": scope}

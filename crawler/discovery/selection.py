@@ -17,6 +17,7 @@ class Selection:
         self._target = target
         self._included = _any_of(include) if include else None
         self._excluded = _any_of(exclude) if exclude else None
+        self.takes_all = not (target.prefix or include or exclude)
 
     def wants(self, name: str) -> bool:
         return (

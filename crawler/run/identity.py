@@ -61,7 +61,7 @@ async def open_registry(of: RegistryConfig, identity: Identity, transport: Trans
         credentials=identity.credentials,
         realms=realms,
         transport=transport,
-        catalog=ways.catalog,
+        ways=ways,
     )
     inquiry = Inquiry(authorization, transport, expired=ways.expired)
     page_size = of.page_size or ways.page_size

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import anyio.to_thread
 import orjson
@@ -16,7 +16,37 @@ _WORTH_A_THREAD: Final = 1024**2
 
 def encode(records: Sequence[Record]) -> bytes:
     """The records as whole lines, their keys in the contract's order."""
-    return b"".join([orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records])
+    return b"".join([orjson.dumps(_told(record), option=orjson.OPT_APPEND_NEWLINE) for record in records])
+
+
+def _told(record: Record) -> dict[str, Any]:
+    """Written out, because orjson takes twice as long to find a dataclass's fields by itself."""
+    images = record.images
+    return {
+        "schema": record.schema,
+        "run_id": record.run_id,
+        "registry": record.registry,
+        "repository": record.repository,
+        "outcome": record.outcome,
+        "tags": record.tags,
+        "images": None
+        if images is None
+        else [
+            {
+                "digest": digest,
+                "tags": tags,
+                "media_type": media_type,
+                "size_bytes": size_bytes,
+                "created_at": created_at,
+                "uploaded_at": uploaded_at,
+            }
+            for digest, tags, media_type, size_bytes, created_at, uploaded_at in images
+        ],
+        "children": record.children,
+        "suspect": record.suspect,
+        "error": record.error,
+        "observed_at": record.observed_at,
+    }
 
 
 class JsonLinesFile:

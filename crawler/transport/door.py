@@ -20,6 +20,7 @@ from yarl import URL
 
 from crawler.errors import CredentialsError, RegistryError, Unreachable, UnsafeAddress, UnusableReply, printable
 from crawler.transport.messages import ERROR_CAP, Reply, Request
+from crawler.transport.overdue import Overdue
 from crawler.transport.patience import PASSING, Patience
 from crawler.transport.proxies import Proxies, Proxy
 
@@ -53,11 +54,12 @@ class Certificates:
 class Door:
     """The connections of one run. Made by `open_door`."""
 
-    def __init__(self, session: aiohttp.ClientSession, patience: Patience, proxies: Proxies | None) -> None:
+    def __init__(self, session: aiohttp.ClientSession, overdue: Overdue, proxies: Proxies | None) -> None:
         self._session = session
-        self._total_s = patience.total_s
+        self._overdue = overdue
         self._proxies = proxies
         self._proxy_of_origin: dict[tuple[str, str | None, int | None], Proxy | None] = {}
+        self._tells_all = log.isEnabledFor(logging.DEBUG)
 
     async def send(self, request: Request) -> Reply:
         """One exchange, without redirects or retries.
@@ -65,16 +67,27 @@ class Door:
         Raises RegistryError where no usable answer came, CredentialsError for a proxy that we cannot speak to.
         """
         proxy = None
+        task = asyncio.current_task()
+        assert task is not None
+        self._overdue.since[task] = self._overdue.tick
         try:
             url = URL(request.url, encoded=True)
             if self._proxies is not None:
                 proxy = self._proxy(url, self._proxies)
-            reply = await self._send(request, url, proxy)
+            asked = _arguments(request, url, proxy)
+            response = await self._session.request(**asked)
+            reply = Reply(response.status, response.headers, await _body(request, response, asked["headers"]))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
             raise _explained(request, fault, proxy) from fault
+        except asyncio.CancelledError:
+            if self._overdue.has_ended(task):
+                raise _explained(request, TimeoutError(), proxy) from None
+            raise
+        finally:
+            del self._overdue.since[task]
         if proxy is not None and reply.status == 407:
             raise _refused_by_proxy(request, proxy, 407)
-        if log.isEnabledFor(logging.DEBUG):
+        if self._tells_all:
             log.debug("%s: %d, %d bytes", request.asked, reply.status, len(reply.body))
         return reply
 
@@ -89,31 +102,18 @@ class Door:
         self._proxy_of_origin[origin] = proxy
         return proxy
 
-    async def _send(self, request: Request, url: URL, proxy: Proxy | None) -> Reply:
-        headers = {} if request.authorization is None else {"Authorization": request.authorization}
-        if proxy is not None and url.scheme == "http":
+
+def _arguments(request: Request, url: URL, proxy: Proxy | None) -> dict[str, Any]:
+    """What aiohttp is to be asked."""
+    headers = {} if request.authorization is None else {"Authorization": request.authorization}
+    asked = {"method": "GET", "url": url, "headers": headers, "allow_redirects": False}
+    if request.form:
+        asked |= {"method": "POST", "data": dict(request.form)}
+    if proxy is not None:
+        asked |= {"proxy": proxy.url, "proxy_headers": proxy.headers}
+        if url.scheme == "http":
             headers |= proxy.headers  # without a tunnel the proxy reads the request itself
-        async with asyncio.timeout(self._total_s):
-            response = await self._session.request(
-                request.method,
-                url,
-                headers=headers,
-                data=dict(request.form) or None,
-                allow_redirects=False,
-                proxy=None if proxy is None else proxy.url,
-                proxy_headers=None if proxy is None else proxy.headers,
-            )
-            try:
-                if response.status < 400:
-                    body = await _read(request, response)
-                else:
-                    body = _without_secrets(await _read_beginning(response), headers, request)
-            except BaseException:
-                response.close()
-                raise
-            finally:
-                response.release()
-        return Reply(response.status, response.headers, body)
+    return asked
 
 
 @asynccontextmanager
@@ -138,14 +138,13 @@ async def open_door(
     )
     # aiohttp would repeat a GET by itself where a kept connection breaks: neither paced nor counted, so not wanted
     session._retry_connection = False  # noqa: SLF001
-    async with session:
-        yield Door(session, patience, proxies)
+    async with session, Overdue(patience.total_s) as overdue:
+        yield Door(session, overdue, proxies)
 
 
 def _timeouts(patience: Patience, proxies: Proxies | None) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(
-        # aiohttp's own total costs a tenth of the speed; asyncio's, around each exchange, next to nothing
-        total=None,
+        total=None,  # a scope for each exchange costs a tenth of the speed: Overdue's one clock does without
         # of a proxy's answer to CONNECT only the whole way to a connection can be timed
         connect=None if proxies is None else patience.connect_s + patience.read_s,
         sock_connect=patience.connect_s,
@@ -153,16 +152,40 @@ def _timeouts(patience: Patience, proxies: Proxies | None) -> aiohttp.ClientTime
     )
 
 
-async def _read(request: Request, response: aiohttp.ClientResponse) -> bytes:
-    chunks = []
-    size = 0
+async def _body(request: Request, response: aiohttp.ClientResponse, headers: Mapping[str, str]) -> bytes:
+    """All of an answer to a request with these `headers`, or a refusal's first words.
+
+    Its connection is free afterwards, or closed.
+    """
+    try:
+        if response.status >= 400:
+            return _without_secrets(await _read_beginning(response), headers, request)
+        body = await response.content.readany()
+        if not response.content.at_eof():
+            body = await _read_on(request, response, body)
+    except BaseException:
+        response.close()
+        raise
+    if len(body) > request.cap:
+        raise _too_large(request, response)
+    return body
+
+
+async def _read_on(request: Request, response: aiohttp.ClientResponse, first: bytes) -> bytes:
+    """The whole body, of which `first` was read. Raises UnusableReply for one that is too large."""
+    chunks = [first]
+    size = len(first)
     while chunk := await response.content.readany():
         size += len(chunk)
         if size > request.cap:
-            message = f"the body is larger than the {request.cap:,} bytes that we read"
-            raise UnusableReply(request.asked, code="TOO_LARGE", message=message, http_status=response.status)
+            raise _too_large(request, response)
         chunks.append(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return b"".join(chunks)
+
+
+def _too_large(request: Request, response: aiohttp.ClientResponse) -> UnusableReply:
+    message = f"the body is larger than the {request.cap:,} bytes that we read"
+    return UnusableReply(request.asked, code="TOO_LARGE", message=message, http_status=response.status)
 
 
 async def _read_beginning(response: aiohttp.ClientResponse) -> bytes:

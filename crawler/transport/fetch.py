@@ -54,12 +54,22 @@ class Transport:
         followed; GaveUp where nobody has answered anything for long.
         """
         try:
-            return await self._try(request)
-        except PassingFailure as first:
-            return await self._again(request, first)
+            reply = await self._exchange(request)
+            if reply.status != 200:  # what nearly all are goes no further down than it must: it is the hot path
+                reply = await self._followed(request, reply)
+        except Unreachable as error:
+            self._silence.lasts(error)
+            first = PassingFailure(error)
+        except PassingFailure as failure:
+            self._silence.ends()
+            first = failure
+        else:
+            self._silence.ends()
+            return reply
+        return await self._again(request, first)
 
     async def _again(self, request: Request, first: PassingFailure) -> Reply:
-        """All tries after the first, which stands outside tenacity because it is the hot path."""
+        """All tries after the first."""
         try:
             async for attempt in tries(self._attempts, self._budget, anyio.sleep):
                 with attempt:
@@ -75,18 +85,16 @@ class Transport:
 
     async def _try(self, request: Request) -> Reply:
         try:
-            reply = await self._follow(request)
+            reply = await self._exchange(request)
+            self._silence.ends()
+            return await self._followed(request, reply)
         except Unreachable as error:
             self._silence.lasts(error)
             raise PassingFailure(error) from None
-        self._silence.ends()
-        if reply.status in PASSING:
-            raise PassingFailure(reply)
-        return reply
 
-    async def _follow(self, request: Request) -> Reply:
+    async def _followed(self, request: Request, reply: Reply) -> Reply:
+        """The reply at the end of the redirects. Raises PassingFailure for a status that may pass."""
         hops = 0
-        reply = await self._exchange(request)
         while reply.status in _REDIRECTS and (location := reply.headers.get("Location")) is not None:
             hops += 1
             if hops > _MAX_HOPS:
@@ -94,6 +102,8 @@ class Transport:
                 raise UnsafeAddress(request.asked, code="REDIRECT", message=message, http_status=reply.status)
             request = self._redirected(request, location, reply.status)
             reply = await self._exchange(request)
+        if reply.status in PASSING:
+            raise PassingFailure(reply)
         return reply
 
     def _redirected(self, request: Request, location: str, status: int) -> Request:
@@ -113,22 +123,25 @@ class Transport:
         return replace(request, url=url, authorization=request.authorization if stays else None)
 
     async def _exchange(self, request: Request) -> Reply:
-        async with self.pace.permit() as permit:
-            self.exchanges.total += 1
-            self.exchanges.token += request.purpose is Purpose.TOKEN
-            try:
-                reply = await self._door.send(request)
-            except Unreachable as error:
-                if error.code == "TIMEOUT":
-                    permit.timed_out()
-                raise
-            self.exchanges.bytes += len(reply.body)
+        pace, exchanges = self.pace, self.exchanges
+        began = await pace.begin()
+        try:
+            exchanges.total += 1
+            exchanges.token += request.purpose is Purpose.TOKEN
+            reply = await self._door.send(request)
+            exchanges.bytes += len(reply.body)
             if reply.status in _THROTTLING:
-                self.exchanges.throttled += reply.status == 429
-                permit.throttled(_retry_after(reply))
-            else:
-                permit.went_well()
-            return reply
+                exchanges.throttled += reply.status == 429
+                pace.throttled(began, _retry_after(reply))
+            elif pace.allowed < pace.most:
+                pace.went_well()
+        except Unreachable as error:
+            if error.code == "TIMEOUT":
+                pace.timed_out(began)
+            raise
+        finally:
+            pace.end()
+        return reply
 
 
 @asynccontextmanager

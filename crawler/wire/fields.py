@@ -7,6 +7,8 @@ import orjson
 
 from crawler.errors import MalformedReply
 
+_ONLY_STRINGS = frozenset({str})
+
 _ESCAPE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a character in two halves
     rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
@@ -18,23 +20,23 @@ _ESCAPE = re.compile(
 def read_object(body: bytes) -> dict[str, Any]:
     """The JSON object of a body. Raises MalformedReply where it is none."""
     try:
-        value = _loads(body)
+        value = orjson.loads(body)
     except orjson.JSONDecodeError as fault:
-        raise MalformedReply(f"not JSON: {fault.msg} (line {fault.lineno}, column {fault.colno})") from None
-    if not isinstance(value, dict):
+        value = _mended(body, fault)
+    if type(value) is not dict:
         raise MalformedReply(f"a JSON {_kind(value)} where an object belongs")
     return value
 
 
-def _loads(body: bytes) -> Any:
+def _mended(body: bytes, fault: orjson.JSONDecodeError) -> Any:
     """Strict JSON, but for halves of characters, of which one would spoil a whole page: they become U+FFFD."""
+    mended = _ESCAPE.sub(lambda escape: rb"\ufffd" if escape["half"] else escape[0], body)
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        mended = _ESCAPE.sub(lambda escape: rb"\ufffd" if escape["half"] else escape[0], body)
-        if mended == body:
-            raise
-        return orjson.loads(mended)
+        if mended != body:
+            return orjson.loads(mended)
+    except orjson.JSONDecodeError as other:
+        fault = other
+    raise MalformedReply(f"not JSON: {fault.msg} (line {fault.lineno}, column {fault.colno})")
 
 
 def read_strings(value: Any, field: str) -> tuple[tuple[str, ...], int]:
@@ -44,22 +46,26 @@ def read_strings(value: Any, field: str) -> tuple[tuple[str, ...], int]:
     """
     if value is None:
         return (), 0
-    if not isinstance(value, list):
+    if type(value) is not list:
         raise MalformedReply(f"{field!r} is a JSON {_kind(value)}, not a list")
+    if {*map(type, value)} <= _ONLY_STRINGS:  # for all entries at once, as listings can have many
+        return tuple(dict.fromkeys(value)), 0
     strings = [entry for entry in value if isinstance(entry, str)]
     return tuple(dict.fromkeys(strings)), len(value) - len(strings)
 
 
 def read_count(value: Any) -> int | None:
     """A number that may be written as a string, as Google does; None for 0, which means unknown, and for nonsense."""
-    if isinstance(value, str):
-        # int() would take blanks, underscores, signs and other scripts' digits, and as many of them as there are
-        if not (value.isascii() and value.isdigit() and len(value) <= len(str(2**63))):
+    number = value
+    if type(value) is str:
+        try:
+            number = int(value)
+        except ValueError:
             return None
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        return None
-    return value if 0 < value < 2**63 else None
+        # int() takes blanks, underscores, signs and other scripts' digits as well
+        if str(number) != value and not (value.isascii() and value.isdigit()):
+            return None
+    return number if type(number) is int and 0 < number < 2**63 else None
 
 
 def _kind(value: Any) -> str:

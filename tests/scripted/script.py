@@ -37,22 +37,34 @@ class Ending(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """What a request must be. `query` and `headers` hold patterns of the whole value, None for what must be absent."""
+    """What a request must be.
+
+    `query`, `form` and `headers` hold patterns of the whole value, None for what must be absent.
+    """
 
     path: str | None = None
     method: str = "GET"
     query: Mapping[str, str | None] = field(default_factory=dict)
+    form: Mapping[str, str | None] = field(default_factory=dict)
     headers: Mapping[str, str | None] = field(default_factory=dict)
     state: str | None = None
 
     def fits(
-        self, method: str, path: str, query: Mapping[str, list[str]], headers: Mapping[str, str], state: str
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, list[str]],
+        headers: Mapping[str, str],
+        *,
+        form: Mapping[str, list[str]],
+        state: str,
     ) -> bool:
         return (
             method == self.method
             and self.path in {None, path}
             and self.state in {None, state}
             and all(_fits(pattern, query.get(name, [])) for name, pattern in self.query.items())
+            and all(_fits(pattern, form.get(name, [])) for name, pattern in self.form.items())
             and all(_fits(pattern, _held(headers, name)) for name, pattern in self.headers.items())
         )
 
@@ -100,13 +112,15 @@ def on(
     path: str | None,
     reply: Reply,
     *,
+    method: str = "GET",
     query: Mapping[str, str | None] | None = None,
+    form: Mapping[str, str | None] | None = None,
     headers: Mapping[str, str | None] | None = None,
     state: str | None = None,
     times: int | None = None,
     then: str | None = None,
 ) -> Entry:
-    match = Match(path=path, query=query or {}, headers=headers or {}, state=state)
+    match = Match(path=path, method=method, query=query or {}, form=form or {}, headers=headers or {}, state=state)
     return Entry(match=match, reply=reply, times=times, then=then)
 
 

@@ -6,7 +6,7 @@ import struct
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -24,6 +24,7 @@ class Asked:
     method: str
     target: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
     @property
     def path(self) -> str:
@@ -32,6 +33,10 @@ class Asked:
     @property
     def query(self) -> dict[str, list[str]]:
         return parse_qs(urlsplit(self.target).query, keep_blank_values=True)
+
+    @property
+    def form(self) -> dict[str, list[str]]:
+        return parse_qs(self.body.decode("latin-1"), keep_blank_values=True)
 
     @property
     def authorization(self) -> str | None:
@@ -107,6 +112,8 @@ class ScriptedServer:
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer the next request; returns whether another may follow on this connection."""
         asked = _read_request(await reader.readuntil(b"\r\n\r\n"))
+        if length := int(asked.headers.get("content-length", "0")):
+            asked = replace(asked, body=await reader.readexactly(length))
         self.requests.append(asked)
         reply, count = self._reply(asked)
         words = {"count": str(count), "authorization": asked.authorization or ""}
@@ -122,7 +129,9 @@ class ScriptedServer:
         for index, entry in enumerate(self._script):
             if entry.times is not None and self._used[index] >= entry.times:
                 continue
-            if entry.match.fits(asked.method, asked.path, asked.query, asked.headers, self._state):
+            if entry.match.fits(
+                asked.method, asked.path, asked.query, asked.headers, form=asked.form, state=self._state
+            ):
                 self._used[index] += 1
                 self._state = self._state if entry.then is None else entry.then
                 return entry.reply, self._used[index]

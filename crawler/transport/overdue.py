@@ -1,0 +1,53 @@
+"""How long an answer may take in all, however it trickles: one clock for all exchanges.
+
+A time-out scope for each exchange would cost a tenth of all that an exchange costs, and nearly none is ever needed.
+"""
+
+import asyncio
+from types import TracebackType
+from typing import Final, Self
+
+_TICKS: Final = 32
+"""How finely the time is told: an exchange may take that part more than its due."""
+
+
+class Overdue:
+    """Ends exchanges that take more than `limit_s` seconds. Used within `async with`, in asyncio's loop.
+
+    Whoever exchanges keeps its task in `since` for as long, with the tick at which it began.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        self.tick = 0
+        self.since: dict[asyncio.Task[object], int] = {}
+        self._ended: set[asyncio.Task[object]] = set()
+        self._tick_s = limit_s / _TICKS
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> Self:
+        self._wait()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def has_ended(self, task: asyncio.Task[object]) -> bool:
+        """Whether the cancellation that `task` has just met is ours alone, and means that its time is over."""
+        if task not in self._ended:
+            return False
+        self._ended.discard(task)
+        return task.uncancel() == 0
+
+    def _wait(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._tick_s, self._look)
+
+    def _look(self) -> None:
+        self.tick += 1
+        for task, began in self.since.items():
+            if self.tick - began > _TICKS and task not in self._ended:
+                self._ended.add(task)
+                task.cancel()
+        self._wait()
