@@ -9,7 +9,9 @@
 the `Record`s themselves. Everything that goes wrong on purpose is a `CrawlerError`.
 """
 
-from crawler.config import Config
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from crawler.errors import (
     ConfigError,
     CrawlerError,
@@ -28,7 +30,10 @@ from crawler.errors import (
     UnusableReply,
 )
 from crawler.model import VERSION, Fault, Image, Outcome, Record, RunManifest, Verdict
-from crawler.run.crawl import Crawl, Progress, crawl, open_records
+
+if TYPE_CHECKING:
+    from crawler.config import Config
+    from crawler.run.crawl import Crawl, Progress, crawl, open_records
 
 __version__ = VERSION
 
@@ -61,3 +66,18 @@ __all__ = [
     "crawl",
     "open_records",
 ]
+
+_IMPORTED_WHEN_WANTED = {
+    "Config": "crawler.config",
+    "Crawl": "crawler.run.crawl",
+    "Progress": "crawler.run.crawl",
+    "crawl": "crawler.run.crawl",
+    "open_records": "crawler.run.crawl",
+}
+"""What stands on everything else; the command's `--help` and the emulator do without."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _IMPORTED_WHEN_WANTED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_IMPORTED_WHEN_WANTED[name]), name)

@@ -126,6 +126,18 @@ class Quota:
         return self.windows[0].count / self.windows[0].seconds
 
 
+class AuthMethod(StrEnum):
+    """How we say who we are."""
+
+    AUTO = "auto"
+    TOKEN = "token"  # noqa: S105  (the name of a flow)
+    ACCESS_TOKEN = "access-token"  # noqa: S105
+    JSON_KEY = "json-key"
+    BASIC = "basic"
+    DOCKER_CONFIG = "docker-config"
+    ANONYMOUS = "anonymous"
+
+
 class Outcome(StrEnum):
     """What became of one repository."""
 

@@ -1,33 +1,30 @@
-"""The commands: their flags become configuration, their ends an exit code."""
+"""The commands, and their flags, which become configuration.
 
-import gc
-import os
+What runs them is imported where it runs, so that --help is quick.
+"""
+
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final, Never, TextIO
+from typing import TYPE_CHECKING, Annotated, Final, Never
 
-import anyio
 import typer
 
-from crawler.cli import logs, screen
+from crawler.cli import logs
 from crawler.cli.emulated import CatalogTold, Role, apis_of, worth_trying
-from crawler.cli.signals import Signals
-from crawler.config import STANDARD_STREAM, AuthMethod, Config, DiscoveryMethod, Flag
-from crawler.errors import ConfigError, CrawlerError, Denied, OutputClosed
-from crawler.model import VERSION, RunManifest, Verdict
-from crawler.run.crawl import Crawl, SharedStarts
+from crawler.errors import ConfigError, CrawlerError
+from crawler.model import VERSION, AuthMethod
+from crawler.ways import DiscoveryMethod
 
-COMPLETE: Final = 0
+if TYPE_CHECKING:
+    from crawler.emulator import Emulator
+
 COULD_NOT_RUN: Final = 1
 BAD_USAGE: Final = 2
-PARTIAL: Final = 3
-_WORST_FIRST: Final = (COULD_NOT_RUN, PARTIAL, COMPLETE)
 
 app = typer.Typer(
     help="Nightly snapshots of whole container registries, with an honest verdict on their completeness.",
@@ -98,6 +95,9 @@ def crawl(
 
     Exit code: 0 complete, 1 could not run, 2 bad usage or configuration, 3 published but partial, 130/143 interrupted.
     """
+    from crawler.cli.runs import Look, begun, begun_or_resumed, crawl_each, run_in_a_loop
+    from crawler.config import STANDARD_STREAM, Config, Flag
+
     logs.configure(log_format, verbose)
     given = {
         "--output": ("output.path", output),
@@ -126,8 +126,8 @@ def crawl(
         _complain(mistakes, BAD_USAGE)
     if resume and settings.output.path == STANDARD_STREAM:
         _complain(ConfigError(["--resume: records that went to standard output cannot be gone on with"]), BAD_USAGE)
-    look = _Look(progress=progress is not False, records=show)
-    raise typer.Exit(_in_a_loop(_crawl_each, settings, look, _begun_or_resumed if resume else _begun))
+    look = Look(progress=progress is not False, records=show)
+    raise typer.Exit(run_in_a_loop(crawl_each, settings, look, begun_or_resumed if resume else begun))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -176,109 +176,6 @@ def _password_line() -> str:
     return sys.stdin.buffer.readline().decode("utf-8", "replace").rstrip("\r\n")
 
 
-def _in_a_loop(function: Any, *arguments: Any) -> Any:
-    """Run an async function as the process's one job: a fast loop, and a collector that leaves a full house alone.
-
-    At 512 exchanges in flight the collector's defaults cost 80 % more.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
-    return anyio.run(function, *arguments, backend_options={"use_uvloop": _has_uvloop()})
-
-
-def _has_uvloop() -> bool:
-    try:
-        import uvloop  # noqa: F401  (whether it is there is the question)
-    except ImportError:
-        return False
-    return True
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """What is shown of each run beside its summary."""
-
-    progress: bool
-    records: int
-
-
-Begin = Callable[[Crawl], Awaitable[RunManifest]]
-
-
-async def _crawl_each(config: Config, look: _Look, begin: Begin) -> int:
-    starts = SharedStarts()
-    codes = []
-    async with Signals.watched() as signals:
-        for registry in config.registry:
-            if signals.exit_code is not None:
-                return signals.exit_code
-            run = Crawl(config, registry, starts)
-            with signals.stopping(run):
-                codes.append(await _crawl_one(run, config, look, begin))
-        if signals.exit_code is not None and codes[-1] == COULD_NOT_RUN:
-            return signals.exit_code  # else the signal came too late to stop anything
-    return next(code for code in _WORST_FIRST if code in codes)
-
-
-async def _crawl_one(run: Crawl, config: Config, look: _Look, begin: Begin) -> int:
-    async with screen.progress_shown(run, wanted=look.progress):
-        end = await _end_of(run, begin)
-    if isinstance(end, OutputClosed):
-        return COMPLETE
-    if isinstance(end, CrawlerError):
-        logs.say(f"{run.target}: {end}{_what_to_do(run, end)}")
-        return COULD_NOT_RUN
-    lines = [screen.summary(run, end, config)]
-    if run.is_journaled:
-        lines += screen.examples(config.output.path / end.folder, end, look.records)
-    _show(lines, sys.stdout if run.is_journaled else sys.stderr)
-    return COMPLETE if end.verdict is Verdict.COMPLETE else PARTIAL
-
-
-async def _end_of(run: Crawl, begin: Begin) -> RunManifest | CrawlerError:
-    try:
-        return await begin(run)
-    except CrawlerError as error:
-        return error
-    except Exception as bug:
-        logs.say(f"{run.target}: a mistake of registry-crawler's own ended the run{_what_to_do(run, bug)}")
-        raise
-
-
-def _show(lines: Sequence[str], stream: TextIO) -> None:
-    """Print; that nobody listens any more changes nothing about the snapshot."""
-    try:
-        print(*lines, sep="\n", file=stream, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def _what_to_do(run: Crawl, failure: Exception) -> str:
-    if run.is_journaled and run.recorded:
-        return f" ({run.recorded:,} repositories are recorded: the same command with --resume goes on)"
-    if isinstance(failure, Denied):
-        return " (--auth and its kin say who we are; --repositories-from does without the catalog)"
-    return ""
-
-
-async def _begun(run: Crawl) -> RunManifest:
-    unfinished = await run.abandoned()
-    if unfinished:
-        logs.say(
-            f"{run.target}: run {unfinished[0]} was never finished; --resume would go on with it, this begins anew"
-        )
-    return await run.run()
-
-
-async def _begun_or_resumed(run: Crawl) -> RunManifest:
-    resumed = await run.resume()
-    if resumed is None:
-        logs.say(f"{run.target}: there is no unfinished run to resume; this begins one")
-        return await run.run()
-    return resumed
-
-
 @app.command()
 def emulator(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one")] = 5000,
@@ -303,7 +200,8 @@ def emulator(
     token_lifetime: Annotated[int, typer.Option(help="Seconds that its tokens live")] = 300,
 ) -> None:
     """Run that embedded registry alone, on this machine, until it is stopped."""
-    from crawler.emulator import Emulator, Settings, serve_until_stopped
+    from crawler.cli.runs import run_in_a_loop
+    from crawler.emulator import Settings, serve_until_stopped
 
     projects = project or role.projects
     try:
@@ -326,7 +224,7 @@ def emulator(
     except ValueError as fault:
         _complain(ConfigError([str(fault)]), BAD_USAGE)
 
-    def announce(running: Emulator) -> None:
+    def announce(running: "Emulator") -> None:
         print(f"{running.registry} is a Google registry of {repositories:,} repositories; its key is in {key_file}")
         commands = worth_trying(
             role,
@@ -342,6 +240,6 @@ def emulator(
         await serve_until_stopped(settings, host="127.0.0.1", port=port, key_file=key_file, announce=announce)
 
     try:
-        _in_a_loop(serve)
+        run_in_a_loop(serve)
     except OSError as fault:
         _complain(CrawlerError(f"{fault.filename or f'port {port}'}: {fault.strerror or fault}"), COULD_NOT_RUN)

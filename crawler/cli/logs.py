@@ -2,9 +2,8 @@
 
 import logging
 import sys
+from functools import cached_property
 from typing import TextIO
-
-import structlog
 
 _SAYING = logging.getLogger("crawler.cli")
 _LEVELS = {0: logging.WARNING, 1: logging.INFO}
@@ -27,7 +26,7 @@ def configure(log_format: str, verbosity: int) -> None:
     What `say` says is a plain line for a person, and for a collector a log line like all others.
     """
     lines = _StandardError()
-    lines.setFormatter(_formatter(log_format))
+    lines.setFormatter(_Formatter(log_format))
     root = logging.getLogger()
     root.handlers[:] = [lines]
     root.setLevel(logging.WARNING)
@@ -35,7 +34,7 @@ def configure(log_format: str, verbosity: int) -> None:
     logging.getLogger("crawler").setLevel(_LEVELS.get(verbosity, logging.DEBUG))
     said = _StandardError()
     said.setFormatter(
-        _formatter(log_format) if log_format == "json" else logging.Formatter("registry-crawler: %(message)s")
+        _Formatter(log_format) if log_format == "json" else logging.Formatter("registry-crawler: %(message)s")
     )
     _SAYING.handlers[:] = [said]
     _SAYING.propagate = False
@@ -46,14 +45,27 @@ def say(line: str) -> None:
     _SAYING.error("%s", line)
 
 
-def _formatter(log_format: str) -> logging.Formatter:
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
-        if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
-    time = structlog.processors.TimeStamper(fmt="iso", utc=True)
-    return structlog.stdlib.ProcessorFormatter(
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-        foreign_pre_chain=[structlog.stdlib.add_log_level, time, structlog.processors.format_exc_info],
-    )
+class _Formatter(logging.Formatter):
+    """structlog's, made for the first line that there is: most runs log none, and it takes its time to import."""
+
+    def __init__(self, log_format: str) -> None:
+        super().__init__()
+        self._log_format = log_format
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._structured.format(record)
+
+    @cached_property
+    def _structured(self) -> logging.Formatter:
+        import structlog
+
+        renderer: structlog.typing.Processor = (
+            structlog.processors.JSONRenderer()
+            if self._log_format == "json"
+            else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        )
+        time = structlog.processors.TimeStamper(fmt="iso", utc=True)
+        return structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            foreign_pre_chain=[structlog.stdlib.add_log_level, time, structlog.processors.format_exc_info],
+        )

@@ -1,15 +1,12 @@
 """A TOML file, the environment and the command line become one frozen `Config`, or every mistake is named at once."""
 
-from crawler.config.schema import STANDARD_STREAM, AuthConfig, AuthMethod, Config, RegistryConfig
+from crawler.config.schema import STANDARD_STREAM, AuthConfig, Config, RegistryConfig
 from crawler.config.sources import Flag
-from crawler.ways import DiscoveryMethod
 
 __all__ = [
     "STANDARD_STREAM",
     "AuthConfig",
-    "AuthMethod",
     "Config",
-    "DiscoveryMethod",
     "Flag",
     "RegistryConfig",
 ]

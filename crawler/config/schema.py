@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -21,7 +20,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 
 from crawler.config.sources import ENVIRONMENT_PREFIX, Flag, Said
 from crawler.errors import ConfigError
-from crawler.model import Rate, Target, is_loopback
+from crawler.model import AuthMethod, Rate, Target, is_loopback
 from crawler.ways import KINDS, DiscoveryMethod, Ways, matches, ways_of
 
 STANDARD_STREAM: Final = Path("-")
@@ -78,18 +77,6 @@ Origin = Annotated[str, BeforeValidator(_read_origin)]
 
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class AuthMethod(StrEnum):
-    """How we say who we are."""
-
-    AUTO = "auto"
-    TOKEN = "token"  # noqa: S105  (the name of a flow)
-    ACCESS_TOKEN = "access-token"  # noqa: S105
-    JSON_KEY = "json-key"
-    BASIC = "basic"
-    DOCKER_CONFIG = "docker-config"
-    ANONYMOUS = "anonymous"
 
 
 _WITH_ACCESS_TOKENS: Final = {AuthMethod.AUTO, AuthMethod.TOKEN, AuthMethod.ACCESS_TOKEN}

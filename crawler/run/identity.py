@@ -16,10 +16,10 @@ from crawler.auth.google import (
     Impersonation,
     json_key_user,
 )
-from crawler.config import AuthConfig, AuthMethod, RegistryConfig
+from crawler.config import AuthConfig, RegistryConfig
 from crawler.errors import CredentialsError
 from crawler.inquiry import Inquiry
-from crawler.model import Target
+from crawler.model import AuthMethod, Target
 from crawler.registry import Registry
 from crawler.transport.fetch import Transport
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from crawler.auth.basic import StraightAuthorization, User
 from crawler.auth.flow import NOBODY
-from crawler.config import STANDARD_STREAM, DiscoveryMethod, RegistryConfig
+from crawler.config import STANDARD_STREAM, RegistryConfig
 from crawler.discovery import Discovery
 from crawler.discovery.artifact_registry import Place, Search, ToldArtifacts, WalkedArtifacts
 from crawler.discovery.catalog import CatalogDiscovery
@@ -19,6 +19,7 @@ from crawler.inquiry import Inquiry
 from crawler.registry import Registry
 from crawler.run.identity import Identity, api_credentials
 from crawler.transport.fetch import Transport
+from crawler.ways import DiscoveryMethod
 
 
 async def discovery_of(of: RegistryConfig, registry: Registry, identity: Identity, apis: Transport) -> Discovery:

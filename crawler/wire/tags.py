@@ -17,7 +17,6 @@ _LISTS: Final = frozenset({list})
 _STRINGS: Final = frozenset({str})
 
 _EPOCH: Final = date(1970, 1, 1)
-_DAY_MS: Final = 86_400_000
 _MINUTES: Final = tuple(f"T{hour:02}:{minute:02}:" for hour in range(24) for minute in range(60))
 _SECONDS: Final = tuple(f"{second:02}." for second in range(60))
 _MILLISECONDS: Final = tuple(f"{millisecond:03}Z" for millisecond in range(1000))
@@ -130,9 +129,12 @@ def _image(digest: str, told: Any) -> Image:
 
 
 def _moments(milliseconds: Iterable[int]) -> list[str | None]:
-    """Times since the epoch in RFC 3339, None for 0; from tables, as there are many: datetime takes four times as long."""
+    """Times since the epoch in RFC 3339, None for 0.
+
+    From tables, because there are two for each image, and datetime takes four times as long.
+    """
     return [
-        f"{_date(ms // _DAY_MS)}{_MINUTES[ms % _DAY_MS // 60_000]}{_SECONDS[ms % 60_000 // 1000]}{_MILLISECONDS[ms % 1000]}"
+        f"{_date(ms // 86_400_000)}{_MINUTES[ms // 60_000 % 1440]}{_SECONDS[ms // 1000 % 60]}{_MILLISECONDS[ms % 1000]}"
         if 0 < ms <= _LAST_MS
         else None
         for ms in milliseconds
