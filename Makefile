@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 export PIP_CONSTRAINT := $(CURDIR)/.ci/constraints.txt
 
-.PHONY: demo test check soak clean
+.PHONY: demo test check soak bench clean
 
 demo: .venv/installed
 	$(BIN)/registry-crawler demo
@@ -21,6 +21,11 @@ check: .venv/installed
 # Kills, faults and a quota, for about five minutes: nothing may be lost, and nothing listed twice.
 soak: .venv/installed
 	$(BIN)/python tests/soak.py
+
+# What a crawl costs beside other clients; under ten minutes. Needs Debian's nginx-light; takes skopeo, crane and gcrane
+# along where they are installed. BENCH="--only a,i --json FILE" chooses.
+bench: .venv/installed
+	$(BIN)/python tests/benchmarks $(BENCH)
 
 .venv/installed: pyproject.toml .ci/constraints.txt
 	$(PYTHON) -m venv .venv

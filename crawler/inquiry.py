@@ -21,19 +21,19 @@ class Inquiry:
     def __init__(
         self, authorization: Authorization, transport: Transport, *, expired: Collection[int] = frozenset({401})
     ) -> None:
-        self._authorization = authorization
+        self.authorization = authorization
         self._transport = transport
         self._expired = expired
 
     async def ask(self, address: str, scope: str) -> Reply:
         """A reply with status 200. Raises RegistryError, CredentialsError, and GaveUp."""
-        header = await self._authorization.header(scope)
+        header = await self.authorization.header(scope)
         reply = await self._transport.fetch(Request(url=address, authorization=header))
         if reply.status == 200:
             return reply
         if reply.status in self._expired:
             challenges = read_challenges(reply.headers.getall("WWW-Authenticate", ()))
-            renewed = await self._authorization.renewed(scope, header, challenges)
+            renewed = await self.authorization.renewed(scope, header, challenges)
             if renewed is not None:
                 reply = await self._transport.fetch(Request(url=address, authorization=renewed))
         if reply.status != 200:

@@ -1,6 +1,6 @@
 """Two questions to one registry: its repositories, page by page, and a repository's listing."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -111,6 +111,10 @@ class Registry:
             if following is None:
                 return
             address, reply = await self._next(following, CATALOG_SCOPE, self._names)
+
+    def expect(self, names: Iterable[RepositoryName]) -> None:
+        """Hear whose listings will be asked for, soon and in this order: one token may serve for many."""
+        self._inquiry.authorization.expect(f"repository:{name}:pull" for name in names)
 
     async def listing(self, name: RepositoryName) -> Listing:
         """The repository's tags, and what else its registry tells with them (distribution-spec, "Listing Tags")."""

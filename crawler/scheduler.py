@@ -5,6 +5,7 @@ One task walks the discovery's pages, a fixed crew lists repositories, one task 
 
 import logging
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, TypeVar
@@ -12,7 +13,7 @@ from typing import Final, TypeVar
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from crawler.discovery import Answer, Discovery
+from crawler.discovery import Answer, Discovery, Page
 from crawler.discovery.selection import Selection
 from crawler.errors import CrawlerError, CredentialsError, Denied, MalformedReply, Missing, RegistryError, printable
 from crawler.model import (
@@ -81,12 +82,10 @@ class Scheduler:
         async with names, records, anyio.create_task_group() as walk:
             walk.start_soon(self._end_when_stopping, walk.cancel_scope)
             async for page in self.discovery.pages():
-                opened_or_wanted = self.discovery.looks_inside or self.selection.takes_all
-                for name, listing in page.items():
-                    if opened_or_wanted or self.selection.wants(name):
-                        await self._hand_out(name, listing, names, records)
-                    else:
-                        self.tally.passed_over += 1
+                asked = [name async for name in self._to_be_asked(page, records)]
+                self.registry.expect(asked)
+                for name in asked:
+                    await _send(names, name)
             self.tally.gone = len(self.tally.before)
             self.tally.known += self.tally.gone
             self.tally.walked = True
@@ -96,29 +95,32 @@ class Scheduler:
         await self.stopping.wait()
         scope.cancel()
 
-    async def _hand_out(
-        self,
-        name: str,
-        listing: Listing | None,
-        names: MemoryObjectSendStream[RepositoryName],
-        records: MemoryObjectSendStream[Record],
-    ) -> None:
-        self.tally.known += 1
-        try:
-            repository = RepositoryName(name)
-        except ValueError as fault:
-            shown = printable(name)
-            if not self._has_record(shown):
-                invalid = MalformedReply(str(fault))
-                self.discovery.heard(name, invalid)
-                await _send(records, self._entry(shown, Outcome.INVALID, _NOTHING, _fault(invalid)))
-        else:
+    async def _to_be_asked(self, page: Page, records: MemoryObjectSendStream[Record]) -> AsyncIterator[RepositoryName]:
+        """The names of a page that the registry is to be asked about; the others have their records afterwards."""
+        opened_or_wanted = self.discovery.looks_inside or self.selection.takes_all
+        for name, listing in page.items():
+            if not (opened_or_wanted or self.selection.wants(name)):
+                self.tally.passed_over += 1
+                continue
+            self.tally.known += 1
+            try:
+                repository = RepositoryName(name)
+            except ValueError as fault:
+                await self._record_invalid(name, fault, records)
+                continue
             if self.tally.before and self._has_record(name):
-                return
+                continue
             if listing is None:
-                await _send(names, repository)
+                yield repository
             else:
                 await _send(records, self._record(repository, listing))
+
+    async def _record_invalid(self, name: str, fault: ValueError, records: MemoryObjectSendStream[Record]) -> None:
+        shown = printable(name)
+        if not self._has_record(shown):
+            invalid = MalformedReply(str(fault))
+            self.discovery.heard(name, invalid)
+            await _send(records, self._entry(shown, Outcome.INVALID, _NOTHING, _fault(invalid)))
 
     def _has_record(self, name: str) -> bool:
         """Whether the run was resumed, and had recorded this name before."""

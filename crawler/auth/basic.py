@@ -1,7 +1,7 @@
 """Users and passwords, and the registries that take them as they are (RFC 7617)."""
 
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -72,6 +72,9 @@ class Authorization(Protocol):
         `challenges` are the refusal's.
         """
 
+    def expect(self, scopes: Iterable[str]) -> None:
+        """Hear which scopes will be asked for, soon and in this order."""
+
 
 def _as_it_is(user: User) -> str:
     return user.header
@@ -101,3 +104,6 @@ class StraightAuthorization:
         if user is not None and self._written(user) == refused:
             user = await self._credentials.another(user)
         return None if user is None else self._written(user)
+
+    def expect(self, scopes: Iterable[str]) -> None:
+        """A password is always at hand."""

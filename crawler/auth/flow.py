@@ -38,6 +38,7 @@ async def authorize(
     realms: Collection[str],
     transport: Transport,
     ways: Ways,
+    scopes_per_token: int,
 ) -> Authorization:
     """Ask `base` (the registry's `/v2/`) what it wants to see, and be ready to show it.
 
@@ -71,7 +72,7 @@ async def authorize(
             f"{target.registry} sends for tokens to {host}, which is not its own host: "
             f"credentials go there only where registry.realms names it"
         )
-    return BearerAuthorization(server, credentials, transport, ways=ways)
+    return BearerAuthorization(server, credentials, transport, ways=ways, scopes_per_token=scopes_per_token)
 
 
 async def _knock(base: str, authorization: Authorization, transport: Transport) -> None:

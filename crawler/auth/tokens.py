@@ -5,7 +5,7 @@ Follows the distribution-spec's token protocol (docs/content/spec/auth/token.md 
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final
@@ -14,9 +14,10 @@ from urllib.parse import urlencode
 import anyio
 
 from crawler.auth.basic import ANYWHERE, CATALOG_SCOPE, IDENTITY_TOKEN_USER, Credentials, User
+from crawler.auth.batches import Batches
 from crawler.auth.flight import Flights
 from crawler.auth.strikes import Strikes
-from crawler.errors import Denied, MalformedReply, UnexpectedStatus, UnusableReply
+from crawler.errors import Denied, MalformedReply, RegistryError, UnexpectedStatus, UnusableReply
 from crawler.transport.fetch import Transport
 from crawler.transport.messages import TOKEN_CAP, Purpose, Reply, Request
 from crawler.ways import DISTRIBUTION, CatalogAccess, Ways
@@ -50,12 +51,14 @@ class TokenServer:
 class _Token:
     header: str
     good_until: float
+    is_shared: bool
 
 
 class BearerAuthorization:
     """Every request carries a token of its own scope, got from the token server with the user's credentials.
 
-    `ways` say what opens the catalog; where it refuses a token and asks for a password it gets that.
+    `ways` say what opens the catalog; where it refuses a token and asks for a password it gets that. With more
+    `scopes_per_token` than one, what was said to `expect` is asked for together, as long as the registry goes along.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class BearerAuthorization:
         transport: Transport,
         *,
         ways: Ways = DISTRIBUTION,
+        scopes_per_token: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._server = server
@@ -73,7 +77,8 @@ class BearerAuthorization:
         self._catalog = ways.catalog
         self._clock = clock
         self._tokens: OrderedDict[str, _Token] = OrderedDict()
-        self._flights: Flights[str, str] = Flights()
+        self._batches = Batches(scopes_per_token)
+        self._flights: Flights[tuple[str, ...], None] = Flights()
         self._strikes = Strikes()
         self._known = anyio.Event()
         self._introduction = anyio.Lock()
@@ -91,6 +96,8 @@ class BearerAuthorization:
         for known in (scope, ANYWHERE):
             if (token := self._tokens.get(known)) is not None and token.header == refused:
                 del self._tokens[known]
+                if token.is_shared:
+                    self._batches.scope_refused()
         header = await self.header(scope)
         return None if header == refused else header
 
@@ -100,38 +107,53 @@ class BearerAuthorization:
             return None
         return user.header if self._catalog is CatalogAccess.PASSWORD else await self._token_header(ANYWHERE)
 
+    def expect(self, scopes: Iterable[str]) -> None:
+        self._batches.expect(scopes)
+
     async def _token_header(self, scope: str) -> str:
+        group = self._batches.group_of(scope)
+        if len(group) > 1 and scope not in self._tokens:
+            await self._flights.join(group, lambda: self._fetch_for_many(group))
         token = self._tokens.get(scope)
-        if token is not None and self._clock() < token.good_until:
-            return token.header
-        return await self._flights.join(scope, lambda: self._fetch(scope))
+        if token is None or self._clock() >= token.good_until:
+            await self._flights.join((scope,), lambda: self._fetch((scope,)))
+            token = self._tokens[scope]
+        return token.header
 
-    async def _fetch(self, scope: str) -> str:
+    async def _fetch_for_many(self, scopes: tuple[str, ...]) -> None:
+        """One token for all of them; where the server refuses that, each gets its own."""
+        try:
+            await self._fetch(scopes)
+        except RegistryError:
+            self._batches.request_refused()
+        finally:
+            self._batches.asked(scopes)
+
+    async def _fetch(self, scopes: tuple[str, ...]) -> None:
         asked = self._clock()
-        grant = await self._granted(scope)
+        grant = await self._granted(scopes)
         self._strikes.granted()
-        header = f"Bearer {grant.token}"
         good_until = asked + grant.lifetime_s - renewal_margin(grant.lifetime_s)
-        self._tokens[scope] = _Token(header, good_until)
-        if len(self._tokens) > KEPT_TOKENS:
+        token = _Token(f"Bearer {grant.token}", good_until, is_shared=len(scopes) > 1)
+        self._tokens.update(dict.fromkeys(scopes, token))
+        while len(self._tokens) > KEPT_TOKENS:
             self._tokens.popitem(last=False)
-        return header
 
-    async def _granted(self, scope: str) -> Grant:
+    async def _granted(self, scopes: tuple[str, ...]) -> Grant:
         """A grant. Until we are known they are asked for one by one: many wrong passwords at once get us banned."""
         user = await self._credentials.user()
         if user is not None and not self._known.is_set():
             async with self._introduction:
                 if not self._known.is_set():
-                    return await self._ask(scope, user)
-        return await self._ask(scope, user)
+                    return await self._ask(scopes, user)
+        return await self._ask(scopes, user)
 
-    async def _ask(self, scope: str, user: User | None) -> Grant:
-        reply = await self._asked(scope, user)
+    async def _ask(self, scopes: tuple[str, ...], user: User | None) -> Grant:
+        reply = await self._asked(scopes, user)
         if reply.status == 401 and user is not None:
             other = await self._credentials.another(user)
             if other is not None:
-                reply = await self._asked(scope, other)
+                reply = await self._asked(scopes, other)
         if reply.status != 401:
             self._known.set()
         try:
@@ -141,30 +163,32 @@ class BearerAuthorization:
                 self._strikes.refused(error)
             raise
 
-    async def _asked(self, scope: str, user: User | None) -> Reply:
+    async def _asked(self, scopes: tuple[str, ...], user: User | None) -> Reply:
         if user is None:
-            return await self._transport.fetch(self._request(scope, None))
+            return await self._transport.fetch(self._request(scopes, None))
         async with self._at_once:
             if user.name == IDENTITY_TOKEN_USER:
-                reply = await self._transport.fetch(self._exchange_of(scope, user))
+                reply = await self._transport.fetch(self._exchange_of(scopes, user))
                 if reply.status not in _NO_EXCHANGE:
                     return reply
-            return await self._transport.fetch(self._request(scope, user))
+            return await self._transport.fetch(self._request(scopes, user))
 
-    def _request(self, scope: str, user: User | None) -> Request:
-        realm, query = self._server.realm, {"service": self._server.service, "scope": scope}
-        url = f"{realm}{'&' if '?' in realm else '?'}" + urlencode({k: v for k, v in query.items() if v}, safe="/:*")
+    def _request(self, scopes: tuple[str, ...], user: User | None) -> Request:
+        realm, service = self._server.realm, self._server.service
+        query = [("service", service), *(("scope", scope) for scope in scopes)]
+        said = urlencode([(key, value) for key, value in query if value], safe="/:*")
         header = None if user is None else user.header
+        url = f"{realm}{'&' if '?' in realm else '?'}{said}"
         return Request(url=url, authorization=header, cap=TOKEN_CAP, purpose=Purpose.TOKEN)
 
-    def _exchange_of(self, scope: str, user: User) -> Request:
+    def _exchange_of(self, scopes: tuple[str, ...], user: User) -> Request:
         """An identity token is exchanged by POST (distribution's docs/content/spec/auth/oauth.md)."""
         form = {
             "grant_type": "refresh_token",
             "refresh_token": user.password,
             "service": self._server.service or "",
             "client_id": CLIENT_ID,
-            "scope": scope,
+            "scope": " ".join(scopes),
         }
         said = tuple((key, value) for key, value in form.items() if value)  # an empty scope is refused by some
         return Request(url=self._server.realm, form=said, cap=TOKEN_CAP, purpose=Purpose.TOKEN)

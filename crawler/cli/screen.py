@@ -92,6 +92,8 @@ def summary(crawl: Crawl, manifest: RunManifest, config: Config) -> str:
         f"  exchanges    {_price(requests)}, {requests.total / seconds:,.0f}/s",
         f"  pace         {_pace(crawl, config)}",
     ]
+    if crawl.pays_for_tokens:
+        lines.append(f"  cheaper      --auth access-token finds the same without the {requests.token:,} for tokens")
     lines += [f"  for example  {_trouble(record)}" for record in crawl.troubles]
     if crawl.is_journaled:
         lines.append(f"  snapshot     {config.output.path / manifest.folder}")

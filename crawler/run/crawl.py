@@ -29,7 +29,7 @@ from crawler.model import (
 )
 from crawler.pace import Pace, Starts
 from crawler.run.account import TOOL, account
-from crawler.run.identity import identify, open_registry
+from crawler.run.identity import Identity, identify, open_registry
 from crawler.run.names import discovery_of
 from crawler.scheduler import Scheduler
 from crawler.sinks import Sink
@@ -127,6 +127,7 @@ class Crawl:
         self._starts = starts or SharedStarts()
         self._tally = Tally()
         self._transport: Transport | None = None
+        self._identity: Identity | None = None
         self._stopping = anyio.Event()
 
     @property
@@ -142,6 +143,11 @@ class Crawl:
         if rate is None:
             return None
         return Quota(f"the configured rate for {self.target.registry}", (rate,))
+
+    @property
+    def pays_for_tokens(self) -> bool:
+        """Whether each repository costs a token that Google does without: its access tokens open the registry, too."""
+        return self._identity is not None and self._identity.could_go_straight
 
     @property
     def troubles(self) -> tuple[Record, ...]:
@@ -250,7 +256,7 @@ class Crawl:
                 client_key=self._of.client_key,
             ),
         ) as self._transport:
-            identity = await identify(self._of)
+            identity = self._identity = await identify(self._of)
             registry = await open_registry(self._of, identity, self._transport)
             apis = self._transport.paced(Pace(concurrency=AT_ONCE, starts=self._starts.under(API_QUOTA)))
             discovery = await discovery_of(self._of, registry, identity, apis)

@@ -35,6 +35,11 @@ class Identity:
     credentials: Credentials
 
     @property
+    def could_go_straight(self) -> bool:
+        """Whether these credentials would open the registry without a token for each scope."""
+        return self.flow is Flow.ANSWER and isinstance(self.credentials, AccessTokens)
+
+    @property
     def is_anybody(self) -> bool:
         return self.credentials is NOBODY
 
@@ -51,7 +56,7 @@ async def identify(of: RegistryConfig) -> Identity:
 
 async def open_registry(of: RegistryConfig, identity: Identity, transport: Transport) -> Registry:
     """Learn the registry's challenge, and be ready to answer it. Raises CredentialsError and RegistryError."""
-    ways = of.ways
+    ways, batched = of.ways, of.tokens == "batched"
     # a Google access token is good for far more than a registry: no configuration sends it to a stranger's realm
     realms = ways.realms if isinstance(identity.credentials, AccessTokens) else (*ways.realms, *of.realms)
     authorization = await authorize(
@@ -62,8 +67,10 @@ async def open_registry(of: RegistryConfig, identity: Identity, transport: Trans
         realms=realms,
         transport=transport,
         ways=ways,
+        scopes_per_token=ways.scopes_per_token if batched else 1,
     )
-    inquiry = Inquiry(authorization, transport, expired=ways.expired)
+    # a token for many may have been granted for fewer, which registries say in either way
+    inquiry = Inquiry(authorization, transport, expired=ways.expired | {403} if batched else ways.expired)
     page_size = of.page_size or ways.page_size
     return Registry(of.base, inquiry, page_size=page_size, tags_page=ways.tags_page)
 

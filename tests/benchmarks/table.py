@@ -1,0 +1,141 @@
+"""Figures beside what they should be, as one table for people and one document for programs."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from statistics import median
+from typing import Any, Final
+
+
+class Unit(StrEnum):
+    """How a figure is written."""
+
+    RATIO = "×"
+    SHARE = "%"
+    MICROSECONDS = "µs"
+    MEGABYTES = "MB"
+    COUNT = ""
+
+
+_WRITTEN: Final = {
+    Unit.RATIO: "{:.2f} ×",
+    Unit.SHARE: "{:.1%}",
+    Unit.MICROSECONDS: "{:.0f} µs",
+    Unit.MEGABYTES: "{:.0f} MB",
+    Unit.COUNT: "{:.0f}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AtMost:
+    limit: float
+
+    sign = "≤"
+
+    def missed_by(self, figure: float) -> float:
+        """As a share of the limit; 0 where it is met."""
+        return max(0.0, figure / self.limit - 1) if self.limit else figure
+
+
+@dataclass(frozen=True, slots=True)
+class AtLeast:
+    limit: float
+
+    sign = "≥"
+
+    def missed_by(self, figure: float) -> float:
+        """As a share of the limit; 0 where it is met."""
+        return max(0.0, 1 - figure / self.limit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One thing measured, a figure a round. Without a target it is there to be read beside the others."""
+
+    letter: str
+    what: str
+    unit: Unit
+    figures: Sequence[float]
+    target: AtMost | AtLeast | None = None
+
+    @property
+    def missed_by(self) -> float:
+        return 0.0 if self.target is None else self.target.missed_by(median(self.figures))
+
+    def cells(self) -> tuple[str, ...]:
+        spread = f"{self._written(min(self.figures))} – {self._written(max(self.figures))}"
+        return (
+            self.letter,
+            self.what,
+            self._written(median(self.figures)),
+            spread if len(self.figures) > 1 else "",
+            "" if self.target is None else f"{self.target.sign} {self._written(self.target.limit)}",
+            self._judged(),
+        )
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "row": self.letter,
+            "what": self.what,
+            "unit": self.unit.value,
+            "median": median(self.figures),
+            "figures": list(self.figures),
+            "target": None if self.target is None else f"{self.target.sign} {self.target.limit}",
+            "met": None if self.target is None else self.missed_by == 0,
+        }
+
+    def _judged(self) -> str:
+        if self.target is None:
+            return ""
+        if self.missed_by == 0:
+            return "met"
+        return f"missed by {self.missed_by:.0%}" if self.target.limit else "missed"
+
+    def _written(self, figure: float) -> str:
+        return _WRITTEN[self.unit].format(figure)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmeasured:
+    """One thing that could not be measured on this machine, and why."""
+
+    letter: str
+    what: str
+    why: str
+
+    missed_by = 0.0
+
+    def cells(self) -> tuple[str, ...]:
+        return self.letter, self.what, self.why, "", "", ""
+
+    def document(self) -> dict[str, Any]:
+        return {"row": self.letter, "what": self.what, "unmeasured": self.why}
+
+
+_HEADINGS: Final = ("", "what", "median", "min – max", "target", "")
+
+
+def written(rows: Sequence[Row | Unmeasured]) -> str:
+    """The table, and below it what was not met."""
+    cells = [_HEADINGS, *(row.cells() for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = []
+    letter = ""
+    for line in cells:
+        if line[0] != letter:
+            lines.append("")
+            letter = line[0]
+        texts = [text.ljust(width) for text, width in zip(line[:2], widths[:2], strict=True)]
+        figures = [text.rjust(width) for text, width in zip(line[2:5], widths[2:5], strict=True)]
+        lines.append("  ".join([*texts, *figures, line[5]]).rstrip())
+    return "\n".join([*lines, "", _verdict(rows)])
+
+
+def _verdict(rows: Sequence[Row | Unmeasured]) -> str:
+    """Which letters hold targets that were not met, and how many of theirs."""
+    missed = Counter(row.letter for row in rows if row.missed_by)
+    aimed = Counter(row.letter for row in rows if isinstance(row, Row) and row.target is not None)
+    if not missed:
+        return "all targets met"
+    return "not met: " + ", ".join(f"{letter} ({count} of {aimed[letter]})" for letter, count in missed.items())
