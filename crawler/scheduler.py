@@ -120,7 +120,7 @@ class Scheduler:
         if not self._has_record(shown):
             invalid = MalformedReply(str(fault))
             self.discovery.heard(name, invalid)
-            await _send(records, self._entry(shown, Outcome.INVALID, _NOTHING, _fault(invalid)))
+            await _send(records, self._record(shown, invalid))
 
     def _has_record(self, name: str) -> bool:
         """Whether the run was resumed, and had recorded this name before."""
@@ -164,15 +164,12 @@ class Scheduler:
                 await self.sink.write(batch)
                 self.tally.count(batch)
 
-    def _record(self, name: RepositoryName, answer: Answer) -> Record:
+    def _record(self, name: str, answer: Answer) -> Record:
         if isinstance(answer, Listing):
-            return self._entry(name, Outcome.OK, answer, None)
-        outcome = Outcome.FAILED
-        if isinstance(answer, Missing | Denied):
-            outcome = Outcome.MISSING if isinstance(answer, Missing) else Outcome.DENIED
-        return self._entry(name, outcome, _NOTHING, _fault(answer))
-
-    def _entry(self, name: str, outcome: Outcome, listing: Listing, error: Fault | None) -> Record:
+            listing, outcome, error = answer, Outcome.OK, None
+        else:
+            listing, outcome, error = _NOTHING, _outcome(answer), _fault(answer)
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")  # ends in +00:00; timestamp() takes twice as long
         return Record(
             schema=SCHEMA,
             run_id=self.run_id,
@@ -184,9 +181,13 @@ class Scheduler:
             children=listing.children,
             suspect=listing.suspect,
             error=error,
-            observed_at=datetime.now(UTC).isoformat(timespec="milliseconds")[:-6]
-            + "Z",  # as timestamp, and twice as fast
+            observed_at=f"{now[:-6]}Z",
         )
+
+
+def _outcome(error: CrawlerError) -> Outcome:
+    kinds = {Missing: Outcome.MISSING, Denied: Outcome.DENIED, MalformedReply: Outcome.INVALID}
+    return kinds.get(type(error), Outcome.FAILED)
 
 
 def _fault(error: CrawlerError) -> Fault:

@@ -61,10 +61,10 @@ class Transport:
             self._silence.lasts(error)
             first = PassingFailure(error)
         except PassingFailure as failure:
-            self._silence.ends()
+            self._silence.since = None
             first = failure
         else:
-            self._silence.ends()
+            self._silence.since = None
             return reply
         return await self._again(request, first)
 
@@ -86,7 +86,7 @@ class Transport:
     async def _try(self, request: Request) -> Reply:
         try:
             reply = await self._exchange(request)
-            self._silence.ends()
+            self._silence.since = None
             return await self._followed(request, reply)
         except Unreachable as error:
             self._silence.lasts(error)

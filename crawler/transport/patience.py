@@ -72,18 +72,16 @@ class Silence:
     def __init__(self, bearable_s: float, clock: Callable[[], float]) -> None:
         self._bearable_s = bearable_s
         self._clock = clock
-        self._since: float | None = None
-
-    def ends(self) -> None:
-        self._since = None
+        self.since: float | None = None
+        """When it began; None while somebody answers, which whoever hears an answer notes here."""
 
     def lasts(self, error: Unreachable) -> None:
         """One more exchange without an answer. Raises GaveUp where it is one too many."""
         now = self._clock()
-        if self._since is None:
-            self._since = now
-        elif now - self._since > self._bearable_s:
-            raise GaveUp(f"nobody has answered for {now - self._since:.0f} s; last: {error}")
+        if self.since is None:
+            self.since = now
+        elif now - self.since > self._bearable_s:
+            raise GaveUp(f"nobody has answered for {now - self.since:.0f} s; last: {error}")
 
 
 def tries(attempts: int, budget: Budget, sleep: Callable[[float], Awaitable[None]]) -> tenacity.AsyncRetrying:

@@ -75,7 +75,7 @@ def _images(manifests: Any) -> tuple[Image, ...]:
     if not manifests:
         return ()
     digests = sorted(manifests)
-    told = [manifests[digest] for digest in digests]
+    told = [*map(manifests.__getitem__, digests)]
     try:
         return _alike(digests, told)
     except (_OddError, KeyError, TypeError, ValueError):
@@ -101,13 +101,14 @@ def _alike(digests: list[str], told: list[dict[str, Any]]) -> tuple[Image, ...]:
         or len({*every_tag}) < len(every_tag)
     ):
         raise _OddError
+    moments = _moments(map(int, created + uploaded))
     columns = zip(
         digests,
         map(tuple, tags),
         [kind or None for kind in kinds],
         [size if 0 < size < 2**63 else None for size in map(int, sizes)],
-        _moments(map(int, created)),
-        _moments(map(int, uploaded)),
+        moments[: len(told)],
+        moments[len(told) :],
         strict=True,
     )
     return tuple(map(tuple.__new__, repeat(Image), columns))
