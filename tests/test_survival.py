@@ -13,6 +13,7 @@ from published import folders, read_snapshot
 from soak import Storm, weather
 
 import crawler
+import crawler.registry
 
 COMMAND = [sys.executable, "-m", "crawler", "crawl"]
 
