@@ -10,7 +10,7 @@ from crawler.auth import tokens as auth_tokens
 from crawler.auth.flow import NOBODY
 from crawler.auth.tokens import BearerAuthorization, TokenServer
 from crawler.pace import Pace
-from crawler.transport.door import Certificates
+from crawler.transport.certificates import Certificates
 from crawler.transport.fetch import open_transport
 from crawler.transport.patience import Patience
 

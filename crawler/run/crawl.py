@@ -37,7 +37,7 @@ from crawler.sinks.jsonl import JsonLinesFile, JsonLinesPipe
 from crawler.snapshot.journal import Journal, Terms, abandoned_runs, begin, resume
 from crawler.snapshot.publish import Draft
 from crawler.tally import Tally
-from crawler.transport.door import Certificates
+from crawler.transport.certificates import Certificates
 from crawler.transport.fetch import Transport, open_transport
 from crawler.transport.patience import Patience
 from crawler.ways import API_QUOTA

@@ -11,7 +11,8 @@ import anyio
 
 from crawler.errors import MalformedReply, Unreachable, UnsafeAddress, printable
 from crawler.pace import Pace
-from crawler.transport.door import Certificates, Door, open_door
+from crawler.transport.certificates import Certificates
+from crawler.transport.door import Door, open_door
 from crawler.transport.messages import Exchanges, Purpose, Reply, Request
 from crawler.transport.patience import PASSING, Budget, PassingFailure, Patience, Silence, tries
 from crawler.wire.link import encoded
