@@ -36,8 +36,8 @@ NAMES_AHEAD: Final = 65_536
 """Names that wait for a worker, a few megabytes of them: so many that most catalogs are read to their end at once, and
 the time left can be told."""
 
-RECORDS_AHEAD: Final = 256
-"""Records that wait for the writer; it takes all that are there at once."""
+RECORDS_AHEAD: Final = 32
+"""Records that wait for the writer, which takes all that are there at once; no more than a processor's cache holds."""
 
 _NOTHING: Final = Listing(tags=())
 
