@@ -3,6 +3,7 @@
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Final, Protocol
 
 from crawler.wire.challenge import Challenge
@@ -21,17 +22,21 @@ BEARER_TOKEN_USER: Final = "<bearer>"  # noqa: S105
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user's name and password, which no `repr` shows."""
+    """A user's name and password, which no `repr` shows. `header` is the value of an `Authorization` header."""
 
     name: str
     password: str = field(repr=False)
+    header: str = field(init=False, repr=False, compare=False)
 
-    @property
-    def header(self) -> str:
-        """The value of an `Authorization` header."""
-        if self.name == BEARER_TOKEN_USER:
-            return f"Bearer {self.password}"
-        return "Basic " + b64encode(f"{self.name}:{self.password}".encode()).decode("ascii")
+    def __post_init__(self) -> None:
+        # once and for all, because a service account's key is long
+        object.__setattr__(self, "header", _written(self.name, self.password))
+
+
+def _written(name: str, password: str) -> str:
+    if name == BEARER_TOKEN_USER:
+        return f"Bearer {password}"
+    return "Basic " + b64encode(f"{name}:{password}".encode()).decode("ascii")
 
 
 class Credentials(Protocol):
@@ -76,8 +81,7 @@ class Authorization(Protocol):
         """Hear which scopes will be asked for, soon and in this order."""
 
 
-def _as_it_is(user: User) -> str:
-    return user.header
+_as_it_is: Final = attrgetter("header")
 
 
 class StraightAuthorization:
@@ -89,15 +93,10 @@ class StraightAuthorization:
     def __init__(self, credentials: Credentials, written: Callable[[User], str] = _as_it_is) -> None:
         self._credentials = credentials
         self._written = written
-        self._user: User | None = None
-        self._header: str | None = None
 
     async def header(self, scope: str) -> str | None:  # noqa: ARG002  (a password is good for every scope)
         user = await self._credentials.user()
-        if user is not self._user:  # written once, as a service account's key is long
-            self._user = user
-            self._header = None if user is None else self._written(user)
-        return self._header
+        return None if user is None else self._written(user)
 
     async def renewed(self, scope: str, refused: str | None, challenges: Sequence[Challenge]) -> str | None:  # noqa: ARG002
         user = await self._credentials.user()

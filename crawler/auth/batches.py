@@ -44,7 +44,8 @@ class Batches:
 
     def group_of(self, scope: str) -> tuple[str, ...]:
         """The scopes to ask for together with this one."""
-        return self._groups.get(scope, (scope,)) if self._is_on else (scope,)
+        group = self._groups.get(scope)
+        return (scope,) if group is None or not self._is_on else group
 
     def asked(self, group: tuple[str, ...]) -> None:
         """A token was asked for a group: what of it is needed once more is needed by itself."""

@@ -10,8 +10,10 @@ V = TypeVar("V")
 
 
 class _Flight(Generic[V]):
+    """`over` is there once somebody waits, which for most nobody does."""
+
     def __init__(self) -> None:
-        self.over = anyio.Event()
+        self.over: anyio.Event | None = None
         self.landed: list[V] = []
         self.failure: Exception | None = None
 
@@ -28,14 +30,12 @@ class Flights(Generic[K, V]):
 
     async def join(self, key: K, fetch: Callable[[], Awaitable[V]]) -> V:
         while (flight := self._under_way.get(key)) is not None:
+            flight.over = flight.over or anyio.Event()
             await flight.over.wait()
             if flight.landed:
                 return flight.landed[0]
             if flight.failure is not None:
                 raise flight.failure
-        return await self._lead(key, fetch)
-
-    async def _lead(self, key: K, fetch: Callable[[], Awaitable[V]]) -> V:
         flight = self._under_way[key] = _Flight[V]()
         try:
             value = await fetch()
@@ -47,4 +47,5 @@ class Flights(Generic[K, V]):
             return value
         finally:
             del self._under_way[key]
-            flight.over.set()
+            if flight.over is not None:
+                flight.over.set()

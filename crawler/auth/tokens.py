@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from urllib.parse import urlencode
 
@@ -72,6 +73,7 @@ class BearerAuthorization:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._server = server
+        self._address = _address(server)
         self._credentials = credentials
         self._transport = transport
         self._catalog = ways.catalog
@@ -113,10 +115,10 @@ class BearerAuthorization:
     async def _token_header(self, scope: str) -> str:
         group = self._batches.group_of(scope)
         if len(group) > 1 and scope not in self._tokens:
-            await self._flights.join(group, lambda: self._fetch_for_many(group))
+            await self._flights.join(group, partial(self._fetch_for_many, group))
         token = self._tokens.get(scope)
         if token is None or self._clock() >= token.good_until:
-            await self._flights.join((scope,), lambda: self._fetch((scope,)))
+            await self._flights.join((scope,), partial(self._fetch, (scope,)))
             token = self._tokens[scope]
         return token.header
 
@@ -130,25 +132,19 @@ class BearerAuthorization:
             self._batches.asked(scopes)
 
     async def _fetch(self, scopes: tuple[str, ...]) -> None:
-        asked = self._clock()
-        grant = await self._granted(scopes)
-        self._strikes.granted()
-        good_until = asked + grant.lifetime_s - renewal_margin(grant.lifetime_s)
-        token = _Token(f"Bearer {grant.token}", good_until, is_shared=len(scopes) > 1)
-        self._tokens.update(dict.fromkeys(scopes, token))
-        while len(self._tokens) > KEPT_TOKENS:
-            self._tokens.popitem(last=False)
-
-    async def _granted(self, scopes: tuple[str, ...]) -> Grant:
-        """A grant. Until we are known they are asked for one by one: many wrong passwords at once get us banned."""
         user = await self._credentials.user()
-        if user is not None and not self._known.is_set():
-            async with self._introduction:
-                if not self._known.is_set():
-                    return await self._ask(scopes, user)
-        return await self._ask(scopes, user)
+        if user is None or self._known.is_set():
+            await self._ask(scopes, user)
+            return
+        # until we are known one by one, because many wrong passwords at once get an address banned
+        async with self._introduction:
+            if not self._known.is_set():
+                await self._ask(scopes, user)
+                return
+        await self._ask(scopes, user)
 
-    async def _ask(self, scopes: tuple[str, ...], user: User | None) -> Grant:
+    async def _ask(self, scopes: tuple[str, ...], user: User | None) -> None:
+        asked = self._clock()
         reply = await self._asked(scopes, user)
         if reply.status == 401 and user is not None:
             other = await self._credentials.another(user)
@@ -157,11 +153,19 @@ class BearerAuthorization:
         if reply.status != 401:
             self._known.set()
         try:
-            return _read(self._server.realm, reply)
+            grant = _read(self._server.realm, reply)
         except Denied as error:
             if user is not None and error.http_status == 401:  # it is not the scope that is refused, but who asks
                 self._strikes.refused(error)
             raise
+        self._strikes.granted()
+        good_until = asked + grant.lifetime_s - renewal_margin(grant.lifetime_s)
+        self._keep(scopes, _Token(f"Bearer {grant.token}", good_until, is_shared=len(scopes) > 1))
+
+    def _keep(self, scopes: tuple[str, ...], token: _Token) -> None:
+        self._tokens.update(dict.fromkeys(scopes, token))
+        while len(self._tokens) > KEPT_TOKENS:
+            self._tokens.popitem(last=False)
 
     async def _asked(self, scopes: tuple[str, ...], user: User | None) -> Reply:
         if user is None:
@@ -174,12 +178,15 @@ class BearerAuthorization:
             return await self._transport.fetch(self._request(scopes, user))
 
     def _request(self, scopes: tuple[str, ...], user: User | None) -> Request:
-        realm, service = self._server.realm, self._server.service
-        query = [("service", service), *(("scope", scope) for scope in scopes)]
-        said = urlencode([(key, value) for key, value in query if value], safe="/:*")
+        # nothing in a scope needs encoding: a name has none of what would
+        scope = "&".join([f"scope={scope}" for scope in scopes if scope])
         header = None if user is None else user.header
-        url = f"{realm}{'&' if '?' in realm else '?'}{said}"
-        return Request(url=url, authorization=header, cap=TOKEN_CAP, purpose=Purpose.TOKEN)
+        return Request(
+            url=self._address + scope if scope else self._address[:-1],
+            authorization=header,
+            cap=TOKEN_CAP,
+            purpose=Purpose.TOKEN,
+        )
 
     def _exchange_of(self, scopes: tuple[str, ...], user: User) -> Request:
         """An identity token is exchanged by POST (distribution's docs/content/spec/auth/oauth.md)."""
@@ -194,13 +201,20 @@ class BearerAuthorization:
         return Request(url=self._server.realm, form=said, cap=TOKEN_CAP, purpose=Purpose.TOKEN)
 
 
+def _address(server: TokenServer) -> str:
+    """Where scopes are added to ask for a token: it ends in `?` or `&`."""
+    begun = f"{server.realm}{'&' if '?' in server.realm else '?'}"
+    return begun if server.service is None else f"{begun}{urlencode({'service': server.service}, safe='/:*')}&"
+
+
 def _read(realm: str, reply: Reply) -> Grant:
-    asked = Request(url=realm).asked
-    if reply.status == 200:
-        try:
+    try:
+        if reply.status == 200:
             return read_grant(reply.body)
-        except MalformedReply as fault:
-            raise UnusableReply(asked, code="BAD_TOKEN", message=str(fault), http_status=200) from None
+    except MalformedReply as fault:
+        asked = Request(url=realm).asked
+        raise UnusableReply(asked, code="BAD_TOKEN", message=str(fault), http_status=200) from None
     said = read_fault(reply.body, reply.status)
     kind = Denied if reply.status in {401, 403} else UnexpectedStatus
-    raise kind(asked, code=said.code, message=f"the token server: {said.message}", http_status=reply.status)
+    message = f"the token server: {said.message}"
+    raise kind(Request(url=realm).asked, code=said.code, message=message, http_status=reply.status)
