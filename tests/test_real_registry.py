@@ -543,11 +543,11 @@ async def test_a_reader_that_goes_after_a_line_ends_it_quietly(shelf, shell):
 
 
 async def test_a_reader_that_goes_while_all_wait_for_it_ends_it_quietly(shelf, shell):
-    """The pipe is full from the start, and there is a worker for each repository: in the end all wait for the writer."""
+    """The pipe is full from the start, and each repository has a worker: in the end all wait for the writer."""
     async with shelf.serving() as registry:
         with small_pipe() as (reader, writer):
             writer.write(b"\n" * 4096)
-            options = ("--output", "-", "-vv", "--concurrency", 300)
+            options = ("--output", "-", "-vv", "--concurrency", "300")
             process = await shell.start("crawl", registry.host, *options, stdout=writer, stderr=PIPE)
             try:
                 writer.close()
