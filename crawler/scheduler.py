@@ -36,9 +36,6 @@ NAMES_AHEAD: Final = 65_536
 """Names that wait for a worker, a few megabytes of them: so many that most catalogs are read to their end at once, and
 the time left can be told."""
 
-RECORDS_AHEAD: Final = 32
-"""Records that wait for the writer, which takes all that are there at once; no more than a processor's cache holds."""
-
 _NOTHING: Final = Listing(tags=())
 
 
@@ -58,7 +55,8 @@ class Scheduler:
 
     async def run(self) -> None:
         send_name, names = anyio.create_memory_object_stream[RepositoryName](NAMES_AHEAD)
-        send_record, records = anyio.create_memory_object_stream[Record](RECORDS_AHEAD)
+        # a record of each worker may wait, so that none waits for the writer; no more, as a processor's cache is small
+        send_record, records = anyio.create_memory_object_stream[Record](self.concurrency)
         async with anyio.create_task_group() as watch:
             watch.start_soon(self._take_back_when_stopping, names.clone())
             async with anyio.create_task_group() as crew:

@@ -62,6 +62,9 @@ class DockerHubDiscovery:
         if len(self._names) < self._said:
             return Evidence(complete=False, text=f"{told}, and no next page")
         if not self._is_anybody:
-            text = f"{told}; private ones it tells nobody here: name them with repositories_from"
+            text = (
+                f"{told}; private ones it tells nobody: name them with repositories_from, "
+                "or be content with the public ones as nobody (--auth anonymous)"
+            )
             return Evidence(complete=False, text=text)
         return Evidence(complete=True, text=f"{told}, which are all that anybody may see")

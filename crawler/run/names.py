@@ -55,7 +55,7 @@ async def _source(
             return DockerHubDiscovery(
                 Inquiry(StraightAuthorization(NOBODY), apis),
                 api=of.apis.docker_hub,
-                namespace=of.target.prefix,
+                namespace=of.target.prefix.partition("/")[0],
                 is_anybody=identity.is_anybody,
             )
         case _:
