@@ -262,6 +262,14 @@ async def test_a_complete_crawl_and_its_summary(command, google):
     assert "7 at once, 833.3/s" in summary
 
 
+@pytest.mark.parametrize(("flow", "is_told"), [("token", True), ("access-token", False), ("json-key", False)])
+async def test_on_google_the_token_flow_is_told_that_there_is_a_cheaper_one(command, google, flow, is_told):
+    registry = await google(repositories=40)
+    ended = await command(*crawl_of(registry, "--auth", flow))
+    told = "cheaper --auth access-token finds the same without the 41 for tokens"
+    assert (told in " ".join(ended.out.split())) is is_told
+
+
 async def test_denied_repositories_are_exit_code_3_and_a_named_example(command, google):
     registry = await google(repositories=100, denied=0.03)
     ended = await command(*crawl_of(registry))

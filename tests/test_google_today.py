@@ -7,7 +7,11 @@ from inventories import expected, told
 from published import read_snapshot
 
 import crawler
+from crawler.discovery.artifact_registry import Place
 from crawler.emulator import ArtifactRegistry, Inventory, Settings
+from crawler.model import Target
+from crawler.ways import ways_of
+from crawler.wire.google_apis import ArtifactRepository
 
 GCR = ArtifactRegistry(serves="gcr.io")
 PKG_DEV = ArtifactRegistry()
@@ -210,6 +214,28 @@ async def test_a_walk_that_finds_nothing_proves_nothing_where_the_api_is_out_of_
     manifest = await crawler.crawl(crawling(registry, role, prefix=f"/{bare}", auth=scope))
     assert (manifest.verdict, manifest.counts.repositories) == ("partial", 0)
     assert "which proves nothing (tried: artifact-registry: " in manifest.discovery.evidence
+
+
+@pytest.mark.parametrize(
+    ("target", "project", "location", "repository", "folder"),
+    [
+        ("gcr.io", None, "us", "gcr.io", "p"),
+        ("us.gcr.io", None, "us", "us.gcr.io", "p"),
+        ("eu.gcr.io/p", "p", "europe", "eu.gcr.io", "p"),
+        ("asia.gcr.io/example.com/q/team", "example.com:q", "asia", "asia.gcr.io", "example.com/q"),
+        ("us-central1-docker.pkg.dev", None, "us-central1", None, "p/r"),
+        ("europe-docker.pkg.dev/p/r/app", "p", "europe", "r", "p/r"),
+        ("us-docker.pkg.dev/example.com/q/r", "example.com:q", "us", "r", "example.com/q/r"),
+    ],
+)
+def test_a_host_tells_which_repositories_stand_behind_it(target, project, location, repository, folder):
+    target = Target.parse(target)
+    place = Place.behind(target, ways_of(target), None)
+    assert (place.project, place.location, place.repository) == (project, location, repository)
+    found = ArtifactRepository(f"projects/p/locations/us/repositories/{repository or 'r'}", "DOCKER")
+    assert place.takes(found)
+    assert place.folder(project or "p", found) == folder
+    assert not place.takes(ArtifactRepository(found.resource, "MAVEN"))
 
 
 async def test_the_apis_have_a_pace_of_their_own(today):

@@ -53,7 +53,9 @@ def read_locations(body: bytes) -> ApiPage[str]:
 
 
 def read_repositories(body: bytes) -> ApiPage[ArtifactRepository]:
-    return _page(body, "repositories", lambda told: ArtifactRepository(_text(told, "name"), str(told.get("format"))))
+    return _page(
+        body, "repositories", lambda told: ArtifactRepository(_text(told, "name"), str(told.get("format", "")))
+    )
 
 
 def read_docker_images(body: bytes) -> ApiPage[tuple[str, Image]]:

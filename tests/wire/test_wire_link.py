@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from crawler.errors import MalformedReply
-from crawler.wire.link import next_address, next_link
+from crawler.wire.link import next_address, next_link, with_page_size
 
 fuzz = settings(max_examples=150, deadline=None)
 
@@ -313,3 +313,18 @@ def test_what_a_header_names_can_be_followed_or_is_refused(link, requested):
     if target is not None:
         with suppress(MalformedReply):
             assert next_address(target, requested).partition("?")[0] == requested.partition("?")[0]
+
+
+@pytest.mark.parametrize(
+    ("address", "size", "sized"),
+    [
+        ("http://r/v2/_catalog", 1000, "http://r/v2/_catalog?n=1000"),
+        ("http://r/v2/_catalog", None, "http://r/v2/_catalog"),
+        ("http://r/v2/_catalog?n=1000", 100, "http://r/v2/_catalog?n=100"),
+        ("http://r/v2/_catalog?n=1000", None, "http://r/v2/_catalog"),
+        ("http://r/v2/_catalog?last=a%2Fb&n=1000&x", 5, "http://r/v2/_catalog?last=a%2Fb&x&n=5"),
+        ("http://r/v2/_catalog?last=n=7", 5, "http://r/v2/_catalog?last=n=7&n=5"),
+    ],
+)
+def test_a_page_size_changes_nothing_else_of_an_address(address, size, sized):
+    assert with_page_size(address, size) == sized

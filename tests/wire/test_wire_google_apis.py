@@ -1,0 +1,144 @@
+"""Pages of Google's APIs, as protobuf's JSON writes them and as a stranger might."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from json_values import text, values
+
+from crawler.errors import MalformedReply
+from crawler.model import Image
+from crawler.wire.google_apis import (
+    ApiPage,
+    ArtifactRepository,
+    Project,
+    read_docker_images,
+    read_locations,
+    read_projects,
+    read_repositories,
+)
+
+fuzz = settings(max_examples=80, deadline=None)
+
+REPOSITORY = "projects/p/locations/us/repositories/team"
+DIGEST = f"sha256:{'ab' * 32}"
+READERS = [read_projects, read_locations, read_repositories, read_docker_images]
+
+
+def body(document):
+    return json.dumps(document).encode()
+
+
+def image(**told):
+    name = f"{REPOSITORY}/dockerImages/{told.pop('path', 'app')}@{DIGEST}"
+    page = read_docker_images(body({"dockerImages": [{"name": name, **told}]}))
+    return page.items[0]
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_what_is_empty_is_left_out(reader):
+    assert reader(b"{}") == ApiPage((), "")
+
+
+def test_projects_know_whether_they_are_being_deleted():
+    told = [
+        {"name": "projects/1", "projectId": "a", "state": "ACTIVE"},
+        {"projectId": "example.com:b", "state": "DELETE_REQUESTED"},
+        {"projectId": "c"},
+    ]
+    page = read_projects(body({"projects": told, "nextPageToken": "more"}))
+    assert page == ApiPage((Project("a", True), Project("example.com:b", False), Project("c", False)), "more")
+
+
+def test_locations_and_repositories_are_told_by_name():
+    assert read_locations(body({"locations": [{"name": "projects/p/locations/us", "locationId": "us"}]})).items == (
+        "us",
+    )
+    told = [{"name": REPOSITORY, "format": "DOCKER"}, {"name": f"{REPOSITORY}-2"}]
+    found = read_repositories(body({"repositories": told})).items
+    assert found == (ArtifactRepository(REPOSITORY, "DOCKER"), ArtifactRepository(f"{REPOSITORY}-2", ""))
+    assert [repository.id for repository in found] == ["team", "team-2"]
+
+
+def test_an_image_is_told_whole():
+    path, told = image(
+        path="tools%2Fjq",
+        tags=["2", "1", "2"],
+        imageSizeBytes="2796860",
+        mediaType="application/vnd.oci.image.index.v1+json",
+        buildTime="1980-01-01T00:00:01Z",
+        uploadTime="2024-03-17T21:58:01.243987Z",
+    )
+    assert path == "tools/jq"
+    assert told == Image(
+        DIGEST,
+        ("1", "2"),
+        "application/vnd.oci.image.index.v1+json",
+        2796860,
+        "1980-01-01T00:00:01.000Z",
+        "2024-03-17T21:58:01.243Z",
+    )
+
+
+def test_an_image_told_without_a_word_is_all_null():
+    assert image() == ("app", Image(DIGEST, (), None, None, None, None))
+
+
+@pytest.mark.parametrize("time", ["", "yesterday", 5, None, "2024-13-01T00:00:00Z", "1970-01-01T00:00:00Z"])
+def test_a_time_that_is_unknown_or_nonsense_is_null(time):
+    assert image(uploadTime=time)[1].uploaded_at is None
+
+
+@fuzz
+@given(st.datetimes(datetime(1970, 1, 2), datetime(9999, 12, 30)), st.integers(-12, 12))  # noqa: DTZ001
+def test_a_time_of_any_zone_is_told_in_utc_to_the_millisecond(moment, hours):
+    zone = timedelta(hours=hours)
+    told = image(uploadTime=f"{(moment + zone).isoformat()}{hours:+03d}:00")[1].uploaded_at
+    assert datetime.fromisoformat(told) == moment.replace(microsecond=moment.microsecond // 1000 * 1000, tzinfo=UTC)
+
+
+@fuzz
+@given(st.lists(st.text("abc-_.%", min_size=1, max_size=5), min_size=1, max_size=4))
+def test_a_path_is_read_as_it_was_before_it_was_encoded(components):
+    path = "/".join(components)
+    assert image(path=quote(path, safe=""))[0] == path
+
+
+@pytest.mark.parametrize(
+    ("reader", "document"),
+    [
+        (read_projects, {"projects": {}}),
+        (read_projects, {"projects": ["a"]}),
+        (read_projects, {"projects": [{"name": "projects/1"}]}),
+        (read_projects, {"nextPageToken": 7}),
+        (read_locations, {"locations": [{"locationId": ""}]}),
+        (read_repositories, {"repositories": [{"format": "DOCKER"}]}),
+        (read_docker_images, {"dockerImages": [{"name": f"{REPOSITORY}/dockerImages/app"}]}),
+        (read_docker_images, {"dockerImages": [{"name": REPOSITORY}]}),
+        (read_docker_images, {"dockerImages": [{"name": f"{REPOSITORY}/dockerImages/app@{DIGEST}", "tags": "1"}]}),
+    ],
+)
+def test_what_breaks_the_form_is_a_malformed_reply(reader, document):
+    with pytest.raises(MalformedReply):
+        reader(body(document))
+
+
+fields = st.sampled_from(["projects", "locations", "repositories", "dockerImages", "nextPageToken"])
+inner = st.dictionaries(
+    st.sampled_from(["name", "projectId", "locationId", "format", "tags", "uploadTime", "imageSizeBytes"]) | text,
+    values | st.just(f"{REPOSITORY}/dockerImages/app@{DIGEST}"),
+    max_size=4,
+)
+
+
+@settings(fuzz, max_examples=200)
+@given(st.sampled_from(READERS), st.dictionaries(fields, st.lists(inner, max_size=3) | values, max_size=3))
+def test_any_page_is_read_or_a_malformed_reply(reader, document):
+    try:
+        page = reader(body(document))
+    except MalformedReply:
+        return
+    assert isinstance(page.following, str)
