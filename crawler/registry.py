@@ -80,8 +80,10 @@ class Trail:
 class _PageSize:
     """How many entries of a list are asked for on a page; what one list teaches holds for all of its kind."""
 
-    def __init__(self, granted: int | None) -> None:
+    def __init__(self, granted: int | None, refusals: Collection[int]) -> None:
+        """`refusals` are the statuses by which a first page says that it is too large."""
         self.granted = granted
+        self.refusals = refusals
 
 
 class Registry:
@@ -94,8 +96,8 @@ class Registry:
     def __init__(self, base: str, inquiry: Inquiry, *, page_size: int, tags_page: int | None = None) -> None:
         self._base = base
         self._inquiry = inquiry
-        self._names = _PageSize(page_size)
-        self._tags = _PageSize(tags_page)
+        self._names = _PageSize(page_size, _REFUSED_SIZE | _TOO_MUCH_WORK)
+        self._tags = _PageSize(tags_page, _REFUSED_SIZE)
 
     async def catalog(self, trail: Trail) -> AsyncIterator[list[str]]:
         """The names of all repositories (distribution-spec, "Listing Repositories"): unchecked, and each of them once.
@@ -154,7 +156,7 @@ class Registry:
             try:
                 reply = await self._inquiry.ask(sized, scope)
             except UnexpectedStatus as refusal:
-                if tried is None or not _is_about(sized, refusal, _REFUSED_SIZE | _TOO_MUCH_WORK):
+                if tried is None or not _is_about(sized, refusal, size.refusals):
                     raise
                 tried = _smaller(tried, refusal)
             else:

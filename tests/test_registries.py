@@ -27,7 +27,7 @@ from registries import (
     quay,
 )
 from registries.vocabulary import BASIC, PASSWORD, WITH_PASSWORD, at, scope_of
-from scripted import Entry, Reply, ScriptedServer, html, on, refusal, serve
+from scripted import Entry, Reply, ScriptedServer, document, html, on, refusal, serve
 
 import crawler
 from crawler.ways import KINDS
@@ -485,6 +485,20 @@ async def test_acr_whose_catalog_is_frail_in_the_middle_goes_on_from_there(tmp_p
 
 
 # -------------------------------------------------------------------------------------------------------------- Quay
+
+
+async def test_acr_with_one_listing_that_is_down_asks_the_others_for_no_less(tmp_path):
+    """A 502 is about the work that a page is, where the catalog gives it; of a listing it is just a 502."""
+    names = [f"app-{number}" for number in range(20)]
+    down = on("/v2/app-3/tags/list", Reply(status=502))
+    listings = [on(f"/v2/{name}/tags/list", document({"name": name, "tags": ["1"]})) for name in names]
+    script = [on("/v2/", document({})), on("/v2/_catalog", document({"repositories": names})), down, *listings]
+    async with serve(script) as server:
+        snapshot = await crawl(server, tmp_path, kind="acr", limits={"concurrency": 1})
+    assert snapshot.outcomes["app-3"] == "failed"
+    assert sum(outcome == "ok" for outcome in snapshot.outcomes.values()) == 19
+    sizes = [asked.query["n"] for asked in server.requests if asked.path.endswith("/tags/list")]
+    assert sizes == [["1000"]] * 20
 
 
 async def test_quay_gets_its_cursors_back_and_none_of_our_own(tmp_path):

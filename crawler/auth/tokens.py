@@ -80,7 +80,7 @@ class BearerAuthorization:
         self._clock = clock
         self._tokens: OrderedDict[str, _Token] = OrderedDict()
         self._batches = Batches(scopes_per_token)
-        self._flights: Flights[tuple[str, ...], None] = Flights()
+        self._flights: Flights[tuple[str, ...], _Token | None] = Flights()
         self._strikes = Strikes()
         self._known = anyio.Event()
         self._introduction = anyio.Lock()
@@ -113,37 +113,36 @@ class BearerAuthorization:
         self._batches.expect(scopes)
 
     async def _token_header(self, scope: str) -> str:
-        group = self._batches.group_of(scope)
-        if len(group) > 1 and scope not in self._tokens:
-            await self._flights.join(group, partial(self._fetch_for_many, group))
         token = self._tokens.get(scope)
+        group = self._batches.group_of(scope)
+        if token is None and len(group) > 1:
+            token = await self._flights.join(group, partial(self._fetch_for_many, group))
         if token is None or self._clock() >= token.good_until:
-            await self._flights.join((scope,), partial(self._fetch, (scope,)))
-            token = self._tokens[scope]
+            token = await self._flights.join((scope,), partial(self._fetch, (scope,)))
+            assert token is not None  # else it would have been refused
         return token.header
 
-    async def _fetch_for_many(self, scopes: tuple[str, ...]) -> None:
-        """One token for all of them; where the server refuses that, each gets its own."""
+    async def _fetch_for_many(self, scopes: tuple[str, ...]) -> _Token | None:
+        """One token for all of them; None where the server refuses that, and each gets its own."""
         try:
-            await self._fetch(scopes)
+            return await self._fetch(scopes)
         except RegistryError:
             self._batches.request_refused()
+            return None
         finally:
             self._batches.asked(scopes)
 
-    async def _fetch(self, scopes: tuple[str, ...]) -> None:
+    async def _fetch(self, scopes: tuple[str, ...]) -> _Token:
         user = await self._credentials.user()
         if user is None or self._known.is_set():
-            await self._ask(scopes, user)
-            return
+            return await self._ask(scopes, user)
         # until we are known one by one, because many wrong passwords at once get an address banned
         async with self._introduction:
             if not self._known.is_set():
-                await self._ask(scopes, user)
-                return
-        await self._ask(scopes, user)
+                return await self._ask(scopes, user)
+        return await self._ask(scopes, user)
 
-    async def _ask(self, scopes: tuple[str, ...], user: User | None) -> None:
+    async def _ask(self, scopes: tuple[str, ...], user: User | None) -> _Token:
         asked = self._clock()
         reply = await self._asked(scopes, user)
         if reply.status == 401 and user is not None:
@@ -160,12 +159,11 @@ class BearerAuthorization:
             raise
         self._strikes.granted()
         good_until = asked + grant.lifetime_s - renewal_margin(grant.lifetime_s)
-        self._keep(scopes, _Token(f"Bearer {grant.token}", good_until, is_shared=len(scopes) > 1))
-
-    def _keep(self, scopes: tuple[str, ...], token: _Token) -> None:
+        token = _Token(f"Bearer {grant.token}", good_until, is_shared=len(scopes) > 1)
         self._tokens.update(dict.fromkeys(scopes, token))
         while len(self._tokens) > KEPT_TOKENS:
             self._tokens.popitem(last=False)
+        return token
 
     async def _asked(self, scopes: tuple[str, ...], user: User | None) -> Reply:
         if user is None:
