@@ -173,7 +173,8 @@ class RegistryConfig(_Table):
         if self.images_from == "api" and self.discovery is not DiscoveryMethod.ARTIFACT_REGISTRY:
             raise ValueError("images_from api goes with discovery artifact-registry")
         if self.discovery is DiscoveryMethod.AUTO and not self.ways.discovery:
-            raise ValueError(f"{self.ways.kind} tells nobody its repositories: name them with repositories_from (--repositories-from)")
+            why = f"{self.ways.kind} tells nobody its repositories"
+            raise ValueError(f"{why}: name them with repositories_from (--repositories-from)")
         if self.discovery is DiscoveryMethod.AUTO and self.ways.needs_prefix and not self.target.prefix:
             raise ValueError(self.ways.needs_prefix)
 
