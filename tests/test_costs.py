@@ -220,8 +220,10 @@ async def test_a_repository_behind_tokens_costs_two_exchanges(tmp_path):
         assert await cost_at(other, tmp_path) == {"ping": 1, "catalog": PAGES, "token": N + 1, "listing": N}
 
 
-# Place for the batched mode (`registry.tokens = "batched"`, 1.02 exchanges per repository): `Other` grants a token for
-# all the scopes that it is asked for, so `cost_at(other, tmp_path, tokens="batched")` is all that the test takes.
+async def test_a_repository_whose_token_serves_fifty_costs_1_02_exchanges(tmp_path):
+    async with opened("bearer") as other:
+        cost = await cost_at(other, tmp_path, tokens="batched")
+    assert cost == {"ping": 1, "catalog": PAGES, "token": 1 + N // 50, "listing": N}
 
 
 # Memory
