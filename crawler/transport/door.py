@@ -71,7 +71,7 @@ class Door:
                 raise _explained(request, TimeoutError(), proxy) from None
             raise
         finally:
-            del self._overdue.since[task]
+            self._overdue.forget(task)
         if proxy is not None and reply.status == 407:
             raise _refused_by_proxy(request, proxy, 407)
         if self._tells_all:

@@ -14,7 +14,7 @@ _TICKS: Final = 32
 class Overdue:
     """Ends exchanges that take more than `limit_s` seconds. Used within `async with`, in asyncio's loop.
 
-    Whoever exchanges keeps its task in `since` for as long, with the tick at which it began.
+    Whoever exchanges notes its task in `since`, with the tick at which it begins, and in the end has it forgotten.
     """
 
     def __init__(self, limit_s: float) -> None:
@@ -36,10 +36,12 @@ class Overdue:
 
     def has_ended(self, task: asyncio.Task[object]) -> bool:
         """Whether the cancellation that `task` has just met is ours alone, and means that its time is over."""
-        if task not in self._ended:
-            return False
+        return task in self._ended and task.uncancel() == 0
+
+    def forget(self, task: asyncio.Task[object]) -> None:
+        """The exchange is over, in whatever way."""
+        del self.since[task]
         self._ended.discard(task)
-        return task.uncancel() == 0
 
     def _wait(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(self._tick_s, self._look)
