@@ -1,7 +1,7 @@
 """How each registry goes about it, where that differs from the distribution specification: one table.
 
 To teach the crawler another registry's ways, add a line to `TABLE`, and a script of its behaviour to
-`tests/test_registries.py`. What stands here is data; code follows only where data cannot say it.
+`tests/registries/`. What stands here is data; code follows only where data cannot say it.
 """
 
 from dataclasses import dataclass

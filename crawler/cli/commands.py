@@ -10,21 +10,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Never
+from typing import TYPE_CHECKING, Annotated, Never
 
 import typer
 
 from crawler.cli import logs
 from crawler.cli.emulated import CatalogTold, Role, apis_of, worth_trying
+from crawler.cli.exit_codes import BAD_USAGE, COULD_NOT_RUN
 from crawler.errors import ConfigError, CrawlerError
 from crawler.model import VERSION, AuthMethod
 from crawler.ways import DiscoveryMethod
 
 if TYPE_CHECKING:
     from crawler.emulator import Emulator
-
-COULD_NOT_RUN: Final = 1
-BAD_USAGE: Final = 2
 
 app = typer.Typer(
     help="Nightly snapshots of whole container registries, with an honest verdict on their completeness.",

@@ -10,15 +10,13 @@ from typing import Any, Final, TextIO
 import anyio
 
 from crawler.cli import logs, screen
+from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN, PARTIAL
 from crawler.cli.signals import Signals
 from crawler.config import Config
 from crawler.errors import CrawlerError, Denied, OutputClosed
 from crawler.model import RunManifest, Verdict
 from crawler.run.crawl import Crawl, SharedStarts
 
-COMPLETE: Final = 0
-COULD_NOT_RUN: Final = 1
-PARTIAL: Final = 3
 _WORST_FIRST: Final = (COULD_NOT_RUN, PARTIAL, COMPLETE)
 
 

@@ -13,8 +13,9 @@ from itertools import chain
 from typing import Final, Self
 
 from crawler.discovery import Answer, Page
+from crawler.discovery.cursor import Cursor
 from crawler.discovery.folders import Folders
-from crawler.discovery.google_apis import Cursor, GoogleApis, together
+from crawler.discovery.google_apis import GoogleApis, together
 from crawler.errors import RegistryError
 from crawler.model import Evidence, Image, Listing, Target
 from crawler.ways import Ways

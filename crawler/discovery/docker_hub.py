@@ -6,10 +6,11 @@ from typing import Final
 
 from crawler.auth.basic import ANYWHERE
 from crawler.discovery import Answer, Page
+from crawler.discovery.cursor import Cursor
 from crawler.errors import RegistryError
 from crawler.inquiry import Inquiry, read
 from crawler.model import Evidence
-from crawler.wire.docker_hub import read_hub_page
+from crawler.wire.docker_hub import HubPage, read_hub_page
 
 PAGE: Final = 100
 
@@ -32,24 +33,26 @@ class DockerHubDiscovery:
         self.pages_read = 0
 
     async def pages(self) -> AsyncIterator[Page]:
-        address: str | None = self._first
-        seen: set[str] = set()
-        while address is not None and address not in seen:
-            seen.add(address)
-            try:
-                reply = await self._inquiry.ask(address, ANYWHERE)
-                page = read(partial(read_hub_page, requested=address), address, reply)
-            except RegistryError as fault:
-                if self.pages_read == 0:
-                    raise
-                self._broken = fault
-                return
-            self.pages_read += 1
-            self._said = page.count
-            fresh = [name for name in page.names if name not in self._names]
-            self._names.update(fresh)
-            yield dict.fromkeys(f"{self._namespace}/{name}" for name in fresh)
-            address = page.following
+        try:
+            async for page in self._told():
+                self.pages_read += 1
+                self._said = page.count
+                fresh = [name for name in page.names if name not in self._names]
+                self._names.update(fresh)
+                yield dict.fromkeys(f"{self._namespace}/{name}" for name in fresh)
+        except RegistryError as fault:
+            if self.pages_read == 0:
+                raise
+            self._broken = fault
+
+    async def _told(self) -> AsyncIterator[HubPage]:
+        cursor = Cursor(self._first)
+        while not cursor.is_over:
+            address = cursor.token
+            reply = await self._inquiry.ask(address, ANYWHERE)
+            page = read(partial(read_hub_page, requested=address), address, reply)
+            yield page
+            cursor.follow(page.following or "", address)
 
     def heard(self, name: str, answer: Answer) -> bool:  # noqa: ARG002  (its source said what is a repository)
         return True

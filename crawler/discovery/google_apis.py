@@ -7,10 +7,10 @@ from urllib.parse import quote, urlencode
 import anyio
 
 from crawler.auth.basic import ANYWHERE
-from crawler.errors import RegistryError, UnusableReply, printable
+from crawler.discovery.cursor import Cursor
+from crawler.errors import RegistryError
 from crawler.inquiry import Inquiry, read
 from crawler.model import Image
-from crawler.registry import MAX_PAGES
 from crawler.wire.google_apis import (
     ApiPage,
     ArtifactRepository,
@@ -48,7 +48,7 @@ class GoogleApis:
         place = f"projects/{_part(project)}/locations/{_part(location)}"
         return await self._all(f"{self._artifacts}/{place}/repositories", read_repositories)
 
-    async def images(self, repository: ArtifactRepository, cursor: "Cursor") -> tuple[tuple[str, Image], ...]:
+    async def images(self, repository: ArtifactRepository, cursor: Cursor) -> tuple[tuple[str, Image], ...]:
         """The next page of a repository's images, with their paths."""
         resource = quote(repository.resource, safe="/:")
         return await self._page(f"{self._artifacts}/{resource}/dockerImages", cursor, read_docker_images)
@@ -60,7 +60,7 @@ class GoogleApis:
             items += await self._page(address, cursor, reader)
         return items
 
-    async def _page(self, address: str, cursor: "Cursor", reader: Callable[[bytes], ApiPage[T]]) -> tuple[T, ...]:
+    async def _page(self, address: str, cursor: Cursor, reader: Callable[[bytes], ApiPage[T]]) -> tuple[T, ...]:
         query = {"pageSize": str(LARGEST_PAGE)} | ({"pageToken": cursor.token} if cursor.token else {})
         asked = f"{address}?{urlencode(query)}"
         reply = await self._inquiry.ask(asked, ANYWHERE)
@@ -68,24 +68,6 @@ class GoogleApis:
         self.pages_read += 1
         cursor.follow(page.following, asked)
         return page.items
-
-
-class Cursor:
-    """Where a list goes on: `token` asks for its next page, until it `is_over`."""
-
-    def __init__(self) -> None:
-        self.token = ""
-        self.is_over = False
-        self._seen: set[str] = set()
-
-    def follow(self, token: str, address: str) -> None:
-        """Go on to the page that the one from `address` names. Raises UnusableReply for one that leads nowhere."""
-        if token in self._seen or len(self._seen) >= MAX_PAGES:
-            message = "its next page is an earlier one" if token in self._seen else f"no end after {MAX_PAGES} pages"
-            raise UnusableReply(f"GET {printable(address)}", code="PAGES", message=message, http_status=200)
-        self._seen.add(token)
-        self.token = token
-        self.is_over = not token
 
 
 async def together(questions: Sequence[Callable[[], Awaitable[T]]]) -> list[T | RegistryError]:

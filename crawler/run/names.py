@@ -1,9 +1,10 @@
 """Where a run's names come from: a discovery method becomes a discovery, and `auto` what the registry's ways say."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
-from crawler.auth.basic import StraightAuthorization, User
+from crawler.auth.basic import Credentials, StraightAuthorization, User
 from crawler.auth.flow import NOBODY
 from crawler.config import STANDARD_STREAM, RegistryConfig
 from crawler.discovery import Discovery
@@ -26,56 +27,65 @@ async def discovery_of(of: RegistryConfig, registry: Registry, identity: Identit
     """`apis` carries what is asked of others than the registry. Raises CredentialsError."""
     if of.repositories_from is not None:
         return _listed(of.repositories_from)
+    google = None
+    if of.ways.is_google or of.discovery is DiscoveryMethod.ARTIFACT_REGISTRY:
+        google = await api_credentials(of, identity.credentials)
+    sources = _Sources(of, registry, identity, apis, google)
     if of.discovery is not DiscoveryMethod.AUTO:
-        return await _source(of.discovery, of, registry, identity, apis)
-    rungs = [await _source(method, of, registry, identity, apis) for method in await _tried(of, identity)]
+        return sources.of_method(of.discovery)
+    rungs = [sources.of_method(method) for method in sources.tried()]
     return rungs[0] if len(rungs) == 1 else LadderDiscovery(rungs)
 
 
-async def _tried(of: RegistryConfig, identity: Identity) -> list[DiscoveryMethod]:
-    """What `auto` tries: below a prefix a walk, without one what needs none; an API only with credentials for it."""
-    methods = list(of.ways.discovery)
-    if not of.ways.is_google:
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """What names may come from. `google` is who we are to Google's APIs, None where they get nothing from us."""
+
+    of: RegistryConfig
+    registry: Registry
+    identity: Identity
+    apis: Transport
+    google: Credentials | None
+
+    def tried(self) -> list[DiscoveryMethod]:
+        """What `auto` tries: below a prefix a walk, else what needs none; an API only with credentials for it."""
+        methods = list(self.of.ways.discovery)
+        if self.of.ways.is_google:
+            methods.remove(DiscoveryMethod.CATALOG if self.of.target.prefix else DiscoveryMethod.WALK)
+            if self.google is None:
+                methods.remove(DiscoveryMethod.ARTIFACT_REGISTRY)
         return methods
-    methods.remove(DiscoveryMethod.CATALOG if of.target.prefix else DiscoveryMethod.WALK)
-    if await api_credentials(of, identity.credentials) is None:
-        methods.remove(DiscoveryMethod.ARTIFACT_REGISTRY)
-    return methods
 
+    def of_method(self, method: DiscoveryMethod) -> Discovery:
+        match method:
+            case DiscoveryMethod.WALK:
+                return WalkDiscovery(self.of.target.prefix, self.of.ways)
+            case DiscoveryMethod.ARTIFACT_REGISTRY:
+                return self._artifact_registry()
+            case DiscoveryMethod.DOCKER_HUB:
+                return DockerHubDiscovery(
+                    Inquiry(StraightAuthorization(NOBODY), self.apis),
+                    api=self.of.apis.docker_hub,
+                    namespace=self.of.target.prefix.partition("/")[0],
+                    is_anybody=self.identity.is_anybody,
+                )
+            case _:
+                return CatalogDiscovery(self.registry, empty_means=self.of.ways.empty_means)
 
-async def _source(
-    method: DiscoveryMethod, of: RegistryConfig, registry: Registry, identity: Identity, apis: Transport
-) -> Discovery:
-    match method:
-        case DiscoveryMethod.WALK:
-            return WalkDiscovery(of.target.prefix, of.ways)
-        case DiscoveryMethod.ARTIFACT_REGISTRY:
-            return await _artifact_registry(of, identity, apis)
-        case DiscoveryMethod.DOCKER_HUB:
-            return DockerHubDiscovery(
-                Inquiry(StraightAuthorization(NOBODY), apis),
-                api=of.apis.docker_hub,
-                namespace=of.target.prefix.partition("/")[0],
-                is_anybody=identity.is_anybody,
+    def _artifact_registry(self) -> Discovery:
+        of = self.of
+        if self.google is None:
+            raise CredentialsError(
+                f"Artifact Registry's API wants an access token, which {of.auth.method} has none of: "
+                "give --key-file, or --auth access-token"
             )
-        case _:
-            return CatalogDiscovery(registry, empty_means=of.ways.empty_means)
-
-
-async def _artifact_registry(of: RegistryConfig, identity: Identity, transport: Transport) -> Discovery:
-    credentials = await api_credentials(of, identity.credentials)
-    if credentials is None:
-        raise CredentialsError(
-            f"Artifact Registry's API wants an access token, which {of.auth.method} has none of: "
-            "give --key-file, or --auth access-token"
+        apis = GoogleApis(
+            Inquiry(StraightAuthorization(self.google, _as_bearer), self.apis),
+            artifact_registry=of.apis.artifact_registry,
+            resource_manager=of.apis.resource_manager,
         )
-    apis = GoogleApis(
-        Inquiry(StraightAuthorization(credentials, _as_bearer), transport),
-        artifact_registry=of.apis.artifact_registry,
-        resource_manager=of.apis.resource_manager,
-    )
-    search = Search(apis, Place.behind(of.target, of.ways, of.location))
-    return ToldArtifacts(search) if of.images_from == "api" else WalkedArtifacts(search, of.ways)
+        search = Search(apis, Place.behind(of.target, of.ways, of.location))
+        return ToldArtifacts(search) if of.images_from == "api" else WalkedArtifacts(search, of.ways)
 
 
 def _as_bearer(user: User) -> str:

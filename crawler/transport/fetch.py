@@ -55,22 +55,12 @@ class Transport:
         followed; GaveUp where nobody has answered anything for long.
         """
         try:
-            reply = await self._exchange(request)
-            if reply.status != 200:  # what nearly all are goes no further down than it must: it is the hot path
-                reply = await self._followed(request, reply)
-        except Unreachable as error:
-            self._silence.lasts(error)
-            first = PassingFailure(error)
-        except PassingFailure as failure:
-            self._silence.since = None
-            first = failure
-        else:
-            self._silence.since = None
-            return reply
-        return await self._again(request, first)
+            return await self._try(request)
+        except PassingFailure as first:
+            return await self._again(request, first)
 
     async def _again(self, request: Request, first: PassingFailure) -> Reply:
-        """All tries after the first."""
+        """All tries after the first, which stands outside tenacity because it is the hot path."""
         try:
             async for attempt in tries(self._attempts, self._budget, anyio.sleep):
                 with attempt:
@@ -87,11 +77,16 @@ class Transport:
     async def _try(self, request: Request) -> Reply:
         try:
             reply = await self._exchange(request)
-            self._silence.since = None
-            return await self._followed(request, reply)
+            if reply.status != 200:
+                reply = await self._followed(request, reply)
         except Unreachable as error:
             self._silence.lasts(error)
             raise PassingFailure(error) from None
+        except PassingFailure:
+            self._silence.since = None
+            raise
+        self._silence.since = None
+        return reply
 
     async def _followed(self, request: Request, reply: Reply) -> Reply:
         """The reply at the end of the redirects. Raises PassingFailure for a status that may pass."""

@@ -1,13 +1,14 @@
 """A body's JSON, and the few shapes that registries put into it: null for empty, numbers as strings."""
 
 import re
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from crawler.errors import MalformedReply
 
-_ONLY_STRINGS = frozenset({str})
+ONLY_STRINGS: Final = frozenset({str})
+"""The types of a list's entries, taken all at once, where each is a string."""
 
 _ESCAPE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a character in two halves
@@ -48,10 +49,15 @@ def read_strings(value: Any, field: str) -> tuple[tuple[str, ...], int]:
         return (), 0
     if type(value) is not list:
         raise MalformedReply(f"{field!r} is a JSON {_kind(value)}, not a list")
-    if {*map(type, value)} <= _ONLY_STRINGS:  # for all entries at once, as listings can have many
+    if {*map(type, value)} <= ONLY_STRINGS:  # for all entries at once, as listings can have many
         return tuple(dict.fromkeys(value)), 0
     strings = [entry for entry in value if isinstance(entry, str)]
     return tuple(dict.fromkeys(strings)), len(value) - len(strings)
+
+
+def read_text(value: Any) -> str | None:
+    """A string that says something; None for the empty one and for what is none."""
+    return value if isinstance(value, str) and value else None
 
 
 def read_count(value: Any) -> int | None:

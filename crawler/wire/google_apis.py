@@ -10,8 +10,8 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import unquote
 
 from crawler.errors import MalformedReply
-from crawler.model import Image
-from crawler.wire.fields import read_count, read_object, read_strings
+from crawler.model import Image, timestamp
+from crawler.wire.fields import read_count, read_object, read_strings, read_text
 
 T = TypeVar("T")
 
@@ -75,8 +75,8 @@ def _page(body: bytes, field: str, read: Callable[[dict[str, Any]], T]) -> ApiPa
 
 
 def _text(told: dict[str, Any], field: str) -> str:
-    value = told.get(field)
-    if not isinstance(value, str) or not value:
+    value = read_text(told.get(field))
+    if value is None:
         raise MalformedReply(f"{field!r} is missing")
     return value
 
@@ -85,11 +85,10 @@ def _docker_image(told: dict[str, Any]) -> tuple[str, Image]:
     path, at, digest = unquote(_text(told, "name").partition("/dockerImages/")[2]).rpartition("@")
     if not at:
         raise MalformedReply("an image whose name has no digest")
-    media_type = told.get("mediaType")
     return path, Image(
         digest=digest,
         tags=tuple(sorted(read_strings(told.get("tags"), "tags")[0])),
-        media_type=media_type if isinstance(media_type, str) and media_type else None,
+        media_type=read_text(told.get("mediaType")),
         size_bytes=read_count(told.get("imageSizeBytes")),
         created_at=_moment(told.get("buildTime")),
         uploaded_at=_moment(told.get("uploadTime")),
@@ -105,4 +104,4 @@ def _moment(value: Any) -> str | None:
         utc = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z") if utc.timestamp() else None
+    return timestamp(utc) if utc.timestamp() else None

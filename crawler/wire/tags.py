@@ -9,12 +9,11 @@ from typing import Any, Final
 
 from crawler.errors import MalformedReply, printable
 from crawler.model import Image, Listing
-from crawler.wire.fields import read_count, read_object, read_strings
+from crawler.wire.fields import ONLY_STRINGS, read_count, read_object, read_strings, read_text
 
 _LISTINGS_KEYS: Final = frozenset({"name", "tags", "manifest", "child"})
 _COLUMNS: Final = itemgetter("tag", "mediaType", "imageSizeBytes", "timeCreatedMs", "timeUploadedMs")
 _LISTS: Final = frozenset({list})
-_STRINGS: Final = frozenset({str})
 
 _EPOCH: Final = date(1970, 1, 1)
 _MINUTES: Final = tuple(f"T{hour:02}:{minute:02}:" for hour in range(24) for minute in range(60))
@@ -97,7 +96,7 @@ def _alike(digests: list[str], told: list[dict[str, Any]]) -> tuple[Image, ...]:
     if (
         not (numbers.isdigit() and numbers.isascii())
         or {*map(type, tags)} != _LISTS
-        or not {*map(type, every_tag), *map(type, kinds)} <= _STRINGS
+        or not {*map(type, every_tag), *map(type, kinds)} <= ONLY_STRINGS
         or len({*every_tag}) < len(every_tag)
     ):
         raise _OddError
@@ -117,12 +116,11 @@ def _alike(digests: list[str], told: list[dict[str, Any]]) -> tuple[Image, ...]:
 def _image(digest: str, told: Any) -> Image:
     if not isinstance(told, dict):
         raise MalformedReply(f"the manifest of {printable(digest, 80)!r} is not an object")
-    media_type = told.get("mediaType")
     created, uploaded = _moments(read_count(told.get(field)) or 0 for field in ("timeCreatedMs", "timeUploadedMs"))
     return Image(
         digest=digest,
         tags=read_strings(told.get("tag"), "tag")[0],
-        media_type=media_type if isinstance(media_type, str) and media_type else None,
+        media_type=read_text(told.get("mediaType")),
         size_bytes=read_count(told.get("imageSizeBytes")),
         created_at=created,
         uploaded_at=uploaded,

@@ -1,0 +1,8 @@
+"""What the command's end says to a script."""
+
+from typing import Final
+
+COMPLETE: Final = 0
+COULD_NOT_RUN: Final = 1
+BAD_USAGE: Final = 2
+PARTIAL: Final = 3
