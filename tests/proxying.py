@@ -3,57 +3,15 @@
 import asyncio
 import ssl
 from base64 import b64encode
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
-from distribution.certificates import Certificates, self_signed
+from distribution.certificates import Certificates
 
 Place = tuple[str, int]
 """A host and a port where a server listens."""
-
-
-def certificates_for(directory: Path, *names: str) -> Certificates:
-    """An authority of its own, and one certificate that it signed for all the names; clients may show it as well."""
-    directory.mkdir(parents=True, exist_ok=True)
-    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    ca = self_signed(ca_key, "Test authority")
-    made = Certificates(
-        ca_file=directory / "ca.pem",
-        certificate_file=directory / "certificate.pem",
-        key_file=directory / "key.pem",
-    )
-    made.ca_file.write_bytes(ca.public_bytes(Encoding.PEM))
-    made.certificate_file.write_bytes(_certificate(key, names, ca, ca_key).public_bytes(Encoding.PEM))
-    made.key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return made
-
-
-def _certificate(
-    key: ec.EllipticCurvePrivateKey, names: Iterable[str], ca: x509.Certificate, ca_key: ec.EllipticCurvePrivateKey
-) -> x509.Certificate:
-    now = datetime.now(UTC)
-    alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
-    return (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tested")]))
-        .issuer_name(ca.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(alternatives, critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
-        .sign(ca_key, SHA256())
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from distribution import certificates as loopback
-from distribution import requires_docker_registry
+from distribution import make_certificates, requires_docker_registry
 from distribution.process import run_process
-from proxying import certificates_for
 from published import read_snapshot
 from scripted import plain_registry, serve
 
@@ -29,7 +28,7 @@ def server_certificates(tmp_path):
 
 @pytest.fixture
 def client(tmp_path):
-    return certificates_for(tmp_path / "client", "registry-crawler")
+    return make_certificates(tmp_path / "client", "registry-crawler")
 
 
 @pytest.fixture
@@ -79,7 +78,7 @@ async def test_a_registry_that_wants_a_certificate_says_so_at_once(registry, ser
 
 @requires_docker_registry
 async def test_a_certificate_of_a_strangers_authority_is_refused_in_words(registry, server_certificates, tmp_path):
-    stranger = certificates_for(tmp_path / "stranger", "registry-crawler")
+    stranger = make_certificates(tmp_path / "stranger", "registry-crawler")
     shown = {"client_certificate": stranger.certificate_file, "client_key": stranger.key_file}
     with pytest.raises(crawler.UnusableReply) as refused:
         await crawler.crawl(config(registry, tmp_path, ca_file=server_certificates.ca_file, **shown))
@@ -152,7 +151,7 @@ async def test_a_file_without_a_key_is_named(client, tmp_path):
 
 
 async def test_a_key_of_another_certificate_is_named_with_it(client, tmp_path):
-    other = certificates_for(tmp_path / "other", "registry-crawler")
+    other = make_certificates(tmp_path / "other", "registry-crawler")
     line = await complaint(tmp_path, client_certificate=client.certificate_file, client_key=other.key_file)
     assert line == f"{other.key_file}: not the key of the certificate in {client.certificate_file}"
 

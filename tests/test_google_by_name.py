@@ -18,9 +18,9 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from distribution import Certificates
+from distribution import Certificates, make_certificates
 from inventories import expected, told
-from proxying import Proxy, certificates_for, proxy_to
+from proxying import Proxy, proxy_to
 from published import read_snapshot
 from test_google_sources import ACCOUNT, IAM, SCOPE, issuing
 from yarl import URL
@@ -175,7 +175,7 @@ async def world(request, google, monkeypatch, tmp_path):
     host = getattr(request, "param", "gcr.io")
     role = ROLES[host]
     registry = await google(repositories=120, catalog="empty", origin=f"https://{host}", artifact_registry=role)
-    certificates = certificates_for(tmp_path / "certificates", *NAMES)
+    certificates = make_certificates(tmp_path / "certificates", *NAMES)
     async with fronting(registry.emulator) as front:
         places = {f"{name}:443": ("127.0.0.1", front.port) for name in NAMES}
         async with proxy_to(places, certificates=certificates) as proxy:

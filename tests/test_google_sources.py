@@ -19,8 +19,9 @@ import aiohttp
 import jwt
 import pytest
 from aiohttp import web
+from distribution import make_certificates
 from inventories import expected, told
-from proxying import certificates_for, proxy_to
+from proxying import proxy_to
 from published import read_snapshot
 
 import crawler
@@ -199,7 +200,7 @@ async def world(google, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "gcloud"))
     registry = await google(repositories=30)
-    certificates = certificates_for(tmp_path / "certificates", *GOOGLES)
+    certificates = make_certificates(tmp_path / "certificates", *GOOGLES)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificates.ca_file))
     async with issuing(registry.emulator.key) as issuers:
         places = {f"{name}:443": ("127.0.0.1", issuers.port) for name in GOOGLES}

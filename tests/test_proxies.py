@@ -3,7 +3,8 @@
 import socket
 
 import pytest
-from proxying import certificates_for, proxy_to
+from distribution import make_certificates
+from proxying import proxy_to
 from published import read_snapshot
 from scripted import basic_registry, plain_registry, redirect, serve, token_registry
 from scripted import on as asked
@@ -31,7 +32,7 @@ def environment(monkeypatch, tmp_path):
 
 @pytest.fixture
 def certificates(tmp_path):
-    return certificates_for(tmp_path / "certificates", REGISTRY, "gcr.io")
+    return make_certificates(tmp_path / "certificates", REGISTRY, "gcr.io")
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ async def test_a_registry_whose_name_only_the_proxy_knows_is_crawled_over_verifi
 
 
 async def test_a_strangers_certificate_behind_the_proxy_is_refused(environment, certificates, crawl, tmp_path):
-    other = certificates_for(tmp_path / "other", REGISTRY)
+    other = make_certificates(tmp_path / "other", REGISTRY)
     async with (
         serve(plain_registry()) as server,
         proxy_to({f"{REGISTRY}:443": place(server)}, certificates=other) as proxy,

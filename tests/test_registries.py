@@ -314,6 +314,21 @@ async def test_docker_hub_whose_api_breaks_off(tmp_path):
     assert len(snapshot.records) == 100
 
 
+async def test_docker_hub_whose_api_leads_in_a_circle(tmp_path):
+    """What the pages told is recorded, the last one's too; that these are all is nothing to rely on."""
+    path = "/v2/namespaces/library/repositories"
+    names = [{"name": name.removeprefix("library/")} for name in docker_hub.HOLDS]
+    told = {"count": len(names), "results": names[100:], "next": f"{{origin}}{path}?page_size=100"}
+    of = docker_hub.AS_ANYBODY
+    async with serve([on(path, document(told), query={"page": "2"}), *of.script]) as server:
+        snapshot = await crawl(server, tmp_path, target=f"{server.host}/library", kind="docker-hub", **of.config)
+    assert set(snapshot.by_name) == set(docker_hub.HOLDS)
+    assert snapshot.manifest["verdict"] == "partial"
+    assert "then failed: GET " in snapshot.manifest["discovery"]["evidence"]
+    assert "its next page is an earlier one" in snapshot.manifest["discovery"]["evidence"]
+    assert len(server.asked(path)) == 2
+
+
 async def test_docker_hub_without_such_a_namespace(tmp_path):
     nobody = on("/v2/namespaces/nobody/repositories", docker_hub.NO_NAMESPACE)
     of = docker_hub.AS_ANYBODY

@@ -1,6 +1,7 @@
 """Certificates for the loopback: an authority with one server certificate, and a token signer's own."""
 
 import ssl
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -32,8 +33,11 @@ class Certificates:
         return ssl.create_default_context(cafile=self.ca_file)
 
 
-def make_certificates(directory: Path) -> Certificates:
-    """A new authority on every call: what one has signed, another's client refuses."""
+def make_certificates(directory: Path, *names: str) -> Certificates:
+    """A new authority on every call, and a certificate for this machine, or for other names: clients may show it, too.
+
+    What one authority has signed, another's client refuses.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     ca_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca = self_signed(ca_key, "Test authority")
@@ -43,7 +47,7 @@ def make_certificates(directory: Path) -> Certificates:
         key_file=directory / "server-key.pem",
     )
     certificates.ca_file.write_bytes(ca.public_bytes(Encoding.PEM))
-    certificates.certificate_file.write_bytes(_loopback_certificate(server_key, ca, ca_key).public_bytes(Encoding.PEM))
+    certificates.certificate_file.write_bytes(_signed(server_key, names, ca, ca_key).public_bytes(Encoding.PEM))
     certificates.key_file.write_bytes(server_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return certificates
 
@@ -68,13 +72,14 @@ def self_signed(key: PrivateKey, name: str) -> x509.Certificate:
     )
 
 
-def _loopback_certificate(key: PrivateKey, ca: x509.Certificate, ca_key: PrivateKey) -> x509.Certificate:
-    names = [x509.DNSName("localhost"), x509.IPAddress(IPv4Address("127.0.0.1"))]
+def _signed(key: PrivateKey, names: Iterable[str], ca: x509.Certificate, ca_key: PrivateKey) -> x509.Certificate:
+    loopback = [x509.DNSName("localhost"), x509.IPAddress(IPv4Address("127.0.0.1"))]
+    alternatives = [x509.DNSName(name) for name in names] or loopback
     # Python 3.13 verifies strictly: a certificate that does not name its issuer's key is refused there.
     authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
     return (
-        _builder(key, subject=_name("localhost"), issuer=ca.subject)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        _builder(key, subject=_name("tested"), issuer=ca.subject)
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         .add_extension(authority, critical=False)
         .sign(ca_key, SHA256())
     )
