@@ -20,9 +20,9 @@ import pytest
 from aiohttp import web
 from distribution import Certificates, make_certificates
 from inventories import expected, told
+from issuing import ACCOUNT, IAM, SCOPE, issuing
 from proxying import Proxy, proxy_to
 from published import read_snapshot
-from test_google_sources import ACCOUNT, IAM, SCOPE, issuing
 from yarl import URL
 
 import crawler
