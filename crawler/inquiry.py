@@ -4,9 +4,9 @@ from collections.abc import Callable, Collection
 from typing import TypeVar
 
 from crawler.auth.basic import Authorization
-from crawler.errors import Denied, MalformedReply, Missing, RegistryError, UnexpectedStatus, UnusableReply
+from crawler.errors import Denied, Missing, RegistryError, UnexpectedStatus
 from crawler.transport.fetch import Transport
-from crawler.transport.messages import Reply, Request
+from crawler.transport.messages import Headers, Purpose, Reply, Request
 from crawler.wire.challenge import read_challenges
 from crawler.wire.fault import read_fault
 
@@ -16,42 +16,58 @@ _KINDS: dict[int, type[RegistryError]] = {401: Denied, 403: Denied, 404: Missing
 
 
 class Inquiry:
-    """Asks one service. `expired` are the statuses that may mean that our credentials have."""
+    """Asks one service.
+
+    `expired` are the statuses that may mean that our credentials have. `absence_codes` are the error codes that make a
+    404 the service's own word; a 404 without one is no proof of absence, and an UnexpectedStatus. None believes all.
+    """
 
     def __init__(
-        self, authorization: Authorization, transport: Transport, *, expired: Collection[int] = frozenset({401})
+        self,
+        authorization: Authorization,
+        transport: Transport,
+        *,
+        expired: Collection[int] = frozenset({401}),
+        absence_codes: Collection[str] | None = None,
     ) -> None:
         self.authorization = authorization
         self._transport = transport
         self._expired = expired
+        self._absence_codes = absence_codes
 
-    async def ask(self, address: str, scope: str) -> Reply:
-        """A reply with status 200. Raises RegistryError, CredentialsError, and GaveUp."""
+    async def ask(
+        self, address: str, scope: str, parse: Callable[[bytes], T], purpose: Purpose = Purpose.LISTING
+    ) -> tuple[Headers, T]:
+        """The headers of a reply with status 200, and what `parse` reads in its body.
+
+        A body for which `parse` raises MalformedReply is asked for again. Raises RegistryError (UnusableReply for a
+        body that stays unreadable), CredentialsError, and GaveUp.
+        """
+        reply = await self._ask(address, scope, parse, purpose)
+        if reply.status != 200:
+            raise self._refusal(address, reply)
+        return reply.headers, reply.value
+
+    async def _ask(self, address: str, scope: str, parse: Callable[[bytes], T], purpose: Purpose) -> Reply:
         header = await self.authorization.header(scope)
-        reply = await self._transport.fetch(Request(url=address, authorization=header))
-        if reply.status == 200:
-            return reply
+        reply = await self._transport.fetch(self._request(address, header, parse, purpose))
         if reply.status in self._expired:
             challenges = read_challenges(reply.headers.getall("WWW-Authenticate", ()))
             renewed = await self.authorization.renewed(scope, header, challenges)
             if renewed is not None:
-                reply = await self._transport.fetch(Request(url=address, authorization=renewed))
-        if reply.status != 200:
-            raise _refusal(address, reply)
+                reply = await self._transport.fetch(self._request(address, renewed, parse, purpose))
         return reply
 
+    def _request(self, address: str, header: str | None, parse: Callable[[bytes], T], purpose: Purpose) -> Request:
+        return Request(
+            url=address, authorization=header, parse=parse, purpose=purpose, absence_codes=self._absence_codes
+        )
 
-def read(reader: Callable[[bytes], T], address: str, reply: Reply) -> T:
-    """What a reply's body says. Raises UnusableReply for one that `reader` cannot read."""
-    try:
-        return reader(reply.body)
-    except MalformedReply as fault:
-        raise UnusableReply(
-            Request(url=address).asked, code="MALFORMED", message=str(fault), http_status=reply.status
-        ) from None
-
-
-def _refusal(address: str, reply: Reply) -> RegistryError:
-    said = read_fault(reply.body, reply.status)
-    kind = _KINDS.get(reply.status, UnexpectedStatus)
-    return kind(Request(url=address).asked, code=said.code, message=said.message, http_status=reply.status)
+    def _refusal(self, address: str, reply: Reply) -> RegistryError:
+        said = read_fault(reply.body, reply.status)
+        kind = _KINDS.get(reply.status, UnexpectedStatus)
+        message = said.message
+        if kind is Missing and self._absence_codes is not None and said.code not in self._absence_codes:
+            kind = UnexpectedStatus
+            message = f"{message} (not the registry's own 404, so no proof that it is gone)"
+        return kind(Request(url=address).asked, code=said.code, message=message, http_status=reply.status)

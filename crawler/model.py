@@ -9,10 +9,10 @@ from typing import Any, Final, NamedTuple, Self
 from urllib.parse import quote
 
 VERSION: Final = "0.1.0"
-"""The version of the tool, as run.json names it."""
+"""The version of the tool, as _run.json names it."""
 
-SCHEMA: Final = 1
-"""The version of the record and of run.json."""
+SCHEMA: Final = 2
+"""The version of the record and of _run.json."""
 
 MAX_NAME_LENGTH: Final = 255
 
@@ -189,17 +189,31 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """Something broken in a repository; `problem` is the kind of it, None stands where a field does not apply."""
+
+    problem: str
+    tag: str | None
+    digest: str | None
+    code: str | None
+    http_status: int | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One repository of the snapshot, field by field one JSON line."""
 
     schema: int
     run_id: str
+    target: str
     registry: str
     repository: str
     outcome: Outcome
     tags: tuple[str, ...]
     images: tuple[Image, ...] | None
     children: tuple[str, ...] | None
+    problems: tuple[Problem, ...]
     suspect: str | None
     error: Fault | None
     observed_at: str
@@ -215,7 +229,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discovered:
-    """`run.json`'s account of where the names came from."""
+    """`_run.json`'s account of where the names came from."""
 
     method: str
     pages: int
@@ -241,7 +255,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requests:
-    """What a run cost. `bytes` are bodies as decompressed; `wait_s` sums the seconds spent waiting for the pace."""
+    """What a run cost. `bytes` are bodies as decompressed; `wait_s` sums the seconds spent waiting for the pace.
+
+    `by_kind` counts exchanges by what they were for: ping, catalog, listing, token, api.
+    """
 
     total: int = 0
     token: int = 0
@@ -249,6 +266,7 @@ class Requests:
     throttled: int = 0
     bytes: int = 0
     wait_s: float = 0.0
+    by_kind: dict[str, int] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,7 +297,7 @@ class Tool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunManifest:
-    """A run's account of itself: `run.json`, field by field. `reasons` is empty when the verdict is complete."""
+    """A run's account of itself: `_run.json`, field by field. `reasons` is empty when the verdict is complete."""
 
     schema: int
     run_id: str
@@ -300,12 +318,12 @@ class RunManifest:
     @property
     def folder(self) -> str:
         """Where the snapshot lies, relative to the output folder."""
-        return snapshot_folder(self.registry, self.started_at, self.run_id)
+        return snapshot_folder(self.target, self.started_at, self.run_id)
 
 
-def snapshot_folder(registry: str, started_at: str, run_id: str) -> str:
-    """`registry=…/date=…/run=…`, by which table loaders partition; the `:` of a port is written `%3A`."""
-    return f"registry={quote(registry, safe='[]')}/date={started_at[:10]}/run={run_id}"
+def snapshot_folder(target: str, started_at: str, run_id: str) -> str:
+    """`source=…/date=…/run=…`, by which loaders partition; `/` and `:` of a target are written `%2F` and `%3A`."""
+    return f"source={quote(target, safe='[]')}/date={started_at[:10]}/run={run_id}"
 
 
 def timestamp(moment: datetime) -> str:

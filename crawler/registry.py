@@ -1,17 +1,20 @@
 """Two questions to one registry: its repositories, page by page, and a repository's listing."""
 
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
 from crawler.auth.basic import CATALOG_SCOPE
 from crawler.errors import MalformedReply, UnexpectedStatus
-from crawler.inquiry import Inquiry, read
+from crawler.inquiry import Inquiry
 from crawler.model import Evidence, Listing, RepositoryName
-from crawler.transport.messages import Reply, Request
-from crawler.wire.catalog import read_catalog
+from crawler.transport.messages import Headers, Purpose, Request
+from crawler.wire.catalog import CatalogPage, read_catalog
 from crawler.wire.link import next_address, next_link, with_page_size
 from crawler.wire.tags import merge_listings, read_listing
+
+T = TypeVar("T")
+_ReadPage = Callable[[str], Awaitable[tuple[Headers, T]]]
 
 MAX_PAGES: Final = 100_000
 """Where a list stops being believed: a hundred million names at a thousand a page."""
@@ -37,22 +40,22 @@ class Trail:
         self.evidence = Evidence(complete=False, text="the list was not read to its end")
         self._addresses: set[str] = set()
 
-    def follow(self, address: str, reply: Reply, entries: Sequence[str], skipped: int = 0) -> str | None:
+    def follow(self, address: str, headers: Headers, entries: Sequence[str], skipped: int = 0) -> str | None:
         """The address behind the page that came from `address`, or None at the end.
 
         The page held `entries`, and `skipped` more that were no strings.
         """
         self.pages += 1
         self.skipped += skipped
-        following = self._behind(address, reply, entries, skipped)
+        following = self._behind(address, headers, entries, skipped)
         if isinstance(following, Evidence):
             self.evidence = following
             return None
         return following
 
-    def _behind(self, address: str, reply: Reply, entries: Sequence[str], skipped: int) -> str | Evidence:
+    def _behind(self, address: str, headers: Headers, entries: Sequence[str], skipped: int) -> str | Evidence:
         try:
-            link = next_link(reply.headers.getall("Link", ()))
+            link = next_link(headers.getall("Link", ()))
             following = None if link is None else next_address(link, address)
         except MalformedReply as fault:
             return Evidence(complete=False, text=str(fault))
@@ -104,15 +107,17 @@ class Registry:
 
         Each page is yielded before the next is asked for. `trail` is the caller's, to read its evidence in the end.
         """
-        address, reply = await self._first(f"{self._base}_catalog", CATALOG_SCOPE, self._names)
+        address, headers, page = await self._first(f"{self._base}_catalog", self._read_catalog, self._names)
         while True:
-            page = read(read_catalog, address, reply)
             fresh = [name for name in page.names if name not in trail.seen]
-            following = trail.follow(address, reply, page.names, skipped=page.skipped)
+            following = trail.follow(address, headers, page.names, skipped=page.skipped)
             yield fresh
             if following is None:
                 return
-            address, reply = await self._next(following, CATALOG_SCOPE, self._names)
+            address, headers, page = await self._next(following, self._read_catalog, self._names)
+
+    async def _read_catalog(self, address: str) -> tuple[Headers, CatalogPage]:
+        return await self._inquiry.ask(address, CATALOG_SCOPE, read_catalog, Purpose.CATALOG)
 
     def expect(self, names: Iterable[RepositoryName]) -> None:
         """Hear whose listings will be asked for, soon and in this order: one token may serve for many."""
@@ -122,56 +127,61 @@ class Registry:
         """The repository's tags, and what else its registry tells with them (distribution-spec, "Listing Tags")."""
         address, scope = f"{self._base}{name}/tags/list", f"repository:{name}:pull"
         if self._tags.granted is None:
-            reply = await self._inquiry.ask(address, scope)
+            headers, page = await self._inquiry.ask(address, scope, read_listing)
         else:
-            address, reply = await self._first(address, scope, self._tags)
-        page = read(read_listing, address, reply)
+            address, headers, page = await self._first(address, self._reader_of(scope), self._tags)
         doubt = None if page.images is None and self._tags.granted is None else self._cut(page)
-        if "Link" in reply.headers:
-            page, doubt = await self._read_on(address, scope, reply, page, doubt)
+        if "Link" in headers:
+            page, doubt = await self._read_on(address, scope, headers, page, doubt)
         return page if doubt is None else replace(page, suspect=doubt)
 
     async def _read_on(
-        self, address: str, scope: str, reply: Reply, first: Listing, doubt: str | None
+        self, address: str, scope: str, headers: Headers, first: Listing, doubt: str | None
     ) -> tuple[Listing, str | None]:
         """The listing whose first page names others, and why it may not be whole: `doubt` is for the first alone."""
         pages = [first]
         trail = Trail()
-        following = trail.follow(address, reply, _entries(first))
+        following = trail.follow(address, headers, _entries(first))
         while following is not None:
-            reply = await self._inquiry.ask(following, scope)
-            pages.append(read(read_listing, following, reply))
-            following = trail.follow(following, reply, _entries(pages[-1]))
+            headers, page = await self._inquiry.ask(following, scope, read_listing)
+            pages.append(page)
+            following = trail.follow(following, headers, _entries(page))
         if not trail.evidence.complete:
             doubt = trail.evidence.text
         elif len(pages) > 1:
             doubt = None
         return merge_listings(pages), doubt
 
-    async def _first(self, address: str, scope: str, size: "_PageSize") -> tuple[str, Reply]:
+    def _reader_of(self, scope: str) -> _ReadPage[Listing]:
+        async def read(address: str) -> tuple[Headers, Listing]:
+            return await self._inquiry.ask(address, scope, read_listing)
+
+        return read
+
+    async def _first(self, address: str, read: _ReadPage[T], size: _PageSize) -> tuple[str, Headers, T]:
         """A list's first page and its address, in the largest size that the registry grants."""
         tried = size.granted
         while True:
             sized = with_page_size(address, tried)
             try:
-                reply = await self._inquiry.ask(sized, scope)
+                headers, page = await read(sized)
             except UnexpectedStatus as refusal:
                 if tried is None or not _is_about(sized, refusal, size.refusals):
                     raise
                 tried = _smaller(tried, refusal)
             else:
                 size.granted = tried
-                return sized, reply
+                return sized, headers, page
 
-    async def _next(self, address: str, scope: str, size: "_PageSize") -> tuple[str, Reply]:
+    async def _next(self, address: str, read: _ReadPage[T], size: _PageSize) -> tuple[str, Headers, T]:
         """The page of a next link, whose cursor stays as it is; made smaller only where it is too much work."""
         try:
-            return address, await self._inquiry.ask(address, scope)
+            return address, *await read(address)
         except UnexpectedStatus as refusal:
             if size.granted is None or not _is_about(address, refusal, _TOO_MUCH_WORK):
                 raise
             size.granted = _smaller(size.granted, refusal)
-            return await self._first(address, scope, size)
+            return await self._first(address, read, size)
 
     def _cut(self, page: Listing) -> str | None:
         """Why a listing that names no next page may be one all the same."""

@@ -44,6 +44,7 @@ class Scheduler:
     """One crawl of one registry. `run` may be called once; it raises what ends a run, in an ExceptionGroup."""
 
     run_id: str
+    target: str
     registry_name: str
     discovery: Discovery
     selection: Selection
@@ -171,12 +172,14 @@ class Scheduler:
         return Record(
             schema=SCHEMA,
             run_id=self.run_id,
+            target=self.target,
             registry=self.registry_name,
             repository=name,
             outcome=outcome,
             tags=listing.tags,
             images=listing.images,
             children=listing.children,
+            problems=(),
             suspect=listing.suspect,
             error=error,
             observed_at=f"{now[:-6]}Z",

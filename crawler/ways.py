@@ -50,6 +50,7 @@ class Ways:
     tokens_at_once: how often a password may be shown at the same time; with a wrong one it is that many bad attempts.
     scopes_per_token: repositories that one token may be asked for.
     expired: statuses that may mean that credentials have expired.
+    absence_codes: the error codes by which a 404 says that a repository or manifest is not there.
     """
 
     kind: str
@@ -68,6 +69,7 @@ class Ways:
     tokens_at_once: int | None = None
     scopes_per_token: int = 1
     expired: frozenset[int] = frozenset({401})
+    absence_codes: frozenset[str] = frozenset({"NAME_UNKNOWN", "REPOSITORY_UNKNOWN", "MANIFEST_UNKNOWN"})
 
     @property
     def is_google(self) -> bool:
@@ -155,7 +157,13 @@ TABLE: Final = (
         limits_whose="Quay's limit",
         scopes_per_token=_BATCH,
     ),
-    Ways(kind="harbor", catalog=CatalogAccess.PASSWORD, scopes_per_token=_BATCH),
+    Ways(
+        kind="harbor",
+        catalog=CatalogAccess.PASSWORD,
+        scopes_per_token=_BATCH,
+        # goharbor/harbor src/lib/errors/const.go: NotFoundCode, which its middleware answers for an unknown repository
+        absence_codes=DISTRIBUTION.absence_codes | {"NOT_FOUND"},
+    ),
     Ways(kind="gitlab", hosts=("registry.gitlab.com",), realms=("gitlab.com",), tokens_at_once=16),
     Ways(kind="artifactory"),
     Ways(kind="nexus"),

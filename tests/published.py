@@ -37,15 +37,15 @@ class Snapshot:
 
 def folders(output: Path) -> list[Path]:
     """Every published run under an output folder, the oldest first."""
-    return sorted(output.glob("registry=*/date=*/run=*"), key=lambda folder: folder.name)
+    return sorted(output.glob("source=*/date=*/run=*"), key=lambda folder: folder.name)
 
 
 def read_snapshot(output: Path) -> Snapshot:
     """The newest snapshot, its files checked against its manifest."""
     folder = folders(output)[-1]
-    manifest = json.loads((folder / "run.json").read_bytes())
+    manifest = json.loads((folder / "_run.json").read_bytes())
     records = [record for file in manifest["files"] for record in _read(folder, file)]
-    listed = {file["name"] for file in manifest["files"]} | {"run.json", "_SUCCESS"}
+    listed = {file["name"] for file in manifest["files"]} | {"_run.json", "_SUCCESS"}
     assert {path.name for path in folder.iterdir()} <= listed
     return Snapshot(folder=folder, manifest=manifest, records=records, has_success=(folder / "_SUCCESS").exists())
 

@@ -29,7 +29,7 @@ FLOWS = pytest.mark.parametrize("method", ["token", "access-token", "json-key"])
 
 
 async def crawled(config: crawler.Config) -> dict[str, Any]:
-    """Crawl, and have run.json as it was published: nothing was left out, and nothing was asked twice."""
+    """Crawl, and have _run.json as it was published: nothing was left out, and nothing was asked twice."""
     await crawler.crawl(config)
     manifest = read_snapshot(config.output.path).manifest
     assert (manifest["verdict"], manifest["requests"]["retries"]) == ("complete", 0)
@@ -43,7 +43,7 @@ def counted(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def agree(manifest: Mapping[str, Any], counts: Mapping[str, int]) -> bool:
-    """Whether run.json tells what the server counted; OAuth2 is google-auth's, and no exchange of the registry's."""
+    """Whether _run.json tells what the server counted; OAuth2 is google-auth's, and no exchange of the registry's."""
     seen = counted(counts)
     seen.pop("oauth", None)
     return manifest["requests"]["total"] == sum(seen.values()) and manifest["requests"]["token"] == counts["token"]
@@ -191,7 +191,7 @@ async def opened(wants: str) -> AsyncIterator[Other]:
 
 
 async def cost_at(other: Other, folder: Path, **registry: Any) -> dict[str, int]:
-    """What the other registry counted, which is what run.json tells."""
+    """What the other registry counted, which is what _run.json tells."""
     user = {} if other.wants == "nothing" else {"username": "reader", "password": "opensesame"}
     config = crawler.Config(
         registry=[{"target": other.host, "auth": user, **registry}],
@@ -335,7 +335,7 @@ def peak_mb(registry: Cheap, output: Path) -> float:
         ended = subprocess.run(command, check=True, capture_output=True, text=True)
     code, kilobytes = ended.stdout.splitlines()[-1].split()
     assert (code, ended.stderr) == ("0", "")
-    (manifest,) = output.glob("registry=*/date=*/run=*/run.json")
+    (manifest,) = output.glob("source=*/date=*/run=*/_run.json")
     assert orjson.loads(manifest.read_bytes())["counts"]["ok"] == registry.repositories
     return int(kilobytes) / 1024
 

@@ -98,7 +98,7 @@ async def test_refused_credentials_end_the_run_before_anything_is_published(goog
     ours.key_file.write_bytes(other.key_file.read_bytes())
     with pytest.raises(crawler.CredentialsError, match="refuses the credentials: 401"):
         await crawler.crawl(ours.config(auth={"method": method}))
-    assert not list(ours.output.glob("registry=*"))
+    assert not list(ours.output.glob("source=*"))
 
 
 async def test_an_access_token_never_goes_to_a_strangers_realm_whatever_the_configuration_says(google):

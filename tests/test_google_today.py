@@ -155,7 +155,7 @@ async def test_a_project_without_the_api_that_was_asked_for_is_an_error(today):
     registry = await today(role)
     with pytest.raises(crawler.Denied, match="SERVICE_DISABLED"):
         await crawler.crawl(crawling(registry, role, prefix="/plain-project"))
-    assert not list(registry.output.glob("registry=*"))
+    assert not list(registry.output.glob("source=*"))
 
 
 @pytest.mark.parametrize("catalog", ["empty", "null"])
@@ -174,7 +174,7 @@ async def test_where_nothing_answers_the_run_ends_with_the_last_refusal(today):
     registry = await today(role)
     with pytest.raises(crawler.Denied, match="_catalog"):
         await crawler.crawl(crawling(registry, role))
-    assert not list(registry.output.glob("registry=*"))
+    assert not list(registry.output.glob("source=*"))
 
 
 @pytest.mark.parametrize("catalog", ["empty", "null"])

@@ -302,15 +302,16 @@ def test_timestamps_sort_as_text_as_they_do_in_time(moments):
 
 
 @pytest.mark.parametrize(
-    ("registry", "folder"),
+    ("target", "folder"),
     [
-        ("gcr.io", "registry=gcr.io/date=2026-11-23/run=20261123T020000Z-1f6c"),
-        ("localhost:5000", "registry=localhost%3A5000/date=2026-11-23/run=20261123T020000Z-1f6c"),
-        ("[::1]:5000", "registry=[%3A%3A1]%3A5000/date=2026-11-23/run=20261123T020000Z-1f6c"),
+        ("gcr.io", "source=gcr.io/date=2026-11-23/run=20261123T020000Z-1f6c"),
+        ("gcr.io/my-project", "source=gcr.io%2Fmy-project/date=2026-11-23/run=20261123T020000Z-1f6c"),
+        ("localhost:5000", "source=localhost%3A5000/date=2026-11-23/run=20261123T020000Z-1f6c"),
+        ("[::1]:5000", "source=[%3A%3A1]%3A5000/date=2026-11-23/run=20261123T020000Z-1f6c"),
     ],
 )
-def test_a_snapshots_folder_is_the_contracts(registry, folder):
-    assert snapshot_folder(registry, "2026-11-23T02:00:00.000Z", "20261123T020000Z-1f6c") == folder
+def test_a_snapshots_folder_is_the_contracts(target, folder):
+    assert snapshot_folder(target, "2026-11-23T02:00:00.000Z", "20261123T020000Z-1f6c") == folder
 
 
 @fuzz
@@ -320,4 +321,4 @@ def test_a_table_loader_finds_the_registry_in_the_folders_name(host, port):
     parts = snapshot_folder(registry, "2026-11-23T02:00:00.000Z", "r").split("/")
     assert len(parts) == 3
     assert ":" not in parts[0]
-    assert unquote(parts[0].removeprefix("registry=")) == registry
+    assert unquote(parts[0].removeprefix("source=")) == registry

@@ -253,9 +253,9 @@ def expect(
 
     folder, run = snapshot.folder, manifest["run_id"]
     assert [folder.name, folder.parent.name] == [f"run={run}", f"date={manifest['started_at'][:10]}"]
-    assert folder.parent.parent.name == f"registry={quote(registry.host)}"
+    assert folder.parent.parent.name == f"source={quote(registry.host)}"
     success = [] if reasons else ["_SUCCESS"]
-    assert sorted(path.name for path in folder.iterdir()) == [*success, PART[compression], "run.json"]
+    assert sorted(path.name for path in folder.iterdir()) == [*success, PART[compression], "_run.json"]
     assert all((folder / name).read_bytes() == b"" for name in success)
     assert list((folder.parents[2] / ".unfinished").iterdir()) == []
 

@@ -89,7 +89,7 @@ def test_a_published_snapshot_is_whole_and_stands_where_loaders_look(tmp_path, c
     draft = Draft(journal)
     place = draft.publish(tmp_path, manifest(draft.write(compression, 2)))
     journal.close()
-    assert place == tmp_path / "registry=localhost%3A5000" / "date=2026-11-23" / "run=20261123T020000Z-0001"
+    assert place == tmp_path / "source=localhost%3A5000" / "date=2026-11-23" / "run=20261123T020000Z-0001"
     snapshot = read_snapshot(tmp_path)
     assert [r["repository"] for r in snapshot.records] == ["team/a", "team/b"]
     assert snapshot.has_success
@@ -107,7 +107,7 @@ def test_success_stands_only_beside_a_complete_snapshot(tmp_path):
 def test_nothing_stands_in_its_place_before_it_is_whole(tmp_path):
     journal = journaled(tmp_path, *TWO)
     Draft(journal).write("gzip", 2)
-    assert not list(tmp_path.glob("registry=*"))
+    assert not list(tmp_path.glob("source=*"))
     journal.close()
 
 
@@ -235,7 +235,7 @@ def test_run_json_reads_as_the_contract_has_it(tmp_path):
     draft = Draft(journal)
     place = draft.publish(tmp_path, manifest(draft.write("none", 2)))
     journal.close()
-    assert list(orjson.loads((place / "run.json").read_bytes())) == [
+    assert list(orjson.loads((place / "_run.json").read_bytes())) == [
         *("schema", "run_id", "target", "registry", "tool", "started_at", "finished_at", "verdict", "reasons"),
         *("discovery", "counts", "requests", "files", "config", "slowest"),
     ]

@@ -63,7 +63,7 @@ async def test_a_project_that_is_not_there_is_an_error_and_no_empty_snapshot(goo
     registry = await google(repositories=10)
     with pytest.raises(crawler.Missing):
         await crawler.crawl(walking(registry, target=f"{registry.emulator.registry}/nobodys-project"))
-    assert not registry.output.exists() or not list(registry.output.glob("registry=*"))
+    assert not registry.output.exists() or not list(registry.output.glob("source=*"))
 
 
 async def test_a_walk_of_one_corner_stays_there(google):

@@ -10,7 +10,7 @@ from crawler.auth.tokens import BearerAuthorization, TokenServer
 from crawler.errors import CredentialsError, MalformedReply, UnexpectedStatus, printable
 from crawler.model import Target, is_loopback
 from crawler.transport.fetch import Transport
-from crawler.transport.messages import ERROR_CAP, Reply, Request
+from crawler.transport.messages import ERROR_CAP, Purpose, Reply, Request
 from crawler.ways import Ways, matches
 from crawler.wire.challenge import Challenge, read_challenges, usable_challenge
 from crawler.wire.fault import read_fault
@@ -50,7 +50,7 @@ async def authorize(
     if flow is Flow.STRAIGHT:
         await _knock(base, straight, transport)
         return straight
-    reply = await transport.fetch(Request(url=base, cap=ERROR_CAP))
+    reply = await transport.fetch(Request(url=base, cap=ERROR_CAP, purpose=Purpose.PING))
     if reply.status == 200:
         return straight
     if reply.status != 401:
@@ -77,9 +77,9 @@ async def authorize(
 
 async def _knock(base: str, authorization: Authorization, transport: Transport) -> None:
     header = await authorization.header(ANYWHERE)
-    reply = await transport.fetch(Request(url=base, authorization=header, cap=ERROR_CAP))
+    reply = await transport.fetch(Request(url=base, authorization=header, cap=ERROR_CAP, purpose=Purpose.PING))
     if reply.status == 401 and (header := await authorization.renewed(ANYWHERE, header, ())) is not None:
-        reply = await transport.fetch(Request(url=base, authorization=header, cap=ERROR_CAP))
+        reply = await transport.fetch(Request(url=base, authorization=header, cap=ERROR_CAP, purpose=Purpose.PING))
     if reply.status in {401, 403}:
         said = read_fault(reply.body, reply.status)
         raise CredentialsError(f"{base} refuses the credentials: {reply.status} {said.code}: {said.message}")

@@ -255,7 +255,7 @@ class Config(_Table):
             raise ConfigError(said.explain_all(invalid.errors(), _known_keys())) from None
 
     def effective(self, registry: RegistryConfig) -> dict[str, Any]:
-        """What one registry's run was told, for its run.json: plain values, passwords left out."""
+        """What one registry's run was told, for its _run.json: plain values, passwords left out."""
         return {
             "registry": registry.model_dump(mode="json"),
             "limits": self.limits.model_dump(mode="json"),

@@ -8,8 +8,9 @@ from crawler.auth.basic import ANYWHERE
 from crawler.discovery import Answer, Page
 from crawler.discovery.cursor import Cursor
 from crawler.errors import RegistryError
-from crawler.inquiry import Inquiry, read
+from crawler.inquiry import Inquiry
 from crawler.model import Evidence
+from crawler.transport.messages import Purpose
 from crawler.wire.docker_hub import HubPage, read_hub_page
 
 PAGE: Final = 100
@@ -49,8 +50,8 @@ class DockerHubDiscovery:
         cursor = Cursor(self._first)
         while not cursor.is_over:
             address = cursor.token
-            reply = await self._inquiry.ask(address, ANYWHERE)
-            page = read(partial(read_hub_page, requested=address), address, reply)
+            parse = partial(read_hub_page, requested=address)
+            _, page = await self._inquiry.ask(address, ANYWHERE, parse, Purpose.API)
             yield page
             cursor.follow(page.following or "", address)
 

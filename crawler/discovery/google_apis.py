@@ -9,8 +9,9 @@ import anyio
 from crawler.auth.basic import ANYWHERE
 from crawler.discovery.cursor import Cursor
 from crawler.errors import RegistryError
-from crawler.inquiry import Inquiry, read
+from crawler.inquiry import Inquiry
 from crawler.model import Image
+from crawler.transport.messages import Purpose
 from crawler.wire.google_apis import (
     ApiPage,
     ArtifactRepository,
@@ -63,8 +64,7 @@ class GoogleApis:
     async def _page(self, address: str, cursor: Cursor, reader: Callable[[bytes], ApiPage[T]]) -> tuple[T, ...]:
         query = {"pageSize": str(LARGEST_PAGE)} | ({"pageToken": cursor.token} if cursor.token else {})
         asked = f"{address}?{urlencode(query)}"
-        reply = await self._inquiry.ask(asked, ANYWHERE)
-        page = read(reader, asked, reply)
+        _, page = await self._inquiry.ask(asked, ANYWHERE, reader, Purpose.API)
         self.pages_read += 1
         cursor.follow(page.following, asked)
         return page.items

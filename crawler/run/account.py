@@ -1,4 +1,4 @@
-"""What happened, as a run tells it: `run.json`, with a verdict and the reasons for doubt."""
+"""What happened, as a run tells it: `_run.json`, with a verdict and the reasons for doubt."""
 
 from datetime import UTC, datetime
 from typing import Any, Final

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -262,6 +262,7 @@ class Crawl:
             discovery = await discovery_of(self._of, registry, identity, apis)
             await Scheduler(
                 run_id=self.terms.run_id,
+                target=self.terms.target,
                 registry_name=self.target.registry,
                 discovery=discovery,
                 selection=Selection(self.target, include=self._of.include, exclude=self._of.exclude),
@@ -283,9 +284,22 @@ class Crawl:
             config=self._config.effective(self._of),
             discovery=discovery,
             tally=self._tally,
-            requests=Requests(**asdict(self._transport.exchanges), wait_s=round(self._transport.pace.wait_s, 3)),
+            requests=_requests(self._transport),
             files=files,
         )
+
+
+def _requests(transport: Transport) -> Requests:
+    exchanges = transport.exchanges
+    return Requests(
+        total=exchanges.total,
+        token=exchanges.token,
+        retries=exchanges.retries,
+        throttled=exchanges.throttled,
+        bytes=exchanges.bytes,
+        wait_s=round(transport.pace.wait_s, 3),
+        by_kind={purpose.value: count for purpose, count in sorted(exchanges.by_kind.items())},
+    )
 
 
 def _only(config: Config) -> RegistryConfig:

@@ -70,7 +70,8 @@ async def open_registry(of: RegistryConfig, identity: Identity, transport: Trans
         scopes_per_token=ways.scopes_per_token if batched else 1,
     )
     # a token for many may have been granted for fewer, which registries say in either way
-    inquiry = Inquiry(authorization, transport, expired=ways.expired | {403} if batched else ways.expired)
+    expired = ways.expired | {403} if batched else ways.expired
+    inquiry = Inquiry(authorization, transport, expired=expired, absence_codes=ways.absence_codes)
     page_size = of.page_size or ways.page_size
     return Registry(of.base, inquiry, page_size=page_size, tags_page=ways.tags_page)
 

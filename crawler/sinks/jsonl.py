@@ -25,6 +25,7 @@ def _told(record: Record) -> dict[str, Any]:
     return {
         "schema": record.schema,
         "run_id": record.run_id,
+        "target": record.target,
         "registry": record.registry,
         "repository": record.repository,
         "outcome": record.outcome,
@@ -43,6 +44,7 @@ def _told(record: Record) -> dict[str, Any]:
             for digest, tags, media_type, size_bytes, created_at, uploaded_at in images
         ],
         "children": record.children,
+        "problems": record.problems,
         "suspect": record.suspect,
         "error": record.error,
         "observed_at": record.observed_at,

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Final
 import orjson
 
 from crawler.errors import SnapshotError, printable
-from crawler.model import Outcome, Target, snapshot_folder
+from crawler.model import Outcome, snapshot_folder
 
 UNFINISHED: Final = ".unfinished"
 _JOURNAL: Final = "part-00000.jsonl"
@@ -38,7 +38,7 @@ class Terms:
     @property
     def place(self) -> str:
         """Where the run's snapshot will lie, relative to the output folder."""
-        return snapshot_folder(Target.parse(self.target).registry, self.started_at, self.run_id)
+        return snapshot_folder(self.target, self.started_at, self.run_id)
 
     def differences(self, now: "Terms") -> list[str]:
         """What is not as it was, each in words."""

@@ -12,6 +12,7 @@ import orjson
 from crawler.model import RunManifest, SnapshotFile, Verdict
 from crawler.snapshot.journal import Journal, explained, write_durably
 
+RUN_MANIFEST: Final = "_run.json"
 _CHUNK: Final = 1024**2
 _SUFFIX: Final = {"none": "", "gzip": ".gz", "zstd": ".zst"}
 
@@ -40,11 +41,11 @@ class Draft:
             return (_described(part, rows),)
 
     def publish(self, output: Path, manifest: RunManifest) -> Path:
-        """Write `run.json`, and `_SUCCESS` where it is deserved; move the whole to its place, and drop the journal."""
+        """Write `_run.json`, and `_SUCCESS` where it is deserved; move the whole to its place, and drop the journal."""
         place = output / manifest.folder
         with explained(place):
             account = orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-            write_durably(self._folder / "run.json", account)
+            write_durably(self._folder / RUN_MANIFEST, account)
             if manifest.verdict is Verdict.COMPLETE:
                 write_durably(self._folder / "_SUCCESS", b"")
             _sync(self._folder)

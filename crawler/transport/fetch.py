@@ -9,12 +9,13 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import anyio
 
-from crawler.errors import MalformedReply, Unreachable, UnsafeAddress, printable
+from crawler.errors import MalformedReply, Unreachable, UnsafeAddress, UnusableReply, printable
 from crawler.pace import Pace
 from crawler.transport.certificates import Certificates
 from crawler.transport.door import Door, open_door
-from crawler.transport.messages import Exchanges, Purpose, Reply, Request
+from crawler.transport.messages import Exchanges, Reply, Request
 from crawler.transport.patience import PASSING, Budget, PassingFailure, Patience, Silence, tries
+from crawler.wire.fault import read_fault
 from crawler.wire.link import encoded
 from crawler.wire.retry_after import read_retry_after
 
@@ -50,9 +51,10 @@ class Transport:
     async def fetch(self, request: Request) -> Reply:
         """Ask, following redirects and trying again where that may help.
 
-        A reply of any status is returned, a passing one (408, 429, 5xx) after the last try. Raises Unreachable
-        without a whole reply, UnusableReply for one that is no HTTP or over the cap, UnsafeAddress for a redirect not
-        followed; GaveUp where nobody has answered anything for long.
+        A reply of any status is returned, one that is no answer (408, 429, 5xx, a 404 that is not the registry's)
+        after the last try. Raises Unreachable without a whole reply, UnusableReply for one that is no HTTP, over the
+        cap or not what `request.parse` can read, UnsafeAddress for a redirect not followed; GaveUp where nobody has
+        answered anything for long.
         """
         try:
             return await self._try(request)
@@ -86,7 +88,7 @@ class Transport:
             self._silence.since = None
             raise
         self._silence.since = None
-        return reply
+        return reply if request.parse is None or reply.status != 200 else _parsed(request, reply)
 
     async def _followed(self, request: Request, reply: Reply) -> Reply:
         """The reply at the end of the redirects. Raises PassingFailure for a status that may pass."""
@@ -98,7 +100,7 @@ class Transport:
                 raise UnsafeAddress(request.asked, code="REDIRECT", message=message, http_status=reply.status)
             request = self._redirected(request, location, reply.status)
             reply = await self._exchange(request)
-        if reply.status in PASSING:
+        if reply.status in PASSING or _is_somebody_elses(request, reply):
             raise PassingFailure(reply)
         return reply
 
@@ -123,7 +125,7 @@ class Transport:
         began = await pace.begin()
         try:
             exchanges.total += 1
-            exchanges.token += request.purpose is Purpose.TOKEN
+            exchanges.by_kind[request.purpose] += 1
             reply = await self._door.send(request)
             exchanges.bytes += len(reply.body)
             if reply.status in _THROTTLING:
@@ -151,6 +153,23 @@ async def open_transport(
     door = open_door(user_agent=user_agent, patience=patience, concurrency=concurrency, certificates=certificates)
     async with door as opened:
         yield Transport(opened, pace, patience, scheme)
+
+
+def _parsed(request: Request, reply: Reply) -> Reply:
+    """The reply with its value in place of its body. Raises PassingFailure for a body that cannot be read."""
+    assert request.parse is not None
+    try:
+        return reply._replace(body=b"", value=request.parse(reply.body))
+    except MalformedReply as exc:
+        unreadable = UnusableReply(request.asked, code="MALFORMED", message=str(exc), http_status=reply.status)
+        raise PassingFailure(unreadable) from None
+
+
+def _is_somebody_elses(request: Request, reply: Reply) -> bool:
+    """Whether a 404 is not the registry's own: an ingress without a backend answers so, and proves no absence."""
+    if reply.status != 404 or request.absence_codes is None:
+        return False
+    return read_fault(reply.body, reply.status).code not in request.absence_codes
 
 
 def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:

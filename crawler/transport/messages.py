@@ -1,9 +1,10 @@
 """What is asked, and what is answered."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from crawler.errors import printable
 
@@ -13,24 +14,34 @@ LISTING_CAP: Final = 256 * 1024**2
 
 
 class Purpose(StrEnum):
-    """What an exchange is for, as run.json counts it."""
+    """What an exchange is for, as _run.json counts it."""
 
-    REGISTRY = "registry"
+    PING = "ping"
+    CATALOG = "catalog"
+    LISTING = "listing"
     TOKEN = "token"  # noqa: S105  (not a password)
+    API = "api"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """A GET, or with a `form` a POST of it, which may hold secrets as `authorization` does, the header's value.
 
-    `cap` is the largest body that we read, in decompressed bytes.
+    Attributes:
+        cap: the largest body that we read, in decompressed bytes.
+        parse: turns the body of a 200 into `Reply.value`. It raises MalformedReply for a body that it cannot read,
+            which counts as a body that broke off: the exchange is tried again.
+        absence_codes: the error codes by which the registry says that something is not there. A 404 without one of
+            them is somebody else's (an ingress, a proxy): no answer, and tried again. None takes every 404 as it is.
     """
 
     url: str
     authorization: str | None = None
     cap: int = LISTING_CAP
-    purpose: Purpose = Purpose.REGISTRY
+    purpose: Purpose = Purpose.LISTING
     form: tuple[tuple[str, str], ...] = ()
+    parse: Callable[[bytes], Any] | None = None
+    absence_codes: Collection[str] | None = None
 
     def __repr__(self) -> str:
         return f"Request({self.asked})"  # never the authorization
@@ -53,13 +64,17 @@ class Headers(Protocol):
     def getall(self, name: str, default: Sequence[str], /) -> Sequence[str]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer, whole: its body read to the end, decompressed, and within the cap."""
+class Reply(NamedTuple):
+    """An answer, whole: its body read to the end, decompressed, and within the cap.
+
+    `value` is what `Request.parse` made of the body, which is then no longer kept. A tuple, as there is one for each
+    exchange: a frozen dataclass takes four times as long to make.
+    """
 
     status: int
     headers: Headers
     body: bytes
+    value: Any = None
 
 
 @dataclass(slots=True)
@@ -67,7 +82,11 @@ class Exchanges:
     """What was exchanged so far, retries counted in; `bytes` are bodies as decompressed."""
 
     total: int = 0
-    token: int = 0
     retries: int = 0
     throttled: int = 0
     bytes: int = 0
+    by_kind: Counter[Purpose] = field(default_factory=Counter)
+
+    @property
+    def token(self) -> int:
+        return self.by_kind[Purpose.TOKEN]

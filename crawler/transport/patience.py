@@ -6,7 +6,7 @@ from typing import Final
 
 import tenacity
 
-from crawler.errors import GaveUp, Unreachable
+from crawler.errors import GaveUp, Unreachable, UnusableReply
 from crawler.transport.messages import Exchanges, Reply
 
 PASSING: Final = frozenset({408, 429}) | frozenset(range(500, 600)) - {501, 505}
@@ -37,9 +37,9 @@ class Patience:
 
 
 class PassingFailure(Exception):
-    """A try that failed and may succeed the next time: a reply with a passing status, or no whole reply."""
+    """A try that failed and may succeed the next time: a reply that is no answer, or no whole or readable reply."""
 
-    def __init__(self, came: Reply | Unreachable) -> None:
+    def __init__(self, came: Reply | Unreachable | UnusableReply) -> None:
         self.came = came
         super().__init__()
 

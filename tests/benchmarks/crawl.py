@@ -94,5 +94,5 @@ def _private_key() -> str:
 
 
 def _manifest(output: Path) -> dict[str, Any]:
-    (file,) = output.glob("registry=*/date=*/run=*/run.json")
+    (file,) = output.glob("source=*/date=*/run=*/_run.json")
     return dict(json.loads(file.read_text()))
