@@ -1,12 +1,13 @@
 """Names in, records out: walk, work and write, joined by bounded streams.
 
 One task walks the discovery's pages, a fixed crew lists repositories, one task writes. Every name ends in one record.
+What failed is set aside, and asked once more when nothing else is left to ask.
 """
 
 import logging
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
@@ -39,6 +40,60 @@ the time left can be told."""
 _NOTHING: Final = Listing(tags=())
 
 
+class _SecondAsk:
+    """Names that are asked about, and those of them that failed: each is asked once more, last of all.
+
+    `open` counts names that were given out and have no final answer yet.
+    """
+
+    def __init__(self) -> None:
+        self.open = 0
+        self._failed: list[RepositoryName] = []
+        self._asked_again: set[RepositoryName] = set()
+        self._changed = anyio.Event()
+
+    def sets_aside(self, name: RepositoryName, error: CrawlerError) -> bool:
+        """Whether the name is kept for later: its first failure, and no refusal."""
+        if _outcome(error) is not Outcome.FAILED or name in self._asked_again:
+            return False
+        self._failed.append(name)
+        self.look_again()
+        return True
+
+    def close(self) -> None:
+        """A name has its final answer."""
+        self.open -= 1
+        if self.open == len(self._failed):
+            self.look_again()
+
+    def take(self) -> list[RepositoryName]:
+        """What failed, to be asked about for the last time."""
+        failed, self._failed = self._failed, []
+        self._asked_again.update(failed)
+        if failed:
+            log.warning("%d repositories failed, and are asked once more", len(failed))
+        return failed
+
+    async def all_but_failed(self) -> int:
+        """Wait until some failed and no others are open; returns how many failed."""
+        while not self._failed or self.open > len(self._failed):
+            await self.news()
+        return len(self._failed)
+
+    async def all_closed(self) -> None:
+        while self.open:
+            await self.news()
+
+    def look_again(self) -> None:
+        """Wake whoever waits: the source has given out its last name."""
+        self._changed.set()
+
+    async def news(self) -> None:
+        if self._changed.is_set():
+            self._changed = anyio.Event()
+        await self._changed.wait()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scheduler:
     """One crawl of one registry. `run` may be called once; it raises what ends a run, in an ExceptionGroup."""
@@ -53,6 +108,9 @@ class Scheduler:
     concurrency: int
     tally: Tally
     stopping: anyio.Event
+    _second_ask: _SecondAsk = field(default_factory=_SecondAsk)
+    _unaskable: set[str] = field(default_factory=set)
+    """Names that no registry may have, as their records print them: two that print alike have one record."""
 
     async def run(self) -> None:
         send_name, names = anyio.create_memory_object_stream[RepositoryName](NAMES_AHEAD)
@@ -80,15 +138,32 @@ class Scheduler:
     ) -> None:
         async with names, records, anyio.create_task_group() as walk:
             walk.start_soon(self._end_when_stopping, walk.cancel_scope)
+            walk.start_soon(self._ask_again, names)
             async for page in self.discovery.pages():
                 asked = [name async for name in self._to_be_asked(page, records)]
                 self.registry.expect(asked)
+                self._second_ask.open += len(asked)
                 for name in asked:
                     await _send(names, name)
             self.tally.gone = len(self.tally.before)
             self.tally.known += self.tally.gone
             self.tally.walked = True
+            self._second_ask.look_again()
+            await self._second_ask.all_closed()
             walk.cancel_scope.cancel()
+
+    async def _ask_again(self, names: MemoryObjectSendStream[RepositoryName]) -> None:
+        """Ask once more about what failed, whenever nothing else is left to ask.
+
+        A source whose names lie below others waits for what was set aside, so it cannot be waited for.
+        """
+        while True:
+            failed = await self._second_ask.all_but_failed()
+            if failed and not (self.tally.walked or self.discovery.looks_inside):
+                await self._second_ask.news()
+                continue
+            for name in self._second_ask.take():
+                await _send(names, name)
 
     async def _end_when_stopping(self, scope: anyio.CancelScope) -> None:
         await self.stopping.wait()
@@ -105,7 +180,7 @@ class Scheduler:
             try:
                 repository = RepositoryName(name)
             except ValueError as fault:
-                await self._record_invalid(name, fault, records)
+                await self._record_unaskable(name, listing or MalformedReply(str(fault)), records)
                 continue
             if self.tally.before and self._has_record(name):
                 continue
@@ -114,12 +189,17 @@ class Scheduler:
             else:
                 await _send(records, self._record(repository, listing))
 
-    async def _record_invalid(self, name: str, fault: ValueError, records: MemoryObjectSendStream[Record]) -> None:
+    async def _record_unaskable(self, name: str, answer: Answer, records: MemoryObjectSendStream[Record]) -> None:
+        """A name that we never put into a request: what its source listed with it counts all the same."""
         shown = printable(name)
+        if shown in self._unaskable:
+            self.tally.known -= 1
+            return
+        self._unaskable.add(shown)
         if not self._has_record(shown):
-            invalid = MalformedReply(str(fault))
-            self.discovery.heard(name, invalid)
-            await _send(records, self._record(shown, invalid))
+            if isinstance(answer, MalformedReply):
+                self.discovery.heard(name, answer)
+            await _send(records, self._record(shown, answer))
 
     def _has_record(self, name: str) -> bool:
         """Whether the run was resumed, and had recorded this name before."""
@@ -144,6 +224,9 @@ class Scheduler:
                 seconds = time.monotonic() - began
                 if seconds > self.tally.remarkable_s:
                     self.tally.timed(name, seconds)
+                if not isinstance(answer, Listing) and self._second_ask.sets_aside(name, answer):
+                    continue
+                self._second_ask.close()
                 if self.discovery.heard(name, answer) and (self.selection.takes_all or self._is_wanted(name)):
                     await _send(records, self._record(name, answer))
                 else:

@@ -2,19 +2,22 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import anyio
 
-from crawler.errors import MalformedReply, Unreachable, UnsafeAddress, UnusableReply, printable
+from crawler.errors import MalformedReply, RegistryError, Unreachable, UnsafeAddress, UnusableReply, printable
 from crawler.pace import Pace
 from crawler.transport.certificates import Certificates
 from crawler.transport.door import Door, open_door
 from crawler.transport.messages import Exchanges, Reply, Request
-from crawler.transport.patience import PASSING, Budget, PassingFailure, Patience, Silence, tries
+from crawler.transport.outage import OutageDetector, Party
+from crawler.transport.patience import PASSING, Budget, PassingFailure, Patience, tries
+from crawler.transport.throttling import ThrottlingWatch
 from crawler.wire.fault import read_fault
 from crawler.wire.link import encoded
 from crawler.wire.retry_after import read_retry_after
@@ -27,34 +30,54 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MAX_HOPS: Final = 5
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
+_BROKEN_SERVER: Final = frozenset({"TLS", "NOT_HTTP", "PROXY"})
+"""What is a mistake of the configuration at first contact, and an outage for a party that has answered before."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """What all exchanges of a run share, whomever they are with: counts, retries, and what ends the run.
+
+    `last_answered` holds for each party what it answered last: in an outage it is asked that, and nothing else.
+    """
+
+    exchanges: Exchanges
+    budget: Budget
+    outage: OutageDetector
+    throttling: ThrottlingWatch
+    last_answered: dict[Party, Request] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, patience: Patience) -> "RunLimits":
+        exchanges = Exchanges()
+        outage, throttling = OutageDetector(patience.give_up_s), ThrottlingWatch(patience.give_up_s)
+        return cls(exchanges, Budget(exchanges), outage, throttling)
+
 
 class Transport:
     """Exchanges with one registry, and with whom it sends us to. Made by `open_transport`."""
 
-    def __init__(
-        self, door: Door, pace: Pace, patience: Patience, scheme: str, exchanges: Exchanges | None = None
-    ) -> None:
-        self.exchanges = exchanges or Exchanges()
+    def __init__(self, door: Door, pace: Pace, patience: Patience, scheme: str, limits: RunLimits) -> None:
+        self.exchanges = limits.exchanges
+        self.outage = limits.outage
         self.pace = pace
+        self._limits = limits
         self._door = door
         self._patience = patience
         self._scheme = scheme
-        self._attempts = patience.attempts
-        self._budget = Budget(self.exchanges)
-        self._silence = Silence(patience.give_up_s, pace.clock)
         self._schemes = {"https", scheme}
 
     def paced(self, pace: Pace) -> "Transport":
-        """The same connections and counts at another pace: for another service than the registry."""
-        return Transport(self._door, pace, self._patience, self._scheme, self.exchanges)
+        """The same connections, counts and limits at another pace: for another service than the registry."""
+        return Transport(self._door, pace, self._patience, self._scheme, self._limits)
 
     async def fetch(self, request: Request) -> Reply:
         """Ask, following redirects and trying again where that may help.
 
         A reply of any status is returned, one that is no answer (408, 429, 5xx, a 404 that is not the registry's)
         after the last try. Raises Unreachable without a whole reply, UnusableReply for one that is no HTTP, over the
-        cap or not what `request.parse` can read, UnsafeAddress for a redirect not followed; GaveUp where nobody has
-        answered anything for long.
+        cap or not what `request.parse` can read, UnsafeAddress for a redirect not followed; GaveUp where an outage, or
+        throttling without any success, lasts too long.
         """
         try:
             return await self._try(request)
@@ -64,7 +87,7 @@ class Transport:
     async def _again(self, request: Request, first: PassingFailure) -> Reply:
         """All tries after the first, which stands outside tenacity because it is the hot path."""
         try:
-            async for attempt in tries(self._attempts, self._budget, anyio.sleep):
+            async for attempt in tries(self._patience, self._limits.budget, sleep=anyio.sleep):
                 with attempt:
                     if attempt.retry_state.attempt_number == 1:
                         raise first
@@ -77,18 +100,59 @@ class Transport:
         raise AssertionError("tries end with a reply or a failure")
 
     async def _try(self, request: Request) -> Reply:
+        """One try, held while an outage is on. Raises PassingFailure where another may help."""
+        limits, party = self._limits, (request.purpose, request.origin)
+        if limits.outage.is_on:
+            await limits.outage.wait()
+        try:
+            reply = await self._answer(request, party)
+        except PassingFailure as failure:
+            if isinstance(failure.came, Reply) and failure.came.status == 429:
+                limits.outage.answered(party)
+                limits.throttling.throttled(party, request.asked, failure.came)
+            elif limits.outage.failed(party):
+                failure.in_outage = await self._examine(party, request, failure)
+            raise
+        limits.last_answered[party] = request
+        limits.outage.answered(party)
+        limits.throttling.answered(party)
+        return reply
+
+    async def _answer(self, request: Request, party: Party) -> Reply:
+        """A reply that is an answer, whatever it says. Raises PassingFailure for what is none."""
         try:
             reply = await self._exchange(request)
             if reply.status != 200:
                 reply = await self._followed(request, reply)
         except Unreachable as error:
-            self._silence.lasts(error)
             raise PassingFailure(error) from None
-        except PassingFailure:
-            self._silence.since = None
+        except UnusableReply as error:
+            if error.code in _BROKEN_SERVER and party in self._limits.last_answered:
+                raise PassingFailure(error) from None
             raise
-        self._silence.since = None
         return reply if request.parse is None or reply.status != 200 else _parsed(request, reply)
+
+    async def _examine(self, party: Party, request: Request, failure: PassingFailure) -> bool:
+        """Ask the party what it answered last, and hold everybody while it does not. Returns whether it was away."""
+        known = self._limits.last_answered
+        others = [asked for (_, origin), asked in known.items() if origin == request.origin]
+        canary = known.get(party) or (others[-1] if others else request)
+        away = await self.outage.examine(
+            party, str(failure), partial(self._answers, canary), answered_before=party in known
+        )
+        if away:
+            self._limits.budget.refill()
+        return away
+
+    async def _answers(self, request: Request) -> bool:
+        """Whether a request gets an answer; being throttled is one."""
+        try:
+            await self._answer(request, (request.purpose, request.origin))
+        except PassingFailure as failure:
+            return failure.throttled
+        except RegistryError:
+            pass  # not what it was, and an answer all the same
+        return True
 
     async def _followed(self, request: Request, reply: Reply) -> Reply:
         """The reply at the end of the redirects. Raises PassingFailure for a status that may pass."""
@@ -152,7 +216,7 @@ async def open_transport(
     """
     door = open_door(user_agent=user_agent, patience=patience, concurrency=concurrency, certificates=certificates)
     async with door as opened:
-        yield Transport(opened, pace, patience, scheme)
+        yield Transport(opened, pace, patience, scheme, RunLimits.of(patience))
 
 
 def _parsed(request: Request, reply: Reply) -> Reply:

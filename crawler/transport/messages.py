@@ -52,6 +52,11 @@ class Request:
         return f"{self.method} {printable(self.url)}"
 
     @property
+    def origin(self) -> str:
+        """`https://HOST[:PORT]`, as it stands in the URL."""
+        return self.url[: self.url.find("/", 8)]
+
+    @property
     def method(self) -> str:
         return "POST" if self.form else "GET"
 

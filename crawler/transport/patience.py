@@ -1,13 +1,15 @@
-"""Whether to try again: how often one exchange, how often all of them, and when nobody answers any more."""
+"""Whether to try again: how often one exchange, and how often all of them."""
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
 import tenacity
 
-from crawler.errors import GaveUp, Unreachable, UnusableReply
+from crawler.errors import RegistryError, Unreachable, UnusableReply
 from crawler.transport.messages import Exchanges, Reply
+from crawler.wire.fault import read_fault
 
 PASSING: Final = frozenset({408, 429}) | frozenset(range(500, 600)) - {501, 505}
 """Statuses that may be gone at the next try; 501 and 505 say that they will not."""
@@ -25,8 +27,8 @@ _SOON: Final = tenacity.wait_random(0, 1)
 class Patience:
     """How often an exchange is tried, and what may take how many seconds.
 
-    `connect_s`: a connection; `read_s`: a silence in an answer; `total_s`: an answer; `give_up_s`: silence of
-    everybody, which ends the run.
+    `connect_s`: a connection; `read_s`: a silence in an answer; `total_s`: an answer; `give_up_s`: an outage, or
+    throttling without any success, which ends the run.
     """
 
     attempts: int
@@ -41,7 +43,15 @@ class PassingFailure(Exception):
 
     def __init__(self, came: Reply | Unreachable | UnusableReply) -> None:
         self.came = came
+        self.in_outage = False
+        """Whether it was part of an outage that is over now: then it does not count as a try."""
         super().__init__()
+
+    def __str__(self) -> str:
+        if isinstance(self.came, RegistryError):
+            return str(self.came)
+        said = read_fault(self.came.body, self.came.status)
+        return f"{self.came.status} {said.code}: {said.message}"
 
     @property
     def throttled(self) -> bool:
@@ -51,7 +61,8 @@ class PassingFailure(Exception):
 class Budget:
     """Retries of failures that a run may make: some to begin with, and one more for every few exchanges.
 
-    So a registry that fails now and then is asked again each time, and one that is dying is not asked five times over.
+    So a registry that fails now and then is asked again each time, and one that fails all over is not asked five times
+    over. Waiting never spends it: what fails in an outage, or is throttled, takes no retry from here.
     """
 
     def __init__(self, exchanges: Exchanges) -> None:
@@ -65,48 +76,50 @@ class Budget:
         self._spent += 1
         return True
 
-
-class Silence:
-    """How long nobody has answered anything, over all exchanges of a run."""
-
-    def __init__(self, bearable_s: float, clock: Callable[[], float]) -> None:
-        self._bearable_s = bearable_s
-        self._clock = clock
-        self.since: float | None = None
-        """When it began; None while somebody answers, which whoever hears an answer notes here."""
-
-    def lasts(self, error: Unreachable) -> None:
-        """One more exchange without an answer. Raises GaveUp where it is one too many."""
-        now = self._clock()
-        if self.since is None:
-            self.since = now
-        elif now - self.since > self._bearable_s:
-            raise GaveUp(f"nobody has answered for {now - self.since:.0f} s; last: {error}")
+    def refill(self) -> None:
+        """An outage is over: what was spent before it was noticed is given back."""
+        self._spent = 0
 
 
-def tries(attempts: int, budget: Budget, sleep: Callable[[float], Awaitable[None]]) -> tenacity.AsyncRetrying:
+def tries(
+    patience: Patience,
+    budget: Budget,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], Awaitable[None]],
+) -> tenacity.AsyncRetrying:
     """The tries of one exchange, of which the first has failed already.
 
-    Being throttled counts less than failing, because it passes by waiting. Waits have full jitter; a throttled
-    exchange comes back soon, because the pace keeps it as long as it must.
+    A try that an outage swallowed does not count. A throttled one counts only after `patience.give_up_s`, because
+    throttling passes by waiting. Waits have full jitter; throttled and swallowed tries come back soon, because the
+    pace or the outage has kept them as long as it must.
     """
     failed = 0
+    throttled = 0
+    began = clock()
 
     def over(state: tenacity.RetryCallState) -> bool:
-        nonlocal failed
-        if _was_throttled(state):
-            return state.attempt_number >= attempts * _THROTTLED_TRIES
+        nonlocal failed, throttled
+        failure = _failure(state)
+        if failure.in_outage:
+            return False
+        if failure.throttled:
+            throttled += 1
+            return throttled >= patience.attempts * _THROTTLED_TRIES and clock() - began >= patience.give_up_s
         failed += 1
-        return failed >= attempts or not budget.spend()
+        return failed >= patience.attempts or not budget.spend()
 
     def wait(state: tenacity.RetryCallState) -> float:
-        return (_SOON if _was_throttled(state) else _BACK_OFF)(state)
+        failure = _failure(state)
+        return (_SOON if failure.throttled or failure.in_outage else _BACK_OFF)(state)
 
     return tenacity.AsyncRetrying(
         stop=over, wait=wait, retry=tenacity.retry_if_exception_type(PassingFailure), sleep=sleep, reraise=True
     )
 
 
-def _was_throttled(state: tenacity.RetryCallState) -> bool:
+def _failure(state: tenacity.RetryCallState) -> PassingFailure:
     failure = None if state.outcome is None else state.outcome.exception()
-    return isinstance(failure, PassingFailure) and failure.throttled
+    if not isinstance(failure, PassingFailure):
+        raise TypeError(f"only a PassingFailure is tried again, not {failure!r}")
+    return failure

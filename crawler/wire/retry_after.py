@@ -10,6 +10,8 @@ _WORDS = re.compile(r"(?i:retry-after):\s*((?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:h|ms
 _PART = re.compile(r"([0-9.]+)(h|ms|m|s|µs|us|ns)")
 _SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "ns": 1e-9}
 _BODY_READ: Final = 2048
+_A_MOMENT: Final = 1e9
+"""From here on a number is a moment, and no delay: thirty years of it."""
 
 
 def read_retry_after(value: str | None, body: bytes, now: datetime) -> float | None:
@@ -20,7 +22,9 @@ def read_retry_after(value: str | None, body: bytes, now: datetime) -> float | N
 
 def _header_seconds(value: str, now: datetime) -> float | None:
     if value.isascii() and value.isdigit():
-        return float(value[:12])
+        seconds = float(value[:12])
+        # Docker Hub writes the moment in seconds since 1970 (docker/hub-feedback#2459)
+        return seconds if seconds < _A_MOMENT else max(0.0, seconds - now.timestamp())
     try:
         moment = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
