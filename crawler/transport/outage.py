@@ -1,0 +1,142 @@
+"""An outage: while a party that a run depends on gives no answer, every request waits, and one probe goes out.
+
+A party is a service for one purpose: the listings of a registry, its token server, an API. It is in an outage where
+several exchanges with it failed in a row (refused, reset, unresolvable, 5xx, an ingress's 404, an unreadable body), no
+answer came between them for a moment, and what it answered last it does not answer any more. Then nothing is asked but
+that last question, with growing pauses, until it is answered or the run gives up.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+
+from crawler.errors import GaveUp
+from crawler.transport.messages import Purpose
+
+log = logging.getLogger(__name__)
+
+Party = tuple[Purpose, str]
+"""What is asked of whom: a purpose, and an origin."""
+
+Probe = Callable[[], Awaitable[bool]]
+"""Asks a party something that it should answer; returns whether it did."""
+
+FEW: Final = 4
+"""So many failures in a row are worth a probe."""
+
+QUIET_S: Final = 0.3
+"""How long there must have been no answer: a server that throttles by refusing answers between its refusals."""
+
+FIRST_CONTACT_S: Final = 20.0
+"""How long a party is waited for that has never answered: it may be starting, or its name may be mistyped."""
+
+_SHORTEST_PAUSE_S: Final = 0.25
+_LONGEST_PAUSE_S: Final = 10.0
+
+
+@dataclass(slots=True)
+class _Streak:
+    """Failures of one party in a row: how many, since when, and how many of them are worth the next probe."""
+
+    since: float
+    failures: int = 0
+    worth_a_probe: int = FEW
+
+
+class OutageDetector:
+    """The one breaker of a run, over every party that it depends on.
+
+    `is_on` is whether requests must wait: a plain attribute, because every exchange looks at it.
+    """
+
+    def __init__(
+        self,
+        give_up_s: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
+        """`give_up_s` is how many seconds an outage may last before the run ends."""
+        self.is_on = False
+        self.held_s = 0.0
+        self._give_up_s = give_up_s
+        self._clock = clock
+        self._sleep = sleep
+        self._streaks: dict[Party, _Streak] = {}
+        self._over = anyio.Event()
+        self._was_away = False
+
+    async def wait(self) -> None:
+        """Return when no outage is on."""
+        while self.is_on:
+            await self._over.wait()
+
+    def answered(self, party: Party) -> None:
+        """The party gave an answer, of whatever kind."""
+        if self._streaks:
+            self._streaks.pop(party, None)
+
+    def failed(self, party: Party) -> bool:
+        """An exchange with the party came to nothing. Returns whether it is time to `examine` the party."""
+        now = self._clock()
+        streak = self._streaks.setdefault(party, _Streak(now))
+        streak.failures += 1
+        return self.is_on or (streak.failures >= streak.worth_a_probe and now - streak.since >= QUIET_S)
+
+    async def examine(self, party: Party, why: str, probe: Probe, *, answered_before: bool) -> bool:
+        """Hold every request while `probe` gets no answer; where a party is examined already, wait for that alone.
+
+        `why` is what came of the party's last exchange. `answered_before` is whether the party has answered this very
+        probe: only then does an answer to it end the party's failures in a row, and only then is it worth a long wait.
+        Returns whether the party examined was away. Raises GaveUp where it has not answered for `give_up_s`.
+        """
+        if self.is_on:
+            await self.wait()
+            return self._was_away
+        self.is_on, self._was_away, self._over = True, False, anyio.Event()
+        try:
+            await self._hold(party, why, probe, answered_before=answered_before)
+        finally:
+            self.is_on = False
+            self._over.set()
+        return self._was_away
+
+    async def _hold(self, party: Party, why: str, probe: Probe, *, answered_before: bool) -> None:
+        streak = self._streaks.setdefault(party, _Streak(self._clock()))
+        patience_s = self._give_up_s if answered_before else min(FIRST_CONTACT_S, self._give_up_s)
+        while not await probe():
+            lasts_s = self._clock() - streak.since
+            if lasts_s >= patience_s:
+                if answered_before:
+                    raise self._gave_up(party, lasts_s, why)
+                return
+            if not self._was_away:
+                self._was_away = True
+                log.warning("%s: every request waits, for at most %.0f s: %s", _named(party), patience_s - lasts_s, why)
+            await self._pause(min(max(lasts_s / 4, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S, patience_s - lasts_s))
+        lasts_s = self._clock() - streak.since
+        if self._was_away:
+            log.warning("%s: answers again, after %.0f s", _named(party), lasts_s)
+        if answered_before:
+            self._streaks.pop(party, None)
+        elif lasts_s >= self._give_up_s:
+            raise self._gave_up(party, lasts_s, why)
+        else:
+            streak.worth_a_probe = 2 * streak.failures
+
+    async def _pause(self, seconds: float) -> None:
+        self.held_s += seconds
+        await self._sleep(seconds * random.uniform(0.8, 1.0))  # noqa: S311  (jitter is no secret)
+
+    def _gave_up(self, party: Party, lasts_s: float, why: str) -> GaveUp:
+        return GaveUp(f"{_named(party)} has not answered for {lasts_s:.0f} s (limits.give_up_after); last: {why}")
+
+
+def _named(party: Party) -> str:
+    purpose, origin = party
+    return f"{origin} ({purpose})"
