@@ -51,7 +51,8 @@ READER = {"method": "token", "username": "reader", "password": "correct-horse"}
 WRONG = "battery-staple"
 
 RECORD_FIELDS = [
-    "schema", "run_id", "registry", "repository", "outcome", "tags", "images", "children", "suspect", "error",
+    "schema", "run_id", "target", "registry", "repository", "outcome", "tags", "images", "children", "problems",
+    "suspect", "error",
     "observed_at",
 ]  # fmt: skip
 RUN_FIELDS = {
@@ -219,7 +220,7 @@ def expect(
     for record in snapshot.records:
         assert list(record) == RECORD_FIELDS
         assert len(set(record["tags"])) == len(record["tags"])
-        assert (record["schema"], record["run_id"], record["registry"]) == (1, manifest["run_id"], registry.host)
+        assert (record["schema"], record["run_id"], record["registry"]) == (2, manifest["run_id"], registry.host)
         assert (record["images"], record["children"], record["suspect"]) == (None, None, None)
         assert (record["error"] is None) == (record["outcome"] == "ok")
         assert MOMENT.fullmatch(record["observed_at"])

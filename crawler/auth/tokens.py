@@ -18,7 +18,7 @@ from crawler.auth.basic import ANYWHERE, CATALOG_SCOPE, IDENTITY_TOKEN_USER, Cre
 from crawler.auth.batches import Batches
 from crawler.auth.flight import Flights
 from crawler.auth.strikes import Strikes
-from crawler.errors import Denied, MalformedReply, RegistryError, UnexpectedStatus, UnusableReply
+from crawler.errors import Denied, RegistryError, UnexpectedStatus
 from crawler.transport.fetch import Transport
 from crawler.transport.messages import TOKEN_CAP, Purpose, Reply, Request
 from crawler.ways import DISTRIBUTION, CatalogAccess, Ways
@@ -151,12 +151,12 @@ class BearerAuthorization:
                 reply = await self._asked(scopes, other)
         if reply.status != 401:
             self._known.set()
-        try:
-            grant = _read(self._server.realm, reply)
-        except Denied as error:
-            if user is not None and error.http_status == 401:  # it is not the scope that is refused, but who asks
+        if reply.status != 200:
+            error = _refusal(self._server.realm, reply)
+            if user is not None and reply.status == 401:  # it is not the scope that is refused, but who asks
                 self._strikes.refused(error)
-            raise
+            raise error
+        grant: Grant = reply.value
         self._strikes.granted()
         good_until = asked + grant.lifetime_s - renewal_margin(grant.lifetime_s)
         token = _Token(f"Bearer {grant.token}", good_until, is_shared=len(scopes) > 1)
@@ -184,6 +184,7 @@ class BearerAuthorization:
             authorization=header,
             cap=TOKEN_CAP,
             purpose=Purpose.TOKEN,
+            parse=read_grant,
         )
 
     def _exchange_of(self, scopes: tuple[str, ...], user: User) -> Request:
@@ -196,7 +197,7 @@ class BearerAuthorization:
             "scope": " ".join(scopes),
         }
         said = tuple((key, value) for key, value in form.items() if value)  # an empty scope is refused by some
-        return Request(url=self._server.realm, form=said, cap=TOKEN_CAP, purpose=Purpose.TOKEN)
+        return Request(url=self._server.realm, form=said, cap=TOKEN_CAP, purpose=Purpose.TOKEN, parse=read_grant)
 
 
 def _address(server: TokenServer) -> str:
@@ -205,14 +206,8 @@ def _address(server: TokenServer) -> str:
     return begun if server.service is None else f"{begun}{urlencode({'service': server.service}, safe='/:*')}&"
 
 
-def _read(realm: str, reply: Reply) -> Grant:
-    try:
-        if reply.status == 200:
-            return read_grant(reply.body)
-    except MalformedReply as fault:
-        asked = Request(url=realm).asked
-        raise UnusableReply(asked, code="BAD_TOKEN", message=str(fault), http_status=200) from None
+def _refusal(realm: str, reply: Reply) -> RegistryError:
     said = read_fault(reply.body, reply.status)
     kind = Denied if reply.status in {401, 403} else UnexpectedStatus
     message = f"the token server: {said.message}"
-    raise kind(Request(url=realm).asked, code=said.code, message=message, http_status=reply.status)
+    return kind(Request(url=realm).asked, code=said.code, message=message, http_status=reply.status)

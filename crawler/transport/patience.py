@@ -17,6 +17,9 @@ PASSING: Final = frozenset({408, 429}) | frozenset(range(500, 600)) - {501, 505}
 _THROTTLED_TRIES: Final = 10
 """How many times as often as a failed exchange a throttled one is tried."""
 
+_THROTTLED_PART: Final = 5
+"""The part of `give_up_s` for which one exchange may be throttled: others have answers meanwhile, else the run ends."""
+
 _FREE_RETRIES: Final = 100
 _RETRIES_PER_EXCHANGE: Final = 0.2
 _BACK_OFF: Final = tenacity.wait_random_exponential(multiplier=0.5, max=30)
@@ -90,9 +93,9 @@ def tries(
 ) -> tenacity.AsyncRetrying:
     """The tries of one exchange, of which the first has failed already.
 
-    A try that an outage swallowed does not count. A throttled one counts only after `patience.give_up_s`, because
-    throttling passes by waiting. Waits have full jitter; throttled and swallowed tries come back soon, because the
-    pace or the outage has kept them as long as it must.
+    A try that an outage swallowed does not count. Being throttled passes by waiting, so it is borne ten times as often
+    as a failure, and for a minute at least. Waits have full jitter; throttled and swallowed tries come back soon,
+    because the pace or the outage has kept them as long as it must.
     """
     failed = 0
     throttled = 0
@@ -105,7 +108,8 @@ def tries(
             return False
         if failure.throttled:
             throttled += 1
-            return throttled >= patience.attempts * _THROTTLED_TRIES and clock() - began >= patience.give_up_s
+            borne_s = clock() - began
+            return throttled >= patience.attempts * _THROTTLED_TRIES and borne_s >= patience.give_up_s / _THROTTLED_PART
         failed += 1
         return failed >= patience.attempts or not budget.spend()
 

@@ -1,6 +1,6 @@
 """zot: an empty scope in its challenge, unencoded links, and a 404 without a word."""
 
-from scripted import Reply, document, on
+from scripted import Reply, document, on, refusal
 
 from .vocabulary import (
     BASIC,
@@ -23,6 +23,9 @@ WEB = "/v2/team/web/tags/list"
 CATALOG = "/v2/_catalog"
 REFUSED = unauthorized('Bearer realm="{origin}/zot/auth/token",service="zot.example.com",scope=""')
 EMPTY = Reply(status=404)
+"""For a `last` that is no entry (project-zot/zot pkg/api/routes.go, ListTags)."""
+
+GONE = refusal(404, "NAME_UNKNOWN", "repository name not known to registry")
 
 ZOT = Scripted(
     kind="zot",
@@ -45,7 +48,7 @@ ZOT = Scripted(
             ],
         ),
         *with_token(scope_of("app"), REFUSED, [listing("app", HOLDS["app"])]),
-        *with_token(scope_of("team/gone"), REFUSED, [on("/v2/team/gone/tags/list", EMPTY)]),
+        *with_token(scope_of("team/gone"), REFUSED, [on("/v2/team/gone/tags/list", GONE)]),
         *with_token(
             scope_of("team/web"),
             REFUSED,
