@@ -4,6 +4,7 @@ google-auth signs and exchanges, synchronously and in a worker thread; we decide
 """
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from crawler.auth.flight import Flights
 from crawler.auth.strikes import Strikes
 from crawler.auth.tokens import renewal_margin
 from crawler.errors import CredentialsError, printable
+from crawler.transport.messages import Purpose
+from crawler.transport.outage import Canary, OutageDetector
 from crawler.wire.fault import read_fault
 
 REGISTRY_TOKEN_USER: Final = "_token"  # noqa: S105  (Google's names for kinds of password, not passwords)
@@ -35,6 +38,10 @@ _NO_DEFAULT: Final = "default credentials were not found"
 """google-auth's words where nothing is set up, as against something that cannot be used."""
 _NOT_IMPERSONATED: Final = "Unable to acquire impersonated credentials"
 _WITHOUT_ROLE: Final = frozenset({"PERMISSION_DENIED", "IAM_PERMISSION_DENIED"})
+_BUSY: Final = frozenset({"UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"})
+"""google.rpc.Code's names for what passes."""
+
+_PARTY: Final = (Purpose.TOKEN, "Google's token endpoint")
 
 T = TypeVar("T")
 
@@ -62,6 +69,10 @@ def json_key_user(key_file: Path) -> User:
     return User(JSON_KEY_USER, json.dumps(_read_key(key_file), separators=(",", ":")))
 
 
+class _NotNowError(CredentialsError):
+    """No token, for a reason that may pass: an endpoint that is away, or a metadata server that is not up yet."""
+
+
 class AccessTokens:
     """OAuth2 access tokens as the password of a Basic user, renewed before they expire.
 
@@ -70,10 +81,22 @@ class AccessTokens:
     where the same credentials were refused too often.
     """
 
-    def __init__(self, user_name: str, *, scope: str, source: Any, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        user_name: str,
+        *,
+        scope: str,
+        find: Callable[[], Any],
+        outage: OutageDetector,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`find` gives google-auth's credentials: from the disk, and maybe from the metadata server."""
         self._user_name = user_name
         self._scope = scope
-        self._source = source
+        self._find = find
+        self._source: Any = None
+        self._outage = outage
+        self._has_answered = False
         self._clock = clock
         self._current: User | None = None
         self._good_until = 0.0
@@ -81,7 +104,15 @@ class AccessTokens:
         self._strikes = Strikes()
 
     @classmethod
-    def of_key(cls, user_name: str, key_file: Path, scope: str, impersonation: Impersonation | None = None) -> Self:
+    def of_key(
+        cls,
+        user_name: str,
+        key_file: Path,
+        scope: str,
+        *,
+        outage: OutageDetector,
+        impersonation: Impersonation | None = None,
+    ) -> Self:
         """Read the key, whose account may stand in for another; blocks on the disk."""
         from google.oauth2 import service_account
 
@@ -92,35 +123,16 @@ class AccessTokens:
             # google-auth's own words name the missing fields; those of the cryptography are kept out, near a secret
             words = printable(str(fault)) if "missing fields" in str(fault) else "its private_key cannot be read"
             raise CredentialsError(f"{key_file}: not a whole service account key: {words}") from None
-        return cls._of(user_name, source, oauth_scope(scope), impersonation)
+        find = partial(_impersonating, source, oauth_scope(scope), impersonation)
+        return cls(user_name, scope=oauth_scope(scope), find=find, outage=outage)
 
     @classmethod
-    def of_environment(cls, user_name: str, scope: str, impersonation: Impersonation | None = None) -> Self:
-        """Find Application Default Credentials; blocks on the disk, and maybe on the metadata server."""
-        import google.auth
-        from google.auth.credentials import with_scopes_if_required
-
-        with _in_one_line(oauth_scope(scope)):
-            # with scopes default() would ask Google for a token, and then for the name of the project, which we have
-            # no use for: at addresses of its own, without a word on failure, and for as long as it takes
-            source, _ = _whole(google.auth.default)
-            scoped = with_scopes_if_required(source, [oauth_scope(scope)])  # type: ignore[no-untyped-call]
-        return cls._of(user_name, scoped, oauth_scope(scope), impersonation)
-
-    @classmethod
-    def _of(cls, user_name: str, source: Any, scope: str, impersonation: Impersonation | None) -> Self:
-        if impersonation is None:
-            return cls(user_name, scope=scope, source=source)
-        from google.auth import impersonated_credentials
-
-        with _in_one_line(scope):
-            stand_in = impersonated_credentials.Credentials(  # type: ignore[no-untyped-call]
-                source_credentials=source,
-                target_principal=impersonation.account,
-                target_scopes=[scope],
-                iam_endpoint_override=impersonation.endpoint,
-            )
-        return cls(user_name, scope=scope, source=stand_in)
+    def of_environment(
+        cls, user_name: str, scope: str, *, outage: OutageDetector, impersonation: Impersonation | None = None
+    ) -> Self:
+        """Application Default Credentials, to be found when the first token is wanted."""
+        find = partial(_of_environment, oauth_scope(scope), impersonation)
+        return cls(user_name, scope=oauth_scope(scope), find=find, outage=outage)
 
     async def user(self) -> User | None:
         if self._current is not None and self._clock() < self._good_until:
@@ -134,13 +146,41 @@ class AccessTokens:
         return None if fresh == refused else fresh
 
     async def _renew(self) -> User:
+        """A fresh token, waited for while Google's endpoint is away: that is no refusal."""
+        renewed: list[User] = []
+        asked: list[float] = []
+
+        async def answers() -> bool:
+            asked.append(self._clock())
+            try:
+                renewed.append(await self._exchanged())
+            except _NotNowError:
+                return False
+            return True
+
+        while True:
+            try:
+                return await self._exchanged()
+            except _NotNowError as exc:
+                canary = Canary(answers=answers, is_own=True, has_answered=self._has_answered)
+                await self._outage.examine(_PARTY, str(exc), canary)
+                if renewed:
+                    return renewed[0]
+                if asked:  # at first contact it is not waited for long
+                    raise
+
+    async def _exchanged(self) -> User:
         asked = self._clock()
         try:
             token, lifetime_s = await anyio.to_thread.run_sync(self._exchange, abandon_on_cancel=True)
+        except _NotNowError:
+            self._source = None  # what google-auth has half learned of a metadata server is not to be built on
+            raise
         except CredentialsError as error:
             self._strikes.refused(error)
             raise
         self._strikes.granted()
+        self._has_answered = True
         self._current = User(self._user_name, token)
         self._good_until = asked + lifetime_s - renewal_margin(lifetime_s)
         return self._current
@@ -150,6 +190,8 @@ class AccessTokens:
         import requests
         from google.auth.transport.requests import Request
 
+        if self._source is None:
+            self._source = self._find()
         with requests.Session() as session, _in_one_line(self._scope, _account(self._source)):
             session.auth = _as_it_is
             request = partial(Request(session), timeout=_EXCHANGE_TIMEOUT_S)
@@ -157,6 +199,33 @@ class AccessTokens:
         if not self._source.token:
             raise CredentialsError(f"no access token for scope {self._scope}: the answer holds none")
         return self._source.token, _lifetime_s(self._source.expiry)
+
+
+def _of_environment(scope: str, impersonation: Impersonation | None) -> Any:
+    """Application Default Credentials, as google-auth finds them."""
+    import google.auth
+    from google.auth.credentials import with_scopes_if_required
+
+    with _in_one_line(scope):
+        # with scopes default() would ask Google for a token, and then for the name of the project, which we have
+        # no use for: at addresses of its own, without a word on failure, and for as long as it takes
+        source, _ = _whole(google.auth.default)
+        scoped = with_scopes_if_required(source, [scope])  # type: ignore[no-untyped-call]
+    return _impersonating(scoped, scope, impersonation)
+
+
+def _impersonating(source: Any, scope: str, impersonation: Impersonation | None) -> Any:
+    if impersonation is None:
+        return source
+    from google.auth import impersonated_credentials
+
+    with _in_one_line(scope):
+        return impersonated_credentials.Credentials(  # type: ignore[no-untyped-call]
+            source_credentials=source,
+            target_principal=impersonation.account,
+            target_scopes=[scope],
+            iam_endpoint_override=impersonation.endpoint,
+        )
 
 
 def _as_it_is(request: T) -> T:
@@ -219,8 +288,10 @@ def _in_one_line(scope: str, account: str = "") -> Iterator[None]:
     except exceptions.DefaultCredentialsError as fault:
         raise _no_default(_words(fault)) from None
     except exceptions.TransportError as fault:
-        raise CredentialsError(f"Google's token endpoint cannot be reached: {_words(fault)}") from None
+        raise _NotNowError(f"Google's token endpoint cannot be reached: {_words(fault)}") from None
     except exceptions.RefreshError as fault:
+        if _may_pass(fault):
+            raise _NotNowError(f"Google's token endpoint gives no token: {_words(fault)}") from None
         raise _refusal(fault, scope, account) from None
     except exceptions.GoogleAuthError as fault:
         raise CredentialsError(f"no access token for scope {scope}: {_words(fault)}") from None
@@ -231,10 +302,42 @@ def _in_one_line(scope: str, account: str = "") -> Iterator[None]:
 
 def _words(fault: Exception) -> str:
     """The first of what an exception of google-auth says: the others are whole answers, or other libraries' words."""
-    return printable(str(fault.args[0])) if fault.args else "no reason given"
+    if not fault.args:
+        return "no reason given"
+    said = str(fault.args[0])
+    return read_fault(said.encode("utf-8", "replace"), 0).message if _is_a_page(said) else printable(said)
+
+
+def _is_a_page(said: str) -> bool:
+    return said.lstrip()[:9].lower().startswith(("<!doctype", "<html"))
+
+
+def _may_pass(fault: Any) -> bool:
+    """Whether a token that was not given may be given later.
+
+    google-auth retries 500, 503, 504, 408 and 429 by itself and says so by `retryable`, but neither 502, which comes
+    as a page for people, nor what its metadata client met (googleapis/google-auth-library-python#604).
+    """
+    from google.auth.exceptions import TransportError
+
+    said = [str(argument) for argument in fault.args]
+    if fault.retryable or isinstance(fault.__cause__, TransportError) or any(map(_is_a_page, said)):
+        return True
+    return said[:1] == [_NOT_IMPERSONATED] and read_fault(said[-1].encode(), 0).code in _BUSY
+
+
+def _expects_metadata() -> bool:
+    """Whether this is a place with a metadata server, which in a pod of GKE is not up in the first seconds."""
+    off = os.environ.get("NO_GCE_CHECK", "").lower() == "true"
+    return not off and any(name in os.environ for name in ("GCE_METADATA_HOST", "KUBERNETES_SERVICE_HOST"))
 
 
 def _no_default(said: str) -> CredentialsError:
+    if _NO_DEFAULT in said and _expects_metadata():
+        return _NotNowError(
+            "no key file is named, there are no Application Default Credentials, and the metadata server does not "
+            "answer: give --key-file, or check the pod's workload identity"
+        )
     if _NO_DEFAULT in said:
         return CredentialsError(
             "no key file is named, and there are no Application Default Credentials: give --key-file, "

@@ -256,7 +256,7 @@ class Crawl:
                 client_key=self._of.client_key,
             ),
         ) as self._transport:
-            identity = self._identity = await identify(self._of)
+            identity = self._identity = await identify(self._of, self._transport.outage)
             registry = await open_registry(self._of, identity, self._transport)
             apis = self._transport.paced(Pace(concurrency=AT_ONCE, starts=self._starts.under(API_QUOTA)))
             discovery = await discovery_of(self._of, registry, identity, apis)

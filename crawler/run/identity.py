@@ -22,6 +22,7 @@ from crawler.inquiry import Inquiry
 from crawler.model import AuthMethod, Target
 from crawler.registry import Registry
 from crawler.transport.fetch import Transport
+from crawler.transport.outage import OutageDetector
 
 _PASSWORD_IS_ACCESS_TOKEN = frozenset({ACCESS_TOKEN_USER, REGISTRY_TOKEN_USER, "_dcgcloud_token"})
 """Users whose password is an OAuth2 access token; the last is what gcloud's credential helper says."""
@@ -44,11 +45,11 @@ class Identity:
         return self.credentials is NOBODY
 
 
-async def identify(of: RegistryConfig) -> Identity:
+async def identify(of: RegistryConfig, outage: OutageDetector) -> Identity:
     """Who the configuration says to be. Raises CredentialsError."""
     user = await anyio.to_thread.run_sync(_written_user, of.auth)
     method = await _method(of, user)
-    identity = await anyio.to_thread.run_sync(_identity, method, of, user)
+    identity = await anyio.to_thread.run_sync(_identity, method, of, user, outage)
     if method is AuthMethod.DOCKER_CONFIG and await identity.credentials.user() is None:
         raise CredentialsError(f"docker and podman know no login to {of.target.registry}: docker login makes one")
     return identity
@@ -76,12 +77,12 @@ async def open_registry(of: RegistryConfig, identity: Identity, transport: Trans
     return Registry(of.base, inquiry, page_size=page_size, tags_page=ways.tags_page)
 
 
-async def api_credentials(of: RegistryConfig, credentials: Credentials) -> Credentials | None:
+async def api_credentials(of: RegistryConfig, credentials: Credentials, outage: OutageDetector) -> Credentials | None:
     """Who to be to Google's APIs, which take access tokens and nothing else; None where we have none to give."""
     if isinstance(credentials, AccessTokens):
         return credentials
     if of.auth.method is AuthMethod.JSON_KEY:
-        return await anyio.to_thread.run_sync(partial(_access_tokens, ACCESS_TOKEN_USER, of))
+        return await anyio.to_thread.run_sync(partial(_access_tokens, ACCESS_TOKEN_USER, of, outage))
     user = await credentials.user()
     return credentials if user is not None and user.name in _PASSWORD_IS_ACCESS_TOKEN else None
 
@@ -98,7 +99,7 @@ async def _method(of: RegistryConfig, user: User | None) -> AuthMethod:
     return AuthMethod.DOCKER_CONFIG if await _docker(of.target).has_entry() else AuthMethod.ANONYMOUS
 
 
-def _identity(method: AuthMethod, of: RegistryConfig, user: User | None) -> Identity:
+def _identity(method: AuthMethod, of: RegistryConfig, user: User | None, outage: OutageDetector) -> Identity:
     """The flow and the credentials of a method; reads files, so in a worker thread."""
     match method:
         case AuthMethod.ANONYMOUS:
@@ -108,9 +109,9 @@ def _identity(method: AuthMethod, of: RegistryConfig, user: User | None) -> Iden
         case AuthMethod.BASIC | AuthMethod.TOKEN if user is not None:
             return Identity(Flow.ANSWER, Fixed(user))
         case AuthMethod.TOKEN:
-            return Identity(Flow.ANSWER, _access_tokens(REGISTRY_TOKEN_USER, of))
+            return Identity(Flow.ANSWER, _access_tokens(REGISTRY_TOKEN_USER, of, outage))
         case AuthMethod.ACCESS_TOKEN:
-            return Identity(Flow.STRAIGHT, _access_tokens(ACCESS_TOKEN_USER, of))
+            return Identity(Flow.STRAIGHT, _access_tokens(ACCESS_TOKEN_USER, of, outage))
         case AuthMethod.JSON_KEY if of.auth.key_file is not None:
             return Identity(Flow.STRAIGHT, Fixed(json_key_user(of.auth.key_file)))
         case _:
@@ -121,12 +122,12 @@ def _docker(target: Target) -> DockerCredentials:
     return DockerCredentials(target, environ=os.environ)
 
 
-def _access_tokens(user_name: str, of: RegistryConfig) -> AccessTokens:
+def _access_tokens(user_name: str, of: RegistryConfig, outage: OutageDetector) -> AccessTokens:
     auth = of.auth
     stand_in = None if auth.impersonate is None else Impersonation(auth.impersonate, of.apis.iam_credentials)
     if auth.key_file is None:
-        return AccessTokens.of_environment(user_name, auth.scope, stand_in)
-    return AccessTokens.of_key(user_name, auth.key_file, auth.scope, stand_in)
+        return AccessTokens.of_environment(user_name, auth.scope, outage=outage, impersonation=stand_in)
+    return AccessTokens.of_key(user_name, auth.key_file, auth.scope, outage=outage, impersonation=stand_in)
 
 
 def _written_user(auth: AuthConfig) -> User | None:

@@ -29,7 +29,7 @@ async def discovery_of(of: RegistryConfig, registry: Registry, identity: Identit
         return _listed(of.repositories_from)
     google = None
     if of.ways.is_google or of.discovery is DiscoveryMethod.ARTIFACT_REGISTRY:
-        google = await api_credentials(of, identity.credentials)
+        google = await api_credentials(of, identity.credentials, apis.outage)
     sources = _Sources(of, registry, identity, apis, google)
     if of.discovery is not DiscoveryMethod.AUTO:
         return sources.of_method(of.discovery)

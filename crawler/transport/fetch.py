@@ -15,7 +15,7 @@ from crawler.pace import Pace
 from crawler.transport.certificates import Certificates
 from crawler.transport.door import Door, open_door
 from crawler.transport.messages import Exchanges, Reply, Request
-from crawler.transport.outage import OutageDetector, Party
+from crawler.transport.outage import FIRST_CONTACT_S, Canary, OutageDetector, Party
 from crawler.transport.patience import PASSING, Budget, PassingFailure, Patience, tries
 from crawler.transport.throttling import ThrottlingWatch
 from crawler.wire.fault import read_fault
@@ -50,8 +50,10 @@ class RunLimits:
     @classmethod
     def of(cls, patience: Patience) -> "RunLimits":
         exchanges = Exchanges()
-        outage, throttling = OutageDetector(patience.give_up_s), ThrottlingWatch(patience.give_up_s)
-        return cls(exchanges, Budget(exchanges), outage, throttling)
+        # who wants one try only does not want to wait for a server that may not exist
+        first_contact_s = FIRST_CONTACT_S if patience.attempts > 1 else 0
+        outage = OutageDetector(patience.give_up_s, first_contact_s=first_contact_s)
+        return cls(exchanges, Budget(exchanges), outage, ThrottlingWatch(patience.give_up_s))
 
 
 class Transport:
@@ -136,10 +138,11 @@ class Transport:
         """Ask the party what it answered last, and hold everybody while it does not. Returns whether it was away."""
         known = self._limits.last_answered
         others = [asked for (_, origin), asked in known.items() if origin == request.origin]
-        canary = known.get(party) or (others[-1] if others else request)
-        away = await self.outage.examine(
-            party, str(failure), partial(self._answers, canary), answered_before=party in known
+        asked = known.get(party) or (others[-1] if others else request)
+        canary = Canary(
+            answers=partial(self._answers, asked), is_own=asked.purpose is request.purpose, has_answered=party in known
         )
+        away = await self.outage.examine(party, str(failure), canary)
         if away:
             self._limits.budget.refill()
         return away

@@ -39,6 +39,21 @@ _SHORTEST_PAUSE_S: Final = 0.25
 _LONGEST_PAUSE_S: Final = 10.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canary:
+    """What a party is asked while it is examined.
+
+    Attributes:
+        answers: asks it; returns whether an answer came.
+        is_own: whether an answer to it is an answer of the party, and no other sign of life of its server.
+        has_answered: whether it was answered earlier in the run: only then is it worth a long wait.
+    """
+
+    answers: Probe
+    is_own: bool
+    has_answered: bool
+
+
 @dataclass(slots=True)
 class _Streak:
     """Failures of one party in a row: how many, since when, and how many of them are worth the next probe."""
@@ -58,13 +73,18 @@ class OutageDetector:
         self,
         give_up_s: float,
         *,
+        first_contact_s: float = FIRST_CONTACT_S,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
-        """`give_up_s` is how many seconds an outage may last before the run ends."""
+        """`give_up_s` is how many seconds an outage may last before the run ends.
+
+        `first_contact_s` is how many seconds a party is waited for that has never answered.
+        """
         self.is_on = False
         self.held_s = 0.0
         self._give_up_s = give_up_s
+        self._first_contact_s = min(first_contact_s, give_up_s)
         self._clock = clock
         self._sleep = sleep
         self._streaks: dict[Party, _Streak] = {}
@@ -88,31 +108,30 @@ class OutageDetector:
         streak.failures += 1
         return self.is_on or (streak.failures >= streak.worth_a_probe and now - streak.since >= QUIET_S)
 
-    async def examine(self, party: Party, why: str, probe: Probe, *, answered_before: bool) -> bool:
-        """Hold every request while `probe` gets no answer; where a party is examined already, wait for that alone.
+    async def examine(self, party: Party, why: str, canary: Canary) -> bool:
+        """Hold every request while the canary gets no answer; where a party is examined already, wait for that alone.
 
-        `why` is what came of the party's last exchange. `answered_before` is whether the party has answered this very
-        probe: only then does an answer to it end the party's failures in a row, and only then is it worth a long wait.
-        Returns whether the party examined was away. Raises GaveUp where it has not answered for `give_up_s`.
+        `why` is what came of the party's last exchange. Returns whether the party examined was away. Raises GaveUp
+        where it has not answered for `give_up_s`.
         """
         if self.is_on:
             await self.wait()
             return self._was_away
         self.is_on, self._was_away, self._over = True, False, anyio.Event()
         try:
-            await self._hold(party, why, probe, answered_before=answered_before)
+            await self._hold(party, why, canary)
         finally:
             self.is_on = False
             self._over.set()
         return self._was_away
 
-    async def _hold(self, party: Party, why: str, probe: Probe, *, answered_before: bool) -> None:
+    async def _hold(self, party: Party, why: str, canary: Canary) -> None:
         streak = self._streaks.setdefault(party, _Streak(self._clock()))
-        patience_s = self._give_up_s if answered_before else min(FIRST_CONTACT_S, self._give_up_s)
-        while not await probe():
+        patience_s = self._give_up_s if canary.has_answered else self._first_contact_s
+        while not await canary.answers():
             lasts_s = self._clock() - streak.since
             if lasts_s >= patience_s:
-                if answered_before:
+                if canary.has_answered:
                     raise self._gave_up(party, lasts_s, why)
                 return
             if not self._was_away:
@@ -122,7 +141,7 @@ class OutageDetector:
         lasts_s = self._clock() - streak.since
         if self._was_away:
             log.warning("%s: answers again, after %.0f s", _named(party), lasts_s)
-        if answered_before:
+        if canary.is_own:
             self._streaks.pop(party, None)
         elif lasts_s >= self._give_up_s:
             raise self._gave_up(party, lasts_s, why)
