@@ -1,6 +1,7 @@
 """One question, asked as who we are: a reply with status 200, or an error that says what came back instead."""
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import TypeVar
 
 from crawler.auth.basic import Authorization
@@ -43,25 +44,25 @@ class Inquiry:
         A body for which `parse` raises MalformedReply is asked for again. Raises RegistryError (UnusableReply for a
         body that stays unreadable), CredentialsError, and GaveUp.
         """
-        reply = await self._ask(address, scope, parse, purpose)
+        request = Request(
+            url=address,
+            authorization=await self.authorization.header(scope),
+            parse=parse,
+            purpose=purpose,
+            absence_codes=self._absence_codes,
+        )
+        reply = await self._transport.fetch(request)
+        if reply.status in self._expired:
+            reply = await self._ask_renewed(request, scope, reply)
         if reply.status != 200:
             raise self._refusal(address, reply)
         return reply.headers, reply.value
 
-    async def _ask(self, address: str, scope: str, parse: Callable[[bytes], T], purpose: Purpose) -> Reply:
-        header = await self.authorization.header(scope)
-        reply = await self._transport.fetch(self._request(address, header, parse, purpose))
-        if reply.status in self._expired:
-            challenges = read_challenges(reply.headers.getall("WWW-Authenticate", ()))
-            renewed = await self.authorization.renewed(scope, header, challenges)
-            if renewed is not None:
-                reply = await self._transport.fetch(self._request(address, renewed, parse, purpose))
-        return reply
-
-    def _request(self, address: str, header: str | None, parse: Callable[[bytes], T], purpose: Purpose) -> Request:
-        return Request(
-            url=address, authorization=header, parse=parse, purpose=purpose, absence_codes=self._absence_codes
-        )
+    async def _ask_renewed(self, request: Request, scope: str, refusal: Reply) -> Reply:
+        """The reply to the same question with other credentials; the refusal where there are none."""
+        challenges = read_challenges(refusal.headers.getall("WWW-Authenticate", ()))
+        renewed = await self.authorization.renewed(scope, request.authorization, challenges)
+        return refusal if renewed is None else await self._transport.fetch(replace(request, authorization=renewed))
 
     def _refusal(self, address: str, reply: Reply) -> RegistryError:
         said = read_fault(reply.body, reply.status)

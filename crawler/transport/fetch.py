@@ -14,8 +14,8 @@ from crawler.errors import MalformedReply, RegistryError, Unreachable, UnsafeAdd
 from crawler.pace import Pace
 from crawler.transport.certificates import Certificates
 from crawler.transport.door import Door, open_door
-from crawler.transport.messages import Exchanges, Reply, Request
-from crawler.transport.outage import FIRST_CONTACT_S, Canary, OutageDetector, Party
+from crawler.transport.messages import Exchanges, Party, Purpose, Reply, Request
+from crawler.transport.outage import FIRST_CONTACT_S, Canary, OutageDetector
 from crawler.transport.patience import PASSING, Budget, PassingFailure, Patience, tries
 from crawler.transport.throttling import ThrottlingWatch
 from crawler.wire.fault import read_fault
@@ -34,18 +34,22 @@ _BROKEN_SERVER: Final = frozenset({"TLS", "NOT_HTTP", "PROXY"})
 """What is a mistake of the configuration at first contact, and an outage for a party that has answered before."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RunLimits:
     """What all exchanges of a run share, whomever they are with: counts, retries, and what ends the run.
 
-    `last_answered` holds for each party what it answered last: in an outage it is asked that, and nothing else.
+    Attributes:
+        last_answered: for each purpose what was answered last: in an outage that is asked, and nothing else.
+        in_trouble: whether any party failed or throttled last, so that an answer is news: most are none, and cost no
+            more than this look.
     """
 
     exchanges: Exchanges
     budget: Budget
     outage: OutageDetector
     throttling: ThrottlingWatch
-    last_answered: dict[Party, Request] = field(default_factory=dict)
+    last_answered: dict[Purpose, Request] = field(default_factory=dict)
+    in_trouble: bool = False
 
     @classmethod
     def of(cls, patience: Patience) -> "RunLimits":
@@ -54,6 +58,12 @@ class RunLimits:
         first_contact_s = FIRST_CONTACT_S if patience.attempts > 1 else 0
         outage = OutageDetector(patience.give_up_s, first_contact_s=first_contact_s)
         return cls(exchanges, Budget(exchanges), outage, ThrottlingWatch(patience.give_up_s))
+
+    def answered(self, party: Party) -> None:
+        """A party gave an answer, whatever it says."""
+        self.outage.answered(party)
+        self.throttling.answered(party)
+        self.in_trouble = self.outage.has_failures or self.throttling.is_on
 
 
 class Transport:
@@ -103,24 +113,30 @@ class Transport:
 
     async def _try(self, request: Request) -> Reply:
         """One try, held while an outage is on. Raises PassingFailure where another may help."""
-        limits, party = self._limits, (request.purpose, request.origin)
+        limits = self._limits
         if limits.outage.is_on:
             await limits.outage.wait()
         try:
-            reply = await self._answer(request, party)
+            reply = await self._answer(request)
         except PassingFailure as failure:
-            if isinstance(failure.came, Reply) and failure.came.status == 429:
-                limits.outage.answered(party)
-                limits.throttling.throttled(party, request.asked, failure.came)
-            elif limits.outage.failed(party):
-                failure.in_outage = await self._examine(party, request, failure)
+            await self._failed(request, failure)
             raise
-        limits.last_answered[party] = request
-        limits.outage.answered(party)
-        limits.throttling.answered(party)
+        limits.last_answered[request.purpose] = request
+        if limits.in_trouble:
+            limits.answered(request.party)
         return reply
 
-    async def _answer(self, request: Request, party: Party) -> Reply:
+    async def _failed(self, request: Request, failure: PassingFailure) -> None:
+        """Take note of a try that came to nothing, and wait where it was part of an outage."""
+        limits, party = self._limits, request.party
+        limits.in_trouble = True
+        if isinstance(failure.came, Reply) and failure.came.status == 429:
+            limits.outage.answered(party)
+            limits.throttling.throttled(party, request.asked, failure.came)
+        elif limits.outage.failed(party):
+            failure.in_outage = await self._examine(request, failure)
+
+    async def _answer(self, request: Request) -> Reply:
         """A reply that is an answer, whatever it says. Raises PassingFailure for what is none."""
         try:
             reply = await self._exchange(request)
@@ -129,20 +145,22 @@ class Transport:
         except Unreachable as error:
             raise PassingFailure(error) from None
         except UnusableReply as error:
-            if error.code in _BROKEN_SERVER and party in self._limits.last_answered:
+            if error.code in _BROKEN_SERVER and request.purpose in self._limits.last_answered:
                 raise PassingFailure(error) from None
             raise
         return reply if request.parse is None or reply.status != 200 else _parsed(request, reply)
 
-    async def _examine(self, party: Party, request: Request, failure: PassingFailure) -> bool:
-        """Ask the party what it answered last, and hold everybody while it does not. Returns whether it was away."""
-        known = self._limits.last_answered
+    async def _examine(self, request: Request, failure: PassingFailure) -> bool:
+        """Ask what was answered last, and hold every request while it is not. Returns whether the party was away."""
+        known = {asked.party: asked for asked in self._limits.last_answered.values()}
         others = [asked for (_, origin), asked in known.items() if origin == request.origin]
-        asked = known.get(party) or (others[-1] if others else request)
+        asked = known.get(request.party) or (others[-1] if others else request)
         canary = Canary(
-            answers=partial(self._answers, asked), is_own=asked.purpose is request.purpose, has_answered=party in known
+            answers=partial(self._answers, asked),
+            is_own=asked.purpose is request.purpose,
+            has_answered=request.party in known,
         )
-        away = await self.outage.examine(party, str(failure), canary)
+        away = await self.outage.examine(request.party, str(failure), canary)
         if away:
             self._limits.budget.refill()
         return away
@@ -150,7 +168,7 @@ class Transport:
     async def _answers(self, request: Request) -> bool:
         """Whether a request gets an answer; being throttled is one."""
         try:
-            await self._answer(request, (request.purpose, request.origin))
+            await self._answer(request)
         except PassingFailure as failure:
             return failure.throttled
         except RegistryError:
@@ -226,7 +244,7 @@ def _parsed(request: Request, reply: Reply) -> Reply:
     """The reply with its value in place of its body. Raises PassingFailure for a body that cannot be read."""
     assert request.parse is not None
     try:
-        return reply._replace(body=b"", value=request.parse(reply.body))
+        return Reply(reply.status, reply.headers, b"", request.parse(reply.body))
     except MalformedReply as exc:
         unreadable = UnusableReply(request.asked, code="MALFORMED", message=str(exc), http_status=reply.status)
         raise PassingFailure(unreadable) from None

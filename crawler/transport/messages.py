@@ -23,6 +23,10 @@ class Purpose(StrEnum):
     API = "api"
 
 
+Party = tuple[Purpose, str]
+"""A service for one purpose: its origin is the second."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """A GET, or with a `form` a POST of it, which may hold secrets as `authorization` does, the header's value.
@@ -55,6 +59,10 @@ class Request:
     def origin(self) -> str:
         """`https://HOST[:PORT]`, as it stands in the URL."""
         return self.url[: self.url.find("/", 8)]
+
+    @property
+    def party(self) -> Party:
+        return self.purpose, self.origin
 
     @property
     def method(self) -> str:

@@ -16,12 +16,9 @@ from typing import Final
 import anyio
 
 from crawler.errors import GaveUp
-from crawler.transport.messages import Purpose
+from crawler.transport.messages import Party
 
 log = logging.getLogger(__name__)
-
-Party = tuple[Purpose, str]
-"""What is asked of whom: a purpose, and an origin."""
 
 Probe = Callable[[], Awaitable[bool]]
 """Asks a party something that it should answer; returns whether it did."""
@@ -91,6 +88,11 @@ class OutageDetector:
         self._over = anyio.Event()
         self._was_away = False
 
+    @property
+    def has_failures(self) -> bool:
+        """Whether any party's last exchange came to nothing."""
+        return bool(self._streaks)
+
     async def wait(self) -> None:
         """Return when no outage is on."""
         while self.is_on:
@@ -98,8 +100,7 @@ class OutageDetector:
 
     def answered(self, party: Party) -> None:
         """The party gave an answer, of whatever kind."""
-        if self._streaks:
-            self._streaks.pop(party, None)
+        self._streaks.pop(party, None)
 
     def failed(self, party: Party) -> bool:
         """An exchange with the party came to nothing. Returns whether it is time to `examine` the party."""

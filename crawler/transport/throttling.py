@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from crawler.errors import GaveUp, printable
-from crawler.transport.messages import Reply
-from crawler.transport.outage import Party
+from crawler.transport.messages import Party, Reply
 from crawler.wire.fault import read_fault
 from crawler.wire.retry_after import read_retry_after
 
@@ -25,8 +24,12 @@ class ThrottlingWatch:
 
     def answered(self, party: Party) -> None:
         """The party answered something else than 429."""
-        if self._since:
-            self._since.pop(party, None)
+        self._since.pop(party, None)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether any party's last answer was 429."""
+        return bool(self._since)
 
     def throttled(self, party: Party, asked: str, reply: Reply) -> None:
         """The party answered 429. Raises GaveUp where waiting for it is in vain."""
