@@ -220,12 +220,12 @@ class Scheduler:
                     answer = await self.registry.listing(name)
                 except (RegistryError, CredentialsError) as error:
                     log.info("%s: %s", name, error)
+                    if self._second_ask.sets_aside(name, error):
+                        continue
                     answer = error
                 seconds = time.monotonic() - began
                 if seconds > self.tally.remarkable_s:
                     self.tally.timed(name, seconds)
-                if not isinstance(answer, Listing) and self._second_ask.sets_aside(name, answer):
-                    continue
                 self._second_ask.close()
                 if self.discovery.heard(name, answer) and (self.selection.takes_all or self._is_wanted(name)):
                     await _send(records, self._record(name, answer))

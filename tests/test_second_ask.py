@@ -79,3 +79,40 @@ async def test_names_that_print_alike_have_one_record(tmp_path):
     snapshot = read_snapshot(tmp_path)
     assert manifest.counts.repositories == len(snapshot.by_name) == len(NAMES) + 2
     assert manifest.counts.invalid == 2
+
+
+async def test_an_image_of_a_name_that_is_never_asked_about_is_kept_where_the_api_lists_it(tmp_path):
+    """Google's API lists names that the grammar of references does not have."""
+    odd, plain = "acme/images/acme___hello", "acme/images/app"
+    images = [
+        {"name": f"{RESOURCE}/dockerImages/{name.rpartition('/')[2]}@sha256:{digest * 64}", "tags": ["v1"]}
+        for name, digest in ((odd, "a"), (plain, "b"))
+    ]
+    script = [
+        on("/v2/", document({})),
+        on(RESOURCE_LIST, document({"repositories": [{"name": RESOURCE, "format": "DOCKER", "sizeBytes": "10"}]})),
+        on(f"/v1/{RESOURCE}/dockerImages", document({"dockerImages": images})),
+    ]
+    async with serve(script) as server:
+        settings = config(
+            server,
+            tmp_path,
+            target=f"{server.host}/acme",
+            kind="artifact-registry",
+            location="us",
+            discovery="artifact-registry",
+            images_from="api",
+            auth={"method": "basic", "username": "oauth2accesstoken", "password": "ya29.token"},
+            apis={"artifact_registry": server.origin},
+        )
+        manifest = await crawler.crawl(settings)
+    assert manifest.verdict == "complete"
+    records = read_snapshot(tmp_path).by_name
+    assert {name: [image["digest"] for image in record["images"]] for name, record in records.items()} == {
+        odd: [f"sha256:{'a' * 64}"],
+        plain: [f"sha256:{'b' * 64}"],
+    }
+
+
+RESOURCE = "projects/acme/locations/us/repositories/images"
+RESOURCE_LIST = "/v1/projects/acme/locations/us/repositories"
