@@ -255,7 +255,7 @@ class ToldArtifacts:
 
     @property
     def evidence(self) -> Evidence:
-        return _evidence(self._search, Evidence(complete=True, text="and all their images"))
+        return _evidence(self._search, Evidence(complete=True, text="every image comes from that API"))
 
 
 def _evidence(search: Search, inside: Evidence) -> Evidence:

@@ -129,8 +129,9 @@ class Folders:
 def _vanished(folders: Sequence[str]) -> str:
     shown = ", ".join(printable(folder, 80) for folder in folders[:_VANISHED_SHOWN])
     more = f" and {len(folders) - _VANISHED_SHOWN:,} more" if len(folders) > _VANISHED_SHOWN else ""
+    which, what = ("folder", "it holds") if len(folders) == 1 else ("folders", "they hold")
     return (
-        f"the registry answers 404 for the folders {shown}{more}: what they hold is unknown; "
+        f"the registry answers 404 for the {which} {shown}{more}: what {what} is unknown; "
         "check the prefix and the account's roles"
     )
 

@@ -8,7 +8,7 @@ import anyio.to_thread
 
 from crawler.discovery import Answer, Page
 from crawler.discovery.name_check import name_problem
-from crawler.errors import ConfigError, printable
+from crawler.errors import ConfigError, Missing, printable
 from crawler.model import Evidence
 
 PAGE: Final = 1000
@@ -23,7 +23,7 @@ class ListDiscovery:
     """The names of a list, which is complete because it says what to look at: where every line of it is a name.
 
     A line that is no name is handed on like the others, to get its `invalid` record, and counts against the evidence:
-    the name that its writer meant is not in the snapshot.
+    the name that its writer meant is not in the snapshot. A list of which the registry has nothing is another's.
     """
 
     method = "list"
@@ -38,6 +38,8 @@ class ListDiscovery:
         self._read = read
         self._registry = registry
         self._evidence = Evidence(complete=False, text=f"{source} was not read")
+        self._heard = 0
+        self._missing = 0
         self.pages_read = 0
 
     async def pages(self) -> AsyncIterator[Page]:
@@ -57,10 +59,15 @@ class ListDiscovery:
             yield dict.fromkeys(names[start : start + PAGE])
 
     def heard(self, name: str, answer: Answer) -> bool:  # noqa: ARG002  (its source said what is a repository)
+        self._heard += 1
+        self._missing += isinstance(answer, Missing)
         return True
 
     @property
     def evidence(self) -> Evidence:
+        if self._heard == self._missing > 0:
+            text = f"{self._evidence.text}, and {self._registry} has none of them: check the registry and the list"
+            return Evidence(complete=False, text=text)
         return self._evidence
 
     def _nothing(self, why: str) -> Evidence:

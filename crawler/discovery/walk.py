@@ -1,12 +1,15 @@
 """Names from Google's folders: each listing tells its children, from the prefix down."""
 
 from collections.abc import AsyncIterator
+from typing import Final
 
 from crawler.discovery import Answer, Page
 from crawler.discovery.folders import Folders
 from crawler.errors import CrawlerError, Missing
 from crawler.model import Evidence, Listing
 from crawler.ways import Ways
+
+_CHECK: Final = "check the prefix and the account's roles (roles/artifactregistry.reader)"
 
 
 class WalkDiscovery:
@@ -45,11 +48,15 @@ class WalkDiscovery:
     @property
     def evidence(self) -> Evidence:
         walked = self._folders.evidence
-        if self._folders.repositories == 0:  # Google's hosts answer so for what they hide, too
-            answer = f" ({self._failure})" if isinstance(self._failure, Missing) else ""
-            text = (
-                f"a walk from {self._root} down finds nothing, which proves nothing{answer}: "
-                "check the prefix and the account's roles (roles/artifactregistry.reader)"
-            )
-            return Evidence(complete=False, text=text)
-        return Evidence(walked.complete, f"a walk from {self._root} down: {walked.text}")
+        if self._folders.repositories:
+            return Evidence(walked.complete, f"a walk from {self._root} down: {walked.text}")
+        return Evidence(
+            complete=False, text=f"a walk from {self._root} down finds nothing, {self._why_nothing(walked)}"
+        )
+
+    def _why_nothing(self, walked: Evidence) -> str:
+        if isinstance(self._failure, Missing):
+            return f"which proves nothing ({self._failure}): {_CHECK}"
+        if walked.complete:  # Google's hosts answer so for what they hide, too
+            return f"which proves nothing: {_CHECK}"
+        return f"and is not whole: {walked.text}"
