@@ -10,8 +10,10 @@ from scripted import Entry, Reply, document, on, plain_registry, refusal, serve
 
 import crawler
 from crawler.discovery import folders
+from crawler.discovery.selection import Selection
 from crawler.emulator import ArtifactRegistry
 from crawler.emulator.projects import found_projects
+from crawler.model import Target
 
 GCR = ArtifactRegistry(serves="gcr.io")
 SEARCH = "/v3/projects:search"
@@ -381,3 +383,16 @@ async def test_a_filter_that_matches_nothing_of_a_walk_is_a_reason(tmp_path):
     snapshot = await crawl(script, tmp_path, prefix="/acme", include=["*/api"])
     assert snapshot.records == []
     assert reason_of(snapshot).endswith("no repository matches --include '*/api'")
+
+
+def test_a_selection_says_nothing_where_a_name_matched_or_none_was_judged():
+    selection = Selection(Target.parse("localhost/team"), include=["*/app"])
+    assert selection.nothing_matched is None
+    for name, why in (
+        ("base/jq", "no repository lies under the prefix team"),
+        ("team/lib", "no repository matches --include '*/app'"),
+        ("team/app", None),
+        ("team/lib2", None),
+    ):
+        selection.wants(name)
+        assert selection.nothing_matched == why
