@@ -141,6 +141,12 @@ def test_name_problem_knows_a_full_reference(name, scheme, registry):
     assert problem == f"is a full reference: write the name without '{scheme}{registry}/'"
 
 
+def test_name_problem_lets_a_project_be_called_as_its_host():
+    assert name_problem("harbor/app", "harbor") is None
+    assert "full reference" in (name_problem("https://harbor/app", "harbor") or "")
+    assert "full reference" in (name_problem("localhost/app", "localhost") or "")
+
+
 @fuzz
 @given(names, tags)
 def test_name_problem_knows_a_tag(name, tag):

@@ -14,15 +14,20 @@ def name_problem(text: str, registry: str) -> str | None:
     """Why `text` is not the name of a repository of `registry` (HOST[:PORT]), in words; None where nothing is wrong.
 
     A reference that begins with the registry's own host is a mistake even where its grammar is a name's:
-    `gcr.io/my-project/app` asks gcr.io for a repository of the project `gcr.io`.
+    `gcr.io/my-project/app` asks gcr.io for a repository of the project `gcr.io`. What is a host in a reference is as
+    docker has it (distribution/reference normalize.go, splitDockerDomain): `harbor/app` of a host `harbor` is a name.
     """
     scheme = _SCHEME.match(text)
     rest = text[scheme.end() :] if scheme else text
-    if rest.lower().startswith(f"{registry.lower()}/"):
+    if (scheme or _is_domain(registry)) and rest.lower().startswith(f"{registry.lower()}/"):
         return f"is a full reference: write the name without {text[: len(text) - len(rest) + len(registry) + 1]!r}"
     if scheme:
         return "is a URL: write the name of the repository alone"
     return None if _is_name(text) else _mistake(text)
+
+
+def _is_domain(registry: str) -> bool:
+    return "." in registry or ":" in registry or registry == "localhost"
 
 
 def _is_name(text: str) -> bool:
