@@ -47,14 +47,18 @@ class RegistryError(CrawlerError):
     """One question to a registry that came to nothing.
 
     `asked` is the question ("GET https://…"), `code` the registry's own error code or ours where it gave none,
-    `message` its words, escaped and capped, `http_status` None where no answer came.
+    `message` its words, escaped and capped, `http_status` None where no answer came. `consumer` is the project that
+    Google holds the question against (`projects/NUMBER`), "" where it names none.
     """
 
-    def __init__(self, asked: str, *, code: str, message: str, http_status: int | None = None) -> None:
+    def __init__(
+        self, asked: str, *, code: str, message: str, http_status: int | None = None, consumer: str = ""
+    ) -> None:
         self.asked = asked
         self.code = code
         self.message = message
         self.http_status = http_status
+        self.consumer = consumer
         status = "" if http_status is None else f"{http_status} "
         super().__init__(f"{asked}: {status}{code}: {message}")
 

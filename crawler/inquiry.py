@@ -9,7 +9,7 @@ from crawler.errors import Denied, Missing, RegistryError, UnexpectedStatus
 from crawler.transport.fetch import Transport
 from crawler.transport.messages import Headers, Purpose, Reply, Request
 from crawler.wire.challenge import read_challenges
-from crawler.wire.fault import read_fault
+from crawler.wire.fault import read_consumer, read_fault
 
 T = TypeVar("T")
 
@@ -71,4 +71,5 @@ class Inquiry:
         if kind is Missing and self._absence_codes is not None and said.code not in self._absence_codes:
             kind = UnexpectedStatus
             message = f"{message} (not the registry's own 404, so no proof that it is gone)"
-        return kind(Request(url=address).asked, code=said.code, message=message, http_status=reply.status)
+        asked, consumer = Request(url=address).asked, read_consumer(reply.body)
+        return kind(asked, code=said.code, message=message, http_status=reply.status, consumer=consumer)

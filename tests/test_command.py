@@ -348,7 +348,8 @@ async def test_a_list_of_names_may_come_from_standard_input(command, google):
     some = registry.emulator.inventory.names[:3]
     names = "# the first few\n" + "\n".join(some) + "\nNo/Name\nmy-project/never-was\n"
     ended = await command(*crawl_of(registry, "--repositories-from", "-"), stdin=names)
-    assert ended.code == 0
+    assert ended.code == 3
+    assert "5 names listed in standard input, of which 1 cannot be right: line 5: 'No/Name' has upper" in ended.out
     snapshot = read_snapshot(registry.output)
     assert snapshot.outcomes == {
         **{name: record["outcome"] for name, record in expected(registry.emulator.inventory).items() if name in some},
@@ -361,9 +362,10 @@ async def test_a_list_of_names_may_come_from_standard_input(command, google):
 async def test_a_list_of_names_may_come_through_a_pipe(command, google):
     """As a shell's `--repositories-from <(some command)` has it."""
     registry = await google(repositories=3)
-    ended = await command(*crawl_of(registry, "--repositories-from", "/dev/stdin"), stdin="my-project/never-was\n")
+    name = registry.emulator.inventory.names[0]
+    ended = await command(*crawl_of(registry, "--repositories-from", "/dev/stdin"), stdin=f"{name}\nmy-project/gone\n")
     assert (ended.code, ended.err) == (0, "")
-    assert read_snapshot(registry.output).outcomes == {"my-project/never-was": "missing"}
+    assert read_snapshot(registry.output).outcomes == {name: "ok", "my-project/gone": "missing"}
 
 
 # What could not run

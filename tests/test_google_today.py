@@ -58,7 +58,7 @@ async def test_a_host_alone_gives_the_whole_inventory(today, role, method, catal
     manifest = await crawler.crawl(crawling(registry, role, auth={"method": method}))
     assert told(read_snapshot(registry.output).by_name) == expected(registry.emulator.inventory)
     assert (manifest.verdict, manifest.discovery.method) == ("complete", "artifact-registry")
-    assert "Artifact Registry's API told" in manifest.discovery.evidence
+    assert "Artifact Registry's API listed" in manifest.discovery.evidence
     assert "in 2 projects" in manifest.discovery.evidence
     assert "every folder was opened" in manifest.discovery.evidence
     assert registry.emulator.counts["catalog"] == 0
@@ -147,7 +147,8 @@ async def test_projects_without_the_api_hold_nothing_and_are_counted(today):
     registry = await today(role)
     manifest = await crawler.crawl(crawling(registry, role))
     assert manifest.verdict == "complete"
-    assert "in 3 projects at us-central1 (1 of them without that API)" in manifest.discovery.evidence
+    counted = "in 3 projects at us-central1 (1 of them without that API); not searched: 1 project not ACTIVE; "
+    assert counted in manifest.discovery.evidence
 
 
 async def test_a_project_without_the_api_that_was_asked_for_is_an_error(today):
@@ -202,7 +203,7 @@ async def test_a_walk_that_finds_nothing_is_left_for_the_api_which_proves_it(tod
     bare = next(project for project in role.projects if not taken.startswith(f"{project}/"))
     manifest = await crawler.crawl(crawling(registry, role, prefix=f"/{bare}"))
     assert (manifest.counts.repositories, manifest.discovery.method) == (0, "artifact-registry")
-    assert f"(tried: walk: a walk from {bare} down found nothing, which proves nothing)" in manifest.discovery.evidence
+    assert f"(tried: walk: a walk from {bare} down finds nothing, which proves nothing: " in manifest.discovery.evidence
 
 
 async def test_a_walk_that_finds_nothing_proves_nothing_where_the_api_is_out_of_reach(today):
@@ -213,7 +214,8 @@ async def test_a_walk_that_finds_nothing_proves_nothing_where_the_api_is_out_of_
     scope = {"scope": "devstorage.read_only"}
     manifest = await crawler.crawl(crawling(registry, role, prefix=f"/{bare}", auth=scope))
     assert (manifest.verdict, manifest.counts.repositories) == ("partial", 0)
-    assert "which proves nothing (tried: artifact-registry: " in manifest.discovery.evidence
+    assert "which proves nothing: check the prefix" in manifest.discovery.evidence
+    assert "(tried: artifact-registry: " in manifest.discovery.evidence
 
 
 @pytest.mark.parametrize(
@@ -232,10 +234,10 @@ def test_a_host_tells_which_repositories_stand_behind_it(target, project, locati
     target = Target.parse(target)
     place = Place.behind(target, ways_of(target), None)
     assert (place.project, place.location, place.repository) == (project, location, repository)
-    found = ArtifactRepository(f"projects/p/locations/us/repositories/{repository or 'r'}", "DOCKER")
+    found = ArtifactRepository(f"projects/p/locations/us/repositories/{repository or 'r'}", "DOCKER", is_empty=False)
     assert place.takes(found)
     assert place.folder(project or "p", found) == folder
-    assert not place.takes(ArtifactRepository(found.resource, "MAVEN"))
+    assert not place.takes(ArtifactRepository(found.resource, "MAVEN", is_empty=False))
 
 
 async def test_the_apis_have_a_pace_of_their_own(today):

@@ -310,7 +310,7 @@ async def test_docker_hub_whose_api_breaks_off(tmp_path):
     async with serve([broken, *of.script]) as server:
         snapshot = await crawl(server, tmp_path, target=f"{server.host}/library", kind="docker-hub", **of.config)
     assert snapshot.manifest["verdict"] == "partial"
-    assert "told 100 of 102 public repositories" in snapshot.manifest["discovery"]["evidence"]
+    assert "listed 100 of 102 public repositories" in snapshot.manifest["discovery"]["evidence"]
     assert len(snapshot.records) == 100
 
 
@@ -333,9 +333,10 @@ async def test_docker_hub_without_such_a_namespace(tmp_path):
     nobody = on("/v2/namespaces/nobody/repositories", docker_hub.NO_NAMESPACE)
     of = docker_hub.AS_ANYBODY
     async with serve([nobody, *of.script]) as server:
-        error = await fails(server, tmp_path, target=f"{server.host}/nobody", kind="docker-hub", **of.config)
-    assert isinstance(error, crawler.Missing)
-    assert "object not found" in str(error)
+        snapshot = await crawl(server, tmp_path, target=f"{server.host}/nobody", kind="docker-hub", **of.config)
+    assert (snapshot.manifest["verdict"], snapshot.records) == ("partial", [])
+    assert "object not found" in snapshot.manifest["reasons"][0]
+    assert "check the namespace" in snapshot.manifest["reasons"][0]
 
 
 async def test_docker_hub_tells_no_catalog(tmp_path):

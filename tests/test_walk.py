@@ -59,11 +59,13 @@ async def test_nodes_that_nobody_may_open_leave_it_unknown_what_lies_below(googl
     assert "could not be opened: what lies below is unknown" in manifest.discovery.evidence
 
 
-async def test_a_project_that_is_not_there_is_an_error_and_no_empty_snapshot(google):
+async def test_a_project_that_is_not_there_makes_no_complete_snapshot(google):
     registry = await google(repositories=10)
-    with pytest.raises(crawler.Missing):
-        await crawler.crawl(walking(registry, target=f"{registry.emulator.registry}/nobodys-project"))
-    assert not registry.output.exists() or not list(registry.output.glob("source=*"))
+    manifest = await crawler.crawl(walking(registry, target=f"{registry.emulator.registry}/no-project"))
+    assert (manifest.verdict, manifest.counts.repositories) == ("partial", 0)
+    assert "a walk from no-project down finds nothing, which proves nothing (GET " in manifest.reasons[0]
+    assert "404 NAME_UNKNOWN" in manifest.reasons[0]
+    assert "check the prefix and the account's roles" in manifest.reasons[0]
 
 
 async def test_a_walk_of_one_corner_stays_there(google):

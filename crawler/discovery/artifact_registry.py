@@ -5,7 +5,7 @@ What is in a repository is told by walking its folders at the registry (`WalkedA
 """
 
 import re
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +19,7 @@ from crawler.discovery.google_apis import GoogleApis, together
 from crawler.errors import RegistryError
 from crawler.model import Evidence, Image, Listing, Target
 from crawler.ways import Ways
-from crawler.wire.google_apis import ArtifactRepository
+from crawler.wire.google_apis import ArtifactRepository, Project
 
 AT_ONCE: Final = 32
 """Lists that are read at the same time."""
@@ -89,61 +89,99 @@ class Search:
     place: Place
     found: int = 0
     projects: int = 0
+    inactive: int = 0
     switched_off: int = 0
     doubts: list[str] = field(default_factory=list)
+    _by_consumer: Counter[str] = field(default_factory=Counter)
 
     async def repositories(self) -> AsyncIterator[list[Found]]:
-        """A few at a time. Raises RegistryError where not even the projects can be told, or the one that is meant."""
+        """A few at a time. Raises RegistryError where the projects, or the one that is meant, cannot be listed."""
         projects = await self._projects()
         self.projects = len(projects)
         for start in range(0, len(projects), AT_ONCE):
             batch = projects[start : start + AT_ONCE]
-            answers = await together([partial(self._of_project, project) for project in batch])
+            answers = await together([partial(self._of_project, project.id) for project in batch])
             for project, answer in zip(batch, answers, strict=True):
                 if isinstance(answer, RegistryError):
                     self._pass_over(project, answer)
             yield list(chain.from_iterable(a for a in answers if not isinstance(a, RegistryError)))
 
-    async def _projects(self) -> list[str]:
+    async def _projects(self) -> list[Project]:
         if self.place.project is not None:
-            return [self.place.project]
-        return [project.id for project in await self.apis.projects() if project.is_active]
+            return [Project(self.place.project, number="", is_active=True)]
+        listed = await self.apis.projects()
+        active = [project for project in listed if project.is_active]
+        self.inactive = len(listed) - len(active)
+        return active
 
     async def _of_project(self, project: str) -> list[Found]:
         if self.place.location is not None:
             locations = [self.place.location]
         else:
             locations = await self.apis.locations(project)
-        told = [await self.apis.repositories(project, location) for location in locations]
-        wanted = [repository for repository in chain.from_iterable(told) if self.place.takes(repository)]
+        listed = [await self.apis.repositories(project, location) for location in locations]
+        wanted = [repository for repository in chain.from_iterable(listed) if self.place.takes(repository)]
         self.found += len(wanted)
         return [Found(repository, self.place.folder(project, repository)) for repository in wanted]
 
-    def _pass_over(self, project: str, error: RegistryError) -> None:
+    def _pass_over(self, project: Project, error: RegistryError) -> None:
         if self.place.project is not None:
             raise error
-        if error.code == _SWITCHED_OFF:  # most projects never had it on; what others hold is out of anybody's reach
-            self.switched_off += 1
-        else:
-            self.doubts.append(f"project {project}: {error.http_status or ''} {error.code}".replace("  ", " "))
+        if error.code != _SWITCHED_OFF:
+            self.doubts.append(f"project {project.id}: {error.http_status or ''} {error.code}".replace("  ", " "))
+        elif error.consumer in {"", f"projects/{project.id}", f"projects/{project.number}"}:
+            self.switched_off += 1  # most projects never had it on, and hold no images then
+        else:  # the caller's quota project has it off, which says nothing about the project that was asked about
+            self._by_consumer[error.consumer] += 1
 
     @property
-    def told(self) -> str:
+    def listed(self) -> str:
         """What was found, in words."""
         where = f" at {self.place.location}" if self.place.location else ""
+        repositories = "1 repository" if self.found == 1 else f"{self.found:,} repositories"
         text = (
-            f"Artifact Registry's API told {self.found:,} repositories of format DOCKER in {self.projects:,} "
-            f"{'project' if self.projects == 1 else 'projects'}{where}"
+            f"Artifact Registry's API listed {repositories} of format DOCKER in {_projects(self.projects)}{where}"
+            + (f" ({self.switched_off:,} of them without that API)" if self.switched_off else "")
         )
-        return text + (f" ({self.switched_off:,} of them without that API)" if self.switched_off else "")
+        return text + (f"; not searched: {_projects(self.inactive)} not ACTIVE" if self.inactive else "")
 
     @property
-    def unknown(self) -> str:
-        """What could not be looked into, in words; "" where all was."""
-        if not self.doubts:
+    def unproved(self) -> str:
+        """Why there may be more repositories than were found, and what to do, in words; "" where these are all."""
+        reasons = [self._why_none()] if self.found == 0 else []
+        reasons += [
+            f"that API is off in {consumer}, the quota project of the credentials, which says nothing about "
+            f"{_projects(count)}: switch it on there, or use a service account of a project that has it"
+            for consumer, count in sorted(self._by_consumer.items())
+        ]
+        if self.doubts:
+            more = f" and {len(self.doubts) - _DOUBTS_SHOWN:,} more" if len(self.doubts) > _DOUBTS_SHOWN else ""
+            reasons.append(f"could not look into {', '.join(self.doubts[:_DOUBTS_SHOWN])}{more}")
+        return "; ".join(reason for reason in reasons if reason)
+
+    def _why_none(self) -> str:
+        """Why nothing that was found is no proof that there is nothing; "" where other reasons say it."""
+        if self.projects == 0:
+            return (
+                "the account sees no ACTIVE project: grant it roles/browser on the organisation or folder, "
+                "or name the project: HOST/PROJECT"
+            )
+        if self.switched_off == self.projects:
+            return (
+                "that API is off in every project: switch on artifactregistry.googleapis.com in the project that holds "
+                "the images, or name that project: HOST/PROJECT"
+            )
+        if self.doubts or self._by_consumer:
             return ""
-        more = f" and {len(self.doubts) - _DOUBTS_SHOWN:,} more" if len(self.doubts) > _DOUBTS_SHOWN else ""
-        return f"could not look into {', '.join(self.doubts[:_DOUBTS_SHOWN])}{more}"
+        named = f" named {self.place.repository}" if self.place.repository else ""
+        return (
+            f"there is no such repository{named}, which proves nothing: check that the host is one of Artifact "
+            "Registry's, its location (registry.location), and the account's role roles/artifactregistry.reader"
+        )
+
+
+def _projects(count: int) -> str:
+    return f"{count:,} {'project' if count == 1 else 'projects'}"
 
 
 class WalkedArtifacts:
@@ -158,7 +196,9 @@ class WalkedArtifacts:
 
     async def pages(self) -> AsyncIterator[Page]:
         async for batch in self._search.repositories():
-            self._folders.add([self._root(found.folder) for found in batch])
+            filled = {found.folder for found in batch if not found.repository.is_empty}
+            roots = [self._root(found.folder) for found in batch]
+            self._folders.start_at(roots, empty=[folder for found in batch if (folder := found.folder) not in filled])
         async for page in self._folders.pages():
             yield page
 
@@ -200,7 +240,7 @@ class ToldArtifacts:
             for one, answer in zip(reading, answers, strict=True):
                 if isinstance(answer, RegistryError):
                     self._search.doubts.append(f"{one.found.repository.resource}: {answer}")
-                    one.cursor.is_over = True
+                    one.break_off(answer)
             for one in reading:
                 if one.cursor.is_over:
                     yield one.page()
@@ -215,13 +255,13 @@ class ToldArtifacts:
 
     @property
     def evidence(self) -> Evidence:
-        return _evidence(self._search, Evidence(complete=True, text="and all their images"))
+        return _evidence(self._search, Evidence(complete=True, text="every image comes from that API"))
 
 
 def _evidence(search: Search, inside: Evidence) -> Evidence:
-    unknown = search.unknown
-    text = f"{search.told}; {inside.text}" + (f"; {unknown}" if unknown else "")
-    return Evidence(inside.complete and not unknown, text)
+    unproved = search.unproved
+    parts = [search.listed, inside.text if search.found else "", unproved]
+    return Evidence(inside.complete and not unproved, "; ".join(part for part in parts if part))
 
 
 class _Reading:
@@ -230,17 +270,23 @@ class _Reading:
     def __init__(self, found: Found) -> None:
         self.found = found
         self.cursor = Cursor()
+        self._suspect: str | None = None
         self._images: defaultdict[str, list[Image]] = defaultdict(list)
 
     async def read_on(self, apis: GoogleApis) -> None:
         for path, image in await apis.images(self.found.repository, self.cursor):
             self._images[path].append(image)
 
+    def break_off(self, error: RegistryError) -> None:
+        """End at a page that cannot be had: it may hold images of every name that the pages before it listed."""
+        self.cursor.is_over = True
+        self._suspect = f"the API's list of the images of {self.found.folder} breaks off: {error}"
+
     def page(self) -> Page:
         """The repository's images by name, each as the registry's own listing would tell it."""
         children = _children(self._images)
         return {
-            f"{self.found.folder}/{path}": _listing(images, children.get(path, ()))
+            f"{self.found.folder}/{path}": _listing(images, children.get(path, ()), self._suspect)
             for path, images in sorted(self._images.items())
         }
 
@@ -255,11 +301,12 @@ def _children(paths: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return {path: tuple(sorted(names)) for path, names in below.items()}
 
 
-def _listing(images: Sequence[Image], children: tuple[str, ...]) -> Listing:
+def _listing(images: Sequence[Image], children: tuple[str, ...], suspect: str | None) -> Listing:
     by_digest = {image.digest: image for image in images}
     tags = sorted(tag for image in by_digest.values() for tag in image.tags)
     return Listing(
         tags=tuple(dict.fromkeys(tags)),
         images=tuple(by_digest[digest] for digest in sorted(by_digest)),
         children=children,
+        suspect=suspect,
     )

@@ -7,7 +7,7 @@ from typing import Final
 from crawler.auth.basic import ANYWHERE
 from crawler.discovery import Answer, Page
 from crawler.discovery.cursor import Cursor
-from crawler.errors import RegistryError
+from crawler.errors import Missing, RegistryError
 from crawler.inquiry import Inquiry
 from crawler.model import Evidence
 from crawler.transport.messages import Purpose
@@ -15,9 +15,18 @@ from crawler.wire.docker_hub import HubPage, read_hub_page
 
 PAGE: Final = 100
 
+_NO_PRIVATE: Final = (
+    "it never lists private ones: name them with repositories_from, "
+    "or crawl the public ones alone, without a login (--auth anonymous)"
+)
+_CHECK: Final = "check the namespace, and name private repositories with repositories_from"
+
 
 class DockerHubDiscovery:
-    """The public repositories of one namespace: what anybody may know of them, whoever we are at the registry."""
+    """The public repositories of one namespace: what anybody may know of them, whoever we are at the registry.
+
+    A namespace that is mistyped has no repositories, or is answered with 404: either is an evidence that lacks proof.
+    """
 
     method = "docker-hub"
     looks_inside = False
@@ -29,7 +38,7 @@ class DockerHubDiscovery:
         self._first = f"{api}/v2/namespaces/{namespace}/repositories?page_size={PAGE}"
         self._is_anybody = is_anybody
         self._names: set[str] = set()
-        self._said = 0
+        self._count = 0
         self._broken: RegistryError | None = None
         self.pages_read = 0
 
@@ -37,12 +46,12 @@ class DockerHubDiscovery:
         try:
             async for page in self._told():
                 self.pages_read += 1
-                self._said = page.count
+                self._count = page.count
                 fresh = [name for name in page.names if name not in self._names]
                 self._names.update(fresh)
                 yield dict.fromkeys(f"{self._namespace}/{name}" for name in fresh)
         except RegistryError as fault:
-            if self.pages_read == 0:
+            if self.pages_read == 0 and not isinstance(fault, Missing):
                 raise
             self._broken = fault
 
@@ -60,15 +69,16 @@ class DockerHubDiscovery:
 
     @property
     def evidence(self) -> Evidence:
-        told = f"Docker Hub told {len(self._names):,} of {self._said:,} public repositories of {self._namespace}"
-        if self._broken is not None:
-            return Evidence(complete=False, text=f"{told}, then failed: {self._broken}")
-        if len(self._names) < self._said:
-            return Evidence(complete=False, text=f"{told}, and no next page")
-        if not self._is_anybody:
-            text = (
-                f"{told}; private ones it tells nobody: name them with repositories_from, "
-                "or be content with the public ones as nobody (--auth anonymous)"
-            )
+        namespace, listed = self._namespace, len(self._names)
+        if listed == self._count == 0:
+            answer = "" if self._broken is None else f" ({self._broken})"
+            text = f"Docker Hub lists no public repository of {namespace}{answer}, which proves nothing: {_CHECK}"
             return Evidence(complete=False, text=text)
-        return Evidence(complete=True, text=f"{told}, which are all that anybody may see")
+        text = f"Docker Hub listed {listed:,} of {self._count:,} public repositories of {namespace}"
+        if self._broken is not None:
+            return Evidence(complete=False, text=f"{text}, then failed: {self._broken}")
+        if listed < self._count:
+            return Evidence(complete=False, text=f"{text}, and no next page")
+        if not self._is_anybody:
+            return Evidence(complete=False, text=f"{text}; {_NO_PRIVATE}")
+        return Evidence(complete=True, text=f"{text}, which are all that are public")

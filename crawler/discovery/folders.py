@@ -1,20 +1,25 @@
 """Google's folders, opened breadth first, and as concurrently as whoever asks."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Final
 
 import anyio
 
 from crawler.discovery import Answer, Page
-from crawler.errors import Missing
+from crawler.errors import Missing, printable
 from crawler.model import Evidence, Listing
 from crawler.ways import Ways
 
 DEEPEST: Final = 64
 """Levels below the root where folders stop being believed; a name has room for hardly twice as many."""
 
+MAX_NODES: Final = 2_000_000
+"""Nodes of one walk, beyond which no new ones are taken: some 300 MB of names."""
+
 PAGE: Final = 1000
+
+_VANISHED_SHOWN: Final = 3
 
 
 class Folders:
@@ -22,24 +27,39 @@ class Folders:
 
     The frontier is unbounded, so that whoever hears never waits for whoever asks; each node is asked about once, and
     the listing that tells its children serves for its record too.
+
+    A node that answers 404 gets a `missing` record where it may have been a repository. Where it is known to be a
+    folder, what it held is unknown, and the evidence says so.
     """
 
     def __init__(self, ways: Ways) -> None:
         self._ways = ways
         self._frontier: deque[str] = deque()
         self._seen: set[str] = set()
+        self._roots: set[str] = set()
+        self._empty: set[str] = set()
         self._open = 0  # nodes that were handed out and not heard of yet
         self._closed = 0
+        self._vanished: list[str] = []
         self._too_deep = 0
+        self._too_many = 0
         self._news = anyio.Event()
         self.pages_read = 0
         self.repositories = 0
 
-    def add(self, nodes: Sequence[str]) -> None:
-        """Nodes to begin with, or that were found below others."""
-        fresh = [node for node in nodes if node not in self._seen]
-        self._seen.update(fresh)
-        self._frontier.extend(fresh)
+    def start_at(self, roots: Iterable[str], empty: Iterable[str] = ()) -> None:
+        """Begin at folders. For those that are also `empty`, another source says that they hold nothing."""
+        roots = list(roots)
+        self._roots.update(roots)
+        self._empty.update(empty)
+        self._add(roots)
+
+    def _add(self, nodes: Iterable[str]) -> None:
+        fresh = [node for node in dict.fromkeys(nodes) if node not in self._seen]
+        taken = fresh[: max(0, MAX_NODES - len(self._seen))]
+        self._too_many += len(fresh) - len(taken)
+        self._seen.update(taken)
+        self._frontier.extend(taken)
 
     async def pages(self) -> AsyncIterator[Page]:
         """All nodes, until none is left of which nothing was heard."""
@@ -63,9 +83,14 @@ class Folders:
 
     def _learn(self, name: str, answer: Answer) -> bool:
         namespace = self._ways.is_namespace(name)
+        if isinstance(answer, Missing):
+            if not namespace and name not in self._roots:
+                return True
+            self._vanished += [] if name in self._empty else [name]
+            return False
         if not isinstance(answer, Listing):
-            self._closed += not isinstance(answer, Missing)
-            return not (namespace and isinstance(answer, Missing))
+            self._closed += 1
+            return True
         children = answer.children or ()
         self._find(name, children)
         return bool(answer.tags or answer.images or not (children or namespace))
@@ -74,13 +99,42 @@ class Folders:
         if name.count("/") >= DEEPEST:
             self._too_deep += bool(children)
         else:
-            self.add([f"{name}/{child}" for child in children])
+            self._add(f"{name}/{child}" for child in children)
 
     @property
     def evidence(self) -> Evidence:
+        doubts = self._doubts()
+        if doubts:
+            return Evidence(complete=False, text="; ".join(doubts))
+        return Evidence(complete=True, text=f"every folder was opened: {_nodes(len(self._seen))}")
+
+    def _doubts(self) -> list[str]:
+        doubts = []
         if self._too_deep:
-            return Evidence(complete=False, text=f"there are folders deeper than {DEEPEST} levels")
+            doubts.append(f"there are folders deeper than {DEEPEST} levels")
+        if self._too_many:
+            doubts.append(
+                f"the walk stops at {MAX_NODES:,} nodes and leaves at least {self._too_many:,} unopened: "
+                "crawl the registry in parts, with a prefix for each"
+            )
         if self._closed:
-            text = f"{self._closed:,} of {len(self._seen):,} nodes could not be opened: what lies below is unknown"
-            return Evidence(complete=False, text=text)
-        return Evidence(complete=True, text=f"every folder was opened: {len(self._seen):,} nodes")
+            doubts.append(
+                f"{self._closed:,} of {_nodes(len(self._seen))} could not be opened: what lies below is unknown"
+            )
+        if self._vanished:
+            doubts.append(_vanished(self._vanished))
+        return doubts
+
+
+def _vanished(folders: Sequence[str]) -> str:
+    shown = ", ".join(printable(folder, 80) for folder in folders[:_VANISHED_SHOWN])
+    more = f" and {len(folders) - _VANISHED_SHOWN:,} more" if len(folders) > _VANISHED_SHOWN else ""
+    which, what = ("folder", "it holds") if len(folders) == 1 else ("folders", "they hold")
+    return (
+        f"the registry answers 404 for the {which} {shown}{more}: what {what} is unknown; "
+        "check the prefix and the account's roles"
+    )
+
+
+def _nodes(count: int) -> str:
+    return f"{count:,} {'node' if count == 1 else 'nodes'}"

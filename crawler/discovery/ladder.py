@@ -14,8 +14,9 @@ log = logging.getLogger(__name__)
 class LadderDiscovery:
     """Goes from a source that fails at once, or finds nothing and proves nothing, to the next.
 
-    What was tried before stands in the evidence. Where the last fails too, the first that had an evidence counts, and
-    its lack of proof; where none had, the last one's failure is raised.
+    What was tried is in the evidence. Where the last source finds nothing either, the first that read a page counts,
+    with its lack of proof. A failure of the last source is raised only where no source read a page: a walk that is
+    answered 404 at its root has read none.
     """
 
     def __init__(self, rungs: Sequence[Discovery]) -> None:
@@ -47,7 +48,8 @@ class LadderDiscovery:
                 why = self._rung.evidence.text
                 if self._found or self._rung.evidence.complete:
                     return
-                self._told = self._told or self._rung
+                if self._told is None and self._rung.pages_read:
+                    self._told = self._rung
             self._left.append((self._rung, why))
             if not self._rest:
                 self._rung = self._told or self._rung

@@ -1,16 +1,22 @@
 """Names from Google's folders: each listing tells its children, from the prefix down."""
 
 from collections.abc import AsyncIterator
+from typing import Final
 
 from crawler.discovery import Answer, Page
 from crawler.discovery.folders import Folders
-from crawler.errors import CrawlerError
+from crawler.errors import CrawlerError, Missing
 from crawler.model import Evidence, Listing
 from crawler.ways import Ways
 
+_CHECK: Final = "check the prefix and the account's roles (roles/artifactregistry.reader)"
+
 
 class WalkDiscovery:
-    """One folder and all below it; without the first there is nothing to tell, and its failure is the run's."""
+    """One folder and all below it. Where the first cannot be opened there is nothing to walk, and `pages` raises why.
+
+    A first folder that the registry does not have is no failure: the walk finds nothing, and proves nothing.
+    """
 
     method = "walk"
     looks_inside = True
@@ -18,13 +24,13 @@ class WalkDiscovery:
     def __init__(self, root: str, ways: Ways) -> None:
         self._root = root
         self._folders = Folders(ways)
-        self._folders.add([root])
+        self._folders.start_at([root])
         self._failure: CrawlerError | None = None
 
     async def pages(self) -> AsyncIterator[Page]:
         async for page in self._folders.pages():
             yield page
-        if self._failure is not None:
+        if self._failure is not None and not isinstance(self._failure, Missing):
             raise self._failure
 
     def heard(self, name: str, answer: Answer) -> bool:
@@ -36,11 +42,21 @@ class WalkDiscovery:
 
     @property
     def pages_read(self) -> int:
-        return self._folders.pages_read
+        """Pages of nodes; none where not even the first node is there."""
+        return 0 if isinstance(self._failure, Missing) else self._folders.pages_read
 
     @property
     def evidence(self) -> Evidence:
-        told = self._folders.evidence
-        if self._folders.repositories == 0:  # Google's hosts answer so for what they do not tell, too
-            return Evidence(complete=False, text=f"a walk from {self._root} down found nothing, which proves nothing")
-        return Evidence(told.complete, f"a walk from {self._root} down: {told.text}")
+        walked = self._folders.evidence
+        if self._folders.repositories:
+            return Evidence(walked.complete, f"a walk from {self._root} down: {walked.text}")
+        return Evidence(
+            complete=False, text=f"a walk from {self._root} down finds nothing, {self._why_nothing(walked)}"
+        )
+
+    def _why_nothing(self, walked: Evidence) -> str:
+        if isinstance(self._failure, Missing):
+            return f"which proves nothing ({self._failure}): {_CHECK}"
+        if walked.complete:  # Google's hosts answer so for what they hide, too
+            return f"which proves nothing: {_CHECK}"
+        return f"and is not whole: {walked.text}"

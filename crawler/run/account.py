@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from crawler.discovery import Discovery
+from crawler.discovery.selection import Selection
 from crawler.model import (
     SCHEMA,
     VERSION,
@@ -29,13 +30,14 @@ def account(
     registry: str,
     config: dict[str, Any],
     discovery: Discovery,
+    selection: Selection,
     tally: Tally,
     requests: Requests,
     files: tuple[SnapshotFile, ...],
 ) -> RunManifest:
     """The manifest of a run that came to its end."""
     assert tally.done == tally.known  # every name has its record
-    evidence = _with_remarks(discovery.evidence, tally)
+    evidence = _with_remarks(discovery.evidence, tally, selection)
     reasons = reasons_for_doubt(evidence, tally.counts)
     return RunManifest(
         schema=SCHEMA,
@@ -62,13 +64,16 @@ def account(
     )
 
 
-def _with_remarks(evidence: Evidence, tally: Tally) -> Evidence:
+def _with_remarks(evidence: Evidence, tally: Tally, selection: Selection) -> Evidence:
     text = evidence.text
     if tally.passed_over:
         text += f"; {tally.passed_over:,} of them left out by the target's prefix or the filters"
     if tally.gone:
         text += f"; {_repositories(tally.gone)} recorded before the interruption, and told of no more"
-    return Evidence(evidence.complete, text)
+    nothing_matched = None if tally.done else selection.nothing_matched
+    if nothing_matched is not None:
+        text += f"; {nothing_matched}"
+    return Evidence(evidence.complete and nothing_matched is None, text)
 
 
 def reasons_for_doubt(evidence: Evidence, counts: Counts) -> tuple[str, ...]:

@@ -126,6 +126,7 @@ class Crawl:
         self._of = registry
         self._starts = starts or SharedStarts()
         self._tally = Tally()
+        self._selection = Selection(registry.target, include=registry.include, exclude=registry.exclude)
         self._transport: Transport | None = None
         self._identity: Identity | None = None
         self._stopping = anyio.Event()
@@ -265,7 +266,7 @@ class Crawl:
                 target=self.terms.target,
                 registry_name=self.target.registry,
                 discovery=discovery,
-                selection=Selection(self.target, include=self._of.include, exclude=self._of.exclude),
+                selection=self._selection,
                 registry=registry,
                 sink=sink,
                 concurrency=limits.concurrency,
@@ -283,6 +284,7 @@ class Crawl:
             registry=self.target.registry,
             config=self._config.effective(self._of),
             discovery=discovery,
+            selection=self._selection,
             tally=self._tally,
             requests=_requests(self._transport),
             files=files,

@@ -17,6 +17,7 @@ from crawler.discovery.listed import ListDiscovery
 from crawler.discovery.walk import WalkDiscovery
 from crawler.errors import CredentialsError
 from crawler.inquiry import Inquiry
+from crawler.model import Target
 from crawler.registry import Registry
 from crawler.run.identity import Identity, api_credentials
 from crawler.transport.fetch import Transport
@@ -26,7 +27,7 @@ from crawler.ways import DiscoveryMethod
 async def discovery_of(of: RegistryConfig, registry: Registry, identity: Identity, apis: Transport) -> Discovery:
     """`apis` carries what is asked of others than the registry. Raises CredentialsError."""
     if of.repositories_from is not None:
-        return _listed(of.repositories_from)
+        return _listed(of.repositories_from, of.target)
     google = None
     if of.ways.is_google or of.discovery is DiscoveryMethod.ARTIFACT_REGISTRY:
         google = await api_credentials(of, identity.credentials, apis.outage)
@@ -92,7 +93,7 @@ def _as_bearer(user: User) -> str:
     return f"Bearer {user.password}"
 
 
-def _listed(names: Path) -> Discovery:
+def _listed(names: Path, target: Target) -> Discovery:
     if names == STANDARD_STREAM:
-        return ListDiscovery("standard input", sys.stdin.buffer.read)
-    return ListDiscovery(str(names), names.read_bytes)
+        return ListDiscovery("standard input", sys.stdin.buffer.read, target.registry)
+    return ListDiscovery(str(names), names.read_bytes, target.registry)

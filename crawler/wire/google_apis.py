@@ -26,18 +26,23 @@ class ApiPage(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project of Google Cloud; `is_active` where nobody has asked for its deletion."""
+    """A project of Google Cloud: `is_active` unless its deletion is requested; `number` is "" where it is not given."""
 
     id: str
+    number: str
     is_active: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ArtifactRepository:
-    """One repository of Artifact Registry, of any format: `resource` is `projects/P/locations/L/repositories/R`."""
+    """One repository of Artifact Registry, of any format: `resource` is `projects/P/locations/L/repositories/R`.
+
+    `is_empty` is whether the API says that it holds nothing.
+    """
 
     resource: str
     format: str
+    is_empty: bool
 
     @property
     def id(self) -> str:
@@ -45,7 +50,7 @@ class ArtifactRepository:
 
 
 def read_projects(body: bytes) -> ApiPage[Project]:
-    return _page(body, "projects", lambda told: Project(_text(told, "projectId"), told.get("state") == "ACTIVE"))
+    return _page(body, "projects", _project)
 
 
 def read_locations(body: bytes) -> ApiPage[str]:
@@ -53,9 +58,7 @@ def read_locations(body: bytes) -> ApiPage[str]:
 
 
 def read_repositories(body: bytes) -> ApiPage[ArtifactRepository]:
-    return _page(
-        body, "repositories", lambda told: ArtifactRepository(_text(told, "name"), str(told.get("format", "")))
-    )
+    return _page(body, "repositories", _repository)
 
 
 def read_docker_images(body: bytes) -> ApiPage[tuple[str, Image]]:
@@ -79,6 +82,17 @@ def _text(told: dict[str, Any], field: str) -> str:
     if value is None:
         raise MalformedReply(f"{field!r} is missing")
     return value
+
+
+def _project(told: dict[str, Any]) -> Project:
+    number = str(told.get("name", "")).removeprefix("projects/")
+    return Project(_text(told, "projectId"), number, told.get("state") == "ACTIVE")
+
+
+def _repository(told: dict[str, Any]) -> ArtifactRepository:
+    # 0 is left out; a virtual repository holds nothing of its own, whatever can be pulled from it
+    is_empty = str(told.get("sizeBytes", "0")) == "0" and told.get("mode") != "VIRTUAL_REPOSITORY"
+    return ArtifactRepository(_text(told, "name"), str(told.get("format", "")), is_empty)
 
 
 def _docker_image(told: dict[str, Any]) -> tuple[str, Image]:

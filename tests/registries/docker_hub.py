@@ -67,7 +67,7 @@ AS_ANYBODY = Scripted(
     holds=HOLDS,
     prefix="library",
     config={"apis": {"docker_hub": "{origin}"}},
-    evidence="Docker Hub told 102 of 102 public repositories of library, which are all that anybody may see",
+    evidence="Docker Hub listed 102 of 102 public repositories of library, which are all that are public",
     exchanges=1 + 2 + 102 * 2,
     tokens=102,
 )
@@ -79,8 +79,8 @@ WITH_LOGIN = Scripted(
     prefix="library",
     config={"apis": {"docker_hub": "{origin}"}, "auth": {"username": "robot", "password": "correct-horse-battery"}},
     shown_to=frozenset({"/token"}),
-    evidence="Docker Hub told 102 of 102 public repositories of library",
-    doubt="private ones it tells nobody: name them with repositories_from",
+    evidence="Docker Hub listed 102 of 102 public repositories of library",
+    doubt="it never lists private ones: name them with repositories_from",
     exchanges=1 + 2 + 102 * 2,
     tokens=102,
 )

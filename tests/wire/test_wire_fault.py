@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.model import Fault
-from crawler.wire.fault import read_fault
+from crawler.wire.fault import read_consumer, read_fault
 
 fuzz = settings(max_examples=100, deadline=None)
 
@@ -157,3 +157,44 @@ def test_any_body_becomes_a_fault_that_can_be_shown(body, status):
 @pytest.mark.parametrize("piece", ["<", "<style", "<script>", "</", ">", "<>", " ", "a ", '{"errors":', "\u202e"])
 def test_a_hostile_body_is_read_quickly(piece):
     read_fault(piece.encode() * 300_000, 500)
+
+
+def service_disabled(*details):
+    return json.dumps({"error": {"code": 403, "status": "PERMISSION_DENIED", "details": list(details)}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "consumer"),
+    [
+        pytest.param(
+            service_disabled(
+                {"@type": "type.googleapis.com/google.rpc.Help", "links": []},
+                {"reason": "SERVICE_DISABLED", "metadata": {"consumer": "projects/42", "service": "s"}},
+            ),
+            "projects/42",
+            id="Google's: the help comes first",
+        ),
+        pytest.param(service_disabled({"metadata": {"consumer": "\x1b[31m"}}), "\\x1b[31m", id="escaped"),
+        pytest.param(service_disabled({"metadata": {"consumer": 42}}, {"metadata": []}, 7), "", id="wrong types"),
+        pytest.param(b'{"error": {"details": {}}}', "", id="details that are no list"),
+        pytest.param(b'{"error": "SERVICE_DISABLED"}', "", id="an error that is no object"),
+        pytest.param(errors("DENIED", NO_CRM), "", id="a registry's error"),
+        pytest.param(b"<html>", "", id="no JSON"),
+    ],
+)
+def test_the_consumer_of_a_refused_request_is_read_where_google_names_it(body, consumer):
+    assert read_consumer(body) == consumer
+
+
+@fuzz
+@given(
+    st.binary()
+    | values.map(lambda details: {"error": {"details": details}}).map(json.dumps).map(str.encode)
+    | st.lists(values.map(lambda value: {"metadata": {"consumer": value}}), max_size=3).map(
+        lambda d: service_disabled(*d)
+    )
+)
+def test_any_bodys_consumer_can_be_shown(body):
+    consumer = read_consumer(body)
+    assert consumer.isprintable()
+    assert len(consumer) <= 80 * len("\\U0001f600")

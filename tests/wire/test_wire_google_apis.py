@@ -50,17 +50,36 @@ def test_projects_know_whether_they_are_being_deleted():
         {"projectId": "c"},
     ]
     page = read_projects(body({"projects": told, "nextPageToken": "more"}))
-    assert page == ApiPage((Project("a", True), Project("example.com:b", False), Project("c", False)), "more")
+    read = (Project("a", "1", True), Project("example.com:b", "", False), Project("c", "", False))
+    assert page == ApiPage(read, "more")
 
 
 def test_locations_and_repositories_are_told_by_name():
     assert read_locations(body({"locations": [{"name": "projects/p/locations/us", "locationId": "us"}]})).items == (
         "us",
     )
-    told = [{"name": REPOSITORY, "format": "DOCKER"}, {"name": f"{REPOSITORY}-2"}]
+    told = [{"name": REPOSITORY, "format": "DOCKER", "sizeBytes": "7"}, {"name": f"{REPOSITORY}-2"}]
     found = read_repositories(body({"repositories": told})).items
-    assert found == (ArtifactRepository(REPOSITORY, "DOCKER"), ArtifactRepository(f"{REPOSITORY}-2", ""))
+    assert found == (ArtifactRepository(REPOSITORY, "DOCKER", False), ArtifactRepository(f"{REPOSITORY}-2", "", True))
     assert [repository.id for repository in found] == ["team", "team-2"]
+
+
+@pytest.mark.parametrize(
+    ("described", "is_empty"),
+    [
+        ({}, True),
+        ({"sizeBytes": "0"}, True),
+        ({"sizeBytes": 0}, True),
+        ({"sizeBytes": "1"}, False),
+        ({"sizeBytes": None}, False),
+        ({"sizeBytes": []}, False),
+        ({"sizeBytes": "0", "mode": "REMOTE_REPOSITORY"}, True),
+        ({"mode": "VIRTUAL_REPOSITORY"}, False),
+    ],
+)
+def test_a_repository_is_empty_only_where_the_api_says_so(described, is_empty):
+    (read,) = read_repositories(body({"repositories": [{"name": REPOSITORY, **described}]})).items
+    assert read.is_empty == is_empty
 
 
 def test_an_image_is_told_whole():
