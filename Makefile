@@ -18,9 +18,10 @@ check: .venv/installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-# Kills, faults and a quota, for about five minutes: nothing may be lost, and nothing listed twice.
+# Kills, faults and a quota for about five minutes, then outages for about ten: nothing may be lost, and nothing listed
+# twice. SOAK="outages --only refused:10,tokens" chooses.
 soak: .venv/installed
-	$(BIN)/python tests/soak.py
+	$(BIN)/python tests/soak.py $(SOAK)
 
 # What a crawl costs beside other clients; under ten minutes. Needs Debian's nginx-light; takes skopeo, crane and gcrane
 # along where they are installed. BENCH="--only a,i --json FILE" chooses.

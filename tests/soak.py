@@ -1,8 +1,10 @@
-"""Faults, a quota, short-lived tokens and kills at random moments; and in the end nothing lost and nothing twice.
+"""Faults, a quota, short-lived tokens, kills at random moments, and outages; in the end nothing lost and nothing twice.
 
-`make soak` runs it whole; `test_soak.py` runs it short. Every process is one that a user would run.
+`make soak` runs it whole; `test_survival.py` and `test_outages.py` run parts of it short. Every process is one that a
+user would run. `python tests/soak.py outages --only refused:10,tokens` plays some of the outages alone.
 """
 
+import argparse
 import json
 import os
 import random
@@ -19,6 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from inventories import expected, told
+from outages import table
 from published import folders, read_snapshot
 
 from crawler.emulator import Inventory, Settings
@@ -151,6 +154,20 @@ def moment(timestamp: str) -> float:
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description="What a crawl has to survive.")
+    parser.add_argument("part", nargs="?", choices=["storm", "outages"], help="one part; without it both")
+    parser.add_argument("--only", default="", help="of the outages those named, with commas: refused:10,gone,tokens")
+    options = parser.parse_args()
+    outages = table.chosen(options.only)
+    good = options.part == "outages" or storm()
+    if options.part != "storm":
+        print()
+        good = table.play(outages) and good
+    print("\nnothing lost, nothing twice" if good else "\nNOT AS PROMISED")
+    return 0 if good else 1
+
+
+def storm() -> bool:
     with TemporaryDirectory() as folder:
         survival = weather(Storm(repositories=5000, kills=20, between_kills_s=(1.5, 7.0), quota=200), Path(folder))
     with TemporaryDirectory() as folder:
@@ -175,9 +192,7 @@ def main() -> int:
     ]
     for what, figure in rows:
         print(f"{what:<45}{figure:>12}")
-    good = survival.is_whole and steadiness.used >= 0.97 and steadiness.throttled == 0
-    print("\nnothing lost, nothing twice" if good else "\nNOT AS PROMISED")
-    return 0 if good else 1
+    return survival.is_whole and steadiness.used >= 0.97 and steadiness.throttled == 0
 
 
 if __name__ == "__main__":

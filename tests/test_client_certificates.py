@@ -68,22 +68,66 @@ async def test_a_registry_is_shown_the_certificate(files, registry, server_certi
     assert manifest.verdict == "complete"
 
 
-@requires_docker_registry
-async def test_a_registry_that_wants_a_certificate_says_so_at_once(registry, server_certificates, tmp_path):
-    with pytest.raises(crawler.UnusableReply) as refused:
-        await crawler.crawl(config(registry, tmp_path, ca_file=server_certificates.ca_file))
-    assert "TLS: " in str(refused.value)
-    assert "client_certificate" in str(refused.value)
+@pytest.fixture
+def untrusted(tmp_path):
+    """A certificate by an authority that the server does not know."""
+    stranger = make_certificates(tmp_path / "untrusted", "registry-crawler")
+    return {"client_certificate": stranger.certificate_file, "client_key": stranger.key_file}
 
 
 @requires_docker_registry
-async def test_a_certificate_of_a_strangers_authority_is_refused_in_words(registry, server_certificates, tmp_path):
-    stranger = make_certificates(tmp_path / "stranger", "registry-crawler")
-    shown = {"client_certificate": stranger.certificate_file, "client_key": stranger.key_file}
-    with pytest.raises(crawler.UnusableReply) as refused:
+@pytest.mark.parametrize("certificate", ["none", "untrusted"])
+async def test_client_certificate_that_is_refused_ends_the_run(
+    certificate, registry, server_certificates, untrusted, tmp_path
+):
+    """Which error it is depends on who is quicker: the registry resets the connection right behind its alert."""
+    shown = untrusted if certificate == "untrusted" else {}
+    with pytest.raises(crawler.CrawlerError):
         await crawler.crawl(config(registry, tmp_path, ca_file=server_certificates.ca_file, **shown))
-    assert "TLS: " in str(refused.value)
-    assert "client_certificate" in str(refused.value)
+    assert not list((tmp_path / "out").glob("source=*"))
+
+
+def refuse_and_drain(listener, context):
+    """Answer one connection with the alert that OpenSSL makes of its certificate, and read on until the client goes.
+
+    A server that closes at once resets the connection, because the client's request is unread in it.
+    """
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    handshake = context.wrap_bio(incoming, outgoing, server_side=True)
+    connection, _ = listener.accept()
+    with connection:
+        while True:
+            try:
+                handshake.do_handshake()
+            except ssl.SSLWantReadError:
+                connection.sendall(outgoing.read())
+                incoming.write(connection.recv(65536))
+            except ssl.SSLError as refused:
+                connection.sendall(outgoing.read())
+                while connection.recv(65536):
+                    pass
+                return refused.reason
+            else:
+                raise AssertionError("the certificate was taken")
+
+
+@pytest.mark.parametrize("certificate", ["none", "untrusted"])
+async def test_client_certificate_that_is_refused_after_the_handshake_is_named(
+    certificate, server_certificates, client, untrusted, tmp_path
+):
+    """In TLS 1.3 the client has sent its request when the alert comes."""
+    context = server_certificates.server_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_verify_locations(client.ca_file)
+    context.verify_mode = ssl.CERT_REQUIRED
+
+    shown = untrusted if certificate == "untrusted" else {}
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        refusing = asyncio.create_task(asyncio.to_thread(refuse_and_drain, listener, context))
+        target = f"127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(crawler.UnusableReply, match=r"TLS: .*client_certificate"):
+            await crawler.crawl(config(target, tmp_path, ca_file=server_certificates.ca_file, **shown))
+        assert "CERT" in await refusing
 
 
 async def test_a_refusal_within_the_handshake_of_tls_1_2_is_the_same_line(server_certificates, client, tmp_path):

@@ -697,7 +697,7 @@ def toml(value: Any) -> str:
 @given(document=DOCUMENTS, targets=TARGETS)
 @example(document={"registry": {"target": []}}, targets=["gcr.io/a"])
 @example(document={"registry": [1, {"target": {}}]}, targets=["gcr.io/a"])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_document_is_a_configuration_or_a_mistake(tmp_path_factory, document, targets):
     file = tmp_path_factory.getbasetemp() / "garbage.toml"
     text = "".join(f"{toml(key)} = {toml(value)}\n" for key, value in document.items())
@@ -707,7 +707,7 @@ def test_any_document_is_a_configuration_or_a_mistake(tmp_path_factory, document
 
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"])) | st.text("[].=\"'#{}\n a1", max_size=40))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_text_is_a_configuration_or_a_mistake(tmp_path_factory, text):
     file = tmp_path_factory.getbasetemp() / "text.toml"
     file.write_text(text, encoding="utf-8", newline="")
@@ -722,7 +722,7 @@ def test_any_text_is_a_configuration_or_a_mistake(tmp_path_factory, text):
         max_size=4,
     )
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_environment_is_a_configuration_or_a_mistake(variables):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():

@@ -25,7 +25,7 @@ ANN = User("ann", SECRET)
 ANSWER = json.dumps({"ServerURL": REGISTRY, "Username": ANN.name, "Secret": ANN.password})
 NOT_FOUND = "credentials not found in native keychain"
 
-fuzz = settings(max_examples=150, deadline=None)
+fuzz = settings(max_examples=150)
 
 
 def packed(name, password):

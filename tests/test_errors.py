@@ -9,7 +9,7 @@ import crawler
 from crawler import errors
 from crawler.errors import ConfigError, CrawlerError, Denied, RegistryError, Unreachable, printable
 
-fuzz = settings(max_examples=150, deadline=None)
+fuzz = settings(max_examples=150)
 
 LONGEST_ESCAPE = len("\\U0001f600")
 
@@ -137,7 +137,6 @@ def test_an_escaped_text_says_which_characters_came(text):
     assert shown.encode("latin-1", "backslashreplace").decode("unicode_escape") == text
 
 
-@pytest.mark.timeout(10)
 @pytest.mark.parametrize("piece", ["x", "\x1b", "\u202e"])
 def test_a_hostile_text_is_cut_before_it_is_escaped(piece):
     assert len(printable(piece * 20_000_000)) <= 300 * LONGEST_ESCAPE

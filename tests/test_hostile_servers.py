@@ -4,7 +4,6 @@ Every case is named by what the server does. Where it misbehaves about one repos
 the others are whole; where the run cannot go on, its error is one printable line and nothing is published.
 """
 
-import asyncio
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -278,7 +277,7 @@ async def test_a_server_that_answers_429_for_ever(tmp_path):
 async def test_a_server_whose_body_trickles(tmp_path):
     """A byte now and then keeps every silence short: the answer as a whole has its time."""
     trickle = Reply(body=b" ", framing=Framing.CHUNKED, ending=Ending.ENDLESS, delay_s=0.02)
-    async with serve([on(LISTING, trickle), *plain_registry()]) as server, asyncio.timeout(5):
+    async with serve([on(LISTING, trickle), *plain_registry()]) as server:
         snapshot = await crawl(server, tmp_path, limits={"total_timeout": 0.3})
     assert snapshot.by_name[VICTIM]["error"]["code"] == "TIMEOUT"
     assert len(server.asked(LISTING)) == 2 * 2
@@ -294,7 +293,7 @@ async def test_a_server_whose_body_trickles(tmp_path):
 )
 async def test_a_server_that_trickles_without_end(reply, tmp_path):
     """Before the body there is as little to wait for, for as long."""
-    async with serve([on(LISTING, reply), *plain_registry()]) as server, asyncio.timeout(5):
+    async with serve([on(LISTING, reply), *plain_registry()]) as server:
         snapshot = await crawl(server, tmp_path, limits={"total_timeout": 0.3})
     assert snapshot.outcomes[VICTIM] == "failed"
     assert_others_whole(snapshot)

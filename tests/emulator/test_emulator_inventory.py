@@ -158,7 +158,7 @@ def test_images_are_as_motley_as_real_ones(images):
     assert all(image["timeUploadedMs"] == "0" or int(image["timeUploadedMs"]) > YEAR_2013_MS for _, image in images)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(repositories=st.integers(0, 60), seed=st.integers(), share=st.floats(0, 0.3))
 def test_any_settings_make_a_catalog_of_the_size_asked_for(repositories, seed, share):
     made = Inventory(Settings(repositories=repositories, seed=seed, empty=share, vanished=share, denied=share))

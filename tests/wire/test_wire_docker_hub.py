@@ -10,7 +10,7 @@ from json_values import text, values
 from crawler.errors import MalformedReply
 from crawler.wire.docker_hub import HubPage, read_hub_page
 
-fuzz = settings(max_examples=80, deadline=None)
+fuzz = settings(max_examples=80)
 
 ASKED = "https://hub.example/v2/namespaces/team/repositories?page_size=100"
 

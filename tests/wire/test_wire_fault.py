@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from crawler.model import Fault
 from crawler.wire.fault import read_consumer, read_fault
 
-fuzz = settings(max_examples=100, deadline=None)
+fuzz = settings(max_examples=100)
 
 NO_CRM = "Cloud Resource Manager API has not been used in project 42 before or it is disabled."
 NOT_HELD = 'Permission "artifactregistry.repositories.downloadArtifacts" denied on resource "p" (or it may not exist)'
@@ -153,7 +153,6 @@ def test_any_body_becomes_a_fault_that_can_be_shown(body, status):
         assert len(said) <= limit * len("\\U0001f600")
 
 
-@pytest.mark.timeout(10)
 @pytest.mark.parametrize("piece", ["<", "<style", "<script>", "</", ">", "<>", " ", "a ", '{"errors":', "\u202e"])
 def test_a_hostile_body_is_read_quickly(piece):
     read_fault(piece.encode() * 300_000, 500)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from crawler.errors import MalformedReply
 from crawler.wire.fields import read_count, read_object, read_strings
 
-fuzz = settings(max_examples=100, deadline=None)
+fuzz = settings(max_examples=100)
 
 text = st.text(st.characters(codec="utf-8"), max_size=12)
 scalars = (

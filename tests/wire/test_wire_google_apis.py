@@ -21,7 +21,7 @@ from crawler.wire.google_apis import (
     read_repositories,
 )
 
-fuzz = settings(max_examples=80, deadline=None)
+fuzz = settings(max_examples=80)
 
 REPOSITORY = "projects/p/locations/us/repositories/team"
 DIGEST = f"sha256:{'ab' * 32}"

@@ -10,7 +10,7 @@ from json_values import values
 from crawler.errors import MalformedReply
 from crawler.wire.token import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, Grant, read_grant
 
-fuzz = settings(max_examples=100, deadline=None)
+fuzz = settings(max_examples=100)
 
 PRINTABLE = string.ascii_letters + string.digits + string.punctuation
 

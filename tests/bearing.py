@@ -1,0 +1,36 @@
+"""Bearer authorization by a scripted token server, for tests that ask for tokens themselves."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from scripted import ScriptedServer
+
+from crawler.auth.basic import Credentials
+from crawler.auth.tokens import BearerAuthorization, TokenServer
+from crawler.pace import Pace
+from crawler.transport.certificates import Certificates
+from crawler.transport.fetch import open_transport
+from crawler.transport.patience import Patience
+
+PATIENCE = Patience(attempts=1, connect_s=5, read_s=5, total_s=5, give_up_s=60)
+
+
+@asynccontextmanager
+async def bearer(
+    server: ScriptedServer, credentials: Credentials, clock: Callable[[], float]
+) -> AsyncIterator[BearerAuthorization]:
+    """Asks `/token` of the server, one try each, and reads the age of tokens from `clock`."""
+    transport = open_transport(
+        user_agent="test",
+        pace=Pace(concurrency=8, starts=None),
+        patience=PATIENCE,
+        concurrency=8,
+        scheme="http",
+        certificates=Certificates(),
+    )
+    async with transport as opened:
+        yield BearerAuthorization(TokenServer(f"{server.origin}/token", "ours"), credentials, opened, clock=clock)
+
+
+def scope_of(repository: str) -> str:
+    return f"repository:{repository}:pull"

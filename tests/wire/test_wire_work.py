@@ -1,0 +1,73 @@
+"""How much work it is to read long lists: counted in hashes and comparisons of their entries, not in seconds."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from crawler.model import Image, Listing
+from crawler.wire import fields
+from crawler.wire.fields import read_strings
+from crawler.wire.tags import merge_listings
+
+
+class Counted(str):
+    """A string that counts how often any of its kind is hashed or compared."""
+
+    __slots__ = ()
+    work = 0
+
+    def __hash__(self) -> int:
+        Counted.work += 1
+        return str.__hash__(self)
+
+    def __eq__(self, other: object) -> bool:
+        Counted.work += 1
+        return str.__eq__(self, other)
+
+    def __lt__(self, other: str) -> bool:
+        Counted.work += 1
+        return str.__lt__(self, other)
+
+
+def work_of(read: Callable[[Any], object], told: Any) -> int:
+    Counted.work = 0
+    read(told)
+    return Counted.work
+
+
+def strings(count: int) -> list[str]:
+    """Every string twice, as two objects."""
+    return [Counted(f"v{number}") for number in [*range(count), *range(count)]]
+
+
+def pages(count: int) -> list[Listing]:
+    """Pages of ten tags and images; each page repeats the last one's."""
+
+    def page(number: int) -> Listing:
+        names = [Counted(f"{entry:08}") for entry in range(max(number - 10, 0), number + 10)]
+        images = tuple(Image(name, (name,), None, None, None, None) for name in names)
+        return Listing(tuple(names), images, tuple(names))
+
+    return [page(number) for number in range(0, count, 10)]
+
+
+def only_strings(told: list[str]) -> object:
+    return read_strings(told, "tags")
+
+
+def strings_and_others(told: list[str]) -> object:
+    return read_strings([None, *told], "tags")
+
+
+@pytest.mark.parametrize(
+    ("read", "made"),
+    [(only_strings, strings), (strings_and_others, strings), (merge_listings, pages)],
+    ids=["strings", "strings-and-others", "pages"],
+)
+def test_work_of_a_list_grows_with_its_length(read, made, monkeypatch):
+    """Ten times as many entries are ten times the work, and a little for sorting; not a hundred times."""
+    monkeypatch.setattr(fields, "ONLY_STRINGS", frozenset({str, Counted}))
+    small, large = (work_of(read, made(count)) for count in (100, 1000))
+    assert small >= 100
+    assert large <= 20 * small
