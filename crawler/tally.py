@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from heapq import heappop, heappush
 from typing import Final
 
@@ -11,6 +12,7 @@ from crawler.snapshot.journal import Entry
 
 SLOWEST_KEPT: Final = 10
 TROUBLES_KEPT: Final = 3
+PREFIXES_KEPT: Final = 10_000
 _IN_THE_WAY: Final = frozenset({Outcome.DENIED, Outcome.FAILED})
 """Outcomes that keep a snapshot from being complete."""
 
@@ -19,7 +21,8 @@ _IN_THE_WAY: Final = frozenset({Outcome.DENIED, Outcome.FAILED})
 class Tally:
     """Counts that only grow: `known` names so far, and all there are once `walked`.
 
-    `passed_over` counts names that the target or the filters leave out.
+    `passed_over` counts names that the target or the filters leave out; while none is wanted, `other_prefixes` holds
+    the prefixes of such names, as long as `prefix`, the target's own, up to `PREFIXES_KEPT` of them.
 
     `before` holds, with its children, what a resumed run has recorded earlier and discovery has not told of again yet;
     `gone` counts what is left of that in the end.
@@ -28,12 +31,15 @@ class Tally:
     known: int = 0
     walked: bool = False
     passed_over: int = 0
+    prefix: str = ""
+    other_prefixes: set[str] = field(default_factory=set)
     gone: int = 0
     before: dict[str, tuple[str, ...]] = field(default_factory=dict)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     suspect: int = 0
     tags: int = 0
-    images: int = 0
+    images: int | None = None
+    problems: int = 0
     troubles: list[Record] = field(default_factory=list)
     remarkable_s: float = 0.0
     _slowest: list[tuple[float, str]] = field(default_factory=list)
@@ -49,6 +55,7 @@ class Tally:
             suspect=self.suspect,
             tags=self.tags,
             images=self.images,
+            problems=self.problems,
             **{outcome.value: self.outcomes[outcome] for outcome in Outcome},
         )
 
@@ -59,21 +66,40 @@ class Tally:
         return tuple(Slow(repository=name, seconds=round(seconds, 3)) for seconds, name in ranked)
 
     def recall(self, entries: Iterable[Entry]) -> None:
-        """Count what a resumed run had recorded before; these repositories are not listed again."""
+        """Count what a resumed run had recorded before and keeps; these repositories are not listed again."""
         for entry in entries:
             self.before[entry.repository] = entry.children
             self.outcomes[entry.outcome] += 1
-            self.suspect += entry.suspect
             self.tags += entry.tags
-            self.images += entry.images
+            self.problems += entry.problems
+            self._add_images(entry.images)
+
+    def pass_over(self, name: str) -> None:
+        """Count a name that the target or the filters leave out."""
+        self.passed_over += 1
+        if self.prefix and not self.known and len(self.other_prefixes) < PREFIXES_KEPT:
+            self.other_prefixes.add("/".join(name.split("/")[: self.prefix.count("/") + 1]))
+
+    @property
+    def did_you_mean(self) -> str:
+        """A prefix that was listed and is spelt almost like the target's; "" where there is none."""
+        if self.known:
+            return ""
+        return next(iter(get_close_matches(self.prefix, self.other_prefixes, n=1)), "")
 
     def count(self, records: Sequence[Record]) -> None:
         for record in records:
             self.outcomes[record.outcome] += 1
             self.tags += len(record.tags)
-            self.images += len(record.images or ())
+            self.problems += len(record.problems)
+            if record.images is not None:
+                self._add_images(len(record.images))
             if record.suspect is not None or record.outcome in _IN_THE_WAY:
                 self._note(record)
+
+    def _add_images(self, images: int | None) -> None:
+        if images is not None:
+            self.images = images + (self.images or 0)
 
     def _note(self, trouble: Record) -> None:
         self.suspect += trouble.suspect is not None

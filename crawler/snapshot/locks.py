@@ -1,0 +1,106 @@
+"""Which process works on an unfinished run: a lock on a file in the run's folder, gone with the process."""
+
+import errno
+import fcntl
+import os
+import time
+from pathlib import Path
+from typing import Final, Protocol
+
+from crawler.errors import SnapshotError
+from crawler.snapshot.disk import shown
+
+_LOCK_FILE: Final = "lock"
+_PATIENCE_S: Final = 1.0
+"""How long a lock is tried for: another process may hold it for a moment, only to see whether the run is in work."""
+
+_RETRY_S: Final = 0.02
+_UNSUPPORTED: Final = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS})
+
+
+class Lock(Protocol):
+    """Held until `release`, or the end of the process."""
+
+    def release(self) -> None: ...
+
+
+class Locks(Protocol):
+    """How runs are kept to one process each."""
+
+    def take(self, folder: Path) -> Lock | None:
+        """The lock of a run's folder, or None where another process holds it.
+
+        Raises FileNotFoundError where the folder has vanished, and SnapshotError where there are no locks.
+        """
+
+    def is_held(self, folder: Path) -> bool:
+        """Whether a process works on the run. Raises what `take` raises."""
+
+
+class _Flock:
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        os.close(self._descriptor)
+
+
+class FileLocks:
+    """flock(2) on a regular file that is open for writing: on NFS Linux makes a byte-range lock of it, which holds
+    across machines, and which a folder or a file open for reading only cannot have (flock(2), NFS details).
+    """
+
+    def take(self, folder: Path) -> Lock | None:
+        end = time.monotonic() + _PATIENCE_S
+        while (lock := _locked(folder, fcntl.LOCK_EX)) is None and time.monotonic() < end:
+            time.sleep(_RETRY_S)
+        return lock
+
+    def is_held(self, folder: Path) -> bool:
+        if not (folder / _LOCK_FILE).exists():
+            return False
+        try:
+            lock = _locked(folder, fcntl.LOCK_SH)  # shared, so that two who look do not see each other
+        except PermissionError:
+            return True  # another user's run: it is not for us to say
+        if lock is not None:
+            lock.release()
+        return lock is None
+
+
+class _NoLock:
+    def release(self) -> None:
+        """There is nothing to release."""
+
+
+class NoLocks:
+    """For file systems without locks: the operator promises that one crawl at a time works in the output folder."""
+
+    def take(self, folder: Path) -> Lock | None:
+        folder.stat()
+        return _NoLock()
+
+    def is_held(self, folder: Path) -> bool:  # noqa: ARG002  (the operator's promise)
+        return False
+
+
+def _locked(folder: Path, how: int) -> Lock | None:
+    path = folder / _LOCK_FILE
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+        # whoever held it before may have removed the folder, and the lock is on a file that has no name any more
+        if not os.path.samestat(path.stat(), os.fstat(descriptor)):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except OSError as exc:
+        os.close(descriptor)
+        if exc.errno in _UNSUPPORTED:
+            raise SnapshotError(
+                f"{shown(folder.parent)}: the file system has no locks ({exc.strerror}): "
+                "use --no-lock (output.lock = false), and let one crawl at a time write there"
+            ) from None
+        raise
+    return _Flock(descriptor)
