@@ -122,6 +122,12 @@ class AccessTokens:
             )
         return cls(user_name, scope=scope, source=stand_in)
 
+    @property
+    def account(self) -> str:
+        """Whose tokens these are, as far as the credentials say: workloads learn it with their first token."""
+        named = getattr(self._source, "service_account_email", None) or getattr(self._source, "account", None)
+        return named if isinstance(named, str) else ""
+
     async def user(self) -> User | None:
         if self._current is not None and self._clock() < self._good_until:
             return self._current

@@ -3,13 +3,14 @@
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from crawler.config import VerdictConfig
 from crawler.discovery import Discovery
 from crawler.model import (
     SCHEMA,
     VERSION,
-    Counts,
     Discovered,
     Evidence,
+    PaceKept,
     Requests,
     RunManifest,
     SnapshotFile,
@@ -17,34 +18,52 @@ from crawler.model import (
     Verdict,
     timestamp,
 )
-from crawler.snapshot.journal import Terms
+from crawler.snapshot.reader import PublishedRun
+from crawler.snapshot.run_parameters import RunParameters
 from crawler.tally import Tally
+from crawler.verdict import Findings, reasons_for_doubt, repositories
 
 TOOL: Final = Tool(name="registry-crawler", version=VERSION)
 
 
 def account(
     *,
-    terms: Terms,
+    parameters: RunParameters,
     registry: str,
+    expected: VerdictConfig,
     config: dict[str, Any],
     discovery: Discovery,
     tally: Tally,
     requests: Requests,
+    pace: PaceKept,
     files: tuple[SnapshotFile, ...],
+    previous: PublishedRun | None,
 ) -> RunManifest:
-    """The manifest of a run that came to its end."""
-    assert tally.done == tally.known  # every name has its record
+    """The manifest of a run that came to its end. `previous` is the target's last complete snapshot."""
     evidence = _with_remarks(discovery.evidence, tally)
-    reasons = reasons_for_doubt(evidence, tally.counts)
+    reasons = reasons_for_doubt(
+        Findings(
+            evidence=evidence,
+            counts=tally.counts,
+            names=tally.known,
+            filtered_out=tally.passed_over,
+            did_you_mean=tally.did_you_mean,
+            expect=expected.expect,
+            max_shrink=expected.max_shrink,
+            previous_ok=None if previous is None else previous.ok,
+        )
+    )
     return RunManifest(
         schema=SCHEMA,
-        run_id=terms.run_id,
-        target=terms.target,
+        run_id=parameters.run_id,
+        target=parameters.target,
         registry=registry,
+        kind=parameters.kind,
         tool=TOOL,
-        started_at=terms.started_at,
+        started_at=parameters.started_at,
         finished_at=timestamp(datetime.now(UTC)),
+        resumed_at=parameters.resumed_at,
+        identity=parameters.identity,
         verdict=Verdict.PARTIAL if reasons else Verdict.COMPLETE,
         reasons=reasons,
         discovery=Discovered(
@@ -56,9 +75,11 @@ def account(
         ),
         counts=tally.counts,
         requests=requests,
+        pace=pace,
         files=files,
         config=config,
         slowest=tally.slowest,
+        previous_run_id=None if previous is None else previous.run_id,
     )
 
 
@@ -67,23 +88,5 @@ def _with_remarks(evidence: Evidence, tally: Tally) -> Evidence:
     if tally.passed_over:
         text += f"; {tally.passed_over:,} of them left out by the target's prefix or the filters"
     if tally.gone:
-        text += f"; {_repositories(tally.gone)} recorded before the interruption, and told of no more"
+        text += f"; {repositories(tally.gone)} recorded before the interruption and no longer listed"
     return Evidence(evidence.complete, text)
-
-
-def reasons_for_doubt(evidence: Evidence, counts: Counts) -> tuple[str, ...]:
-    """Why a snapshot may not be taken for the whole registry, in plain words; none for a complete one."""
-    reasons = []
-    if not evidence.complete:
-        reasons.append(f"there may be repositories that nobody told of: {evidence.text}")
-    if counts.denied:
-        reasons.append(f"{_repositories(counts.denied)} denied")
-    if counts.failed:
-        reasons.append(f"{_repositories(counts.failed)} failed")
-    if counts.suspect:
-        reasons.append(f"{_repositories(counts.suspect)} with a listing that may not be whole")
-    return tuple(reasons)
-
-
-def _repositories(count: int) -> str:
-    return f"{count:,} {'repository' if count == 1 else 'repositories'}"
