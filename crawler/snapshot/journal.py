@@ -85,8 +85,8 @@ class Journal:
         with explained(self.path):
             dropped: set[int] = set()
             names: set[str] = set()
-            self.path.touch()
-            with self.path.open("rb") as lines:
+            with self.path.open("a+b") as lines:  # which makes it where a kill came before the first record
+                lines.seek(0)
                 for number, line in enumerate(lines):
                     entry = _entry(line)
                     if entry is None or not self._is_kept(entry, names):
