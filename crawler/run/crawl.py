@@ -19,7 +19,7 @@ from crawler.config import STANDARD_STREAM, Config, RegistryConfig
 from crawler.discovery import Discovery
 from crawler.discovery.artifact_registry import AT_ONCE
 from crawler.discovery.selection import Selection
-from crawler.errors import ConfigError, CrawlerError, Interrupted, OutputClosed, printable
+from crawler.errors import ConfigError, CrawlerError, Interrupted, OutputClosed, SnapshotError, printable
 from crawler.model import (
     PaceKept,
     Quota,
@@ -245,7 +245,11 @@ class Crawl:
             self._notice(note)
 
     async def _clean_up(self) -> None:
-        await anyio.to_thread.run_sync(self._unfinished.clean_up, self.parameters.target, datetime.now(UTC))
+        """Drop what can no longer be resumed. That it cannot be dropped is no failure of this run, or its snapshot."""
+        try:
+            await anyio.to_thread.run_sync(self._unfinished.clean_up, self.parameters.target, datetime.now(UTC))
+        except SnapshotError as exc:
+            self._notice(f"{self.target}: old unfinished runs are left: {exc}")
 
     async def _journaled(self, journal: Journal) -> RunManifest:
         output = self._config.output

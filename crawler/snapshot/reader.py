@@ -25,7 +25,10 @@ class PublishedRun:
 
 def published_runs(output: Path, target: str) -> Iterator[PublishedRun]:
     """A target's snapshots, the newest first. One that cannot be read, or vanishes meanwhile, is passed over."""
-    folders = (output / source_folder(target)).glob("date=*/run=*")
+    try:
+        folders = list((output / source_folder(target)).glob("date=*/run=*"))
+    except OSError:
+        return
     for folder in sorted(folders, key=lambda folder: folder.name, reverse=True):
         run = _read(folder, target)
         if run is not None:

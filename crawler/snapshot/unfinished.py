@@ -53,7 +53,7 @@ class UnfinishedRuns:
         self._within = within
 
     def begin(self, parameters: RunParameters) -> Journal:
-        """Make the folder of a new run: complete under another name first, so that nobody sees half of it.
+        """Make the folder of a new run: complete under another name first, so that no process sees half of it.
 
         Finds out now whether the folder has locks, and whether a snapshot can be moved out of it by a rename.
         """
