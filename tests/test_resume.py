@@ -32,7 +32,7 @@ from crawler.errors import SnapshotError
 from crawler.model import Outcome, Verdict
 from crawler.sinks.jsonl import encode
 from crawler.snapshot.journal import Journal
-from crawler.snapshot.locks import NoLocks
+from crawler.snapshot.locks import FileLocks, NoLocks
 from crawler.snapshot.publish import Draft
 from crawler.snapshot.reader import last_complete
 from crawler.tally import Tally
@@ -261,6 +261,14 @@ def test_a_begun_json_that_cannot_be_used_is_named_and_left_and_never_stops_a_ru
     assert RUN_ID in run_ids(output) or not lines
 
 
+@pytest.mark.parametrize("started_at", ["", "yesterday", "2026-13-01T00:00:00Z", "2026-11-23T02:00:00"])
+def test_a_begun_json_of_no_moment_is_named_and_left(tmp_path, started_at):
+    begun = left_by_a_kill(tmp_path) / "begun.json"
+    begun.write_bytes(orjson.dumps({**orjson.loads(begun.read_bytes()), "started_at": started_at}))
+    assert notes(tmp_path) == ""
+    assert "its begun.json has no usable started_at" in unfinished(tmp_path).unreadable(TARGET)[0]
+
+
 @pytest.mark.parametrize(
     ("content", "why"),
     [
@@ -307,9 +315,9 @@ def test_clean_up_keeps_what_can_be_resumed_what_is_in_work_and_what_is_of_other
     }.items():
         left_by_a_kill(tmp_path, run_id=run_id, **changes)
     (left_by_a_kill(tmp_path, run_id="0 of another version") / "begun.json").write_bytes(b'{"version": 2}')
-    in_work = journaled(tmp_path, run_id="0 in work")
+    in_work = journaled(tmp_path, run_id="3 in work")
     unfinished(tmp_path).clean_up(TARGET, LATER)
-    assert run_ids(tmp_path) == ["0 in work", "0 of another version", "2", "other", "young 1", "young 2"]
+    assert run_ids(tmp_path) == ["0 of another version", "2", "3 in work", "other", "young 1", "young 2"]
     in_work.close()
 
 
@@ -372,7 +380,7 @@ def test_runs_that_share_an_output_folder_never_trip_over_each_other(tmp_path):
                     file.write(encode([record("team/a")]))
                 unfinished(tmp_path).clean_up(TARGET, LATER)
                 unfinished(tmp_path).resumable(parameters("x"))
-                unfinished(tmp_path).unreadable(TARGET)
+                assert unfinished(tmp_path).unreadable(TARGET) == []
                 assert [entry.repository for entry in journal.entries()] == ["team/a"]
                 if night % 3:
                     journal.discard()
@@ -383,6 +391,22 @@ def test_runs_that_share_an_output_folder_never_trip_over_each_other(tmp_path):
     in_threads(*(nights(number) for number in range(3)))
     unfinished(tmp_path).clean_up(TARGET, LATER)
     assert len(run_ids(tmp_path)) == 1
+
+
+def test_a_lock_that_is_held_for_a_moment_is_waited_for(tmp_path):
+    folder = left_by_a_kill(tmp_path)
+    looking = (folder / "lock").open("rb")
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    waits = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        looking.close()
+
+    journal = unfinished(tmp_path, FileLocks(wait)).resume(parameters(**NEXT_DAY)).journal
+    assert journal is not None
+    assert len(waits) == 1
+    journal.close()
 
 
 def test_a_look_at_the_lock_does_not_keep_another_process_from_the_run(tmp_path):

@@ -83,6 +83,7 @@ def test_verdict_reason_in_words(findings, reason):
         found(5, invalid=50),
         found(80, max_shrink=0.2, previous_ok=100),
         found(70, max_shrink=0.3, previous_ok=100),
+        found(56, max_shrink=0.44, previous_ok=100),  # 100 * (1 - 0.44) is a little more than 56
         found(1, previous_ok=100),
         found(1, max_shrink=0.2),
         found(1, max_shrink=1.0, previous_ok=100),

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -11,10 +12,10 @@ from crawler.errors import SnapshotError
 from crawler.snapshot.disk import shown
 
 _LOCK_FILE: Final = "lock"
-_PATIENCE_S: Final = 1.0
-"""How long a lock is tried for: another process may hold it for a moment, only to see whether the run is in work."""
-
+_RETRIES: Final = 50
 _RETRY_S: Final = 0.02
+"""A lock is tried for a second: another process may hold it for a moment, only to see whether the run is in work."""
+
 _UNSUPPORTED: Final = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS})
 
 
@@ -30,6 +31,7 @@ class Locks(Protocol):
     def take(self, folder: Path) -> Lock | None:
         """The lock of a run's folder, or None where another process holds it.
 
+        Whoever held it before may have removed the folder by now: then the lock is of no use, and no harm.
         Raises FileNotFoundError where the folder has vanished, and SnapshotError where there are no locks.
         """
 
@@ -50,11 +52,15 @@ class FileLocks:
     across machines, and which a folder or a file open for reading only cannot have (flock(2), NFS details).
     """
 
+    def __init__(self, wait: Callable[[float], None] = time.sleep) -> None:
+        self._wait = wait
+
     def take(self, folder: Path) -> Lock | None:
-        end = time.monotonic() + _PATIENCE_S
-        while (lock := _locked(folder, fcntl.LOCK_EX)) is None and time.monotonic() < end:
-            time.sleep(_RETRY_S)
-        return lock
+        for _ in range(_RETRIES):
+            if (lock := _locked(folder, fcntl.LOCK_EX)) is not None:
+                return lock
+            self._wait(_RETRY_S)
+        return None
 
     def is_held(self, folder: Path) -> bool:
         if not (folder / _LOCK_FILE).exists():
@@ -85,13 +91,9 @@ class NoLocks:
 
 
 def _locked(folder: Path, how: int) -> Lock | None:
-    path = folder / _LOCK_FILE
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    descriptor = os.open(folder / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(descriptor, how | fcntl.LOCK_NB)
-        # whoever held it before may have removed the folder, and the lock is on a file that has no name any more
-        if not os.path.samestat(path.stat(), os.fstat(descriptor)):
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
     except BlockingIOError:
         os.close(descriptor)
         return None
