@@ -124,9 +124,12 @@ class AccessTokens:
 
     @property
     def account(self) -> str:
-        """Whose tokens these are, as far as the credentials say: workloads learn it with their first token."""
+        """Whose tokens these are, "" where the credentials do not say: on Google's machines not before the first token.
+
+        Until then they say `default` (google-auth, compute_engine.Credentials).
+        """
         named = getattr(self._source, "service_account_email", None) or getattr(self._source, "account", None)
-        return named if isinstance(named, str) else ""
+        return named if isinstance(named, str) and named != "default" else ""
 
     async def user(self) -> User | None:
         if self._current is not None and self._clock() < self._good_until:

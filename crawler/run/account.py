@@ -30,6 +30,7 @@ def account(
     *,
     parameters: RunParameters,
     registry: str,
+    identity: str,
     expected: VerdictConfig,
     config: dict[str, Any],
     discovery: Discovery,
@@ -63,7 +64,7 @@ def account(
         started_at=parameters.started_at,
         finished_at=timestamp(datetime.now(UTC)),
         resumed_at=parameters.resumed_at,
-        identity=parameters.identity,
+        identity=identity,
         verdict=Verdict.PARTIAL if reasons else Verdict.COMPLETE,
         reasons=reasons,
         discovery=Discovered(

@@ -344,9 +344,11 @@ class Crawl:
         self, discovery: Discovery, files: tuple[SnapshotFile, ...], previous: PublishedRun | None
     ) -> RunManifest:
         assert self._transport is not None
+        assert self._identity is not None
         return account(
             parameters=self.parameters,
             registry=self.target.registry,
+            identity=self._identity.label,
             expected=self._config.verdict,
             config=self._config.effective(self._of),
             discovery=discovery,

@@ -32,18 +32,19 @@ _PASSWORD_IS_ACCESS_TOKEN = frozenset({ACCESS_TOKEN_USER, REGISTRY_TOKEN_USER, "
 class Identity:
     """Credentials, and the flow by which they reach the registry.
 
-    `account` is whose they are, as far as that is known without asking anybody.
+    `named` is the account's name, where that was written down.
     """
 
     method: AuthMethod
     flow: Flow
     credentials: Credentials
-    account: str = ""
+    named: str = ""
 
     @property
     def label(self) -> str:
-        """The method, and the account's name where there is one: never a secret."""
-        return f"{self.method}: {printable(self.account)}" if self.account else str(self.method)
+        """The method, and the account's name as far as it is known by now: never a secret."""
+        account = self.credentials.account if isinstance(self.credentials, AccessTokens) else self.named
+        return f"{self.method}: {printable(account)}" if account else str(self.method)
 
     @property
     def could_go_straight(self) -> bool:
@@ -65,7 +66,7 @@ async def identify(of: RegistryConfig) -> Identity:
     found = await identity.credentials.user()
     if found is None:
         raise CredentialsError(f"docker and podman know no login to {of.target.registry}: docker login makes one")
-    return replace(identity, account=found.name)
+    return replace(identity, named=found.name)
 
 
 async def open_registry(of: RegistryConfig, identity: Identity, transport: Transport) -> Registry:
@@ -122,11 +123,9 @@ def _identity(method: AuthMethod, of: RegistryConfig, user: User | None) -> Iden
         case AuthMethod.BASIC | AuthMethod.TOKEN if user is not None:
             return Identity(method, Flow.ANSWER, Fixed(user), user.name)
         case AuthMethod.TOKEN:
-            tokens = _access_tokens(REGISTRY_TOKEN_USER, of)
-            return Identity(method, Flow.ANSWER, tokens, tokens.account)
+            return Identity(method, Flow.ANSWER, _access_tokens(REGISTRY_TOKEN_USER, of))
         case AuthMethod.ACCESS_TOKEN:
-            tokens = _access_tokens(ACCESS_TOKEN_USER, of)
-            return Identity(method, Flow.STRAIGHT, tokens, tokens.account)
+            return Identity(method, Flow.STRAIGHT, _access_tokens(ACCESS_TOKEN_USER, of))
         case AuthMethod.JSON_KEY if of.auth.key_file is not None:
             key = json_key_user(of.auth.key_file)
             return Identity(method, Flow.STRAIGHT, Fixed(key), _account_of_key(key))
