@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from runs_on_disk import RUN_ID, journaled, left_by_a_kill, run_ids
 from scripted import basic_registry, plain_registry, serve
 
 import crawler
+from crawler.model import timestamp
 
 NAMES = {f"team/app{number}": ("1",) for number in range(5)}
 
@@ -149,6 +151,50 @@ async def test_the_summary_says_what_set_the_pace(tmp_path):
         re.MULTILINE,
     )
     assert "5 tags, no images listed" in out
+
+
+# Other runs in the output folder
+
+
+async def test_resume_names_a_run_that_is_too_old_and_begins_a_new_one(tmp_path):
+    async with serve(plain_registry(NAMES)) as server:
+        left_by_a_kill(tmp_path, target=server.host, identity="anonymous")
+        code, _, err = await crawl(server, tmp_path, "--resume")
+    assert code == 0
+    assert re.search(rf"run {RUN_ID} was begun \d+ days ago and is not resumed: resume.within is 20 h", err)
+    assert "there is no unfinished run to resume; this begins one" in err
+    assert read_snapshot(tmp_path).manifest["run_id"] != RUN_ID
+    assert run_ids(tmp_path) == [RUN_ID]
+
+
+async def test_resume_asked_for_by_other_credentials_begins_a_new_run(tmp_path):
+    now = datetime.now(UTC)
+    async with serve(plain_registry(NAMES)) as server:
+        left_by_a_kill(tmp_path, target=server.host, started_at=timestamp(now), identity="basic: reader")
+        code, _, err = await crawl(server, tmp_path, "--resume")
+    assert code == 0
+    assert 'it was begun with other options: identity was "basic: reader" and is "anonymous"' in err
+
+
+async def test_a_run_of_another_version_is_named_and_stops_nothing(tmp_path):
+    (left_by_a_kill(tmp_path) / "begun.json").write_text('{"version": 2}')
+    async with serve(plain_registry(NAMES)) as server:
+        for options in ((), ("--resume",)):
+            code, _, err = await crawl(server, tmp_path, *options)
+            assert code == 0
+            assert f"run {RUN_ID} in {tmp_path}/.unfinished cannot be resumed and is left" in err
+    assert run_ids(tmp_path) == [RUN_ID]
+
+
+async def test_without_locks_runs_are_begun_and_dropped_on_the_operators_word(tmp_path):
+    async with serve(plain_registry(NAMES)) as server:
+        assert (await crawl(server, tmp_path, "--no-lock"))[0] == 0
+    assert read_snapshot(tmp_path).manifest["config"]["output"]["lock"] is False
+    journal = journaled(tmp_path)
+    (tmp_path / "config.toml").write_text(f"output.path = {json.dumps(str(tmp_path))}\noutput.lock = false")
+    assert (await command("runs", "discard", RUN_ID, "--config", tmp_path / "config.toml"))[0] == 0
+    assert run_ids(tmp_path) == []
+    journal.close()
 
 
 # runs discard
