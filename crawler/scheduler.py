@@ -99,7 +99,7 @@ class Scheduler:
         opened_or_wanted = self.discovery.looks_inside or self.selection.takes_all
         for name, listing in page.items():
             if not (opened_or_wanted or self.selection.wants(name)):
-                self.tally.pass_over(name)
+                self.tally.passed_over += 1
                 continue
             self.tally.known += 1
             try:
@@ -153,7 +153,7 @@ class Scheduler:
         """Whether a name that was asked about for what lies below it gets a record of its own."""
         if not self.discovery.looks_inside or self.selection.wants(name):
             return True
-        self.tally.pass_over(name)
+        self.tally.passed_over += 1
         return False
 
     async def _write(self, records: MemoryObjectReceiveStream[Record]) -> None:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from heapq import heappop, heappush
 from typing import Final
 
@@ -12,7 +11,6 @@ from crawler.snapshot.journal import Entry
 
 SLOWEST_KEPT: Final = 10
 TROUBLES_KEPT: Final = 3
-PREFIXES_KEPT: Final = 10_000
 _IN_THE_WAY: Final = frozenset({Outcome.DENIED, Outcome.FAILED})
 """Outcomes that keep a snapshot from being complete."""
 
@@ -21,8 +19,7 @@ _IN_THE_WAY: Final = frozenset({Outcome.DENIED, Outcome.FAILED})
 class Tally:
     """Counts that only grow: `known` names so far, and all there are once `walked`.
 
-    `passed_over` counts names that the target or the filters leave out; while none is wanted, `other_prefixes` holds
-    the prefixes of such names, as long as `prefix`, the target's own, up to `PREFIXES_KEPT` of them.
+    `passed_over` counts names that the target or the filters leave out.
 
     `before` holds, with its children, what a resumed run has recorded earlier and discovery has not told of again yet;
     `gone` counts what is left of that in the end.
@@ -31,8 +28,6 @@ class Tally:
     known: int = 0
     walked: bool = False
     passed_over: int = 0
-    prefix: str = ""
-    other_prefixes: set[str] = field(default_factory=set)
     gone: int = 0
     before: dict[str, tuple[str, ...]] = field(default_factory=dict)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
@@ -73,19 +68,6 @@ class Tally:
             self.tags += entry.tags
             self.problems += entry.problems
             self._add_images(entry.images)
-
-    def pass_over(self, name: str) -> None:
-        """Count a name that the target or the filters leave out."""
-        self.passed_over += 1
-        if self.prefix and not self.known and len(self.other_prefixes) < PREFIXES_KEPT:
-            self.other_prefixes.add("/".join(name.split("/")[: self.prefix.count("/") + 1]))
-
-    @property
-    def did_you_mean(self) -> str:
-        """A prefix that was listed and is spelt almost like the target's; "" where there is none."""
-        if self.known:
-            return ""
-        return next(iter(get_close_matches(self.prefix, self.other_prefixes, n=1)), "")
 
     def count(self, records: Sequence[Record]) -> None:
         for record in records:

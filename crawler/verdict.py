@@ -18,8 +18,7 @@ class Findings:
 
     Attributes:
         names: how many names are to have a record.
-        filtered_out: how many more names the target's prefix or the filters left out.
-        did_you_mean: a prefix that was listed and is spelt almost like the target's; "" where there is none.
+        nothing_matched: why the target's prefix or the filters left out every name, in words; None where they did not.
         expect: fewer repositories than this are a reason for doubt.
         max_shrink: by what share the repositories listed may be fewer than `previous_ok`; None allows any.
         previous_ok: how many were listed in the target's last complete snapshot; None where there is none.
@@ -28,8 +27,7 @@ class Findings:
     evidence: Evidence
     counts: Counts
     names: int
-    filtered_out: int = 0
-    did_you_mean: str = ""
+    nothing_matched: str | None = None
     expect: int = 1
     max_shrink: float | None = None
     previous_ok: int | None = None
@@ -61,9 +59,8 @@ def _too_few(found: Findings) -> str:
     there = found.counts.repositories - found.counts.invalid
     if there >= found.expect:
         return ""
-    if found.names == 0 and found.filtered_out:
-        hint = f"; did you mean {found.did_you_mean}?" if found.did_you_mean else ""
-        return f"the target's prefix and the filters match none of {found.filtered_out:,} listed names{hint}"
+    if found.nothing_matched is not None:
+        return found.nothing_matched
     return f"{repositories(there)} found, and at least {found.expect:,} expected (--expect)"
 
 

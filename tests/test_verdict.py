@@ -31,7 +31,7 @@ findings = st.builds(
     failed=small,
     invalid=small,
     suspect=small,
-    filtered_out=small,
+    nothing_matched=st.none() | st.just("no name lies under the prefix"),
     expect=small,
     max_shrink=st.none() | st.floats(0, 1),
     previous_ok=st.none() | small,
@@ -57,11 +57,8 @@ def test_verdict_complete_where_nothing_is_wrong():
         (found(5, names=7), "2 names have no record"),
         (found(5, names=6), "1 name has no record"),
         (found(5, names=4), "1 more record than names"),
-        (found(0, filtered_out=3), "the target's prefix and the filters match none of 3 listed names"),
-        (
-            found(0, filtered_out=3, did_you_mean="my-project"),
-            "the target's prefix and the filters match none of 3 listed names; did you mean my-project?",
-        ),
+        (found(0, nothing_matched="no name lies under the prefix"), "no name lies under the prefix"),
+        (found(3, expect=4, nothing_matched="no name lies under the prefix"), "no name lies under the prefix"),
         (
             found(79, max_shrink=0.2, previous_ok=100),
             "79 repositories listed, and 100 in the last complete snapshot: more than 20% fewer (--max-shrink)",
@@ -76,7 +73,7 @@ def test_verdict_reason_in_words(findings, reason):
     "findings",
     [
         found(0, expect=0),
-        found(0, expect=0, filtered_out=3),
+        found(0, expect=0, nothing_matched="no name lies under the prefix"),
         found(100, expect=100),
         found(0, missing=10),  # up to ten may be any share
         found(11, missing=11),  # half is not more than half
@@ -87,7 +84,6 @@ def test_verdict_reason_in_words(findings, reason):
         found(1, previous_ok=100),
         found(1, max_shrink=0.2),
         found(1, max_shrink=1.0, previous_ok=100),
-        found(3, filtered_out=3000),
     ],
 )
 def test_verdict_complete_at_the_edge(findings):

@@ -21,6 +21,7 @@ from crawler.model import (
 from crawler.snapshot.reader import PublishedRun
 from crawler.snapshot.run_parameters import RunParameters
 from crawler.tally import Tally
+from crawler.transport.fetch import Transport
 from crawler.verdict import Findings, reasons_for_doubt, repositories
 
 TOOL: Final = Tool(name="registry-crawler", version=VERSION)
@@ -35,7 +36,7 @@ def account(
     config: dict[str, Any],
     discovery: Discovery,
     tally: Tally,
-    requests: Requests,
+    transport: Transport,
     pace: PaceKept,
     files: tuple[SnapshotFile, ...],
     previous: PublishedRun | None,
@@ -47,8 +48,7 @@ def account(
             evidence=evidence,
             counts=tally.counts,
             names=tally.known,
-            filtered_out=tally.passed_over,
-            did_you_mean=tally.did_you_mean,
+            nothing_matched=_nothing_matched(tally),
             expect=expected.expect,
             max_shrink=expected.max_shrink,
             previous_ok=None if previous is None else previous.ok,
@@ -75,13 +75,19 @@ def account(
             evidence=evidence.text,
         ),
         counts=tally.counts,
-        requests=requests,
+        requests=_requests(transport),
         pace=pace,
         files=files,
         config=config,
         slowest=tally.slowest,
         previous_run_id=None if previous is None else previous.run_id,
     )
+
+
+def _nothing_matched(tally: Tally) -> str | None:
+    if tally.known or not tally.passed_over:
+        return None
+    return f"the target's prefix and the filters match none of {tally.passed_over:,} listed names"
 
 
 def _with_remarks(evidence: Evidence, tally: Tally) -> Evidence:
@@ -91,3 +97,16 @@ def _with_remarks(evidence: Evidence, tally: Tally) -> Evidence:
     if tally.gone:
         text += f"; {repositories(tally.gone)} recorded before the interruption and no longer listed"
     return Evidence(evidence.complete, text)
+
+
+def _requests(transport: Transport) -> Requests:
+    exchanges = transport.exchanges
+    return Requests(
+        total=exchanges.total,
+        token=exchanges.token,
+        retries=exchanges.retries,
+        throttled=exchanges.throttled,
+        bytes=exchanges.bytes,
+        wait_s=round(transport.pace.wait_s, 3),
+        by_kind={purpose.value: count for purpose, count in sorted(exchanges.by_kind.items())},
+    )

@@ -1,7 +1,6 @@
 """Builds the house from a `Config`, runs it, and turns what happened into a `RunManifest`."""
 
 import logging
-import secrets
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -19,32 +18,30 @@ from crawler.config import STANDARD_STREAM, Config, RegistryConfig
 from crawler.discovery import Discovery
 from crawler.discovery.artifact_registry import AT_ONCE
 from crawler.discovery.selection import Selection
-from crawler.errors import ConfigError, CrawlerError, Interrupted, OutputClosed, SnapshotError, printable
+from crawler.errors import ConfigError, CrawlerError, Interrupted, OutputClosed, SnapshotError
 from crawler.model import (
     PaceKept,
     Quota,
     Record,
-    Requests,
     RunManifest,
     SnapshotFile,
     Target,
-    timestamp,
 )
 from crawler.pace import Pace, Starts
 from crawler.run.account import TOOL, account
 from crawler.run.identity import Identity, identify, open_registry
 from crawler.run.names import discovery_of
-from crawler.run.throughput import SAMPLE_S, Throughput
+from crawler.run.parameters import parameters_of, resumed_in_words
+from crawler.run.throughput import SAMPLE_S, Throughput, in_words
 from crawler.scheduler import Scheduler
 from crawler.sinks import Sink
 from crawler.sinks.jsonl import JsonLinesFile, JsonLinesPipe
-from crawler.snapshot.disk import LONGEST_PATH
 from crawler.snapshot.journal import Journal
 from crawler.snapshot.locks import FileLocks, NoLocks
 from crawler.snapshot.publish import Draft
 from crawler.snapshot.reader import PublishedRun, last_complete
 from crawler.snapshot.run_parameters import RunParameters
-from crawler.snapshot.unfinished import UnfinishedRuns, words_of
+from crawler.snapshot.unfinished import UnfinishedRuns
 from crawler.tally import Tally
 from crawler.transport.certificates import Certificates
 from crawler.transport.fetch import Transport, open_transport
@@ -131,13 +128,13 @@ class Crawl:
         starts: "SharedStarts | None" = None,
         notice: Callable[[str], None] = log.warning,
     ) -> None:
-        self.parameters = _parameters(registry, datetime.now(UTC))
+        self.parameters = parameters_of(registry, datetime.now(UTC))
         self._began = time.monotonic()
         self._config = config
         self._of = registry
         self._starts = starts or SharedStarts()
         self._notice = notice
-        self._tally = Tally(prefix=registry.target.prefix)
+        self._tally = Tally()
         self._throughput = Throughput(self._began)
         self._unfinished = UnfinishedRuns(
             config.output.path, FileLocks() if config.output.lock else NoLocks(), config.resume.within
@@ -235,7 +232,7 @@ class Crawl:
         try:
             await self._name_unreadable_runs()
             await anyio.to_thread.run_sync(self._tally.recall, journal.entries())
-            self._notice(f"{self.target}: {_resumed(journal, self._tally.done)}")
+            self._notice(f"{self.target}: {resumed_in_words(journal, self._tally.done)}")
             return await self._journaled(journal)
         finally:
             journal.close()
@@ -353,64 +350,16 @@ class Crawl:
             config=self._config.effective(self._of),
             discovery=discovery,
             tally=self._tally,
-            requests=_requests(self._transport),
-            pace=self._pace_kept(self._transport),
+            transport=self._transport,
+            pace=PaceKept(
+                configured=in_words(self._config.limits.concurrency, self.quota),
+                median_per_s=round(self._throughput.median_per_s, 1),
+                # the least that the pace allowed, where it keeps that
+                lowest_concurrency=int(getattr(self._transport.pace, "lowest", self._transport.pace.most)),
+            ),
             files=files,
             previous=previous,
         )
-
-    def _pace_kept(self, transport: Transport) -> PaceKept:
-        at_once = f"{self._config.limits.concurrency} at once"
-        limit = "no rate limit" if self.quota is None else f"{self.quota.per_second:,.4g}/s: {self.quota.whose}"
-        return PaceKept(
-            configured=f"{at_once}, {limit}",
-            median_per_s=round(self._throughput.median_per_s, 1),
-            # the least that the pace allowed, where it keeps that
-            lowest_concurrency=int(getattr(transport.pace, "lowest", transport.pace.most)),
-        )
-
-
-def _parameters(registry: RegistryConfig, now: datetime) -> RunParameters:
-    """What a run is begun with, but for its identity."""
-    names = registry.repositories_from
-    return RunParameters(
-        run_id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}",
-        started_at=timestamp(now),
-        target=str(registry.target),
-        kind=registry.ways.kind,
-        identity="",
-        images_from=registry.images_from,
-        location=registry.location,
-        api_path=registry.api_path,
-        discovery=registry.discovery,
-        repositories_from=None if names is None else printable(str(names), LONGEST_PATH),
-        include=registry.include,
-        exclude=registry.exclude,
-    )
-
-
-def _resumed(journal: Journal, kept: int) -> str:
-    parameters, dropped = journal.parameters, journal.dropped
-    age = words_of(parameters.age(datetime.now(UTC)))
-    line = f"resuming run {parameters.run_id}, begun {age} ago at {parameters.started_at}, with {kept:,} records"
-    if dropped.asked_again:
-        line += f"; {dropped.asked_again:,} that were failed, denied or suspect are asked for again"
-    if dropped.unreadable or dropped.doubled:
-        line += f"; {dropped.unreadable + dropped.doubled:,} unreadable or doubled lines are dropped"
-    return line
-
-
-def _requests(transport: Transport) -> Requests:
-    exchanges = transport.exchanges
-    return Requests(
-        total=exchanges.total,
-        token=exchanges.token,
-        retries=exchanges.retries,
-        throttled=exchanges.throttled,
-        bytes=exchanges.bytes,
-        wait_s=round(transport.pace.wait_s, 3),
-        by_kind={purpose.value: count for purpose, count in sorted(exchanges.by_kind.items())},
-    )
 
 
 def _only(config: Config) -> RegistryConfig:

@@ -4,6 +4,8 @@ from array import array
 from statistics import median
 from typing import Final
 
+from crawler.model import Quota
+
 SAMPLE_S: Final = 1.0
 _FEW: Final = 5
 """From so many samples on a median says more than the mean: before, the first and the last second weigh too much."""
@@ -28,3 +30,9 @@ class Throughput:
         if len(self._rates) < _FEW:
             return self._total / max(self._moment - self._begun, 1e-3)
         return median(self._rates)
+
+
+def in_words(concurrency: int, quota: Quota | None) -> str:
+    """The pace that a run is allowed, and who set its rate."""
+    limit = "no rate limit" if quota is None else f"{quota.per_second:,.4g}/s: {quota.whose}"
+    return f"{concurrency} at once, {limit}"
