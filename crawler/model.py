@@ -240,7 +240,10 @@ class Discovered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """How many of everything a run recorded. `repositories` is the sum of the five outcomes."""
+    """How many of everything a run recorded. `repositories` is the sum of the five outcomes.
+
+    `images` is None where no record had any listed: not asked, or not this registry's to say.
+    """
 
     repositories: int = 0
     ok: int = 0
@@ -250,7 +253,8 @@ class Counts:
     invalid: int = 0
     suspect: int = 0
     tags: int = 0
-    images: int = 0
+    images: int | None = None
+    problems: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,12 +275,29 @@ class Requests:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotFile:
-    """One data file of a snapshot; `bytes` and `sha256` are of the file as it lies there, compressed or not."""
+    """One data file of a snapshot; `bytes` and `sha256` are of the file as it lies there, compressed or not.
+
+    `longest_line` is in bytes, decompressed and without its newline: some loaders have a limit.
+    """
 
     name: str
     rows: int
     bytes: int
     sha256: str
+    longest_line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaceKept:
+    """How fast a run was allowed to be, in words, and how fast it was.
+
+    `median_per_s` is of the exchanges of each second, for a run of a few seconds their mean; `lowest_concurrency` is
+    how few exchanges at once the registry's throttling and time-outs brought it down to.
+    """
+
+    configured: str
+    median_per_s: float
+    lowest_concurrency: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,23 +318,32 @@ class Tool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunManifest:
-    """A run's account of itself: `_run.json`, field by field. `reasons` is empty when the verdict is complete."""
+    """A run's account of itself: `_run.json`, field by field. `reasons` is empty when the verdict is complete.
+
+    `identity` is the authentication method and the account's name, or `anonymous`. `requests` are those since the run
+    was begun, or resumed for the last time. `previous_run_id` is the target's last complete snapshot before this one.
+    """
 
     schema: int
     run_id: str
     target: str
     registry: str
+    kind: str
     tool: Tool
     started_at: str
     finished_at: str
+    resumed_at: tuple[str, ...]
+    identity: str
     verdict: Verdict
     reasons: tuple[str, ...]
     discovery: Discovered
     counts: Counts
     requests: Requests
+    pace: PaceKept
     files: tuple[SnapshotFile, ...]
     config: dict[str, Any] = field(hash=False)
     slowest: tuple[Slow, ...]
+    previous_run_id: str | None
 
     @property
     def folder(self) -> str:
@@ -323,7 +353,12 @@ class RunManifest:
 
 def snapshot_folder(target: str, started_at: str, run_id: str) -> str:
     """`source=…/date=…/run=…`, by which loaders partition; `/` and `:` of a target are written `%2F` and `%3A`."""
-    return f"source={quote(target, safe='[]')}/date={started_at[:10]}/run={run_id}"
+    return f"{source_folder(target)}/date={started_at[:10]}/run={run_id}"
+
+
+def source_folder(target: str) -> str:
+    """The folder of a target's snapshots, relative to the output folder."""
+    return f"source={quote(target, safe='[]')}"
 
 
 def timestamp(moment: datetime) -> str:

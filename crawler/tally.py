@@ -33,7 +33,8 @@ class Tally:
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     suspect: int = 0
     tags: int = 0
-    images: int = 0
+    images: int | None = None
+    problems: int = 0
     troubles: list[Record] = field(default_factory=list)
     remarkable_s: float = 0.0
     _slowest: list[tuple[float, str]] = field(default_factory=list)
@@ -49,6 +50,7 @@ class Tally:
             suspect=self.suspect,
             tags=self.tags,
             images=self.images,
+            problems=self.problems,
             **{outcome.value: self.outcomes[outcome] for outcome in Outcome},
         )
 
@@ -59,21 +61,27 @@ class Tally:
         return tuple(Slow(repository=name, seconds=round(seconds, 3)) for seconds, name in ranked)
 
     def recall(self, entries: Iterable[Entry]) -> None:
-        """Count what a resumed run had recorded before; these repositories are not listed again."""
+        """Count what a resumed run had recorded before and keeps; these repositories are not listed again."""
         for entry in entries:
             self.before[entry.repository] = entry.children
             self.outcomes[entry.outcome] += 1
-            self.suspect += entry.suspect
             self.tags += entry.tags
-            self.images += entry.images
+            self.problems += entry.problems
+            self._add_images(entry.images)
 
     def count(self, records: Sequence[Record]) -> None:
         for record in records:
             self.outcomes[record.outcome] += 1
             self.tags += len(record.tags)
-            self.images += len(record.images or ())
+            self.problems += len(record.problems)
+            if record.images is not None:
+                self._add_images(len(record.images))
             if record.suspect is not None or record.outcome in _IN_THE_WAY:
                 self._note(record)
+
+    def _add_images(self, images: int | None) -> None:
+        if images is not None:
+            self.images = images + (self.images or 0)
 
     def _note(self, trouble: Record) -> None:
         self.suspect += trouble.suspect is not None

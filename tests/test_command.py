@@ -154,10 +154,11 @@ async def test_help_names_every_option_of_the_contract(command):
         command("--help", environment=wide), command("crawl", "--help", environment=wide)
     )
     assert (general.code, of_crawl.code) == (0, 0)
-    assert {"crawl", "demo", "emulator"} <= set(general.out.split())
+    assert {"crawl", "demo", "emulator", "runs"} <= set(general.out.split())
     options = (
         "config output auth key-file username password-stdin password-file scope discovery repositories-from include "
-        "exclude concurrency rate plain-http ca-file progress no-progress log-format"
+        "exclude concurrency rate plain-http ca-file progress no-progress log-format "
+        "expect max-shrink partial-ok resume no-lock"
     )
     assert {f"--{option}" for option in options.split()} <= set(re.findall(r"--[\w-]+", of_crawl.out))
 

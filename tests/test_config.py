@@ -4,7 +4,7 @@ import json
 import os
 import re
 import tomllib
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from crawler.config import AuthConfig, Config, Flag, RegistryConfig
-from crawler.config.schema import ApisConfig, LimitsConfig, OutputConfig
+from crawler.config.schema import ApisConfig, LimitsConfig, OutputConfig, ResumeConfig, VerdictConfig
 from crawler.errors import ConfigError
 from crawler.model import Rate, Target
 
@@ -98,14 +98,15 @@ def test_the_example_is_a_whole_configuration(tmp_path, monkeypatch):
 def test_the_example_names_every_key():
     text = EXAMPLE.read_text(encoding="utf-8")
     written = set(re.findall(r"^(?:# )?(\w+) = ", text, re.MULTILINE))
-    tables = (RegistryConfig, AuthConfig, ApisConfig, LimitsConfig, OutputConfig)
+    tables = (RegistryConfig, AuthConfig, ApisConfig, LimitsConfig, OutputConfig, VerdictConfig, ResumeConfig)
     known = {key for table in tables for key in table.model_fields}
     assert known - written == {"auth", "apis", "password"}  # tables, and what is better not written down
 
 
-def test_limits_that_the_example_shows_are_the_defaults():
-    shown = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))["limits"]
-    defaults = LimitsConfig().model_dump(mode="json")
+@pytest.mark.parametrize("table", ["limits", "verdict", "resume"])
+def test_limits_that_the_example_shows_are_the_defaults(table):
+    shown = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))[table]
+    defaults = Config.model_fields[table].default.model_dump(mode="json")
     assert shown == {key: defaults[key] for key in shown}
 
 
@@ -128,6 +129,11 @@ def test_defaults_are_the_contracts():
         "registry.ca_file": None,
         "limits.concurrency": 64,
         "limits.rate": "auto",
+        "output.lock": True,
+        "verdict.expect": 1,
+        "verdict.max_shrink": None,
+        "verdict.partial_ok": False,
+        "resume.within": timedelta(hours=20),
     }
     assert {key: looked_up(config, key) for key in keys} == keys
 
@@ -166,6 +172,11 @@ def test_plain_http_is_for_this_machine_and_for_those_who_ask(write, target, tab
         ("limits.read_timeout", ("1.5", "2.5", 3.5), [1.5, 2.5, 3.5]),
         ("output.path", ('"a"', "b", "c"), [Path("a"), Path("b"), Path("c")]),
         ("output.compression", ('"gzip"', "zstd", "none"), ["gzip", "zstd", "none"]),
+        ("output.lock", ("true", "false", True), [True, False, True]),
+        ("verdict.expect", ("0", "20", 300), [0, 20, 300]),
+        ("verdict.max_shrink", ('"20%"', "none", "2.5%"), [0.2, None, 0.025]),
+        ("verdict.partial_ok", ("true", "false", True), [True, False, True]),
+        ("resume.within", ('"90m"', "20h", "2d"), [timedelta(hours=1.5), timedelta(hours=20), timedelta(days=2)]),
     ],
 )
 def test_a_flag_wins_over_the_environment_and_that_over_the_file(write, monkeypatch, key, said, meant):
@@ -399,6 +410,55 @@ def test_rates(write, text, rate):
 def test_rates_that_are_none(write, text):
     file = write(f"[limits]\nrate = {text}\n")
     assert all(said.startswith(f"{file}:2: limits.rate") for said in mistakes(file, targets=["gcr.io"]))
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('verdict.max_shrink = "20"', "a share is written 20%, or none (got '20')"),
+        ('verdict.max_shrink = "101%"', "a share is written 20%, or none (got '101%')"),
+        ('verdict.max_shrink = "-1%"', "a share is written 20%, or none (got '-1%')"),
+        ("verdict.max_shrink = 20.0", "a share is written 20%, or none (got 20.0)"),
+        ("verdict.expect = -1", "Input should be greater than or equal to 0"),
+        ('resume.within = "20"', "a duration is written 90m, 20h or 2d (got '20')"),
+        ('resume.within = "1.5h"', "a duration is written 90m, 20h or 2d (got '1.5h')"),
+        ("resume.within = 20", "a duration is written 90m, 20h or 2d (got 20)"),
+        ("verdict.expects = 1", "unknown key; did you mean expect?"),
+    ],
+)
+def test_shares_and_durations_that_are_none(write, line, words):
+    assert words in mistake(write(line), targets=["gcr.io"])
+
+
+@pytest.mark.parametrize("within", ["45s", "90m", "20h", "2d"])
+@pytest.mark.parametrize("shrink", ["20%", "2.5%", "0%", "100%", "none"])
+def test_shares_and_durations_are_told_as_they_are_written(write, within, shrink):
+    config = Config.load(write(f'resume.within = "{within}"\nverdict.max_shrink = "{shrink}"'), targets=["gcr.io"])
+    effective = config.effective(config.registry[0])
+    assert (effective["resume"]["within"], effective["verdict"]["max_shrink"]) == (within, shrink)
+
+
+def test_a_home_folder_is_expanded_in_paths(write, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/reader")
+    config = Config.load(write('output.path = "~/snapshots"'), targets=["gcr.io"], flags=[KEY_FILE])
+    assert (config.output.path, config.registry[0].auth.key_file) == (
+        Path("/home/reader/snapshots"),
+        Path("/home/reader/key.json"),
+    )
+
+
+KEY_FILE = Flag("--key-file", "registry.auth.key_file", "~/key.json")
+
+
+def test_the_output_alone_is_read_as_with_the_rest(write, monkeypatch):
+    """`runs discard` asks no registry, and needs none in the configuration."""
+    file = write('[output]\npath = "a"\nlock = false\n[[registry]]\ntarget = "ftp://x"\n')
+    assert OutputConfig.load(file) == OutputConfig(path=Path("a"), lock=False)
+    monkeypatch.setenv(f"{PREFIX}OUTPUT__PATH", "b")
+    assert OutputConfig.load(file).path == Path("b")
+    assert OutputConfig.load(file, [Flag("--output", "output.path", "c")]).path == Path("c")
+    with pytest.raises(ConfigError, match=r"config.toml:1: output.lok: unknown key; did you mean lock"):
+        OutputConfig.load(write("output.lok = 1"))
 
 
 def test_a_rate_that_is_none_is_one_mistake(write):
@@ -659,9 +719,9 @@ def test_a_configuration_is_frozen():
 
 # Garbage
 
-KEYS = ["registry", "limits", "output"] + [
-    name for model in (RegistryConfig, AuthConfig, LimitsConfig, OutputConfig) for name in model.model_fields
-]
+TABLES = ["registry", "limits", "output", "verdict", "resume"]
+MODELS = (RegistryConfig, AuthConfig, LimitsConfig, OutputConfig, VerdictConfig, ResumeConfig)
+KEYS = TABLES + [name for model in MODELS for name in model.model_fields]
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 SCALARS = st.one_of(
     TEXTS,
@@ -676,7 +736,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS) | TEXTS, inner, max_size=4),
     max_leaves=8,
 )
-DOCUMENTS = st.dictionaries(st.sampled_from(KEYS[:3]) | TEXTS, VALUES, max_size=4)
+DOCUMENTS = st.dictionaries(st.sampled_from(TABLES) | TEXTS, VALUES, max_size=4)
 TARGETS = st.lists(TEXTS | st.sampled_from(["gcr.io/a", "localhost:5000"]), max_size=2)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from distribution import Certificates, make_certificates
+from inventories import NOT_LISTED
 from published import Snapshot, folders, read_snapshot
 from scripted import (
     REPOSITORIES,
@@ -436,6 +437,7 @@ async def test_a_server_whose_sizes_and_times_are(number, tmp_path):
         {
             "digest": "sha256:0",
             "tags": ["edge"],
+            **dict.fromkeys(NOT_LISTED),
             "media_type": None,
             "size_bytes": None,
             "created_at": None,

@@ -18,10 +18,11 @@ import crawler.registry
 COMMAND = [sys.executable, "-m", "crawler", "crawl"]
 
 
-async def start(google, *options: str, **how) -> asyncio.subprocess.Process:
+async def start(google, *options: str, target: str = "", **how) -> asyncio.subprocess.Process:
     where = ["--key-file", str(google.key_file), "--output", str(google.output), "--no-progress"]
     pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
-    return await asyncio.create_subprocess_exec(*COMMAND, google.emulator.registry, *where, *options, **pipes, **how)
+    arguments = [target or google.emulator.registry, *where, *options]
+    return await asyncio.create_subprocess_exec(*COMMAND, *arguments, **pipes, **how)
 
 
 async def finish(google, *options: str, **how) -> tuple[int, str, str]:
@@ -61,10 +62,15 @@ async def test_a_killed_run_is_resumed_under_its_own_id_and_lists_nothing_twice(
     run_id = journals(registry)[0].parent.name
     recorded = journals(registry)[0].read_bytes().count(b"\n")
     before = registry.emulator.counts["listing"]
-    code, stdout, _ = await finish(registry, "--resume")
+    code, stdout, stderr = await finish(registry, "--resume")
     snapshot = read_snapshot(registry.output)
     assert (code, snapshot.manifest["run_id"], snapshot.manifest["verdict"]) == (0, run_id, "complete")
-    assert run_id in stdout
+    begun, resumed_at = snapshot.manifest["started_at"], snapshot.manifest["resumed_at"]
+    assert begun < resumed_at[0] < snapshot.manifest["finished_at"]
+    assert len(resumed_at) == 1
+    assert f"resuming run {run_id}, begun " in stderr
+    assert f" at {begun}, with {recorded} records" in stderr
+    assert f"  resumed      at {resumed_at[0]}; begun at {begun}" in stdout
     assert told(snapshot.by_name) == expected(registry.emulator.inventory)
     assert registry.emulator.counts["listing"] - before == 300 - recorded
     assert not journals(registry)
@@ -75,7 +81,7 @@ async def test_a_signal_stops_the_run_and_one_line_says_how_to_resume(google, nu
     registry = await google(**SLOW)
     ended, stderr = await interrupted(registry, number)
     assert ended == code
-    assert "the same command with --resume goes on" in stderr.splitlines()[-1]
+    assert "rerun with --resume to continue" in stderr.splitlines()[-1]
     assert "Traceback" not in stderr
     assert not folders(registry.output)
     assert (await finish(registry, "--resume"))[0] == 0
@@ -139,6 +145,46 @@ async def test_resume_with_nothing_to_resume_begins_a_run_and_says_so(google):
     assert "there is no unfinished run to resume" in stderr
 
 
+async def test_a_resumed_walk_opens_the_folders_below_what_it_had_recorded(google):
+    registry = await google(**SLOW)
+    walk = ["--discovery", "walk", "--auth", "access-token"]
+    process = await start(registry, *walk, target=f"{registry.emulator.registry}/my-project")
+    await until_recorded(registry, 100)
+    process.kill()
+    await process.communicate()
+    assert any(json.loads(line)["children"] for line in journals(registry)[0].read_bytes().splitlines()[:100])
+    before = registry.emulator.counts["listing"]
+    code, _, _ = await finish(registry, "--resume", *walk, target=f"{registry.emulator.registry}/my-project")
+    assert code == 0
+    assert told(read_snapshot(registry.output).by_name) == expected(registry.emulator.inventory)
+    assert registry.emulator.counts["listing"] - before < 300
+
+
+async def test_what_was_suspect_before_the_kill_is_asked_again(google):
+    registry = await google(**SLOW)
+    await interrupted(registry, signal.SIGKILL)
+    journal = journals(registry)[0]
+    recorded = journal.read_bytes().count(b"\n")
+    journal.write_bytes(journal.read_bytes().replace(b'"suspect":null', b'"suspect":"cut short"', 2))
+    before = registry.emulator.counts["listing"]
+    code, _, stderr = await finish(registry, "--resume")
+    assert "2 that were failed, denied or suspect are asked for again" in stderr
+    assert (code, read_snapshot(registry.output).manifest["counts"]["suspect"]) == (0, 0)
+    assert told(read_snapshot(registry.output).by_name) == expected(registry.emulator.inventory)
+    assert registry.emulator.counts["listing"] - before == 300 - recorded + 2
+
+
+async def test_what_was_denied_before_the_kill_and_still_is_makes_the_snapshot_partial(google):
+    registry = await google(**SLOW, denied=0.3)
+    await interrupted(registry, signal.SIGKILL)
+    assert b'"outcome":"denied"' in journals(registry)[0].read_bytes()
+    code, _, _ = await finish(registry, "--resume")
+    snapshot = read_snapshot(registry.output)
+    assert code == 3
+    assert told(snapshot.by_name) == expected(registry.emulator.inventory)
+    assert len(snapshot.records) == 300
+
+
 async def test_what_went_to_standard_output_cannot_be_resumed(google):
     registry = await google(repositories=1)
     code, stdout, stderr = await finish(registry, "--resume", "--output", "-")
@@ -165,13 +211,16 @@ async def test_two_processes_never_work_on_one_unfinished_run(google):
     assert "another process works on it" in stderr
 
 
-async def test_a_resumed_run_with_other_filters_is_refused_with_the_reason(google):
+async def test_resume_with_other_filters_begins_a_new_run_and_says_why(google):
     registry = await google(**SLOW)
     await interrupted(registry, signal.SIGKILL)
+    unfinished = journals(registry)[0].parent.name
     code, _, stderr = await finish(registry, "--resume", "--exclude", "*/base/*")
-    assert code == 1
+    assert code == 0
     assert 'exclude was [] and is ["*/base/*"]' in stderr
-    assert journals(registry)
+    assert f"runs discard {unfinished}" in stderr
+    assert read_snapshot(registry.output).manifest["run_id"] != unfinished
+    assert journals(registry)[0].parent.name == unfinished
 
 
 async def test_repositories_that_vanished_from_the_catalog_meanwhile_keep_their_record(google):
@@ -187,7 +236,7 @@ async def test_repositories_that_vanished_from_the_catalog_meanwhile_keep_their_
     snapshot = read_snapshot(registry.output)
     assert (code, len(snapshot.by_name)) == (0, 301)
     assert (
-        "1 repository recorded before the interruption, and told of no more"
+        "1 repository recorded before the interruption and no longer listed"
         in snapshot.manifest["discovery"]["evidence"]
     )
 

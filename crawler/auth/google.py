@@ -88,12 +88,17 @@ class AccessTokens:
         scope: str,
         find: Callable[[], Any],
         outage: OutageDetector,
+        named: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`find` gives google-auth's credentials: from the disk, and maybe from the metadata server."""
+        """`find` gives google-auth's credentials: from the disk, and maybe from the metadata server.
+
+        `named` is the account's name, where it is known before the first token.
+        """
         self._user_name = user_name
         self._scope = scope
         self._find = find
+        self._named = named
         self._source: Any = None
         self._outage = outage
         self._has_answered = False
@@ -124,7 +129,8 @@ class AccessTokens:
             words = printable(str(fault)) if "missing fields" in str(fault) else "its private_key cannot be read"
             raise CredentialsError(f"{key_file}: not a whole service account key: {words}") from None
         find = partial(_impersonating, source, oauth_scope(scope), impersonation)
-        return cls(user_name, scope=oauth_scope(scope), find=find, outage=outage)
+        named = str(key.get("client_email", "")) if impersonation is None else impersonation.account
+        return cls(user_name, scope=oauth_scope(scope), find=find, outage=outage, named=named)
 
     @classmethod
     def of_environment(
@@ -132,7 +138,19 @@ class AccessTokens:
     ) -> Self:
         """Application Default Credentials, to be found when the first token is wanted."""
         find = partial(_of_environment, oauth_scope(scope), impersonation)
-        return cls(user_name, scope=oauth_scope(scope), find=find, outage=outage)
+        named = "" if impersonation is None else impersonation.account
+        return cls(user_name, scope=oauth_scope(scope), find=find, outage=outage, named=named)
+
+    @property
+    def account(self) -> str:
+        """Whose tokens these are, "" where the credentials do not say: on Google's machines not before the first token.
+
+        Until then they say `default` (google-auth, compute_engine.Credentials).
+        """
+        if self._named:
+            return self._named
+        named = getattr(self._source, "service_account_email", None) or getattr(self._source, "account", None)
+        return named if isinstance(named, str) and named != "default" else ""
 
     async def user(self) -> User | None:
         if self._current is not None and self._clock() < self._good_until:

@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Never
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from crawler.cli import logs
+from crawler.cli.complaints import complain
 from crawler.cli.emulated import CatalogTold, Role, apis_of, worth_trying
 from crawler.cli.exit_codes import BAD_USAGE, COULD_NOT_RUN
+from crawler.cli.unfinished import runs
 from crawler.errors import ConfigError, CrawlerError
 from crawler.model import VERSION, AuthMethod
 from crawler.ways import DiscoveryMethod
@@ -31,6 +33,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # brackets in help are meant as they stand
 )
+
+
+app.add_typer(runs, name="runs")
 
 
 def main() -> None:
@@ -81,9 +86,17 @@ def crawl(
     exclude: Annotated[list[str] | None, typer.Option(help="Glob on names; repeatable, and wins")] = None,
     concurrency: Annotated[int | None, typer.Option(help="Exchanges in flight at one registry")] = None,
     rate: Annotated[str | None, typer.Option(help="80/s, 50000/10m, auto or none")] = None,
+    expect: Annotated[int | None, typer.Option(help="Fewer repositories than this make it partial; 1")] = None,
+    max_shrink: Annotated[
+        str | None, typer.Option(metavar="SHARE", help="So much fewer than in the last snapshot make it partial: 20%")
+    ] = None,
+    partial_ok: Annotated[bool, typer.Option("--partial-ok", help="Exit 0 for a partial snapshot, too")] = False,
+    no_lock: Annotated[
+        bool, typer.Option("--no-lock", help="For file systems without locks: let one crawl at a time write there")
+    ] = False,
     plain_http: Annotated[bool | None, typer.Option(help="Speak http; by default to this machine only")] = None,
     ca_file: Annotated[Path | None, typer.Option(help="CA certificates in PEM, instead of the system's")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the target's newest unfinished run")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the newest unfinished run")] = False,
     progress: Annotated[bool | None, typer.Option(help="A bar on a terminal, elsewhere a line every 10 s")] = None,
     show: Annotated[int, typer.Option(metavar="N", help="Show that many records of the snapshot")] = 0,
     log_format: Annotated[LogFormat, typer.Option(help="On standard error")] = LogFormat.TEXT,
@@ -91,7 +104,8 @@ def crawl(
 ) -> None:
     """Take a snapshot of each registry named, or configured.
 
-    Exit code: 0 complete, 1 could not run, 2 bad usage or configuration, 3 published but partial, 130/143 interrupted.
+    Exit code: 0 complete, 1 could not run, 2 bad usage or configuration, 3 published but partial (0 with --partial-ok),
+    130/143 interrupted.
     """
     from crawler.cli.runs import Look, begun, begun_or_resumed, crawl_each, run_in_a_loop
     from crawler.config import STANDARD_STREAM, Config, Flag
@@ -114,6 +128,10 @@ def crawl(
         "--exclude": ("registry.exclude", exclude or None),
         "--concurrency": ("limits.concurrency", concurrency),
         "--rate": ("limits.rate", rate),
+        "--expect": ("verdict.expect", expect),
+        "--max-shrink": ("verdict.max_shrink", max_shrink),
+        "--partial-ok": ("verdict.partial_ok", partial_ok or None),
+        "--no-lock": ("output.lock", False if no_lock else None),
         "--plain-http": ("registry.plain_http", plain_http),
         "--ca-file": ("registry.ca_file", ca_file),
     }
@@ -121,9 +139,9 @@ def crawl(
     try:
         settings = Config.load(config, targets=targets or (), flags=flags)
     except ConfigError as mistakes:
-        _complain(mistakes, BAD_USAGE)
+        complain(mistakes, BAD_USAGE)
     if resume and settings.output.path == STANDARD_STREAM:
-        _complain(ConfigError(["--resume: records that went to standard output cannot be gone on with"]), BAD_USAGE)
+        complain(ConfigError(["--resume: records that went to standard output cannot be gone on with"]), BAD_USAGE)
     look = Look(progress=progress is not False, records=show)
     raise typer.Exit(run_in_a_loop(crawl_each, settings, look, begun_or_resumed if resume else begun))
 
@@ -161,12 +179,6 @@ def _embedded(repositories: int, key_file: Path) -> Iterator[str]:
             yield registry
         finally:
             process.terminate()
-
-
-def _complain(error: CrawlerError, code: int) -> Never:
-    for line in str(error).splitlines():
-        logs.say(line)
-    raise typer.Exit(code)
 
 
 def _password_line() -> str:
@@ -220,7 +232,7 @@ def emulator(
             access_token_lifetime_s=12 * token_lifetime,
         )
     except ValueError as fault:
-        _complain(ConfigError([str(fault)]), BAD_USAGE)
+        complain(ConfigError([str(fault)]), BAD_USAGE)
 
     def announce(running: "Emulator") -> None:
         print(f"{running.registry} is a Google registry of {repositories:,} repositories; its key is in {key_file}")
@@ -240,4 +252,4 @@ def emulator(
     try:
         run_in_a_loop(serve)
     except OSError as fault:
-        _complain(CrawlerError(f"{fault.filename or f'port {port}'}: {fault.strerror or fault}"), COULD_NOT_RUN)
+        complain(CrawlerError(f"{fault.filename or f'port {port}'}: {fault.strerror or fault}"), COULD_NOT_RUN)

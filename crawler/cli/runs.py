@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 import anyio
@@ -16,6 +17,7 @@ from crawler.config import Config
 from crawler.errors import CrawlerError, Denied, OutputClosed
 from crawler.model import RunManifest, Verdict
 from crawler.run.crawl import Crawl, SharedStarts
+from crawler.snapshot.unfinished import words_of
 
 _WORST_FIRST: Final = (COULD_NOT_RUN, PARTIAL, COMPLETE)
 
@@ -57,7 +59,7 @@ async def crawl_each(config: Config, look: Look, begin: Begin) -> int:
         for registry in config.registry:
             if signals.exit_code is not None:
                 return signals.exit_code
-            run = Crawl(config, registry, starts)
+            run = Crawl(config, registry, starts, logs.say)
             with signals.stopping(run):
                 codes.append(await _crawl_one(run, config, look, begin))
         if signals.exit_code is not None and codes[-1] == COULD_NOT_RUN:
@@ -77,7 +79,7 @@ async def _crawl_one(run: Crawl, config: Config, look: Look, begin: Begin) -> in
     if run.is_journaled:
         lines += screen.examples(config.output.path / end.folder, end, look.records)
     _show(lines, sys.stdout if run.is_journaled else sys.stderr)
-    return COMPLETE if end.verdict is Verdict.COMPLETE else PARTIAL
+    return COMPLETE if end.verdict is Verdict.COMPLETE or config.verdict.partial_ok else PARTIAL
 
 
 async def _end_of(run: Crawl, begin: Begin) -> RunManifest | CrawlerError:
@@ -86,12 +88,12 @@ async def _end_of(run: Crawl, begin: Begin) -> RunManifest | CrawlerError:
     except CrawlerError as error:
         return error
     except Exception as bug:
-        logs.say(f"{run.target}: a mistake of registry-crawler's own ended the run{_what_to_do(run, bug)}")
+        logs.say(f"{run.target}: internal error; please report this{_what_to_do(run, bug)}")
         raise
 
 
 def _show(lines: Sequence[str], stream: TextIO) -> None:
-    """Print; that nobody listens any more changes nothing about the snapshot."""
+    """Print; that the reader has gone changes nothing about the snapshot."""
     try:
         print(*lines, sep="\n", file=stream, flush=True)
     except BrokenPipeError:
@@ -100,17 +102,18 @@ def _show(lines: Sequence[str], stream: TextIO) -> None:
 
 def _what_to_do(run: Crawl, failure: Exception) -> str:
     if run.is_journaled and run.recorded:
-        return f" ({run.recorded:,} repositories are recorded: the same command with --resume goes on)"
+        return f" ({run.recorded:,} repositories are recorded: rerun with --resume to continue)"
     if isinstance(failure, Denied):
-        return " (--auth and its kin say who we are; --repositories-from does without the catalog)"
+        return " (check --auth; --repositories-from does without the catalog)"
     return ""
 
 
 async def begun(run: Crawl) -> RunManifest:
-    unfinished = await run.abandoned()
-    if unfinished:
+    for unfinished in (await run.resumable())[:1]:
+        age = words_of(unfinished.age(datetime.now(UTC)))
         logs.say(
-            f"{run.target}: run {unfinished[0]} was never finished; --resume would go on with it, this begins anew"
+            f"{run.target}: run {unfinished.run_id}, begun {age} ago, was not finished; "
+            "--resume continues it, this begins a new run"
         )
     return await run.run()
 

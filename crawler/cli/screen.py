@@ -10,12 +10,16 @@ import anyio
 import orjson
 
 from crawler.config import Config
-from crawler.model import Outcome, Record, Requests, RunManifest, Verdict
+from crawler.errors import printable
+from crawler.model import Counts, Outcome, Quota, Record, Requests, RunManifest, Verdict
 from crawler.run.crawl import Crawl, Progress
 
 _BAR_EVERY_S = 0.2
 _LINE_EVERY_S = 10.0
 _SHORT = 700
+_LONGEST_PATH = 4096
+_NEAR = 0.8
+"""From this share of the allowed rate on, the rate is what held a run back."""
 
 
 @asynccontextmanager
@@ -85,18 +89,20 @@ def summary(crawl: Crawl, manifest: RunManifest, config: Config) -> str:
     verdict = "COMPLETE" if manifest.verdict is Verdict.COMPLETE else "PARTIAL"
     lines = [f"{verdict}: {manifest.target}, {_duration(seconds)}"]
     lines += [f"  because      {reason}" for reason in manifest.reasons]
+    if manifest.resumed_at:
+        lines.append(f"  resumed      at {', '.join(manifest.resumed_at)}; begun at {manifest.started_at}")
     lines += [
         f"  repositories {counts.repositories:,}: {outcomes}",
-        f"  contents     {counts.tags:,} tags, {counts.images:,} images",
+        f"  contents     {_contents(counts)}",
         f"  discovery    {manifest.discovery.evidence}",
         f"  exchanges    {_price(requests)}, {requests.total / seconds:,.0f}/s",
-        f"  pace         {_pace(crawl, config)}",
+        f"  pace         {_pace(manifest, crawl.quota, config.limits.concurrency)}",
     ]
     if crawl.pays_for_tokens:
         lines.append(f"  cheaper      --auth access-token finds the same without the {requests.token:,} for tokens")
     lines += [f"  for example  {_trouble(record)}" for record in crawl.troubles]
     if crawl.is_journaled:
-        lines.append(f"  snapshot     {config.output.path / manifest.folder}")
+        lines.append(f"  snapshot     {printable(str(config.output.path / manifest.folder), _LONGEST_PATH)}")
     return "\n".join(lines)
 
 
@@ -109,12 +115,22 @@ def _price(requests: Requests) -> str:
     return f"{requests.total:,} ({parts})"
 
 
-def _pace(crawl: Crawl, config: Config) -> str:
-    at_once = f"{config.limits.concurrency} at once"
-    if crawl.quota is None:
-        return f"{at_once}, no rate limit"
-    quota = crawl.quota
-    return f"{at_once}, {quota.per_second:,.4g}/s: {quota.whose}"
+def _contents(counts: Counts) -> str:
+    images = "no images listed" if counts.images is None else f"{counts.images:,} images"
+    problems = f", {counts.problems:,} problems" if counts.problems else ""
+    return f"{counts.tags:,} tags, {images}{problems}"
+
+
+def _pace(manifest: RunManifest, quota: Quota | None, concurrency: int) -> str:
+    """The pace that was kept, what set it, and what was allowed."""
+    kept = manifest.pace
+    if kept.lowest_concurrency < concurrency:
+        set_by = f"the registry's throttling and time-outs, down to {kept.lowest_concurrency:,} at once"
+    elif quota is not None and kept.median_per_s >= _NEAR * quota.per_second:
+        set_by = "the rate"
+    else:
+        set_by = "the registry's answers and the concurrency"
+    return f"{kept.median_per_s:,.4g}/s, set by {set_by}; allowed {kept.configured}"
 
 
 def _trouble(record: Record) -> str:

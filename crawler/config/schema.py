@@ -1,7 +1,9 @@
 """What a run may be told: `Config`, frozen, with every key's meaning, default and bounds."""
 
+import os
 import re
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -19,7 +21,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from crawler.config.sources import ENVIRONMENT_PREFIX, Flag, Said
-from crawler.errors import ConfigError
+from crawler.errors import ConfigError, printable
 from crawler.model import AuthMethod, Rate, Target, is_loopback
 from crawler.ways import KINDS, DiscoveryMethod, Ways, matches, ways_of
 
@@ -28,6 +30,8 @@ STANDARD_STREAM: Final = Path("-")
 
 _UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _RATE = re.compile(r"([1-9]\d*)/([1-9]\d*)?([smhd])")
+_SHARE = re.compile(r"(\d{1,2}(?:\.\d{1,6})?|100)%", re.ASCII)
+_DURATION = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
 
 
 def _read_rate(value: Any) -> Any:
@@ -40,6 +44,36 @@ def _read_rate(value: Any) -> Any:
         raise ValueError("a rate is written 80/s, 50000/10m, auto or none")
     count, number, unit = match.groups()
     return Rate(int(count), int(number or 1) * _UNIT_SECONDS[unit])
+
+
+def _read_share(value: Any) -> Any:
+    if value is None or value == "none":
+        return None
+    if isinstance(value, float) and 0 <= value <= 1:
+        return value
+    if isinstance(value, str) and (match := _SHARE.fullmatch(value)) is not None:
+        return float(match[1]) / 100
+    raise ValueError("a share is written 20%, or none")
+
+
+def _read_duration(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("a duration is written 90m, 20h or 2d")
+    return timedelta(seconds=int(match[1]) * _UNIT_SECONDS[match[2]])
+
+
+def _written_duration(duration: timedelta) -> str:
+    seconds = round(duration.total_seconds())
+    unit = next(unit for unit in ("d", "h", "m", "s") if seconds % _UNIT_SECONDS[unit] == 0)
+    return f"{seconds // _UNIT_SECONDS[unit]}{unit}"
+
+
+def _read_path(value: Any) -> Any:
+    # as a Path, because pydantic takes no text that is not UTF-8, and a path may be any bytes
+    return Path(os.path.expanduser(value)) if isinstance(value, str) else value  # noqa: PTH111  (Path's own may raise)
 
 
 def _read_target(value: Any) -> Any:
@@ -73,6 +107,10 @@ def _split_words(value: Any) -> Any:
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_split_words)]
 Origin = Annotated[str, BeforeValidator(_read_origin)]
+FilePath = Annotated[
+    Path, BeforeValidator(_read_path), PlainSerializer(lambda path: printable(str(path), 4096), when_used="json")
+]
+"""A path in which `~` is expanded; in JSON with escapes for what is not UTF-8."""
 
 
 class _Table(BaseModel):
@@ -86,10 +124,10 @@ class AuthConfig(_Table):
     """`[registry.auth]`: who we are at this registry."""
 
     method: AuthMethod = AuthMethod.AUTO
-    key_file: Path | None = None
+    key_file: FilePath | None = None
     username: str | None = None
     password: SecretStr | None = Field(default=None, exclude=True)
-    password_file: Path | None = None
+    password_file: FilePath | None = None
     scope: str = "cloud-platform.read-only"
     impersonate: str | None = None
 
@@ -132,13 +170,13 @@ class RegistryConfig(_Table):
     discovery: DiscoveryMethod = DiscoveryMethod.AUTO
     images_from: Literal["listing", "api"] = "listing"
     location: str | None = None
-    repositories_from: Path | None = None
+    repositories_from: FilePath | None = None
     include: Words = ()
     exclude: Words = ()
     plain_http: bool | None = None
-    ca_file: Path | None = None
-    client_certificate: Path | None = None
-    client_key: Path | None = None
+    ca_file: FilePath | None = None
+    client_certificate: FilePath | None = None
+    client_key: FilePath | None = None
     realms: Words = ()
     page_size: int | None = Field(default=None, ge=1, le=100_000)
     tokens: Literal["single", "batched"] = "single"
@@ -216,8 +254,42 @@ class LimitsConfig(_Table):
 class OutputConfig(_Table):
     """`[output]`: where snapshots go."""
 
-    path: Path = Path("snapshots")
+    path: FilePath = Path("snapshots")
     compression: Literal["none", "gzip", "zstd"] = "none"
+    lock: bool = True
+
+    @classmethod
+    def load(cls, file: str | Path | None, flags: Sequence[Flag] = ()) -> "OutputConfig":
+        """This table alone, for commands that ask no registry. Raises ConfigError."""
+        said = Said.gather(file, EnvSettingsSource(_Environment)(), (), flags)
+        try:
+            return _OutputOnly.model_validate({"output": said.document().get("output", {})}).output
+        except ValidationError as invalid:
+            raise ConfigError(said.explain_all(invalid.errors(), _known_keys())) from None
+
+
+class _OutputOnly(_Table):
+    output: OutputConfig
+
+
+class VerdictConfig(_Table):
+    """`[verdict]`: what a snapshot must hold to be complete; `max_shrink` is a share, None where there is no limit."""
+
+    expect: int = Field(default=1, ge=0)
+    max_shrink: Annotated[
+        float | None,
+        BeforeValidator(_read_share),
+        PlainSerializer(lambda share: "none" if share is None else f"{share * 100:.6g}%"),
+    ] = None
+    partial_ok: bool = False
+
+
+class ResumeConfig(_Table):
+    """`[resume]`: how old an unfinished run may be to be gone on with."""
+
+    within: Annotated[timedelta, BeforeValidator(_read_duration), PlainSerializer(_written_duration)] = timedelta(
+        hours=20
+    )
 
 
 class Config(_Table):
@@ -229,6 +301,8 @@ class Config(_Table):
     registry: tuple[RegistryConfig, ...] = Field(min_length=1)
     limits: LimitsConfig = LimitsConfig()
     output: OutputConfig = OutputConfig()
+    verdict: VerdictConfig = VerdictConfig()
+    resume: ResumeConfig = ResumeConfig()
 
     @model_validator(mode="after")
     def _name_each_once(self) -> Self:
@@ -260,6 +334,8 @@ class Config(_Table):
             "registry": registry.model_dump(mode="json"),
             "limits": self.limits.model_dump(mode="json"),
             "output": self.output.model_dump(mode="json"),
+            "verdict": self.verdict.model_dump(mode="json"),
+            "resume": self.resume.model_dump(mode="json"),
         }
 
 
@@ -272,10 +348,13 @@ class _Environment(BaseSettings):
     registry: RegistryConfig | None = None
     limits: LimitsConfig | None = None
     output: OutputConfig | None = None
+    verdict: VerdictConfig | None = None
+    resume: ResumeConfig | None = None
     username: str | None = None
     password: str | None = None
 
 
 def _known_keys() -> list[str]:
-    models: tuple[type[BaseModel], ...] = (Config, RegistryConfig, AuthConfig, ApisConfig, LimitsConfig, OutputConfig)
+    tables = (RegistryConfig, AuthConfig, ApisConfig, LimitsConfig, OutputConfig, VerdictConfig, ResumeConfig)
+    models: tuple[type[BaseModel], ...] = (Config, *tables)
     return [name for model in models for name in model.model_fields]

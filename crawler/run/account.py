@@ -3,14 +3,15 @@
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from crawler.config import VerdictConfig
 from crawler.discovery import Discovery
 from crawler.discovery.selection import Selection
 from crawler.model import (
     SCHEMA,
     VERSION,
-    Counts,
     Discovered,
     Evidence,
+    PaceKept,
     Requests,
     RunManifest,
     SnapshotFile,
@@ -18,35 +19,54 @@ from crawler.model import (
     Verdict,
     timestamp,
 )
-from crawler.snapshot.journal import Terms
+from crawler.snapshot.reader import PublishedRun
+from crawler.snapshot.run_parameters import RunParameters
 from crawler.tally import Tally
+from crawler.transport.fetch import Transport
+from crawler.verdict import Findings, reasons_for_doubt, repositories
 
 TOOL: Final = Tool(name="registry-crawler", version=VERSION)
 
 
 def account(
     *,
-    terms: Terms,
+    parameters: RunParameters,
     registry: str,
+    identity: str,
+    expected: VerdictConfig,
     config: dict[str, Any],
     discovery: Discovery,
     selection: Selection,
     tally: Tally,
-    requests: Requests,
+    transport: Transport,
+    pace: PaceKept,
     files: tuple[SnapshotFile, ...],
+    previous: PublishedRun | None,
 ) -> RunManifest:
-    """The manifest of a run that came to its end."""
-    assert tally.done == tally.known  # every name has its record
-    evidence = _with_remarks(discovery.evidence, tally, selection)
-    reasons = reasons_for_doubt(evidence, tally.counts)
+    """The manifest of a run that came to its end. `previous` is the target's last complete snapshot."""
+    evidence = _with_remarks(discovery.evidence, tally)
+    reasons = reasons_for_doubt(
+        Findings(
+            evidence=evidence,
+            counts=tally.counts,
+            names=tally.known,
+            nothing_matched=None if tally.done else selection.nothing_matched,
+            expect=expected.expect,
+            max_shrink=expected.max_shrink,
+            previous_ok=None if previous is None else previous.ok,
+        )
+    )
     return RunManifest(
         schema=SCHEMA,
-        run_id=terms.run_id,
-        target=terms.target,
+        run_id=parameters.run_id,
+        target=parameters.target,
         registry=registry,
+        kind=parameters.kind,
         tool=TOOL,
-        started_at=terms.started_at,
+        started_at=parameters.started_at,
         finished_at=timestamp(datetime.now(UTC)),
+        resumed_at=parameters.resumed_at,
+        identity=identity,
         verdict=Verdict.PARTIAL if reasons else Verdict.COMPLETE,
         reasons=reasons,
         discovery=Discovered(
@@ -57,38 +77,32 @@ def account(
             evidence=evidence.text,
         ),
         counts=tally.counts,
-        requests=requests,
+        requests=_requests(transport),
+        pace=pace,
         files=files,
         config=config,
         slowest=tally.slowest,
+        previous_run_id=None if previous is None else previous.run_id,
     )
 
 
-def _with_remarks(evidence: Evidence, tally: Tally, selection: Selection) -> Evidence:
+def _with_remarks(evidence: Evidence, tally: Tally) -> Evidence:
     text = evidence.text
     if tally.passed_over:
         text += f"; {tally.passed_over:,} of them left out by the target's prefix or the filters"
     if tally.gone:
-        text += f"; {_repositories(tally.gone)} recorded before the interruption, and told of no more"
-    nothing_matched = None if tally.done else selection.nothing_matched
-    if nothing_matched is not None:
-        text += f"; {nothing_matched}"
-    return Evidence(evidence.complete and nothing_matched is None, text)
+        text += f"; {repositories(tally.gone)} recorded before the interruption and no longer listed"
+    return Evidence(evidence.complete, text)
 
 
-def reasons_for_doubt(evidence: Evidence, counts: Counts) -> tuple[str, ...]:
-    """Why a snapshot may not be taken for the whole registry, in plain words; none for a complete one."""
-    reasons = []
-    if not evidence.complete:
-        reasons.append(f"there may be repositories that nobody told of: {evidence.text}")
-    if counts.denied:
-        reasons.append(f"{_repositories(counts.denied)} denied")
-    if counts.failed:
-        reasons.append(f"{_repositories(counts.failed)} failed")
-    if counts.suspect:
-        reasons.append(f"{_repositories(counts.suspect)} with a listing that may not be whole")
-    return tuple(reasons)
-
-
-def _repositories(count: int) -> str:
-    return f"{count:,} {'repository' if count == 1 else 'repositories'}"
+def _requests(transport: Transport) -> Requests:
+    exchanges = transport.exchanges
+    return Requests(
+        total=exchanges.total,
+        token=exchanges.token,
+        retries=exchanges.retries,
+        throttled=exchanges.throttled,
+        bytes=exchanges.bytes,
+        wait_s=round(transport.pace.wait_s, 3),
+        by_kind={purpose.value: count for purpose, count in sorted(exchanges.by_kind.items())},
+    )

@@ -1,13 +1,14 @@
 """Builds the house from a `Config`, runs it, and turns what happened into a `RunManifest`."""
 
-import secrets
+import logging
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -17,30 +18,39 @@ from crawler.config import STANDARD_STREAM, Config, RegistryConfig
 from crawler.discovery import Discovery
 from crawler.discovery.artifact_registry import AT_ONCE
 from crawler.discovery.selection import Selection
-from crawler.errors import ConfigError, CrawlerError, Interrupted, OutputClosed
+from crawler.errors import ConfigError, CrawlerError, Interrupted, OutputClosed, SnapshotError
 from crawler.model import (
+    PaceKept,
     Quota,
     Record,
-    Requests,
     RunManifest,
     SnapshotFile,
     Target,
-    timestamp,
 )
 from crawler.pace import Pace, Starts
 from crawler.run.account import TOOL, account
 from crawler.run.identity import Identity, identify, open_registry
 from crawler.run.names import discovery_of
+from crawler.run.parameters import parameters_of, resumed_in_words
+from crawler.run.throughput import SAMPLE_S, Throughput, in_words
 from crawler.scheduler import Scheduler
 from crawler.sinks import Sink
 from crawler.sinks.jsonl import JsonLinesFile, JsonLinesPipe
-from crawler.snapshot.journal import Journal, Terms, abandoned_runs, begin, resume
+from crawler.snapshot.journal import Journal
+from crawler.snapshot.locks import FileLocks, NoLocks
 from crawler.snapshot.publish import Draft
+from crawler.snapshot.reader import PublishedRun, last_complete
+from crawler.snapshot.run_parameters import RunParameters
+from crawler.snapshot.unfinished import UnfinishedRuns
 from crawler.tally import Tally
 from crawler.transport.certificates import Certificates
-from crawler.transport.fetch import Transport, open_transport
+from crawler.transport.fetch import RunLimits, Transport, open_transport
 from crawler.transport.patience import Patience
 from crawler.ways import API_QUOTA
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 GRACE_S: Final = 5.0
 """How long exchanges under way may go on when a run is asked to stop."""
@@ -107,26 +117,30 @@ class Progress:
 class Crawl:
     """One run over one registry: `run` once; `progress` and `stop` at any time. Make it within the event loop.
 
-    `starts` keeps registries that share a quota to it together.
+    `starts` keeps registries that share a quota to it together. `notice` takes lines for the operator: what is
+    resumed, and what is left.
     """
 
-    def __init__(self, config: Config, registry: RegistryConfig, starts: "SharedStarts | None" = None) -> None:
-        now = datetime.now(UTC)
-        self.terms = Terms(
-            run_id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}",
-            started_at=timestamp(now),
-            target=str(registry.target),
-            discovery=registry.discovery,
-            repositories_from=None if registry.repositories_from is None else str(registry.repositories_from),
-            include=registry.include,
-            exclude=registry.exclude,
-        )
+    def __init__(
+        self,
+        config: Config,
+        registry: RegistryConfig,
+        starts: "SharedStarts | None" = None,
+        notice: Callable[[str], None] = log.warning,
+    ) -> None:
+        self.parameters = parameters_of(registry, datetime.now(UTC))
         self._began = time.monotonic()
         self._config = config
         self._of = registry
         self._starts = starts or SharedStarts()
+        self._notice = notice
         self._tally = Tally()
         self._selection = Selection(registry.target, include=registry.include, exclude=registry.exclude)
+        self._throughput = Throughput(self._began)
+        self._limits = RunLimits.of(_patience(config))
+        self._unfinished = UnfinishedRuns(
+            config.output.path, FileLocks() if config.output.lock else NoLocks(), config.resume.within
+        )
         self._transport: Transport | None = None
         self._identity: Identity | None = None
         self._stopping = anyio.Event()
@@ -181,55 +195,93 @@ class Crawl:
         """Take no new work, finish what is under way within a few seconds, and raise Interrupted from `run`."""
         self._stopping.set()
 
-    async def abandoned(self) -> list[str]:
-        """The ids of earlier runs over the same target that were never finished, the newest first."""
+    async def resumable(self) -> list[RunParameters]:
+        """The unfinished runs of the same target that `resume` would go on with, the newest first."""
         if not self.is_journaled:
             return []
-        runs = await anyio.to_thread.run_sync(abandoned_runs, self._config.output.path, self.terms.target)
-        return [terms.run_id for terms in runs]
+        await self._identify()
+        return await anyio.to_thread.run_sync(self._unfinished.resumable, self.parameters)
 
     async def run(self) -> RunManifest:
         """Crawl, and publish the snapshot; or stream the records where the output is standard output."""
+        await self._identify()
         if not self.is_journaled:
             discovery = await self.into(JsonLinesPipe(sys.stdout.buffer))
-            return self._account(discovery, ())
-        journal = await anyio.to_thread.run_sync(begin, self._config.output.path, self.terms)
+            return self._account(discovery, (), None)
+        await self._name_unreadable_runs()
+        journal = await anyio.to_thread.run_sync(self._unfinished.begin, self.parameters)
         try:
+            await self._clean_up()
             return await self._journaled(journal)
         finally:
             if self._tally.done == 0:
                 journal.discard()
+            journal.close()
 
     async def resume(self) -> RunManifest | None:
-        """Go on with the newest unfinished run of the same target and publish it; None where there is none."""
-        journal = await anyio.to_thread.run_sync(resume, self._config.output.path, self.terms)
+        """Go on with the newest unfinished run of the same target and publish it.
+
+        None where there is none to go on with, for reasons that are noticed: then `run` begins a new one.
+        """
+        await self._identify()
+        resumption = await anyio.to_thread.run_sync(self._unfinished.resume, self.parameters)
+        for note in resumption.notes:
+            self._notice(f"{self.target}: {note}")
+        journal = resumption.journal
         if journal is None:
             return None
-        self.terms = journal.terms
-        return await self._journaled(journal)
-
-    async def _journaled(self, journal: Journal) -> RunManifest:
+        self.parameters = journal.parameters
         try:
+            await self._name_unreadable_runs()
             await anyio.to_thread.run_sync(self._tally.recall, journal.entries())
-            with journal.appended() as file:
-                discovery = await self.into(JsonLinesFile(file))
-            draft = Draft(journal)
-            compression = self._config.output.compression
-            files = await anyio.to_thread.run_sync(draft.write, compression, self._tally.done)
-            manifest = self._account(discovery, files)
-            await anyio.to_thread.run_sync(draft.publish, self._config.output.path, manifest)
-            return manifest
+            self._notice(f"{self.target}: {resumed_in_words(journal, self._tally.done)}")
+            return await self._journaled(journal)
         finally:
             journal.close()
 
+    async def _name_unreadable_runs(self) -> None:
+        for note in await anyio.to_thread.run_sync(self._unfinished.unreadable, self.parameters.target):
+            self._notice(note)
+
+    async def _clean_up(self) -> None:
+        """Drop what can no longer be resumed. That it cannot be dropped is no failure of this run, or its snapshot."""
+        try:
+            await anyio.to_thread.run_sync(self._unfinished.clean_up, self.parameters.target, datetime.now(UTC))
+        except SnapshotError as exc:
+            self._notice(f"{self.target}: old unfinished runs are left: {exc}")
+
+    async def _journaled(self, journal: Journal) -> RunManifest:
+        output = self._config.output
+        with journal.appended() as file:
+            discovery = await self.into(JsonLinesFile(file))
+        draft = Draft(journal)
+        files = await anyio.to_thread.run_sync(draft.write, output.compression, self._tally.done)
+        earlier = partial(last_complete, output.path, self.parameters.target, self.parameters.started_at)
+        manifest = self._account(discovery, files, await anyio.to_thread.run_sync(earlier))
+        await anyio.to_thread.run_sync(draft.publish, output.path, manifest)
+        await self._clean_up()
+        return manifest
+
+    async def _identify(self) -> Identity:
+        """Find the credentials, which a run is known by, and which need no registry. Raises CredentialsError."""
+        if self._identity is None:
+            self._identity = await self._until_stopped(partial(identify, self._of, self._limits.outage))
+            self.parameters = replace(self.parameters, identity=self._identity.label)
+        return self._identity
+
     async def into(self, sink: Sink) -> Discovery:
         """Crawl into a sink; returns the discovery, which has its evidence now."""
+        identity = await self._identify()
+        return await self._until_stopped(partial(self._crawl, sink, identity))
+
+    async def _until_stopped(self, work: Callable[[], Awaitable[T]]) -> T:
+        """What the work gives; Interrupted where the run is asked to stop, and the work goes on for long."""
         with _one_failure():
             async with anyio.create_task_group() as group:
                 group.start_soon(self._end_after_grace, group.cancel_scope)
-                discovery = await self._crawl(sink)
+                result = await work()
                 group.cancel_scope.cancel()
-                return discovery
+                return result
         raise Interrupted("stopped before the end, as asked")
 
     async def _end_after_grace(self, scope: anyio.CancelScope) -> None:
@@ -237,18 +289,13 @@ class Crawl:
         await anyio.sleep(GRACE_S)
         scope.cancel()
 
-    async def _crawl(self, sink: Sink) -> Discovery:
+    async def _crawl(self, sink: Sink, identity: Identity) -> Discovery:
         limits = self._config.limits
         async with open_transport(
             user_agent=f"{TOOL.name}/{TOOL.version}",
             pace=Pace(concurrency=limits.concurrency, starts=self._starts.under(self.quota)),
-            patience=Patience(
-                attempts=limits.attempts,
-                connect_s=limits.connect_timeout,
-                read_s=limits.read_timeout,
-                total_s=limits.total_timeout,
-                give_up_s=limits.give_up_after,
-            ),
+            patience=_patience(self._config),
+            limits=self._limits,
             concurrency=limits.concurrency,
             scheme=self._of.scheme,
             certificates=Certificates(
@@ -257,13 +304,12 @@ class Crawl:
                 client_key=self._of.client_key,
             ),
         ) as self._transport:
-            identity = self._identity = await identify(self._of, self._transport.outage)
             registry = await open_registry(self._of, identity, self._transport)
             apis = self._transport.paced(Pace(concurrency=AT_ONCE, starts=self._starts.under(API_QUOTA)))
             discovery = await discovery_of(self._of, registry, identity, apis)
-            await Scheduler(
-                run_id=self.terms.run_id,
-                target=self.terms.target,
+            scheduler = Scheduler(
+                run_id=self.parameters.run_id,
+                target=self.parameters.target,
                 registry_name=self.target.registry,
                 discovery=discovery,
                 selection=self._selection,
@@ -272,35 +318,56 @@ class Crawl:
                 concurrency=limits.concurrency,
                 tally=self._tally,
                 stopping=self._stopping,
-            ).run()
-        if self._tally.done < self._tally.known or not self._tally.walked:
+            )
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._measure, self._transport)
+                await scheduler.run()
+                group.cancel_scope.cancel()
+            self._throughput.sample(time.monotonic(), self._transport.exchanges.total)
+        is_whole = self._tally.walked and self._tally.done >= self._tally.known
+        if self._stopping.is_set() and not is_whole:
             raise Interrupted("stopped before the end, as asked")
         return discovery
 
-    def _account(self, discovery: Discovery, files: tuple[SnapshotFile, ...]) -> RunManifest:
+    async def _measure(self, transport: Transport) -> None:
+        while True:
+            await anyio.sleep(SAMPLE_S)
+            self._throughput.sample(time.monotonic(), transport.exchanges.total)
+
+    def _account(
+        self, discovery: Discovery, files: tuple[SnapshotFile, ...], previous: PublishedRun | None
+    ) -> RunManifest:
         assert self._transport is not None
+        assert self._identity is not None
         return account(
-            terms=self.terms,
+            parameters=self.parameters,
             registry=self.target.registry,
+            identity=self._identity.label,
+            expected=self._config.verdict,
             config=self._config.effective(self._of),
             discovery=discovery,
             selection=self._selection,
             tally=self._tally,
-            requests=_requests(self._transport),
+            transport=self._transport,
+            pace=PaceKept(
+                configured=in_words(self._config.limits.concurrency, self.quota),
+                median_per_s=round(self._throughput.median_per_s, 1),
+                # the least that the pace allowed, where it keeps that
+                lowest_concurrency=int(getattr(self._transport.pace, "lowest", self._transport.pace.most)),
+            ),
             files=files,
+            previous=previous,
         )
 
 
-def _requests(transport: Transport) -> Requests:
-    exchanges = transport.exchanges
-    return Requests(
-        total=exchanges.total,
-        token=exchanges.token,
-        retries=exchanges.retries,
-        throttled=exchanges.throttled,
-        bytes=exchanges.bytes,
-        wait_s=round(transport.pace.wait_s, 3),
-        by_kind={purpose.value: count for purpose, count in sorted(exchanges.by_kind.items())},
+def _patience(config: Config) -> Patience:
+    limits = config.limits
+    return Patience(
+        attempts=limits.attempts,
+        connect_s=limits.connect_timeout,
+        read_s=limits.read_timeout,
+        total_s=limits.total_timeout,
+        give_up_s=limits.give_up_after,
     )
 
 

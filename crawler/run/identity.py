@@ -1,10 +1,11 @@
 """Who a run is to its registry: an authentication method becomes credentials, and these an open registry."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import anyio.to_thread
+import orjson
 
 from crawler.auth.basic import Credentials, Fixed, User
 from crawler.auth.docker_config import DockerCredentials
@@ -17,7 +18,7 @@ from crawler.auth.google import (
     json_key_user,
 )
 from crawler.config import AuthConfig, RegistryConfig
-from crawler.errors import CredentialsError
+from crawler.errors import CredentialsError, printable
 from crawler.inquiry import Inquiry
 from crawler.model import AuthMethod, Target
 from crawler.registry import Registry
@@ -30,10 +31,21 @@ _PASSWORD_IS_ACCESS_TOKEN = frozenset({ACCESS_TOKEN_USER, REGISTRY_TOKEN_USER, "
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Credentials, and the flow by which they reach the registry."""
+    """Credentials, and the flow by which they reach the registry.
 
+    `named` is the account's name, where that was written down.
+    """
+
+    method: AuthMethod
     flow: Flow
     credentials: Credentials
+    named: str = ""
+
+    @property
+    def label(self) -> str:
+        """The method, and the account's name as far as it is known by now: never a secret."""
+        account = self.credentials.account if isinstance(self.credentials, AccessTokens) else self.named
+        return f"{self.method}: {printable(account)}" if account else str(self.method)
 
     @property
     def could_go_straight(self) -> bool:
@@ -50,9 +62,12 @@ async def identify(of: RegistryConfig, outage: OutageDetector) -> Identity:
     user = await anyio.to_thread.run_sync(_written_user, of.auth)
     method = await _method(of, user)
     identity = await anyio.to_thread.run_sync(_identity, method, of, user, outage)
-    if method is AuthMethod.DOCKER_CONFIG and await identity.credentials.user() is None:
+    if method is not AuthMethod.DOCKER_CONFIG:
+        return identity
+    found = await identity.credentials.user()
+    if found is None:
         raise CredentialsError(f"docker and podman know no login to {of.target.registry}: docker login makes one")
-    return identity
+    return replace(identity, named=found.name)
 
 
 async def open_registry(of: RegistryConfig, identity: Identity, transport: Transport) -> Registry:
@@ -103,19 +118,25 @@ def _identity(method: AuthMethod, of: RegistryConfig, user: User | None, outage:
     """The flow and the credentials of a method; reads files, so in a worker thread."""
     match method:
         case AuthMethod.ANONYMOUS:
-            return Identity(Flow.ANSWER, NOBODY)
+            return Identity(method, Flow.ANSWER, NOBODY)
         case AuthMethod.DOCKER_CONFIG:
-            return Identity(Flow.ANSWER, _docker(of.target))
+            return Identity(method, Flow.ANSWER, _docker(of.target))
         case AuthMethod.BASIC | AuthMethod.TOKEN if user is not None:
-            return Identity(Flow.ANSWER, Fixed(user))
+            return Identity(method, Flow.ANSWER, Fixed(user), user.name)
         case AuthMethod.TOKEN:
-            return Identity(Flow.ANSWER, _access_tokens(REGISTRY_TOKEN_USER, of, outage))
+            return Identity(method, Flow.ANSWER, _access_tokens(REGISTRY_TOKEN_USER, of, outage))
         case AuthMethod.ACCESS_TOKEN:
-            return Identity(Flow.STRAIGHT, _access_tokens(ACCESS_TOKEN_USER, of, outage))
+            return Identity(method, Flow.STRAIGHT, _access_tokens(ACCESS_TOKEN_USER, of, outage))
         case AuthMethod.JSON_KEY if of.auth.key_file is not None:
-            return Identity(Flow.STRAIGHT, Fixed(json_key_user(of.auth.key_file)))
+            key = json_key_user(of.auth.key_file)
+            return Identity(method, Flow.STRAIGHT, Fixed(key), _account_of_key(key))
         case _:
             raise AssertionError(f"AuthConfig sees to it that {method} has what it needs")
+
+
+def _account_of_key(key: User) -> str:
+    account = orjson.loads(key.password).get("client_email")
+    return account if isinstance(account, str) else ""
 
 
 def _docker(target: Target) -> DockerCredentials:

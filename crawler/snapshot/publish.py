@@ -1,24 +1,31 @@
-"""From a journal to a snapshot: built beside the journal, brought to the disk, and moved to its place in one rename."""
+"""From a journal to a snapshot: built beside the journal, counted, and moved to its place in one rename."""
 
 import gzip
 import hashlib
+import logging
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import orjson
 
+from crawler.errors import SnapshotError
 from crawler.model import RunManifest, SnapshotFile, Verdict
-from crawler.snapshot.journal import Journal, explained, write_durably
+from crawler.snapshot.disk import explained, shown, sync_folder, write_durably
+from crawler.snapshot.journal import Journal
+from crawler.snapshot.reader import RUN_MANIFEST, SUCCESS
 
-RUN_MANIFEST: Final = "_run.json"
+log = logging.getLogger(__name__)
+
 _CHUNK: Final = 1024**2
 _SUFFIX: Final = {"none": "", "gzip": ".gz", "zstd": ".zst"}
 
 
 class Draft:
-    """A snapshot in the making, within the journal's folder, which nobody loads. A draft left by a kill is made anew.
+    """A snapshot in the making, within the journal's folder, where no loader looks. One left by a kill is made anew.
 
     Both methods block on the disk, and raise SnapshotError.
     """
@@ -28,69 +35,97 @@ class Draft:
         self._folder = journal.folder / "draft"
 
     def write(self, compression: str, rows: int) -> tuple[SnapshotFile, ...]:
-        """Make the data file of the journal, compressed if asked to, and describe it."""
-        journal = self._journal.path
-        part = self._folder / (journal.name + _SUFFIX[compression])
+        """Make the data file of the journal, compressed if asked to, and describe what it holds.
+
+        It is a copy: the journal may still be appended to. `rows` is how many records were written to the journal.
+        """
+        part = self._folder / (self._journal.path.name + _SUFFIX[compression])
         with explained(self._folder):
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder.mkdir()
-            if compression == "none":
-                _copy(journal, part)
-            else:
-                _compress(journal, part, compression)
-            return (_described(part, rows),)
+            with part.open("wb") as file:
+                with _compressor(file, compression) as sink:
+                    self._journal.copy_to(sink)
+                file.flush()
+                os.fsync(file.fileno())
+            described = _described(part, compression)
+        if described.rows != rows:
+            raise SnapshotError(
+                f"{shown(self._journal.path)} holds {described.rows:,} lines, but {rows:,} records were written to it: "
+                "nothing is published; rerun with --resume to continue"
+            )
+        return (described,)
 
     def publish(self, output: Path, manifest: RunManifest) -> Path:
         """Write `_run.json`, and `_SUCCESS` where it is deserved; move the whole to its place, and drop the journal."""
         place = output / manifest.folder
         with explained(place):
-            account = orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-            write_durably(self._folder / RUN_MANIFEST, account)
+            content = orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+            write_durably(self._folder / RUN_MANIFEST, content)
             if manifest.verdict is Verdict.COMPLETE:
-                write_durably(self._folder / "_SUCCESS", b"")
-            _sync(self._folder)
+                write_durably(self._folder / SUCCESS, b"")
+            sync_folder(self._folder)
             place.parent.mkdir(parents=True, exist_ok=True)
             self._folder.rename(place)
-            for folder in (place.parent, place.parent.parent, output):
-                _sync(folder)
+        _make_last(place, output)
         self._journal.discard()
         return place
 
 
-def _copy(journal: Path, part: Path) -> None:
+def _make_last(place: Path, output: Path) -> None:
+    """Bring the rename to the disk. The snapshot stands by now, so that a failure is no failure of the run."""
     try:
-        part.hardlink_to(journal)
-    except OSError:  # not every file system has links
-        shutil.copyfile(journal, part)
+        for folder in (place.parent, place.parent.parent, output):
+            sync_folder(folder)
+    except OSError as exc:
+        log.warning("%s is published, but a power cut may undo it: %s", shown(place), exc.strerror)
 
 
-def _compress(journal: Path, part: Path, compression: str) -> None:
-    with journal.open("rb") as source, part.open("wb") as file, _compressor(file, compression) as sink:
-        shutil.copyfileobj(source, sink, _CHUNK)
-
-
-def _compressor(file: BinaryIO, compression: str) -> Any:
-    """A stream that is written to and closed with `with`, leaving the file open."""
+@contextmanager
+def _compressor(file: BinaryIO, compression: str) -> Iterator[Any]:
+    """What to write a file's content to; it leaves the file open."""
+    if compression == "none":
+        yield file
+        return
     if compression == "zstd":
         import zstandard
 
-        return zstandard.ZstdCompressor(level=3).stream_writer(file, closefd=False)
-    # no name and no time inside: the same records make the same file
-    return gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=6, mtime=0)
+        stream: Any = zstandard.ZstdCompressor(level=3).stream_writer(file, closefd=False)
+    else:  # no name and no time inside: the same records make the same file
+        stream = gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=6, mtime=0)
+    with stream:
+        yield stream
 
 
-def _described(part: Path, rows: int) -> SnapshotFile:
+def _described(part: Path, compression: str) -> SnapshotFile:
+    """What the file holds, read back: whatever was meant to be in it."""
+    rows = longest = begun = 0
     with part.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
         size = file.tell()
-        os.fsync(file.fileno())
-    return SnapshotFile(name=part.name, rows=rows, bytes=size, sha256=digest.hexdigest())
+        file.seek(0)
+        for chunk in _decompressed(file, compression):
+            first, *rest = chunk.split(b"\n")
+            begun += len(first)
+            if rest:
+                rows += len(rest)
+                longest = max(longest, begun, *map(len, rest[:-1]))
+                begun = len(rest[-1])
+    if begun:
+        raise SnapshotError(
+            f"{shown(part)} ends within a line, after {rows:,} whole ones: "
+            "nothing is published; rerun with --resume to continue"
+        )
+    return SnapshotFile(name=part.name, rows=rows, bytes=size, sha256=digest.hexdigest(), longest_line=longest)
 
 
-def _sync(folder: Path) -> None:
-    """Make a folder's entries last: a rename that the disk has not seen is undone by a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _decompressed(file: BinaryIO, compression: str) -> Iterator[bytes]:
+    stream: Any = file
+    if compression == "zstd":
+        import zstandard
+
+        stream = zstandard.ZstdDecompressor().stream_reader(file, closefd=False)
+    elif compression == "gzip":
+        stream = gzip.GzipFile(fileobj=file, mode="rb")
+    while chunk := stream.read(_CHUNK):
+        yield chunk

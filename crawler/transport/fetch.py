@@ -229,15 +229,24 @@ class Transport:
 
 @asynccontextmanager
 async def open_transport(
-    *, user_agent: str, pace: Pace, patience: Patience, concurrency: int, scheme: str, certificates: Certificates
+    *,
+    user_agent: str,
+    pace: Pace,
+    patience: Patience,
+    concurrency: int,
+    scheme: str,
+    certificates: Certificates,
+    limits: RunLimits | None = None,
 ) -> AsyncIterator[Transport]:
     """A transport whose connections close when the block ends. Plain http is spoken only where `scheme` says so.
+
+    `limits` are the run's, where they are shared with what was begun before.
 
     Raises CredentialsError for certificates that cannot be used.
     """
     door = open_door(user_agent=user_agent, patience=patience, concurrency=concurrency, certificates=certificates)
     async with door as opened:
-        yield Transport(opened, pace, patience, scheme, RunLimits.of(patience))
+        yield Transport(opened, pace, patience, scheme, limits or RunLimits.of(patience))
 
 
 def _parsed(request: Request, reply: Reply) -> Reply:

@@ -1,0 +1,43 @@
+"""What a run is begun with, and what is said of one that is resumed."""
+
+import secrets
+from datetime import UTC, datetime
+
+from crawler.config import RegistryConfig
+from crawler.errors import printable
+from crawler.model import timestamp
+from crawler.snapshot.disk import LONGEST_PATH
+from crawler.snapshot.journal import Journal
+from crawler.snapshot.run_parameters import RunParameters
+from crawler.snapshot.unfinished import words_of
+
+
+def parameters_of(registry: RegistryConfig, now: datetime) -> RunParameters:
+    """What a run is begun with, but for its identity."""
+    names = registry.repositories_from
+    return RunParameters(
+        run_id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}",
+        started_at=timestamp(now),
+        target=str(registry.target),
+        kind=registry.ways.kind,
+        identity="",
+        images_from=registry.images_from,
+        location=registry.location,
+        api_path=registry.api_path,
+        discovery=registry.discovery,
+        repositories_from=None if names is None else printable(str(names), LONGEST_PATH),
+        include=registry.include,
+        exclude=registry.exclude,
+    )
+
+
+def resumed_in_words(journal: Journal, kept: int) -> str:
+    """Which run is resumed, from when, with how many records, and what is done about the others."""
+    parameters, dropped = journal.parameters, journal.dropped
+    age = words_of(parameters.age(datetime.now(UTC)))
+    line = f"resuming run {parameters.run_id}, begun {age} ago at {parameters.started_at}, with {kept:,} records"
+    if dropped.asked_again:
+        line += f"; {dropped.asked_again:,} that were failed, denied or suspect are asked for again"
+    if dropped.unreadable or dropped.doubled:
+        line += f"; {dropped.unreadable + dropped.doubled:,} unreadable or doubled lines are dropped"
+    return line

@@ -1,0 +1,54 @@
+"""Snapshots that were published, as far as a later run needs to know of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from crawler.model import Verdict, source_folder
+
+RUN_MANIFEST: Final = "_run.json"
+SUCCESS: Final = "_SUCCESS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedRun:
+    """One snapshot of a target; `ok` counts its repositories of that outcome."""
+
+    run_id: str
+    started_at: str
+    is_complete: bool
+    ok: int
+
+
+def published_runs(output: Path, target: str) -> Iterator[PublishedRun]:
+    """A target's snapshots, the newest first. One that cannot be read, or vanishes meanwhile, is passed over."""
+    try:
+        folders = list((output / source_folder(target)).glob("date=*/run=*"))
+    except OSError:
+        return
+    for folder in sorted(folders, key=lambda folder: folder.name, reverse=True):
+        run = _read(folder, target)
+        if run is not None:
+            yield run
+
+
+def last_complete(output: Path, target: str, started_at: str) -> PublishedRun | None:
+    """The newest complete snapshot of a target that was begun before `started_at`; None where there is none."""
+    runs = published_runs(output, target)
+    return next((run for run in runs if run.is_complete and run.started_at < started_at), None)
+
+
+def _read(folder: Path, target: str) -> PublishedRun | None:
+    try:
+        manifest: dict[str, Any] = orjson.loads((folder / RUN_MANIFEST).read_bytes())
+        run_id, started_at, ok = manifest["run_id"], manifest["started_at"], manifest["counts"]["ok"]
+        is_complete = manifest["verdict"] == Verdict.COMPLETE
+        is_ours = manifest["target"] == target
+    except (OSError, orjson.JSONDecodeError, TypeError, KeyError):
+        return None
+    if not (is_ours and isinstance(run_id, str) and isinstance(started_at, str) and isinstance(ok, int)):
+        return None
+    return PublishedRun(run_id=run_id, started_at=started_at, is_complete=is_complete, ok=ok)

@@ -1,0 +1,89 @@
+"""The verdict: what a run found becomes the reasons why its snapshot may not be taken for the whole registry.
+
+One pure function, the same for a run, a resumed run and a merge of shards.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from crawler.model import Counts, Evidence
+
+MANY_MISSING: Final = 10
+"""So many repositories may be missing, whatever their share: a small registry that loses a few is no reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What the verdict is made of.
+
+    Attributes:
+        names: how many names are to have a record.
+        nothing_matched: why the target's prefix or the filters left out every name, in words; None where they did not.
+        expect: fewer repositories than this are a reason for doubt.
+        max_shrink: by what share the repositories listed may be fewer than `previous_ok`; None allows any.
+        previous_ok: how many were listed in the target's last complete snapshot; None where there is none.
+    """
+
+    evidence: Evidence
+    counts: Counts
+    names: int
+    nothing_matched: str | None = None
+    expect: int = 1
+    max_shrink: float | None = None
+    previous_ok: int | None = None
+
+
+def reasons_for_doubt(found: Findings) -> tuple[str, ...]:
+    """Each reason in plain words; none for a complete snapshot."""
+    counts = found.counts
+    reasons = [
+        "" if found.evidence.complete else f"discovery may be incomplete: {found.evidence.text}",
+        _too_few(found),
+        _without_record(found),
+        f"{repositories(counts.denied)} denied" if counts.denied else "",
+        f"{repositories(counts.failed)} failed" if counts.failed else "",
+        f"{repositories(counts.suspect)} with a possibly truncated listing" if counts.suspect else "",
+        _mostly_missing(counts),
+        _shrunk(found),
+    ]
+    return tuple(reason for reason in reasons if reason)
+
+
+def repositories(count: int) -> str:
+    """A number of repositories, in words."""
+    return f"{count:,} {'repository' if count == 1 else 'repositories'}"
+
+
+def _too_few(found: Findings) -> str:
+    # a name that no registry may have is not a repository: a list of nothing else is the wrong file
+    there = found.counts.repositories - found.counts.invalid
+    if there >= found.expect:
+        return ""
+    if found.nothing_matched is not None:
+        return found.nothing_matched
+    return f"{repositories(there)} found, and at least {found.expect:,} expected (--expect)"
+
+
+def _without_record(found: Findings) -> str:
+    without = found.names - found.counts.repositories
+    if without > 0:
+        return f"{without:,} {'name has' if without == 1 else 'names have'} no record"
+    return f"{-without:,} more {'record' if without == -1 else 'records'} than names" if without else ""
+
+
+def _mostly_missing(counts: Counts) -> str:
+    if counts.missing <= MANY_MISSING or 2 * counts.missing <= counts.repositories:
+        return ""
+    return f"{counts.missing:,} of {repositories(counts.repositories)} missing: more than half"
+
+
+def _shrunk(found: Findings) -> str:
+    if found.max_shrink is None or found.previous_ok is None:
+        return ""
+    # a share of a hundred thousandth more is float arithmetic, not fewer repositories
+    if found.counts.ok >= found.previous_ok * (1 - found.max_shrink) - 1e-6:
+        return ""
+    return (
+        f"{repositories(found.counts.ok)} listed, and {found.previous_ok:,} in the last complete snapshot: "
+        f"more than {100 * found.max_shrink:.4g}% fewer (--max-shrink)"
+    )
