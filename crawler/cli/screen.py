@@ -122,7 +122,7 @@ def _contents(counts: Counts) -> str:
 
 
 def _pace(manifest: RunManifest, quota: Quota | None, concurrency: int) -> str:
-    """The pace that was kept, what set it, and what was allowed."""
+    """The pace that was allowed, the one that was kept, and what set it."""
     kept = manifest.pace
     if kept.lowest_concurrency < concurrency:
         set_by = f"the registry's throttling and time-outs, down to {kept.lowest_concurrency:,} at once"
@@ -130,7 +130,7 @@ def _pace(manifest: RunManifest, quota: Quota | None, concurrency: int) -> str:
         set_by = "the rate"
     else:
         set_by = "the registry's answers and the concurrency"
-    return f"{kept.median_per_s:,.4g}/s, set by {set_by}; allowed {kept.configured}"
+    return f"{kept.configured}; kept {kept.median_per_s:,.4g}/s, set by {set_by}"
 
 
 def _trouble(record: Record) -> str:
