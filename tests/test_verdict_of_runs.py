@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -174,6 +174,16 @@ async def test_resume_asked_for_by_other_credentials_begins_a_new_run(tmp_path):
         code, _, err = await crawl(server, tmp_path, "--resume")
     assert code == 0
     assert 'it was begun with other options: identity was "basic: reader" and is "anonymous"' in err
+
+
+async def test_a_snapshot_leaves_at_most_one_of_the_runs_that_it_follows(tmp_path):
+    now = datetime.now(UTC)
+    async with serve(plain_registry(NAMES)) as server:
+        for minutes in (3, 1, 2):
+            begun = timestamp(now - timedelta(minutes=minutes))
+            left_by_a_kill(tmp_path, run_id=f"{minutes} min ago", target=server.host, started_at=begun)
+        assert (await crawl(server, tmp_path))[0] == 0
+    assert run_ids(tmp_path) == ["1 min ago"]
 
 
 async def test_a_run_of_another_version_is_named_and_stops_nothing(tmp_path):
