@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.model import Quota, Rate
-from crawler.pace import LONGEST_COOL_DOWN_S, Pace, Starts
+from crawler.pace import LONGEST_COOL_DOWN_S, Pace
+from crawler.rates import Starts
 
 
 @dataclass(frozen=True)
