@@ -106,6 +106,7 @@ class LearnedRate:
         return max(self._next, self._last + _RUSH / self.per_second(now)) - now
 
     def start(self, now: float) -> None:
-        """Count a beginning `now`. Lateness is made up for, by one start at most."""
+        """Count a beginning `now`. Lateness of less than the spacing is made up for."""
+        spacing = 1 / self.per_second(now)
+        self._next = (self._next if now < self._next + spacing else now) + spacing
         self._last = now
-        self._next = max(self._next + 1 / self.per_second(now), now)
