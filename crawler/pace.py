@@ -264,7 +264,7 @@ class Pace:
     def _slow_down(self, began: float) -> None:
         """Halve the permits; where that has not helped for a second, keep to what was served in this time."""
         now = self.clock()
-        if now - self._throttled_at > _EPISODE_S:
+        if self._learned is None and now - self._throttled_at > _EPISODE_S:
             self._measure_from(now)
         self._throttled_at = now
         if self._learned is not None:

@@ -66,8 +66,11 @@ class _Began:
 _GROWTH_S: Final = 12.0
 """How many seconds without throttling make a learned rate e times what it was; twice as many, e⁴ times."""
 
-_CALM_S: Final = 60.0
-"""After so many seconds without throttling a learned rate is no bound any more: it has grown to e²⁵ times."""
+_GROWTH_STARTS: Final = 16
+"""How many starts are added to that time: at a slow rate it takes longer to see that the limit is near."""
+
+_CALM: Final = 5
+"""After so many times that time without throttling a rate is no bound any more: it has grown to e²⁵ times."""
 
 _SLOWEST_PER_S: Final = 0.5
 """The lowest rate that is learned: the next start, which may find that the limit is gone, is never far."""
@@ -86,15 +89,18 @@ class LearnedRate:
         self._next = self._last = float("-inf")
 
     def per_second(self, now: float) -> float:
-        calm = min(now - self._throttled_at, _CALM_S)
-        return self._per_s * exp((calm / _GROWTH_S) ** 2)
+        return self._per_s * exp(min(self._calm(now), _CALM) ** 2)
 
     def is_over(self, now: float) -> bool:
-        return now - self._throttled_at >= _CALM_S
+        return self._calm(now) >= _CALM
+
+    def _calm(self, now: float) -> float:
+        return (now - self._throttled_at) / (_GROWTH_S + _GROWTH_STARTS / self._per_s)
 
     def lower(self, per_s: float, now: float) -> None:
-        """Throttling goes on at this rate: from now on it is `per_s`, and never more than it was."""
-        self._per_s = max(min(per_s, self.per_second(now)), _SLOWEST_PER_S)
+        """Throttling goes on at this rate: from now on it is `per_s`, but never more than it was nor less than half."""
+        former = self.per_second(now)
+        self._per_s = max(min(per_s, former), former / 2, _SLOWEST_PER_S)
         self._throttled_at = now
 
     def hold(self, now: float) -> None:
