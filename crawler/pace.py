@@ -42,6 +42,10 @@ _MEASURED_SUCCESSES: Final = 5
 _EPISODE_S: Final = 10.0
 """Throttling after so many seconds without is measured afresh."""
 
+_SPARED_S: Final = 60.0
+_OVERWHELMING: Final = 0.75
+"""How long the pace stays when slowing down was in vain, unless more than this share is unavailable."""
+
 _A_LITTLE_LESS: Final = 0.95
 """The share of what a throttling registry served that is asked of it."""
 
@@ -92,7 +96,7 @@ class Pace:
         self._bursting = False
         self._refusals = 0
         self._successes = 0
-        self._throttled_at = float("-inf")
+        self._throttled_at = self._spared_until = float("-inf")
         self._measured_from, self._successes_before = 0.0, 0
 
     @property
@@ -240,7 +244,8 @@ class Pace:
         self._refusals += began > self._last_cut
         if self._unavailable > _BURST:
             self._bursting = True
-            if self._refusals >= _REFUSALS:
+            spared = self.clock() < self._spared_until and self._unavailable < _OVERWHELMING
+            if self._refusals >= _REFUSALS and not spared:
                 self._slow_down(began)
         elif self._unavailable < _CALM:
             self._bursting = False
@@ -282,7 +287,10 @@ class Pace:
             self._learned = LearnedRate(per_s, now)
         else:
             self._learned.lower(per_s, now)
+            if self._learned.is_in_vain:
+                self._learned, self._spared_until = None, now + _SPARED_S
         self._last_cut, self._refusals = now, 0
+        self._unavailable = 0.0  # what was refused at the former rate says nothing of this one
         self._measure_from(now)
 
     def _measure_from(self, now: float) -> None:

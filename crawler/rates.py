@@ -76,6 +76,10 @@ _SLOWEST_PER_S: Final = 0.5
 """The lowest rate that is learned: the next start, which may find that the limit is gone, is never far."""
 
 
+_IN_VAIN: Final = 3
+"""After so many lowerings, each of which had as large a share refused as before, the rate is not the matter."""
+
+
 class LearnedRate:
     """The starts per second that a throttling registry has shown to allow, evenly spaced; of one Pace.
 
@@ -84,9 +88,15 @@ class LearnedRate:
     """
 
     def __init__(self, per_s: float, now: float) -> None:
-        self._per_s = max(per_s, _SLOWEST_PER_S)
+        self._per_s = self._lowered_to = max(per_s, _SLOWEST_PER_S)
         self._throttled_at = now
+        self._drops = 0
         self._next = self._last = float("-inf")
+
+    @property
+    def is_in_vain(self) -> bool:
+        """Whether the registry serves less the less it is asked: it refuses a share, and no limit is behind that."""
+        return self._drops >= _IN_VAIN
 
     def per_second(self, now: float) -> float:
         return self._per_s * exp(min(self._calm(now), _CALM) ** 2)
@@ -100,12 +110,13 @@ class LearnedRate:
     def lower(self, per_s: float, now: float) -> None:
         """Throttling goes on at this rate: from now on it is `per_s`, but never more than it was nor less than half."""
         former = self.per_second(now)
-        self._per_s = max(min(per_s, former), former / 2, _SLOWEST_PER_S)
+        self._drops = self._drops + 1 if former / 2 < per_s < 0.8 * self._lowered_to else 0
+        self._per_s = self._lowered_to = max(min(per_s, former), former / 2, _SLOWEST_PER_S)
         self._throttled_at = now
 
     def hold(self, now: float) -> None:
         """The registry throttles: stop growing."""
-        self.lower(self.per_second(now), now)
+        self._per_s, self._throttled_at = self.per_second(now), now
 
     def delay(self, now: float) -> float:
         """The seconds from `now` until the next exchange may begin; 0 or less where it may begin now."""

@@ -482,6 +482,17 @@ async def test_a_burst_of_503s_halves_the_permits_and_is_throttling():
     assert judged.count(True) > 40
 
 
+async def test_503s_for_a_share_of_all_exchanges_do_not_slow_down_for_ever():
+    """One of three backends is gone: asking less does not help, though each 503 may be tried again."""
+    registry = Registry(latency_s=0.3, fails=0.33)
+    await registry.crawl(seconds=20)
+    served, asked, judged = registry.served, registry.asked, registry.judged
+    await registry.crawl(seconds=20)
+    refused = (registry.asked - asked) - (registry.served - served)
+    assert (registry.served - served) / 20 > 50
+    assert registry.judged - judged > 0.95 * refused
+
+
 async def test_a_time_out_halves_the_permits():
     kept = pace(Time(), concurrency=64)
     kept.timed_out(await kept.begin())
@@ -506,7 +517,7 @@ async def test_the_rate_of_a_limit_is_learned_where_one_permit_is_too_fast(allow
     await registry.crawl(seconds=60)
     asked, served = registry.asked - asked, registry.served - served
     assert served / 60 > 0.6 * allows_per_s, "the limit is made use of"
-    assert served / asked > 0.5, "and not much is asked in vain"
+    assert served / asked > 0.4, "and not too much is asked in vain"
     assert registry.pace.held_by == "throttling by the registry (429 or 503)"
 
 
