@@ -108,10 +108,13 @@ class LearnedRate:
         return (now - self._throttled_at) / (_GROWTH_S + _GROWTH_STARTS / self._per_s)
 
     def lower(self, per_s: float, now: float) -> None:
-        """Throttling goes on at this rate: from now on it is `per_s`, but never more than it was nor less than half."""
-        former = self.per_second(now)
-        self._drops = self._drops + 1 if former / 2 < per_s < 0.8 * self._lowered_to else 0
-        self._per_s = self._lowered_to = max(min(per_s, former), former / 2, _SLOWEST_PER_S)
+        """Throttling goes on: from now on it is `per_s`, but not more than it is, nor less than half of the last time.
+
+        What was served in a cool-down or an outage tells too little: one measurement must not bring all to a stop.
+        """
+        least = max(self._lowered_to / 2, _SLOWEST_PER_S)
+        self._drops = self._drops + 1 if least < per_s < 0.8 * self._lowered_to else 0
+        self._per_s = self._lowered_to = max(min(per_s, self.per_second(now)), least)
         self._throttled_at = now
 
     def hold(self, now: float) -> None:
