@@ -108,7 +108,11 @@ def without_a_word() -> Reply:
     return refusal(429, "TOOMANYREQUESTS", "slow down")
 
 
-@pytest.mark.parametrize("throttled", [in_seconds, by_a_date, in_words, without_a_word])
+def by_a_503_in_seconds() -> Reply:
+    return Reply(status=503, headers=(("Retry-After", "1"),))
+
+
+@pytest.mark.parametrize("throttled", [in_seconds, by_a_date, in_words, without_a_word, by_a_503_in_seconds])
 async def test_a_throttling_registry_is_left_alone_as_a_whole(throttled, tmp_path):
     """All who want to ask wait, not only who was refused."""
     names = NAMES[:40]

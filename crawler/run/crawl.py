@@ -27,7 +27,8 @@ from crawler.model import (
     Target,
     timestamp,
 )
-from crawler.pace import Pace, Starts
+from crawler.pace import Pace
+from crawler.rates import Starts
 from crawler.run.account import TOOL, account
 from crawler.run.identity import Identity, identify, open_registry
 from crawler.run.names import discovery_of
