@@ -1324,7 +1324,7 @@ BAD_TOKENS = {
         document({"error": "invalid_scope", "error_description": "no\x1b[2J"}, status=400),
         Fate(code="invalid_scope", status=400, says="no\\x1b[2J"),
     ),
-    "answers-404": (Reply(status=404), Fate(code="HTTP_404", status=404)),
+    "answers-404": (Reply(status=404), Fate(code="HTTP_404", status=404, requests=2)),
     "answers-501": (Reply(status=501), Fate(code="HTTP_501", status=501)),
     "answers-500-for-ever": (Reply(status=500), Fate(code="HTTP_500", status=500, requests=2)),
     "drops-every-connection": (dropped(), UNREACHED),

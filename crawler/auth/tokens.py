@@ -77,6 +77,9 @@ class BearerAuthorization:
         self._credentials = credentials
         self._transport = transport
         self._catalog = ways.catalog
+        self._absence_codes = ways.absence_codes
+        self._exchanges = False
+        """Whether the token server is known to take a POST."""
         self._clock = clock
         self._tokens: OrderedDict[str, _Token] = OrderedDict()
         self._batches = Batches(scopes_per_token)
@@ -171,6 +174,7 @@ class BearerAuthorization:
         async with self._at_once:
             if user.name == IDENTITY_TOKEN_USER:
                 reply = await self._transport.fetch(self._exchange_of(scopes, user))
+                self._exchanges = self._exchanges or reply.status == 200
                 if reply.status not in _NO_EXCHANGE:
                     return reply
             return await self._transport.fetch(self._request(scopes, user))
@@ -185,6 +189,7 @@ class BearerAuthorization:
             cap=TOKEN_CAP,
             purpose=Purpose.TOKEN,
             parse=read_grant,
+            absence_codes=self._absence_codes,
         )
 
     def _exchange_of(self, scopes: tuple[str, ...], user: User) -> Request:
@@ -197,7 +202,14 @@ class BearerAuthorization:
             "scope": " ".join(scopes),
         }
         said = tuple((key, value) for key, value in form.items() if value)  # an empty scope is refused by some
-        return Request(url=self._server.realm, form=said, cap=TOKEN_CAP, purpose=Purpose.TOKEN, parse=read_grant)
+        return Request(
+            url=self._server.realm,
+            form=said,
+            cap=TOKEN_CAP,
+            purpose=Purpose.TOKEN,
+            parse=read_grant,
+            absence_codes=self._absence_codes if self._exchanges else None,
+        )
 
 
 def _address(server: TokenServer) -> str:

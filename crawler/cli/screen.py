@@ -11,15 +11,13 @@ import orjson
 
 from crawler.config import Config
 from crawler.errors import printable
-from crawler.model import Counts, Outcome, Quota, Record, Requests, RunManifest, Verdict
+from crawler.model import Counts, Outcome, Record, Requests, RunManifest, Verdict
 from crawler.run.crawl import Crawl, Progress
 
 _BAR_EVERY_S = 0.2
 _LINE_EVERY_S = 10.0
 _SHORT = 700
 _LONGEST_PATH = 4096
-_NEAR = 0.8
-"""From this share of the allowed rate on, the rate is what held a run back."""
 
 
 @asynccontextmanager
@@ -96,7 +94,7 @@ def summary(crawl: Crawl, manifest: RunManifest, config: Config) -> str:
         f"  contents     {_contents(counts)}",
         f"  discovery    {manifest.discovery.evidence}",
         f"  exchanges    {_price(requests)}, {requests.total / seconds:,.0f}/s",
-        f"  pace         {_pace(manifest, crawl.quota, config.limits.concurrency)}",
+        f"  pace         {_pace(manifest, crawl.pace_set_by)}",
     ]
     if crawl.pays_for_tokens:
         lines.append(f"  cheaper      --auth access-token finds the same without the {requests.token:,} for tokens")
@@ -121,15 +119,9 @@ def _contents(counts: Counts) -> str:
     return f"{counts.tags:,} tags, {images}{problems}"
 
 
-def _pace(manifest: RunManifest, quota: Quota | None, concurrency: int) -> str:
+def _pace(manifest: RunManifest, set_by: str) -> str:
     """The pace that was allowed, the one that was kept, and what set it."""
     kept = manifest.pace
-    if kept.lowest_concurrency < concurrency:
-        set_by = f"the registry's throttling and time-outs, down to {kept.lowest_concurrency:,} at once"
-    elif quota is not None and kept.median_per_s >= _NEAR * quota.per_second:
-        set_by = "the rate"
-    else:
-        set_by = "the registry's answers and the concurrency"
     return f"{kept.configured}; kept {kept.median_per_s:,.4g}/s, set by {set_by}"
 
 

@@ -27,7 +27,8 @@ from crawler.model import (
     SnapshotFile,
     Target,
 )
-from crawler.pace import Pace, Starts
+from crawler.pace import Pace
+from crawler.rates import Starts
 from crawler.run.account import TOOL, account
 from crawler.run.identity import Identity, identify, open_registry
 from crawler.run.names import discovery_of
@@ -158,6 +159,11 @@ class Crawl:
         if rate is None:
             return None
         return Quota(f"the configured rate for {self.target.registry}", (rate,))
+
+    @property
+    def pace_set_by(self) -> str:
+        """What held the exchanges back most, in words."""
+        return "" if self._transport is None else self._transport.pace.held_by
 
     @property
     def pays_for_tokens(self) -> bool:
@@ -352,8 +358,7 @@ class Crawl:
             pace=PaceKept(
                 configured=in_words(self._config.limits.concurrency, self.quota),
                 median_per_s=round(self._throughput.median_per_s, 1),
-                # the least that the pace allowed, where it keeps that
-                lowest_concurrency=int(getattr(self._transport.pace, "lowest", self._transport.pace.most)),
+                lowest_concurrency=self._transport.pace.lowest,
             ),
             files=files,
             previous=previous,

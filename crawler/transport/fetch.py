@@ -22,9 +22,8 @@ from crawler.wire.fault import read_fault
 from crawler.wire.link import encoded
 from crawler.wire.retry_after import read_retry_after
 
-_THROTTLING: Final = frozenset({429, 503})
-_UNSAID_COOL_DOWN_S: Final = 1.0
-"""How long a registry is left alone that answers 429 without saying for how long."""
+_BUSY: Final = frozenset({429, 502, 503, 504})
+"""Statuses of a registry, or of a gateway before it, that has too much to do, or has failed. A 500 is no such sign."""
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MAX_HOPS: Final = 5
@@ -213,10 +212,10 @@ class Transport:
             exchanges.by_kind[request.purpose] += 1
             reply = await self._door.send(request)
             exchanges.bytes += len(reply.body)
-            if reply.status in _THROTTLING:
-                exchanges.throttled += reply.status == 429
-                pace.throttled(began, _retry_after(reply))
-            elif pace.allowed < pace.most:
+            if reply.status in _BUSY:
+                reply = reply._replace(throttled=_is_throttled(reply, began, pace))
+                exchanges.throttled += reply.throttled
+            else:
                 pace.went_well()
         except Unreachable as error:
             if error.code == "TIMEOUT":
@@ -270,6 +269,10 @@ def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
     return url.scheme, url.hostname, url.port or _DEFAULT_PORTS.get(url.scheme)
 
 
-def _retry_after(reply: Reply) -> float | None:
+def _is_throttled(reply: Reply, began: float, pace: Pace) -> bool:
+    """Tell the pace of a refusal, and learn whether it was because of the pace."""
     asked = read_retry_after(reply.headers.get("Retry-After"), reply.body, datetime.now(UTC))
-    return _UNSAID_COOL_DOWN_S if asked is None and reply.status == 429 else asked
+    if reply.status != 429 and asked is None:
+        return pace.on_unavailable(began)
+    pace.throttled(began, asked)
+    return True

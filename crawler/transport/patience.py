@@ -58,7 +58,7 @@ class PassingFailure(Exception):
 
     @property
     def throttled(self) -> bool:
-        return isinstance(self.came, Reply) and self.came.status == 429
+        return isinstance(self.came, Reply) and self.came.throttled
 
 
 class Budget:
