@@ -280,7 +280,7 @@ async def test_the_library_records_exactly_what_was_pushed(shelf, shell):
     assert (manifest.counts.repositories, manifest.counts.ok) == (300, 300)
     assert snapshot.manifest["requests"]["total"] == 1 + 1 + 300
     assert snapshot.manifest["requests"]["token"] == 0
-    assert snapshot.manifest["discovery"]["evidence"] == "the catalog told 300 names on 1 page: no next link"
+    assert snapshot.manifest["discovery"]["evidence"] == "the catalog listed 300 names on 1 page: no next link"
 
 
 async def test_the_command_records_exactly_what_was_pushed(shelf, shell):
