@@ -230,7 +230,7 @@ class Pager(Generic[P]):
         self._returns += 1
         self._pass += 1
         self._urls.clear()
-        if self._returns == 1 and len(self._tail) == 2 and has_cursor(refused, self._tail[1]):
+        if len(self._tail) == 2 and has_cursor(refused, self._tail[1]):
             return await self._page_at(with_cursor(refused, self._tail[0]))
         return await self.first_page()
 

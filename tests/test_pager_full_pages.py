@@ -19,7 +19,7 @@ from list_pages import (
     page,
     tags,
 )
-from scripted import Reply, document, on, refusal
+from scripted import Reply, document, dropped, on, refusal
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -175,6 +175,12 @@ async def test_pager_asks_without_a_size_where_a_cursor_of_our_own_is_refused(st
     """ECR Public answers 405 to a `last` that it did not make."""
     refused = refusal(status, "UNSUPPORTED", "no")
     script = [page(refused, last=".+"), page(names(NAMES[:5]), n="5"), page(names(NAMES[:5]), n=None)]
+    snapshot, _ = await crawl_the_catalog(script, tmp_path, page_size=5, limits=ONCE)
+    assert_complete(snapshot, NAMES[:5])
+
+
+async def test_pager_asks_without_a_size_where_a_cursor_of_our_own_is_never_answered(tmp_path):
+    script = [page(dropped(), last=".+"), page(names(NAMES[:5]), n="5"), page(names(NAMES[:5]), n=None)]
     snapshot, _ = await crawl_the_catalog(script, tmp_path, page_size=5, limits=ONCE)
     assert_complete(snapshot, NAMES[:5])
 
