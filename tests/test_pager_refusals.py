@@ -21,7 +21,7 @@ from list_pages import (
     tags,
 )
 from multidict import CIMultiDict
-from scripted import Reply, html, on, refusal, serve
+from scripted import Reply, document, html, on, refusal, serve
 
 from crawler.model import Evidence
 from crawler.pager import REFUSED_SIZE, Pager, PageSizer
@@ -184,6 +184,22 @@ async def test_pager_asks_only_that_listing_for_pages(tmp_path):
         assert_complete(await crawl(server, tmp_path, limits={"attempts": 1, "concurrency": 1}))
         sizes = [asked.query.get("n") for asked in server.requests if asked.path.endswith("/tags/list")]
     assert sizes == [None, ["1000"], *[None] * 8]
+
+
+async def test_pager_asks_other_listings_for_no_less_where_a_later_page_of_one_is_too_much(tmp_path):
+    first = f"/v2/{NAMES[0]}/tags/list"
+    listed = {"name": NAMES[0], "tags": ["1"]}
+    script = [
+        on(first, document(listed, ("Link", "<?n=1000&last=1>; rel=next")), query={"last": None}),
+        on(first, Reply(status=502), query={"n": "1000"}),
+        on(first, document({**listed, "tags": ["2"]}), query={"n": "100", "last": "1"}),
+        on(CATALOG, names(NAMES)),
+        *plain_listings(),
+    ]
+    async with serve(script) as server:
+        assert_complete(await crawl(server, tmp_path, kind="ecr", limits={"attempts": 1, "concurrency": 1}))
+        others = [asked for asked in server.requests if "/tags/" in asked.path and asked.path != first]
+    assert [asked.query["n"] for asked in others] == [["1000"]] * 8
 
 
 async def test_pager_gives_a_listing_up_that_is_too_much_in_any_size(tmp_path):

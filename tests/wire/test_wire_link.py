@@ -93,6 +93,7 @@ def test_the_first_next_link_of_all_is_found(composed, data):
         (['<?p=0>; title="a, <?x>; rel=next"; rel=prev, <?p=2>; rel=next'], "?p=2"),
         (['<?last=a,b;c>; rel="next"'], "?last=a,b;c"),
         (['< ?p=2 >; rel="next"'], "?p=2"),
+        (['<?p=0>; title="a\\"; rel=next; b"; rel=prev, <?p=2>; rel=next'], "?p=2"),
         (["<?p=2>; rel='next'"], "?p=2"),
         (["<?p=2>; rel='last next'"], "?p=2"),
         (['<?p=2>; rel=" next "'], "?p=2"),

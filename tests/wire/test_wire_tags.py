@@ -425,3 +425,16 @@ def test_a_child_and_a_tag_of_one_name_are_two_entries():
     page = ListingPage(read({"tags": ["latest"], "child": ["latest"], "manifest": {"sha256:aa": {}}}))
     assert sorted(page.entries) == ["/latest", "latest", "sha256:aa"]
     assert list(page.ordered) == ["latest"]
+
+
+@pytest.mark.parametrize(
+    ("document", "ordered"),
+    [
+        ({"tags": ["2", "1"], "manifest": {"sha256:aa": {}}, "child": ["x"]}, ["2", "1"]),
+        ({"tags": [], "manifest": {"sha256:bb": {}, "sha256:aa": {}}, "child": ["x"]}, ["sha256:aa", "sha256:bb"]),
+        ({"tags": [], "manifest": {}, "child": ["y", "x"]}, ["y", "x"]),
+        ({"tags": None}, []),
+    ],
+)
+def test_a_page_goes_on_behind_the_last_of_its_tags_or_else_images_or_else_children(document, ordered):
+    assert list(ListingPage(read(document)).ordered) == ordered
