@@ -19,7 +19,7 @@ GOOGLE_ENTRIES_LIMIT: Final = 10_000
 
 
 class Registry:
-    """One registry as we may see it. Every question raises RegistryError; CredentialsError where we are nobody.
+    """One registry as we may see it. Every question raises RegistryError, and CredentialsError without credentials.
 
     `base` is the address of its API. Pages are asked for in sizes of `page_size` names and `tags_page` tags, or in
     smaller ones where the registry refuses; where `tags_page` is None, all tags come unasked.
