@@ -270,14 +270,14 @@ async def test_a_journal_that_cannot_be_read_is_named(google):
 
 async def test_a_mistake_of_our_own_ends_the_run_and_what_was_done_is_resumed(google, monkeypatch):
     registry = await google(repositories=200)
-    real, read = crawler.registry.read_listing, 0
+    real, read = crawler.registry.parse_listing, 0
 
-    def mistaken(body: bytes):
+    def mistaken(repository: str, body: bytes):
         nonlocal read
         read += 1
-        return real(body) if read < 100 else 1 // 0
+        return real(repository, body) if read < 100 else 1 // 0
 
-    monkeypatch.setattr(crawler.registry, "read_listing", mistaken)
+    monkeypatch.setattr(crawler.registry, "parse_listing", mistaken)
     with pytest.raises(ZeroDivisionError):
         await crawler.crawl(registry.config())
     monkeypatch.undo()

@@ -165,11 +165,11 @@ class Transport:
         return away
 
     async def _answers(self, request: Request) -> bool:
-        """Whether a request gets an answer; being throttled is one."""
+        """Whether a request gets an answer. 429 is one; a 5xx is none, even where the pace takes it for throttling."""
         try:
             await self._answer(request)
         except PassingFailure as failure:
-            return failure.throttled
+            return _is_429(failure)
         except RegistryError:
             pass  # not what it was, and an answer all the same
         return True
@@ -256,6 +256,10 @@ def _parsed(request: Request, reply: Reply) -> Reply:
     except MalformedReply as exc:
         unreadable = UnusableReply(request.asked, code="MALFORMED", message=str(exc), http_status=reply.status)
         raise PassingFailure(unreadable) from None
+
+
+def _is_429(failure: PassingFailure) -> bool:
+    return isinstance(failure.came, Reply) and failure.came.status == 429
 
 
 def _is_somebody_elses(request: Request, reply: Reply) -> bool:

@@ -5,10 +5,16 @@ from typing import Any, Final
 
 import orjson
 
-from crawler.errors import MalformedReply
+from crawler.errors import MalformedReply, printable
 
 ONLY_STRINGS: Final = frozenset({str})
 """The types of a list's entries, taken all at once, where each is a string."""
+
+NEXT_IN_BODY: Final = "the body names a next page, and no Link header does"
+"""Why a list without a next link is not at its end."""
+
+_NEXT_PAGE: Final = frozenset({"next", "nextPageToken", "next_page", "nextPage", "continuationToken"})
+_ERRORS_OR_NEXT: Final = _NEXT_PAGE | {"errors"}
 
 _ESCAPE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a character in two halves
@@ -53,6 +59,21 @@ def read_strings(value: Any, field: str) -> tuple[tuple[str, ...], int]:
         return tuple(dict.fromkeys(value)), 0
     strings = [entry for entry in value if isinstance(entry, str)]
     return tuple(dict.fromkeys(strings)), len(value) - len(strings)
+
+
+def names_next_page(document: dict[str, Any]) -> bool:
+    """Whether a list's body names a next page, in a field of its own beside the specification's `Link` header.
+
+    Raises MalformedReply for a body with errors in it, whatever else it holds: such a list is not whole.
+    """
+    if _ERRORS_OR_NEXT.isdisjoint(document):
+        return False
+    errors = document.get("errors")
+    if errors:
+        first = errors[0] if type(errors) is list else errors
+        code = first.get("code") if type(first) is dict else None
+        raise MalformedReply(f"a list with errors beside it: {printable(str(code or first), 200)}")
+    return any(document.get(field) for field in _NEXT_PAGE)
 
 
 def read_text(value: Any) -> str | None:

@@ -1,6 +1,7 @@
 """A repository's listing: `tags/list`, plain as the specification has it, or Google's with images and children."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import lru_cache
 from itertools import chain, repeat
@@ -9,7 +10,15 @@ from typing import Any, Final
 
 from crawler.errors import MalformedReply, printable
 from crawler.model import Image, Listing
-from crawler.wire.fields import ONLY_STRINGS, read_count, read_object, read_strings, read_text
+from crawler.wire.fields import (
+    NEXT_IN_BODY,
+    ONLY_STRINGS,
+    names_next_page,
+    read_count,
+    read_object,
+    read_strings,
+    read_text,
+)
 
 _LISTINGS_KEYS: Final = frozenset({"name", "tags", "manifest", "child"})
 _COLUMNS: Final = itemgetter("tag", "mediaType", "imageSizeBytes", "timeCreatedMs", "timeUploadedMs")
@@ -22,24 +31,80 @@ _MILLISECONDS: Final = tuple(f"{millisecond:03}Z" for millisecond in range(1000)
 _LAST_MS: Final = 253_402_300_799_999  # the end of the year 9999, where datetime and most tables end
 
 
-def read_listing(body: bytes) -> Listing:
-    """Read one page of `tags/list`. Raises MalformedReply."""
+class ListingPage:
+    """One page of `tags/list`, as a pager has to know it."""
+
+    def __init__(self, listing: Listing) -> None:
+        self.names_next = listing.suspect == NEXT_IN_BODY
+        self.listing = replace(listing, suspect=None) if self.names_next else listing
+
+    @property
+    def entries(self) -> Sequence[str]:
+        """All that the page holds, a child marked as one: it may have a tag's name."""
+        images = [image.digest for image in self.listing.images or ()]
+        return [*self.listing.tags, *images, *(f"/{child}" for child in self.listing.children or ())]
+
+    @property
+    def ordered(self) -> Sequence[str]:
+        """The entries by which a `last` goes on."""
+        page = self.listing
+        return page.tags or [image.digest for image in page.images or ()] or page.children or ()
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """By how many entries the registry may have measured the page."""
+        return lengths_of(self.listing)
+
+
+def lengths_of(listing: Listing) -> tuple[int, int, int]:
+    """How many tags, images and children there are."""
+    return len(listing.tags), len(listing.images or ()), len(listing.children or ())
+
+
+def parse_listing(repository: str, body: bytes) -> Listing:
+    """Read one page of the repository's listing. Raises MalformedReply, also where it is another repository's."""
     document = read_object(body)
     if "tags" not in document and _LISTINGS_KEYS.isdisjoint(document):
         raise MalformedReply("a listing without tags, images or children")
-    tags, skipped = read_strings(document.get("tags"), "tags")
-    if skipped:
-        skipped -= document["tags"].count(None)  # Nexus writes null for a tag that it has no more; a child is a subtree
-    children = None
-    if "child" in document:
-        children, no_children = read_strings(document["child"], "child")
-        skipped += no_children
+    names_next = names_next_page(document)
+    if "name" in document and document["name"] != repository and not _is_called(repository, document["name"]):
+        raise MalformedReply(f"the body lists another repository: {printable(str(document['name']), 200)}")
+    listed = document["tags"] if "tags" in document else None  # noqa: SIM401  (get is a call more, for each listing)
+    tags, odd_tags = read_strings(listed, "tags")
+    children, odd_children = read_strings(document["child"], "child") if "child" in document else (None, 0)
+    suspect = _doubt(tags, listed or (), odd_tags, odd_children) if odd_tags or odd_children else None
     return Listing(
         tags=tags,
         images=_images(document["manifest"] or {}) if "manifest" in document else None,
         children=children,
-        suspect=f"{skipped} entries of the listing are no strings" if skipped else None,
+        suspect=suspect or (NEXT_IN_BODY if names_next else None),
     )
+
+
+def _doubt(tags: Sequence[str], listed: Sequence[Any], odd_tags: int, odd_children: int) -> str | None:
+    """Why a listing with entries that are no strings may not be whole, or None.
+
+    Nexus writes null for a tag that it has no more (podman-container-tools/skopeo#2409), but a listing of nulls alone
+    lists nothing. A child that is no string is a whole subtree.
+    """
+    nulls = listed.count(None)
+    if not tags and nulls == len(listed) > 0:
+        return "the listing has no tags but null"
+    odd = odd_tags - nulls + odd_children
+    return f"{odd} entries of the listing are no strings" if odd else None
+
+
+def _is_called(repository: str, name: Any) -> bool:
+    """Whether a listing's body may call the repository so.
+
+    Behind a proxy or a path of its own a registry knows it by a shorter or a longer name, and some leave the name out.
+    """
+    if not isinstance(name, str) or not name:
+        return True
+    if f"/{repository}".endswith(f"/{name}") or f"/{name}".endswith(f"/{repository}"):
+        return True
+    is_shorter = name.count("/") < repository.count("/")
+    return is_shorter and name.partition("/")[0] != repository.partition("/")[0]
 
 
 def merge_listings(pages: Sequence[Listing]) -> Listing:

@@ -41,12 +41,15 @@ def next_link(repositories: int, page: int) -> str | None:
     return f'</v2/_catalog?n={NAMES_PER_PAGE}&page={page + 1}>; rel="next"'
 
 
+# One body serves for the listings of all repositories, and so names none: another's name would be refused.
+
+
 def _tiny() -> dict[str, Any]:
-    return {"name": name(0), "tags": ["latest"]}
+    return {"tags": ["latest"]}
 
 
 def _plain() -> dict[str, Any]:
-    return {"name": name(0), "tags": [f"v1.{minor}.{minor % 7}" for minor in range(30, 64)]}
+    return {"tags": [f"v1.{minor}.{minor % 7}" for minor in range(30, 67)]}
 
 
 def _google() -> dict[str, Any]:
@@ -63,11 +66,11 @@ def _google() -> dict[str, Any]:
             "timeUploadedMs": str(1_744_222_782_187 + number * 86_400_000),
         }
     tags = [tag for manifest in manifests.values() for tag in manifest["tag"]]
-    return {"child": [], "manifest": manifests, "name": name(0), "tags": tags}
+    return {"child": [], "manifest": manifests, "tags": tags}
 
 
 def _giant() -> dict[str, Any]:
-    return {"name": name(0), "tags": [f"build-{number:06d}" for number in range(TAGS_OF_A_GIANT)]}
+    return {"tags": [f"build-{number:06d}" for number in range(TAGS_OF_A_GIANT)]}
 
 
 _LISTINGS: Final[dict[str, Callable[[], dict[str, Any]]]] = {

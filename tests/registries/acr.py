@@ -59,7 +59,7 @@ BASIC_AUTH = Scripted(
     holds=HOLDS,
     config={**WITH_PASSWORD, "page_size": 5},
     shown_to=ALL_PATHS,
-    evidence="the catalog told 9 names on 2 pages: no next link",
+    evidence="the catalog listed 9 names on 2 pages: no next link",
     exchanges=2 + 2 + 9 + 1,
 )
 
@@ -69,7 +69,7 @@ FRAIL = Scripted(
     holds=HOLDS,
     config=WITH_PASSWORD,
     shown_to=ALL_PATHS,
-    evidence="the catalog told 9 names on 2 pages: no next link",
+    evidence="the catalog listed 9 names on 2 pages: no next link",
     exchanges=2 + (2 + 2) + 9 + 1,
 )
 """Where a page of 5 is all that its catalog can make; asked once for each size, where nothing is tried twice."""
@@ -100,7 +100,7 @@ FRAIL_IN_THE_MIDDLE = Scripted(
     holds=HOLDS,
     config=WITH_PASSWORD,
     shown_to=ALL_PATHS,
-    evidence="the catalog told 9 names on 2 pages: no next link",
+    evidence="the catalog listed 9 names on 2 pages: no next link",
     exchanges=2 + (1 + 3) + 9 + 1,
 )
 
@@ -130,7 +130,7 @@ BY_IDENTITY_TOKEN = Scripted(
     ),
     holds=HOLDS,
     config={"auth": {"method": "docker-config"}},
-    evidence="the catalog told 9 names on 1 page: no next link",
+    evidence="the catalog listed 9 names on 1 page: no next link",
     exchanges=1 + 2 + 9 * 2 + 1,
     tokens=10,
 )

@@ -29,6 +29,6 @@ ARTIFACTORY = Scripted(
     holds=HOLDS,
     config={**WITH_PASSWORD, "page_size": 2, "api_path": API_PATH},
     shown_to=frozenset({API_PATH, f"{API_PATH}_catalog", *(f"{API_PATH}{name}/tags/list" for name in HOLDS)}),
-    evidence="the catalog told 3 names on 2 pages: no next link",
+    evidence="the catalog listed 3 names on 2 pages: no next link",
     exchanges=2 + 2 + 3 + 1,
 )

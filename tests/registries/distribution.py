@@ -78,7 +78,7 @@ V2_8 = Scripted(
     script=OF_2,
     holds=HOLDS,
     missing=frozenset({"gone"}),
-    evidence="the catalog told 5 names on 1 page: no next link",
+    evidence="the catalog listed 5 names on 1 page: no next link",
     exchanges=1 + 1 + 5,
 )
 
@@ -88,7 +88,7 @@ V2_8_IN_PAGES = Scripted(
     holds=HOLDS,
     missing=frozenset({"gone"}),
     config={"page_size": 2},
-    evidence="the catalog told 5 names on 3 pages: no next link",
+    evidence="the catalog listed 5 names on 3 pages: no next link",
     exchanges=1 + 3 + 5,
 )
 
@@ -98,7 +98,7 @@ V2_8_ASKED_FOR_TOO_MANY = Scripted(
     holds=HOLDS,
     missing=frozenset({"gone"}),
     config={"page_size": 5000},
-    evidence="the catalog told 5 names on 1 page: no next link",
+    evidence="the catalog listed 5 names on 1 page: no next link",
     exchanges=1 + 2 + 5,
 )
 
@@ -109,7 +109,7 @@ V2_8_BEHIND_HTPASSWD = Scripted(
     missing=frozenset({"gone"}),
     config=WITH_PASSWORD,
     shown_to=frozenset({"/v2/", "/v2/_catalog", *(f"/v2/{name}/tags/list" for name in NAMES)}),
-    evidence="the catalog told 5 names on 1 page: no next link",
+    evidence="the catalog listed 5 names on 1 page: no next link",
     exchanges=2 + 1 + 5,
 )
 
@@ -120,7 +120,7 @@ V3_1 = Scripted(
     missing=frozenset({"gone"}),
     config={**WITH_PASSWORD, "page_size": 2},
     shown_to=frozenset({"/token"}),
-    evidence="the catalog told 5 names on 3 pages: no next link",
+    evidence="the catalog listed 5 names on 3 pages: no next link",
     exchanges=1 + 1 + 3 + 5 * 2,
     tokens=6,
 )

@@ -77,7 +77,7 @@ ASKED_FOR_TOO_MANY = Scripted(
     holds=HOLDS,
     config={"page_size": 5000, "auth": {"username": "AWS", "password": "session-1"}},
     shown_to=frozenset({"/v2/", CATALOG, *(f"/v2/{name}/tags/list" for name in HOLDS)}),
-    evidence="the catalog told 4 names on 1 page: no next link",
+    evidence="the catalog listed 4 names on 1 page: no next link",
     exchanges=2 + 2 + 4 + 1,
 )
 
@@ -87,6 +87,6 @@ ECR = Scripted(
     holds=HOLDS,
     config={"page_size": 2, "auth": {"username": "AWS", "password": "session-1"}},
     shown_to=frozenset({"/v2/", CATALOG, *(f"/v2/{name}/tags/list" for name in HOLDS)}),
-    evidence="the catalog told 4 names on 2 pages: no next link",
+    evidence="the catalog listed 4 names on 2 pages: no next link",
     exchanges=2 + 2 + 4 + 1,
 )

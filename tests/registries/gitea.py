@@ -60,7 +60,7 @@ GITEA = Scripted(
     holds=HOLDS,
     config=WITH_PASSWORD,
     shown_to=SHOWN_TO,
-    evidence="the catalog told 103 names on 3 pages: no next link",
+    evidence="the catalog listed 103 names on 3 pages: no next link",
     exchanges=EXCHANGES,
     tokens=104,
 )
@@ -71,7 +71,7 @@ FORGEJO = Scripted(
     holds=HOLDS,
     config={**WITH_PASSWORD, "page_size": 1000},
     shown_to=SHOWN_TO,
-    evidence="the catalog told 103 names on 3 pages: an empty last page",
+    evidence="the catalog listed 103 names on 3 pages: an empty last page",
     exchanges=EXCHANGES,
     tokens=104,
 )

@@ -59,7 +59,7 @@ OWN = Scripted(
     holds=HOLDS,
     config=WITH_PASSWORD,
     shown_to=frozenset({"/jwt/auth"}),
-    evidence="the catalog told 3 names on 1 page: no next link",
+    evidence="the catalog listed 3 names on 1 page: no next link",
     exchanges=1 + 2 + 3 * 2,
     tokens=4,
 )

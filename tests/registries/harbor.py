@@ -66,7 +66,7 @@ HARBOR = Scripted(
     holds=HOLDS,
     config={**WITH_PASSWORD, "page_size": 2},
     shown_to=frozenset({CATALOG, "/service/token"}),
-    evidence="the catalog told 3 names on 2 pages: no next link",
+    evidence="the catalog listed 3 names on 2 pages: no next link",
     exchanges=1 + 2 + 3 * 2 + 2,
     tokens=3 + 1,
 )
@@ -77,7 +77,7 @@ UNNAMED = Scripted(
     holds=HOLDS,
     config={**WITH_PASSWORD, "page_size": 2},
     shown_to=frozenset({CATALOG, "/service/token"}),
-    evidence="the catalog told 3 names on 2 pages: no next link",
+    evidence="the catalog listed 3 names on 2 pages: no next link",
     exchanges=1 + (1 + 1 + 2) + 3 * 2 + 2,
     tokens=1 + 3 + 1,
 )

@@ -15,6 +15,6 @@ MCR = Scripted(
     ),
     holds=HOLDS,
     config={"include": ["dotnet/sdk*"]},
-    evidence="the catalog told 50,000 names on 1 page: no next link; 49,998 of them left out",
+    evidence="the catalog listed 50,000 names on 1 page: no next link; 49,998 of them left out",
     exchanges=1 + 1 + 2,
 )

@@ -3,7 +3,7 @@
 from .vocabulary import WITH_PASSWORD, Scripted, behind_basic, listing, names_of, paged
 
 HOLDS = {"app": ("1.0", "latest"), "team/emptied": (), "team/web": ("7",)}
-TOLD = {"app": ("1.0", None, "latest"), "team/emptied": (None, None), "team/web": ("7",)}
+TOLD = {"app": ("1.0", None, "latest"), "team/emptied": (), "team/web": (None, "7")}
 CATALOG = "/v2/_catalog"
 
 NEXUS = Scripted(
@@ -25,6 +25,6 @@ NEXUS = Scripted(
     holds=HOLDS,
     config={**WITH_PASSWORD, "page_size": 2},
     shown_to=frozenset({"/v2/", CATALOG, *(f"/v2/{name}/tags/list" for name in HOLDS)}),
-    evidence="the catalog told 3 names on 2 pages: no next link",
+    evidence="the catalog listed 3 names on 2 pages: no next link",
     exchanges=2 + 2 + 3,
 )

@@ -51,7 +51,7 @@ OPENSHIFT = Scripted(
     holds=HOLDS,
     config={**WITH_PASSWORD, "page_size": 2},
     shown_to=frozenset({"/openshift/token"}),
-    evidence="the catalog told 3 names on 2 pages: no next link",
+    evidence="the catalog listed 3 names on 2 pages: no next link",
     exchanges=1 + (1 + 2) + 2 + 3 * 2,
     tokens=4 + 1,
 )

@@ -55,7 +55,7 @@ CLAMPED = registry(list(with_token("", REFUSED, sealed_pages(CATALOG, names_of, 
 REFUSING = (on(CATALOG, TOO_LARGE, query={"n": ABOVE_100}), *CLAMPED)
 TO_ANYBODY = registry([on(CATALOG, document(names_of([])))], user=None)
 
-TOLD = "the catalog told 103 names on 2 pages: no next link"
+TOLD = "the catalog listed 103 names on 2 pages: no next link"
 EXCHANGES = 1 + (1 + 2) + 103 * 2 + 2
 SHOWN_TO = frozenset({"/v2/auth"})
 

@@ -68,7 +68,7 @@ ZOT = Scripted(
     missing=frozenset({"team/gone"}),
     config={**WITH_PASSWORD, "page_size": 2},
     shown_to=frozenset({"/zot/auth/token"}),
-    evidence="the catalog told 3 names on 2 pages: no next link",
+    evidence="the catalog listed 3 names on 2 pages: no next link",
     exchanges=1 + (1 + 2) + 3 * 2 + 1,
     tokens=4,
 )

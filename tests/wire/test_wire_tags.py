@@ -8,7 +8,7 @@ from json_values import text, values
 
 from crawler.errors import MalformedReply
 from crawler.model import Image, Listing
-from crawler.wire.tags import merge_listings, read_listing
+from crawler.wire.tags import ListingPage, merge_listings, parse_listing
 
 fuzz = settings(max_examples=80)
 
@@ -30,8 +30,12 @@ manifests = st.fixed_dictionaries(
     }
 )
 google = st.fixed_dictionaries(
-    {"child": names, "manifest": st.dictionaries(digests, manifests, max_size=4), "name": text, "tags": names}
+    {"child": names, "manifest": st.dictionaries(digests, manifests, max_size=4), "name": st.just("a"), "tags": names}
 )
+
+
+def read_listing(body):
+    return parse_listing("a", body)
 
 
 def read(document):
@@ -72,7 +76,7 @@ def test_googles_listing_is_read_whole():
                                     "timeCreatedMs": "0", "timeUploadedMs": "0"}},
          "name": "my-project/alpine", "tags": ["3.11"]}
     """
-    assert read_listing(body) == Listing(
+    assert parse_listing("my-project/alpine", body) == Listing(
         tags=("3.11",),
         images=(
             Image("sha256:aa", (), None, None, None, None),
@@ -110,7 +114,7 @@ def test_whatever_google_tells_is_read_exactly(document, as_strings):
 @fuzz
 @given(names)
 def test_a_plain_listing_tells_tags_and_nothing_else(tags):
-    assert read({"name": "a/b", "tags": tags}) == Listing(tuple(tags), None, None, None)
+    assert read({"name": "a", "tags": tags}) == Listing(tuple(tags), None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -345,3 +349,91 @@ def test_a_very_large_listing_is_read_whole():
 def test_an_answer_to_another_question_is_no_empty_listing(body):
     with pytest.raises(MalformedReply, match="without tags, images or children"):
         read_listing(body)
+
+
+# What a body may call the repository that was asked about: (asked, called)
+ITS_NAMES = [
+    ("team/app", "team/app"),
+    ("docker-remote/library/nginx", "library/nginx"),
+    ("library/nginx", "dockerhub/library/nginx"),
+    ("nginx", "library/nginx"),
+    ("acme/app", "x"),
+    ("a/b/c", "x/y"),
+    ("team/app", ""),
+    ("team/app", None),
+    ("team/app", 7),
+]
+OTHER_NAMES = [
+    ("team/app05", "team/app00"),
+    ("team/app", "team"),
+    ("team/a/b", "team/b"),
+    ("app", "team/other"),
+    ("my-app", "app"),
+    ("team/my-app", "other/app"),
+    ("team/app", "\x1b[2J/../alpha"),
+]
+
+
+@pytest.mark.parametrize(("asked", "called"), ITS_NAMES)
+def test_a_listing_may_call_its_repository(asked, called):
+    assert parse_listing(asked, json.dumps({"name": called, "tags": ["1"]}).encode()).tags == ("1",)
+
+
+@pytest.mark.parametrize(("asked", "called"), OTHER_NAMES)
+def test_a_listing_of_another_repository_is_refused(asked, called):
+    with pytest.raises(MalformedReply, match="the body lists another repository: ") as refusal:
+        parse_listing(asked, json.dumps({"name": called, "tags": ["1"]}).encode())
+    assert str(refusal.value).isprintable()
+    assert len(str(refusal.value)) < 300
+
+
+def test_a_listing_without_a_name_is_the_one_that_was_asked_for():
+    assert parse_listing("team/app", b'{"tags": ["1"]}').tags == ("1",)
+
+
+@pytest.mark.parametrize("tags", ["null", "[]", '["1"]'])
+def test_a_listing_with_errors_beside_its_tags_is_refused(tags):
+    with pytest.raises(MalformedReply, match="errors beside it: UNAUTHORIZED"):
+        read_listing(f'{{"tags": {tags}, "errors": [{{"code": "UNAUTHORIZED", "message": "x"}}]}}'.encode())
+
+
+@pytest.mark.parametrize("tags", [[None], [None, None, None]])
+def test_a_listing_of_nulls_alone_is_suspect(tags):
+    assert read({"tags": tags}).suspect == "the listing has no tags but null"
+
+
+@pytest.mark.parametrize(
+    ("document", "lengths", "names_next"),
+    [
+        ({"tags": ["1", "2", "2"]}, (2, 0, 0), False),
+        ({"tags": None, "child": ["a", "b"]}, (0, 0, 2), False),
+        ({"manifest": {"sha256:aa": {}}, "next": "", "errors": []}, (0, 1, 0), False),
+        ({"tags": ["1"], "next": "/v2/a/tags/list?last=1"}, (1, 0, 0), True),
+        ({"tags": ["1"], "nextPageToken": "x"}, (1, 0, 0), True),
+    ],
+)
+def test_a_page_says_how_long_it_is_and_whether_it_names_a_next(document, lengths, names_next):
+    listing = read(document)
+    page = ListingPage(listing)
+    assert (page.lengths, page.names_next) == (lengths, names_next)
+    assert listing.suspect == ("the body names a next page, and no Link header does" if names_next else None)
+    assert page.listing.suspect is None  # the pager judges it, which knows of links
+
+
+def test_a_child_and_a_tag_of_one_name_are_two_entries():
+    page = ListingPage(read({"tags": ["latest"], "child": ["latest"], "manifest": {"sha256:aa": {}}}))
+    assert sorted(page.entries) == ["/latest", "latest", "sha256:aa"]
+    assert list(page.ordered) == ["latest"]
+
+
+@pytest.mark.parametrize(
+    ("document", "ordered"),
+    [
+        ({"tags": ["2", "1"], "manifest": {"sha256:aa": {}}, "child": ["x"]}, ["2", "1"]),
+        ({"tags": [], "manifest": {"sha256:bb": {}, "sha256:aa": {}}, "child": ["x"]}, ["sha256:aa", "sha256:bb"]),
+        ({"tags": [], "manifest": {}, "child": ["y", "x"]}, ["y", "x"]),
+        ({"tags": None}, []),
+    ],
+)
+def test_a_page_goes_on_behind_the_last_of_its_tags_or_else_images_or_else_children(document, ordered):
+    assert list(ListingPage(read(document)).ordered) == ordered
