@@ -88,7 +88,18 @@ class Transport:
             self._silence.since = None
             raise
         self._silence.since = None
-        return reply if request.parse is None or reply.status != 200 else _parsed(request, reply)
+        return reply if request.parse is None or reply.status != 200 else self._parsed(request, reply)
+
+    def _parsed(self, request: Request, reply: Reply) -> Reply:
+        """The reply with its value in place of its body. Raises PassingFailure for a body that cannot be read."""
+        assert request.parse is not None
+        try:
+            return reply._replace(body=b"", value=request.parse(reply.body))
+        except MalformedReply as exc:
+            self._door.distrust(reply)  # it may be the answer to another question
+            message = printable(self._door.redacted(request, str(exc)))
+            unreadable = UnusableReply(request.asked, code="MALFORMED", message=message, http_status=reply.status)
+            raise PassingFailure(unreadable) from None
 
     async def _followed(self, request: Request, reply: Reply) -> Reply:
         """The reply at the end of the redirects. Raises PassingFailure for a status that may pass."""
@@ -153,16 +164,6 @@ async def open_transport(
     door = open_door(user_agent=user_agent, patience=patience, concurrency=concurrency, certificates=certificates)
     async with door as opened:
         yield Transport(opened, pace, patience, scheme)
-
-
-def _parsed(request: Request, reply: Reply) -> Reply:
-    """The reply with its value in place of its body. Raises PassingFailure for a body that cannot be read."""
-    assert request.parse is not None
-    try:
-        return reply._replace(body=b"", value=request.parse(reply.body))
-    except MalformedReply as exc:
-        unreadable = UnusableReply(request.asked, code="MALFORMED", message=str(exc), http_status=reply.status)
-        raise PassingFailure(unreadable) from None
 
 
 def _is_somebody_elses(request: Request, reply: Reply) -> bool:

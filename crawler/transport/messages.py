@@ -67,14 +67,15 @@ class Headers(Protocol):
 class Reply(NamedTuple):
     """An answer, whole: its body read to the end, decompressed, and within the cap.
 
-    `value` is what `Request.parse` made of the body, which is then no longer kept. A tuple, as there is one for each
-    exchange: a frozen dataclass takes four times as long to make.
+    `value` is what `Request.parse` made of the body, which is then no longer kept. `connection` is the door's, for
+    `Door.distrust`. A tuple, as there is one for each exchange: a frozen dataclass takes four times as long to make.
     """
 
     status: int
     headers: Headers
     body: bytes
     value: Any = None
+    connection: Any = None
 
 
 @dataclass(slots=True)
