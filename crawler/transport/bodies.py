@@ -17,20 +17,21 @@ class BodyRoom:
 
     def __init__(self, limit: int = BODIES_CAP) -> None:
         self._limit = limit
-        self._held: dict[object, int] = {}
-        self._total = 0
+        self._by_owner: dict[object, int] = {}
+        self.held = 0
+        """Bytes of all bodies that are counted."""
         self._freed = anyio.Event()
         self.waiting = 0
         """How many bodies wait at this moment."""
 
     def take(self, owner: object, size: int) -> None:
         """`owner`'s body has grown by `size` bytes."""
-        self._held[owner] = self._held.get(owner, 0) + size
-        self._total += size
+        self._by_owner[owner] = self._by_owner.get(owner, 0) + size
+        self.held += size
 
     def must_wait(self, owner: object) -> bool:
         """Whether `owner`, who holds something, may read on only after `wait`."""
-        return self._total > self._limit and next(iter(self._held)) is not owner
+        return self.held > self._limit and next(iter(self._by_owner)) is not owner
 
     async def wait(self, owner: object) -> None:
         """Return when `owner` may read on."""
@@ -43,6 +44,6 @@ class BodyRoom:
 
     def leave(self, owner: object) -> None:
         """`owner`'s body is read, or given up."""
-        self._total -= self._held.pop(owner)
+        self.held -= self._by_owner.pop(owner)
         self._freed.set()
         self._freed = anyio.Event()

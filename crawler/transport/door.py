@@ -165,8 +165,10 @@ class _Connector(aiohttp.TCPConnector):
 
 
 def _is_unclean(connection: Any) -> bool:
-    """Whether something has arrived on an idle connection: was read already, or waits in the socket."""
-    if connection.protocol.should_close:
+    """Whether something has arrived on an idle connection: a whole response, the first bytes of one, or unread yet."""
+    protocol = connection.protocol
+    # a parser keeps the first bytes to itself; but the clock for the rest of them runs, as it does for all that comes
+    if protocol.should_close or protocol._read_timeout_handle is not None:  # noqa: SLF001
         return True
     waiting = select.poll()
     waiting.register(connection.transport.get_extra_info("socket").fileno(), select.POLLIN)

@@ -35,11 +35,13 @@ _ESCAPED: Final = re.compile(
     re.DOTALL,
 )
 _SHORT_ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
-_LAYERS: Final = 4
-"""How many layers of escapes are undone: HTML within JSON within JSON, and one more."""
+_LAYERS: Final = 8
+"""How many layers of escapes are undone; a secret may be written in some itself, as backslashes are."""
 
-_PASSED_OVER: Final = re.compile(r"[\s+]+")
-"""Line breaks, which servers add, and blanks, of which the encoding of forms makes plus signs."""
+_BLANKS: Final = re.compile(r"\s+")
+"""Servers break long lines."""
+_AMBIGUOUS: Final = re.compile(r"[\s+\\]+")
+"""Plus signs, which are blanks in a form, and backslashes, which are an escape together with what stands behind."""
 
 
 class Redactor:
@@ -126,16 +128,17 @@ class _View(Protocol):
 
 
 def _as_it_is(text: _Text, rewritten: Callable[[_Text, _Pattern, _Written], _Text]) -> _Text:
-    return rewritten(text, _PASSED_OVER, _nothing)
+    return rewritten(text, _BLANKS, _nothing)
 
 
 def _undone(text: _Text, rewritten: Callable[[_Text, _Pattern, _Written], _Text]) -> _Text:
+    text = rewritten(text, _BLANKS, _nothing)
     for _ in range(_LAYERS):
         further = rewritten(text, _ESCAPED, _unescaped)
         if further == text:
             break
         text = further
-    return rewritten(text, _PASSED_OVER, _nothing)
+    return rewritten(text, _AMBIGUOUS, _nothing)
 
 
 _VIEWS: Final[tuple[_View, ...]] = (_as_it_is, _undone)
