@@ -45,7 +45,7 @@ def map_exception(request: Request, exc: Exception, proxy: Proxy | None, redacto
 
 def refused_by_proxy(request: Request, proxy: Proxy, status: int) -> RegistryError:
     """A proxy's own response in place of a connection: final, unless it is that the proxy cannot connect itself."""
-    host = printable(urlsplit(request.url).netloc)
+    host = _host(request)
     if status == 407:
         wants = "refuses the user and password" if proxy.headers else "wants a user and password"
         message = f"the proxy {proxy.address} {wants} (of {proxy.variable}: http://USER:PASSWORD@HOST:PORT)"
@@ -53,6 +53,13 @@ def refused_by_proxy(request: Request, proxy: Proxy, status: int) -> RegistryErr
     kind = Unreachable if status in PASSING else UnusableReply
     message = f"the proxy {proxy.address} makes no connection to {host} {_where(proxy)}"
     return kind(request.asked, code="PROXY", message=message, http_status=status)
+
+
+def _host(request: Request) -> str:
+    try:
+        return printable(urlsplit(request.url).netloc)
+    except ValueError:  # what has no host is what fails
+        return printable(request.url)
 
 
 def _where(proxy: Proxy) -> str:
@@ -89,7 +96,7 @@ def _alert(exc: Exception) -> str | None:
 
 
 def _unreachable_message(request: Request, exc: Exception, proxy: Proxy | None, redactor: Redactor) -> str:
-    host = printable(urlsplit(request.url).netloc)
+    host = _host(request)
     if proxy is not None:
         host = f"{host} through the proxy {proxy.address}"
     match exc:
