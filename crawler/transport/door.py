@@ -4,7 +4,7 @@ import asyncio
 import logging
 import select
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from ipaddress import ip_address
@@ -21,12 +21,12 @@ from crawler.transport.messages import ERROR_CAP, Headers, Reply, Request
 from crawler.transport.overdue import Overdue
 from crawler.transport.patience import Patience
 from crawler.transport.proxies import Proxies, Proxy
-from crawler.transport.redact import Redactor, without_credentials
+from crawler.transport.redact import WITHHELD, Redactor, credentials_in
 from crawler.transport.ssrf import check_address, check_host
 
 log = logging.getLogger(__name__)
 
-_KEPT_REDACTORS: Final = 64
+_KEPT_SECRETS: Final = 64
 
 
 class Door:
@@ -40,7 +40,8 @@ class Door:
         self._proxies = proxies
         self._room = room
         self._proxy_of_origin: dict[tuple[str, str | None, int | None], Proxy | None] = {}
-        self._redactor_for = lru_cache(_KEPT_REDACTORS)(Redactor)
+        self._redactor_for = lru_cache(_KEPT_SECRETS)(Redactor)
+        self._credentials_in = lru_cache(_KEPT_SECRETS)(credentials_in)
         self._tells_all = log.isEnabledFor(logging.DEBUG)
 
     async def send(self, request: Request) -> Reply:
@@ -121,10 +122,15 @@ class Door:
         if len(body) > request.cap:
             raise _too_large(request, response)
         connection = response._protocol  # noqa: SLF001  (`response.connection` has none once the body is read)
+        if status < 400 and request.authorization is not None:
+            credentials = self._credentials_in(request.authorization)
+            if credentials is not None and credentials in body:
+                body = body.replace(credentials, WITHHELD.encode())
         if status == 200 and "Link" not in headers:
-            return Reply(status, headers, _without_credentials(body, request, proxy), None, connection)
+            return Reply(status, headers, body, None, connection)
         redactor = self._redactor(request, proxy)
-        body = redactor.body(body) if status >= 400 else _without_credentials(body, request, proxy)
+        if status >= 400:
+            body = redactor.body(body)
         return Reply(status, _without_secrets(headers, redactor), body, None, connection)
 
     async def _read_on(
@@ -159,20 +165,26 @@ class _Connector(aiohttp.TCPConnector):
     _kept = aiohttp.TCPConnector._get  # noqa: SLF001  (the pool's only way out; without it this fails at once)
 
     async def _get(self, key: Any, traces: Any) -> Any:
-        while (connection := await self._kept(key, traces)) is not None and _is_unclean(connection):
+        while (connection := await self._kept(key, traces)) is not None:
+            protocol: Any = connection.protocol
+            # A whole response stands in the queue. The first bytes of one are the parser's alone; but the clock for
+            # the rest of them runs, as it does after all that comes.
+            if not protocol.should_close and protocol._read_timeout_handle is None:  # noqa: SLF001
+                try:
+                    unread = protocol.unread
+                except AttributeError:  # the first time: made once, as it takes five calls
+                    unread = protocol.unread = _unread_of(connection.transport)
+                if not unread(0):
+                    break
             connection.close()
         return connection
 
 
-def _is_unclean(connection: Any) -> bool:
-    """Whether something has arrived on an idle connection: a whole response, the first bytes of one, or unread yet."""
-    protocol = connection.protocol
-    # a parser keeps the first bytes to itself; but the clock for the rest of them runs, as it does for all that comes
-    if protocol.should_close or protocol._read_timeout_handle is not None:  # noqa: SLF001
-        return True
-    waiting = select.poll()
-    waiting.register(connection.transport.get_extra_info("socket").fileno(), select.POLLIN)
-    return bool(waiting.poll(0))
+def _unread_of(transport: Any) -> Callable[[int], list[tuple[int, int]]]:
+    """A function that tells at once, of 0 milliseconds, whether bytes wait in the transport's socket, or its end."""
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return poll.poll
 
 
 def _arguments(request: Request, url: URL, proxy: Proxy | None) -> dict[str, Any]:
@@ -244,15 +256,6 @@ async def _read_beginning(response: aiohttp.ClientResponse) -> bytes:
     if len(body) >= ERROR_CAP:
         response.close()  # there may be no end to it
     return body[:ERROR_CAP]
-
-
-def _without_credentials(body: bytes, request: Request, proxy: Proxy | None) -> bytes:
-    if request.authorization is not None:
-        body = without_credentials(body, request.authorization)
-    if proxy is not None:
-        for header in proxy.headers.values():
-            body = without_credentials(body, header)
-    return body
 
 
 def _without_secrets(headers: Any, redactor: Redactor) -> Headers:

@@ -77,15 +77,14 @@ class Redactor:
                 yield from _quotations(traced, secret)
 
 
-def without_credentials(body: bytes, header: str) -> bytes:
-    """A body that is no refusal, without the credentials of an `Authorization` header as they stand in that.
+def credentials_in(header: str) -> bytes | None:
+    """What a body that is no refusal must not hold: the credentials of an `Authorization` header, as they stand there.
 
-    Not the password, and no part of either: such a body holds data, which may be like a password by chance.
+    Not the password, and no part of either: such a body holds data, which may be like a password by chance. None where
+    the credentials are so short that data may be like them.
     """
     credentials = header.partition(" ")[2].encode()
-    if credentials in body and len(credentials) >= _SHORTEST_BEGINNING:
-        return body.replace(credentials, WITHHELD.encode())
-    return body
+    return credentials if len(credentials) >= _SHORTEST_BEGINNING else None
 
 
 def _secrets(headers: Iterable[str], form: Iterable[tuple[str, str]]) -> Iterator[str]:
