@@ -122,13 +122,20 @@ async def test_a_kept_connection_is_used_again():
         assert len(server.writers) == 1
 
 
-async def test_a_kept_connection_with_tls_is_used_again(tmp_path):
+@pytest.mark.parametrize("use_uvloop", [False, True], ids=["asyncio", "uvloop"])
+def test_a_kept_connection_with_tls_is_used_again(use_uvloop, tmp_path):
     """Its tickets come unasked as well, but are no data."""
     made = make_certificates(tmp_path)
-    async with serving(made.server_context()) as server, door(made.ca_file) as opened:
-        for path in ("/first", "/second", "/third"):
-            assert await asked(opened, server, path) == path
-        assert len(server.writers) == 1
+
+    async def ask_often() -> None:
+        async with serving(made.server_context()) as server, door(made.ca_file) as opened:
+            for path in ("/first", "/second", "/third"):
+                assert await asked(opened, server, path) == path
+            assert len(server.writers) == 1
+            server.writers[0].write(UNASKED["a response"])
+            assert await asked(opened, server, "/fourth") == "/fourth"
+
+    anyio.run(ask_often, backend_options={"use_uvloop": use_uvloop})
 
 
 async def test_a_connection_that_is_distrusted_is_not_used_again():

@@ -238,3 +238,25 @@ async def test_redaction_knows_no_secrets_where_none_was_sent(tmp_path):
         config = crawler.Config(registry=[{"target": server.host}], limits={"attempts": 1}, output={"path": tmp_path})
         await crawler.crawl(config)
     assert read_snapshot(tmp_path).by_name["team/victim"]["error"]["message"] == "no"
+
+
+async def test_redaction_of_a_proxys_password(tmp_path, monkeypatch, caplog):
+    """A proxy for plain http reads the request itself, and may quote what it was sent."""
+    caplog.set_level(logging.DEBUG)
+    credentials = b64encode(f"us:{PASSWORD}".encode()).decode()
+    quoting = refusal(400, "BAD", f"not {PASSWORD}, not Basic {credentials}")
+    tags = document({"name": "alpha", "tags": [f"Basic {credentials}"]})
+    broken = document({"manifest": {PASSWORD: 1}})
+    script = [on(listing_path("alpha"), tags), on(LISTING, quoting), on(listing_path("zulu"), broken)]
+    async with serve([*script, *plain_registry()]) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://us:{quote(PASSWORD, safe='')}@{proxy.host}")
+        table = {"target": "registry.example.com", "plain_http": True, "auth": {"method": "anonymous"}}
+        config = crawler.Config(registry=[table], limits={"attempts": 1}, output={"path": tmp_path})
+        await crawler.crawl(config)
+    snapshot = read_snapshot(tmp_path)
+    assert snapshot.by_name["team/victim"]["error"]["message"] == f"not {WITHHELD}, not Basic {WITHHELD}"
+    assert snapshot.by_name["alpha"]["tags"] == [f"Basic {WITHHELD}"]
+    said = caplog.text + json.dumps(snapshot.records, ensure_ascii=False)
+    assert WITHHELD in snapshot.by_name["zulu"]["error"]["message"]
+    assert PASSWORD[:8] not in said
+    assert credentials not in said

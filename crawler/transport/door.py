@@ -84,11 +84,11 @@ class Door:
 
     def redacted(self, request: Request, text: str) -> str:
         """A text that was made of the response to a request, without the secrets of the request."""
-        return self._redactor(request, None).text(text)
+        proxy = None if self._proxies is None else self._proxy(URL(request.url, encoded=True), self._proxies)
+        return self._redactor(request, proxy).text(text)
 
     def _redactor(self, request: Request, proxy: Proxy | None) -> Redactor:
-        own = () if request.authorization is None else (request.authorization,)
-        return self._redactor_for((*own, *(() if proxy is None else proxy.headers.values())), request.form)
+        return self._redactor_for(_secret_headers(request, proxy), request.form)
 
     def _proxy(self, url: URL, proxies: Proxies) -> Proxy | None:
         origin = (url.scheme, url.raw_host, url.port)
@@ -122,10 +122,11 @@ class Door:
         if len(body) > request.cap:
             raise _too_large(request, response)
         connection = response._protocol  # noqa: SLF001  (`response.connection` has none once the body is read)
-        if status < 400 and request.authorization is not None:
-            credentials = self._credentials_in(request.authorization)
-            if credentials is not None and credentials in body:
-                body = body.replace(credentials, WITHHELD.encode())
+        if status < 400:
+            for header in _secret_headers(request, proxy):
+                credentials = self._credentials_in(header)
+                if credentials is not None and credentials in body:
+                    body = body.replace(credentials, WITHHELD.encode())
         if status == 200 and "Link" not in headers:
             return Reply(status, headers, body, None, connection)
         redactor = self._redactor(request, proxy)
@@ -241,6 +242,11 @@ def _timeouts(patience: Patience, proxies: Proxies | None) -> aiohttp.ClientTime
         sock_connect=patience.connect_s,
         sock_read=patience.read_s,
     )
+
+
+def _secret_headers(request: Request, proxy: Proxy | None) -> tuple[str, ...]:
+    own = () if request.authorization is None else (request.authorization,)
+    return own if proxy is None else (*own, *proxy.headers.values())
 
 
 def _too_large(request: Request, response: aiohttp.ClientResponse) -> UnusableReply:
