@@ -22,6 +22,7 @@ from scripted import (
     redirect,
     refusal,
     serve,
+    token_registry,
 )
 
 import crawler
@@ -217,6 +218,13 @@ async def test_redaction_of_what_a_registry_quotes(reply, tmp_path, caplog):
             assert escape(secret)[:-4].strip('"') not in said
             assert in_json(escape(secret))[:-4] not in said
     assert snapshot.by_name["alpha"]["tags"] == list(REPOSITORIES["alpha"])
+
+
+async def test_redaction_leaves_data_alone_that_are_like_a_short_token(tmp_path):
+    async with serve([on("/token", document({"token": "edge"})), *token_registry()]) as server:
+        config = crawler.Config(registry=[{"target": server.host}], output={"path": tmp_path})
+        await crawler.crawl(config)
+    assert read_snapshot(tmp_path).by_name["team/victim"]["tags"] == ["edge"]
 
 
 async def test_redaction_of_what_a_token_server_quotes(tmp_path):
