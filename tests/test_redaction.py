@@ -35,8 +35,12 @@ KEY = {"type": "service_account", "private_key_id": "0123456789abcdef", "private
 LISTING = listing_path("team/victim")
 
 
+def in_json(text: str) -> str:
+    return json.dumps(text)[1:-1]
+
+
 def json_in_json(text: str) -> str:
-    return json.dumps(json.dumps(text))[3:-3]
+    return in_json(in_json(text))
 
 
 def entities(text: str) -> str:
@@ -57,9 +61,9 @@ def all_units(text: str) -> str:
 
 ESCAPES = {
     "as it is": str,
-    "JSON in ASCII": json.dumps,
-    "JSON in UTF-8": lambda text: json.dumps(text, ensure_ascii=False),
-    "JSON with slashes escaped": lambda text: json.dumps(text).replace("/", "\\/"),
+    "JSON in ASCII": in_json,
+    "JSON in UTF-8": lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+    "JSON with slashes escaped": lambda text: in_json(text).replace("/", "\\/"),
     "JSON all escaped": all_units,
     "JSON in JSON": json_in_json,
     "a URL": lambda text: quote(text, safe=""),
@@ -69,8 +73,8 @@ ESCAPES = {
     "HTML": html.escape,
     "HTML by numbers": entities,
     "HTML by hexadecimal numbers": hex_entities,
-    "HTML in JSON": lambda text: json.dumps(html.escape(text)),
-    "a URL in JSON": lambda text: json.dumps(quote(text)),
+    "HTML in JSON": lambda text: in_json(html.escape(text)),
+    "a URL in JSON": lambda text: in_json(quote(text)),
     "Python's bytes": lambda text: repr(text.encode())[2:-1],
     "Latin-1 taken for text": lambda text: text.encode().decode("latin-1"),
     "lines of five": lambda text: "\r\n ".join(text[i : i + 5] for i in range(0, len(text), 5)),
@@ -80,8 +84,7 @@ ESCAPES = {
 @pytest.mark.parametrize("secret", [PASSWORD, CREDENTIALS], ids=["password", "credentials"])
 @pytest.mark.parametrize("escape", ESCAPES.values(), ids=ESCAPES)
 def test_redaction_of_every_escape(escape, secret):
-    quoted = escape(secret).strip("\"'")
-    assert Redactor([BASIC]).text(f"refused: '{quoted}', sorry") == f"refused: '{WITHHELD}', sorry"
+    assert Redactor([BASIC]).text(f"refused: '{escape(secret)}', sorry") == f"refused: '{WITHHELD}', sorry"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
@@ -146,10 +149,10 @@ surroundings = st.sampled_from(["", " ", "'", '"', ": ", "(", "=", "\n", "wrong 
 @settings(deadline=None, max_examples=150)
 def test_redaction_of_any_password_however_escaped(password, names, before, after):
     header = "Basic " + b64encode(f"u:{password}".encode()).decode()
+    assume("Latin-1 taken for text" not in names[1:])  # a header's bytes are read before they are quoted
     quoted = password
     for name in names:
         quoted = ESCAPES[name](quoted)
-    quoted = quoted.strip("\"'")
     assume(not before.endswith(("\\", "%", "&")) or names == ["as it is"])  # else not what a server means to say
     shown = Redactor([header]).text(before + quoted + after)
     assert WITHHELD in shown
@@ -173,10 +176,6 @@ async def test_redaction_of_data_takes_credentials_alone(tmp_path):
 
 
 # ---------------------------------------------------------------------------------------------------- over the wire
-
-
-def in_json(text: str) -> str:
-    return json.dumps(text)[1:-1]
 
 
 BODY_THAT_QUOTES = {
@@ -215,7 +214,7 @@ async def test_redaction_of_what_a_registry_quotes(reply, tmp_path, caplog):
     assert WITHHELD in said
     for secret in (PASSWORD, CREDENTIALS):
         for escape in ESCAPES.values():
-            assert escape(secret)[:-4].strip('"') not in said
+            assert escape(secret)[:-4] not in said
             assert in_json(escape(secret))[:-4] not in said
     assert snapshot.by_name["alpha"]["tags"] == list(REPOSITORIES["alpha"])
 

@@ -8,6 +8,7 @@ are compared with all of that undone, and whatever of the text held the secret i
 import html
 import json
 import re
+import sys
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple, Protocol, TypeVar
@@ -30,7 +31,8 @@ _ESCAPED: Final = re.compile(
     r"|(?P<repr>(?:\\x[0-9a-fA-F]{2})+)"
     r"|(?P<json>(?:\\u[0-9a-fA-F]{4})+)"
     r"|\\(?P<short>.)"
-    r"|(?P<entity>&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});?)"
+    r"|(?P<number>&#(?:[0-9]{1,7}|[xX][0-9a-fA-F]{1,6});?)"
+    r"|(?P<entity>&[A-Za-z][A-Za-z0-9]{1,31};?)"
     "|(?P<byte>[\udc80-\udcff])",
     re.DOTALL,
 )
@@ -192,8 +194,16 @@ def _unescaped(match: re.Match[str]) -> str:
             return _SHORT_ESCAPES.get(written[1], written[1])
         case "byte":
             return chr(ord(written) - 0xDC00)  # not UTF-8, so Latin-1
+        case "number":
+            return _numbered(written[2:].rstrip(";"))
         case _:
             return html.unescape(written)
+
+
+def _numbered(digits: str) -> str:
+    """The character of a number in HTML, with no regard to HTML's own readings of those from 128 to 159."""
+    number = int(digits[1:], 16) if digits[0] in "xX" else int(digits)
+    return chr(number) if number <= sys.maxunicode else ""
 
 
 def _quotations(traced: _Traced, secret: str) -> Iterator[tuple[int, int]]:
