@@ -13,6 +13,7 @@ from published import read_snapshot
 from scripted import (
     REPOSITORIES,
     basic_registry,
+    catalog_path,
     challenge,
     document,
     listing_path,
@@ -33,6 +34,7 @@ CREDENTIALS = b64encode(f"robot:{PASSWORD}".encode()).decode()
 BASIC = f"Basic {CREDENTIALS}"
 KEY = {"type": "service_account", "private_key_id": "0123456789abcdef", "private_key": "-----BEGIN-\nMIIEvQIBADANBg\n"}
 LISTING = listing_path("team/victim")
+SOME = {"Authorization": "Basic .+"}
 
 
 def in_json(text: str) -> str:
@@ -224,6 +226,20 @@ async def test_redaction_leaves_data_alone_that_are_like_a_short_token(tmp_path)
         config = crawler.Config(registry=[{"target": server.host}], output={"path": tmp_path})
         await crawler.crawl(config)
     assert read_snapshot(tmp_path).by_name["team/victim"]["tags"] == ["edge"]
+
+
+@pytest.mark.parametrize("password", ["registry-2026", "registry-app", "test"])
+async def test_redaction_leaves_alone_what_is_acted_upon(password, tmp_path):
+    """A cursor that begins as the password does, or holds it, leads to the next page all the same."""
+    repositories = {"registry-app": ["1"], "registry-test": ["2"], "zulu": ["3"]}
+    link = ("Link", '</v2/_catalog?last=registry-test&n=2>; rel="next"')
+    behind = on(catalog_path(), document({"repositories": ["zulu"]}), query={"last": "registry-test"})
+    first = on(catalog_path(), document({"repositories": ["registry-app", "registry-test"]}, link), headers=SOME)
+    async with serve([behind, first, *basic_registry(repositories)]) as server:
+        auth = {"method": "basic", "username": "robot", "password": password}
+        config = crawler.Config(registry=[{"target": server.host, "auth": auth}], output={"path": tmp_path})
+        manifest = await crawler.crawl(config)
+    assert manifest.counts.ok == len(repositories)
 
 
 async def test_redaction_of_what_a_token_server_quotes(tmp_path):

@@ -132,7 +132,7 @@ class Door:
         redactor = self._redactor(request, proxy)
         if status >= 400:
             body = redactor.body(body)
-        return Reply(status, _without_secrets(headers, redactor), body, None, connection)
+        return Reply(status, _without_credentials(headers, redactor), body, None, connection)
 
     async def _read_on(
         self, request: Request, response: aiohttp.ClientResponse, first: bytes, task: asyncio.Task[Any]
@@ -264,14 +264,14 @@ async def _read_beginning(response: aiohttp.ClientResponse) -> bytes:
     return body[:ERROR_CAP]
 
 
-def _without_secrets(headers: Any, redactor: Redactor) -> Headers:
-    """The headers with our secrets withheld in them; the same object where there are none."""
+def _without_credentials(headers: Any, redactor: Redactor) -> Headers:
+    """The headers with our credentials withheld in them; the same object where there are none."""
     quoted = "\n".join(headers.values())
-    if redactor.text(quoted) is quoted:
+    if redactor.header(quoted) is quoted:
         return headers  # type: ignore[no-any-return]
     shown = headers.copy()
     shown.clear()
-    shown.extend((name, redactor.text(value)) for name, value in headers.items())
+    shown.extend((name, redactor.header(value)) for name, value in headers.items())
     return shown  # type: ignore[no-any-return]
 
 

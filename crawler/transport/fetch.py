@@ -127,7 +127,7 @@ class Transport:
         weaker = here.scheme == "https" and there.scheme != "https"
         odd = there.scheme not in self._schemes or not there.hostname or bool(set("%@") & set(there.netloc))
         if weaker or odd or (request.form and not stays):
-            message = f"a redirect that we do not follow, to {printable(url)}"
+            message = f"a redirect that we do not follow, to {printable(self._door.redacted(request, url))}"
             raise UnsafeAddress(request.asked, code="REDIRECT", message=message, http_status=status)
         return replace(request, url=url, authorization=request.authorization if stays else None)
 

@@ -10,7 +10,7 @@ import json
 import re
 import sys
 from base64 import b64decode
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol, TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -18,6 +18,8 @@ WITHHELD: Final = "[withheld]"
 
 _SHORTEST_BEGINNING: Final = 8
 """So many of a secret's first characters are withheld without the rest: servers cut short what they quote."""
+
+_NEVER_SHORTER: Final = sys.maxsize
 
 _SHORTEST_SECRET: Final = 4
 """Shorter ones are part of ordinary words, and a text without those cannot be read."""
@@ -53,30 +55,30 @@ class Redactor:
     """
 
     def __init__(self, headers: Iterable[str], form: Iterable[tuple[str, str]] = ()) -> None:
-        spelt = {spelling for secret in _secrets(headers, form) for spelling in _spellings(secret)}
-        self._secrets = {
-            view: [seen for seen in {view(text, _substituted) for text in spelt} if len(seen) >= _SHORTEST_SECRET]
-            for view in _VIEWS
-        }
+        headers = tuple(headers)
+        self._secrets = _sought(_secrets(headers, form), _SHORTEST_BEGINNING)
+        long = [credentials for credentials in map(_credentials, headers) if len(credentials) >= _SHORTEST_BEGINNING]
+        self._credentials = _sought(long, _NEVER_SHORTER)
 
     def text(self, text: str) -> str:
-        """The text with each secret withheld, and each beginning of one; the same object where there is none."""
-        spans = [span for view in _VIEWS for span in self._quotations(text, view)]
-        return _without(text, sorted(spans)) if spans else text
+        """The text with each secret withheld, and each beginning of one; the same object where there is none.
+
+        For what people read, and nothing else: a beginning may be there by chance.
+        """
+        return _withheld(text, self._secrets)
+
+    def header(self, text: str) -> str:
+        """The text with all credentials withheld that stand there whole; the same object where there are none.
+
+        For what is acted upon, as a cursor in a link is: it may well begin as a password does.
+        """
+        return _withheld(text, self._credentials)
 
     def body(self, body: bytes) -> bytes:
-        """As `text`, for bytes in an unknown encoding."""
+        """As `text`, for the body of a refusal, in whatever encoding."""
         text = body.decode("utf-8", "surrogateescape")
         shown = self.text(text)
         return body if shown is text else shown.encode("utf-8", "surrogateescape")
-
-    def _quotations(self, text: str, view: "_View") -> Iterator[tuple[int, int]]:
-        seen = view(text, _substituted)
-        if any(secret[:_SHORTEST_BEGINNING] in seen for secret in self._secrets[view]):
-            places = list(range(len(text)))
-            traced = view(_Traced(text, places, [place + 1 for place in places]), _retraced)
-            for secret in self._secrets[view]:
-                yield from _quotations(traced, secret)
 
 
 def credentials_in(header: str) -> bytes | None:
@@ -85,15 +87,19 @@ def credentials_in(header: str) -> bytes | None:
     Not the password, and no part of either: such a body holds data, which may be like a password by chance. None where
     the credentials are so short that data may be like them.
     """
-    credentials = header.partition(" ")[2].encode()
+    credentials = _credentials(header).encode()
     return credentials if len(credentials) >= _SHORTEST_BEGINNING else None
+
+
+def _credentials(header: str) -> str:
+    return header.partition(" ")[2]
 
 
 def _secrets(headers: Iterable[str], form: Iterable[tuple[str, str]]) -> Iterator[str]:
     for header in headers:
-        scheme, _, credentials = header.partition(" ")
+        credentials = _credentials(header)
         yield credentials
-        if scheme == "Basic":
+        if header.startswith("Basic "):
             yield from _of_password(b64decode(credentials).decode("utf-8", "surrogateescape").partition(":")[2])
     for key, value in form:
         if key in _SECRET_FIELDS:
@@ -206,14 +212,45 @@ def _numbered(digits: str) -> str:
     return chr(number) if number <= sys.maxunicode else ""
 
 
-def _quotations(traced: _Traced, secret: str) -> Iterator[tuple[int, int]]:
-    """From where to where, in the original text, something begins as a secret does and goes on as it goes on."""
-    text, beginning = traced.text, secret[:_SHORTEST_BEGINNING]
+class _Sought(NamedTuple):
+    """What is looked for in a text, by how the text is looked at; `shortest` is what must be there of the beginning."""
+
+    spelt: Mapping[_View, Sequence[str]]
+    shortest: int
+
+
+def _sought(secrets: Iterable[str], shortest: int) -> _Sought:
+    spelt = {spelling for secret in secrets for spelling in _spellings(secret)}
+    by_view = {view: {view(spelling, _substituted) for spelling in spelt} for view in _VIEWS}
+    long = {view: [seen for seen in all_seen if len(seen) >= _SHORTEST_SECRET] for view, all_seen in by_view.items()}
+    return _Sought(long, shortest)
+
+
+def _withheld(text: str, sought: _Sought) -> str:
+    spans = [span for view in _VIEWS for span in _quotations(text, view, sought)]
+    return _without(text, sorted(spans)) if spans else text
+
+
+def _quotations(text: str, view: _View, sought: _Sought) -> Iterator[tuple[int, int]]:
+    """From where to where something begins as a secret does, and goes on as long as it goes on."""
+    secrets = sought.spelt[view]
+    seen = view(text, _substituted) if secrets else ""
+    if not any(secret[: sought.shortest] in seen for secret in secrets):
+        return
+    places = list(range(len(text)))
+    traced = view(_Traced(text, places, [place + 1 for place in places]), _retraced)
+    for secret in secrets:
+        for start, end in _alike(traced.text, secret, sought.shortest):
+            yield traced.starts[start], traced.ends[end - 1]
+
+
+def _alike(text: str, secret: str, shortest: int) -> Iterator[tuple[int, int]]:
+    beginning = secret[:shortest]
     found = text.find(beginning)
     while found >= 0:
         longest = min(len(secret), len(text) - found)
         alike = next((i for i in range(len(beginning), longest) if text[found + i] != secret[i]), longest)
-        yield traced.starts[found], traced.ends[found + alike - 1]
+        yield found, found + alike
         found = text.find(beginning, found + alike)
 
 
