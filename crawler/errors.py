@@ -21,6 +21,10 @@ A repository's error becomes its record (`Record.error`); a run's error reaches 
 """
 
 from collections.abc import Sequence
+from typing import Final
+
+_LONGEST: Final = 2000
+"""Characters of each part of an error, whoever forgot to cut it."""
 
 
 class CrawlerError(Exception):
@@ -54,13 +58,13 @@ class RegistryError(CrawlerError):
     def __init__(
         self, asked: str, *, code: str, message: str, http_status: int | None = None, consumer: str = ""
     ) -> None:
-        self.asked = asked
-        self.code = code
-        self.message = message
+        self.asked = printable(asked, _LONGEST)
+        self.code = printable(code, _LONGEST)
+        self.message = printable(message, _LONGEST)
         self.http_status = http_status
         self.consumer = consumer
         status = "" if http_status is None else f"{http_status} "
-        super().__init__(f"{asked}: {status}{code}: {message}")
+        super().__init__(f"{self.asked}: {status}{self.code}: {self.message}")
 
 
 class Unreachable(RegistryError):

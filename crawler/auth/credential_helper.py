@@ -15,6 +15,7 @@ import orjson
 from anyio.abc import ByteReceiveStream, ByteSendStream
 
 from crawler.auth.basic import User
+from crawler.config.sources import ENVIRONMENT_PREFIX
 from crawler.errors import CredentialsError, printable
 
 HELPER_CAP: Final = 64 * 1024
@@ -48,17 +49,23 @@ class _Ended:
 async def ask(helper: Helper, environ: Mapping[str, str], timeout_s: float) -> User | None:
     """Who the helper says to be, or None where it knows nobody for its server.
 
-    `environ` is its environment, and says where programs are. Raises CredentialsError, never with what may be a secret.
+    `environ` is its environment, but for our own variables, and says where programs are. Raises CredentialsError, never
+    with what may be a secret.
     """
     path = await anyio.to_thread.run_sync(_find_program, helper, environ, abandon_on_cancel=True)
     try:
         with anyio.fail_after(timeout_s):
-            ended = await _run((path, "get"), helper.server.encode(), environ)
+            ended = await _run((path, "get"), helper.server.encode(), _without_ours(environ))
     except TimeoutError:
         raise CredentialsError(f"{helper.program} gave no answer within {timeout_s:g} s") from None
     except OSError as fault:
         raise CredentialsError(f"{helper.program} cannot be started: {fault.strerror}") from None
     return _answer(helper.program, ended)
+
+
+def _without_ours(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without our own variables, of which one may hold the password to another registry."""
+    return {name: value for name, value in environ.items() if not name.upper().startswith(ENVIRONMENT_PREFIX)}
 
 
 def _find_program(helper: Helper, environ: Mapping[str, str]) -> str:

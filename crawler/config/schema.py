@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -29,6 +30,7 @@ STANDARD_STREAM: Final = Path("-")
 """Standard output as `output.path`, standard input as `registry.repositories_from`."""
 
 _UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_REALM = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s/@:\\#%]+)(:[0-9]{1,5})?")
 _RATE = re.compile(r"([1-9]\d*)/([1-9]\d*)?([smhd])")
 _SHARE = re.compile(r"(\d{1,2}(?:\.\d{1,6})?|100)%", re.ASCII)
 _DURATION = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
@@ -100,6 +102,30 @@ def _read_origin(value: Any) -> Any:
     return value.rstrip("/")
 
 
+def _check_realms(realms: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(map(_REALM.fullmatch, realms)):
+        raise ValueError("a realm is a host (auth.example.com, *.example.com, auth.example.com:8443) and nothing else")
+    return realms
+
+
+def _check_scope(scope: str) -> str:
+    if re.search(r"[@\s]", scope):
+        raise ValueError("an OAuth scope is a short name (cloud-platform.read-only) or an address without a user")
+    return scope
+
+
+def _check_username(username: str | None) -> str | None:
+    if username is not None and ":" in username:
+        raise ValueError("a username holds no colon (RFC 7617): what stands behind it may be the password")
+    return username
+
+
+def _read_key_file(value: Any) -> Any:
+    if isinstance(value, str) and ("{" in value or "\n" in value):
+        raise ValueError("key_file is the path of a key file, not what stands in it")
+    return value
+
+
 def _split_words(value: Any) -> Any:
     """A list, as one environment variable holds it: `a/*,b/*`."""
     return re.split(r"[\s,]+", value.strip()) if isinstance(value, str) else value
@@ -124,11 +150,11 @@ class AuthConfig(_Table):
     """`[registry.auth]`: who we are at this registry."""
 
     method: AuthMethod = AuthMethod.AUTO
-    key_file: FilePath | None = None
-    username: str | None = None
+    key_file: Annotated[FilePath | None, BeforeValidator(_read_key_file)] = None
+    username: Annotated[str | None, AfterValidator(_check_username)] = None
     password: SecretStr | None = Field(default=None, exclude=True)
     password_file: FilePath | None = None
-    scope: str = "cloud-platform.read-only"
+    scope: Annotated[str, AfterValidator(_check_scope)] = "cloud-platform.read-only"
     impersonate: str | None = None
 
     @model_validator(mode="after")
@@ -169,7 +195,7 @@ class RegistryConfig(_Table):
     auth: AuthConfig = AuthConfig()
     discovery: DiscoveryMethod = DiscoveryMethod.AUTO
     images_from: Literal["listing", "api"] = "listing"
-    location: str | None = None
+    location: str | None = Field(default=None, pattern=r"^[a-z0-9-]+$")
     repositories_from: FilePath | None = None
     include: Words = ()
     exclude: Words = ()
@@ -177,7 +203,7 @@ class RegistryConfig(_Table):
     ca_file: FilePath | None = None
     client_certificate: FilePath | None = None
     client_key: FilePath | None = None
-    realms: Words = ()
+    realms: Annotated[Words, AfterValidator(_check_realms)] = ()
     page_size: int | None = Field(default=None, ge=1, le=100_000)
     tokens: Literal["single", "batched"] = "single"
     api_path: str = Field(default="/v2/", pattern=r"^/([A-Za-z0-9._~-]+/)*v2/$")
@@ -319,14 +345,20 @@ class Config(_Table):
         """Read the file, the environment over it, and the flags over both.
 
         Without `targets` every `[[registry]]` table is meant. With them each target takes the table of that target,
-        else the one table that names no target, else the defaults. Flags and environment hold for every registry.
+        else the one table that names no target, else the defaults. Flags and environment hold for every registry,
+        except the environment's user and password: they are for the registry whose table names a username, or for the
+        only one.
         Raises ConfigError with every mistake.
         """
         said = Said.gather(file, EnvSettingsSource(_Environment)(), targets, flags)
+        mistakes = said.shared_credentials()
         try:
-            return cls.model_validate(said.document())
+            config = cls.model_validate(said.document())
         except ValidationError as invalid:
-            raise ConfigError(said.explain_all(invalid.errors(), _known_keys())) from None
+            raise ConfigError(mistakes + said.explain_all(invalid.errors(), _known_keys())) from None
+        if mistakes:
+            raise ConfigError(mistakes)
+        return config
 
     def effective(self, registry: RegistryConfig) -> dict[str, Any]:
         """What one registry's run was told, for its _run.json: plain values, passwords left out."""

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 from pydantic_core import ErrorDetails
 
 from crawler.errors import ConfigError, printable
-from crawler.model import Target
+from crawler.model import AuthMethod, Target
 
 Key = tuple[str | int, ...]
 
@@ -20,6 +20,9 @@ ENVIRONMENT_PREFIX: Final = "REGISTRY_CRAWLER_"
 _TARGET: Final = ["registry", "target"]
 _SHORT_NAMES: Final = ("username", "password")
 """Keys of `registry.auth` that have a variable of their own beside `REGISTRY__AUTH__…`."""
+_PASSWORD_METHODS: Final = frozenset({AuthMethod.AUTO, AuthMethod.TOKEN, AuthMethod.BASIC})
+_MAY_HOLD_SECRETS: Final = frozenset({"auth", "realms"})
+"""Keys whose values no mistake shows."""
 
 _HEADER = re.compile(r"\s*\[\[?\s*([\w.\-]+)\s*\]")
 _ASSIGNMENT = re.compile(r"\s*([\w.\-]+)\s*=")
@@ -82,13 +85,31 @@ class Said:
         ]
         return {**_merged(below, above), "registry": registries}
 
+    def shared_credentials(self) -> list[str]:
+        """The mistake, if it is made, of a user or password in the environment that may be meant for any registry.
+
+        Every one of them would be shown the password of one.
+        """
+        if not self.short or self._names_users:
+            return []
+        registries = self.document()["registry"]
+        hosts = list(dict.fromkeys(_host(table) for table in registries if _takes_password(table)))
+        if len(hosts) < 2:
+            return []
+        variables = ", ".join(f"{ENVIRONMENT_PREFIX}{name.upper()}" for name in self.short)
+        mistake = (
+            f"{variables}: {printable(', '.join(hosts))} would all be shown this password: "
+            "name the username in the [[registry]] table of the registry that it is for"
+        )
+        return [mistake]
+
     def _with_short_names(self, table: Any) -> Any:
-        """A user of the environment is for tables without a key file, and a password for tables with a user."""
+        """A user and password of the environment are for the tables that name a user, else for those without a key."""
         auth = table.get("auth", {}) if isinstance(table, dict) else None
-        if not isinstance(auth, dict) or "key_file" in auth:
+        if not isinstance(auth, dict) or "key_file" in auth or (self._names_users and "username" not in auth):
             return table
         over = {"username": self.short["username"]} if "username" in self.short else {}
-        if "password" in self.short and ("username" in {**auth, **over} or not self._names_users):
+        if "password" in self.short:
             over["password"] = self.short["password"]
         return _registry_merged(table, {"auth": over}) if over else table
 
@@ -159,6 +180,15 @@ class Said:
         return f"{self.file}: " if line is None else f"{self.file}:{line}: "
 
 
+def _host(table: Any) -> str:
+    return _spelt_alike(table.get("target")).partition("/")[0]
+
+
+def _takes_password(table: Any) -> bool:
+    auth = table.get("auth", {}) if isinstance(table, dict) else None
+    return isinstance(auth, dict) and "key_file" not in auth and auth.get("method", "auto") in _PASSWORD_METHODS
+
+
 def _words(mistake: ErrorDetails, known_keys: Sequence[str]) -> str:
     """What is wrong. What was given is shown only where it can hold no secret."""
     key = mistake["loc"]
@@ -170,7 +200,8 @@ def _words(mistake: ErrorDetails, known_keys: Sequence[str]) -> str:
     if mistake["type"] == "missing":
         return "missing"
     given = mistake["input"]
-    said = f" (got{_shown(given)})" if "auth" not in key and isinstance(given, str | int | float) else ""
+    is_shown = _MAY_HOLD_SECRETS.isdisjoint(key) and isinstance(given, str | int | float)
+    said = f" (got{_shown(given)})" if is_shown else ""
     return mistake["msg"].removeprefix("Value error, ") + (said if said != " (got)" else "")
 
 

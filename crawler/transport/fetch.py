@@ -147,7 +147,18 @@ class Transport:
             if error.code in _BROKEN_SERVER and request.purpose in self._limits.last_answered:
                 raise PassingFailure(error) from None
             raise
-        return reply if request.parse is None or reply.status != 200 else _parsed(request, reply)
+        return reply if request.parse is None or reply.status != 200 else self._parsed(request, reply)
+
+    def _parsed(self, request: Request, reply: Reply) -> Reply:
+        """The reply with its value in place of its body. Raises PassingFailure for a body that cannot be read."""
+        assert request.parse is not None
+        try:
+            return Reply(reply.status, reply.headers, b"", request.parse(reply.body))
+        except MalformedReply as exc:
+            self._door.distrust(reply)  # it may be the answer to another question
+            message = printable(self._door.redacted(request, str(exc)))
+            unreadable = UnusableReply(request.asked, code="MALFORMED", message=message, http_status=reply.status)
+            raise PassingFailure(unreadable) from None
 
     async def _examine(self, request: Request, failure: PassingFailure) -> bool:
         """Ask what was answered last, and hold every request while it is not. Returns whether the party was away."""
@@ -200,7 +211,7 @@ class Transport:
         weaker = here.scheme == "https" and there.scheme != "https"
         odd = there.scheme not in self._schemes or not there.hostname or bool(set("%@") & set(there.netloc))
         if weaker or odd or (request.form and not stays):
-            message = f"a redirect that we do not follow, to {printable(url)}"
+            message = f"a redirect that we do not follow, to {printable(self._door.redacted(request, url))}"
             raise UnsafeAddress(request.asked, code="REDIRECT", message=message, http_status=status)
         return replace(request, url=url, authorization=request.authorization if stays else None)
 
@@ -246,16 +257,6 @@ async def open_transport(
     door = open_door(user_agent=user_agent, patience=patience, concurrency=concurrency, certificates=certificates)
     async with door as opened:
         yield Transport(opened, pace, patience, scheme, limits or RunLimits.of(patience))
-
-
-def _parsed(request: Request, reply: Reply) -> Reply:
-    """The reply with its value in place of its body. Raises PassingFailure for a body that cannot be read."""
-    assert request.parse is not None
-    try:
-        return Reply(reply.status, reply.headers, b"", request.parse(reply.body))
-    except MalformedReply as exc:
-        unreadable = UnusableReply(request.asked, code="MALFORMED", message=str(exc), http_status=reply.status)
-        raise PassingFailure(unreadable) from None
 
 
 def _is_429(failure: PassingFailure) -> bool:

@@ -80,15 +80,16 @@ class Headers(Protocol):
 class Reply(NamedTuple):
     """An answer, whole: its body read to the end, decompressed, and within the cap.
 
-    `value` is what `Request.parse` made of the body, which is then no longer kept. `throttled` marks a refusal
-    because of our pace, which passes by waiting. A tuple, as there is one for each exchange: a frozen dataclass takes
-    four times as long to make.
+    `value` is what `Request.parse` made of the body, which is then no longer kept. `connection` is the door's, for
+    `Door.distrust`. `throttled` marks a refusal because of our pace, which passes by waiting. A tuple, as there is one
+    for each exchange: a frozen dataclass takes four times as long to make.
     """
 
     status: int
     headers: Headers
     body: bytes
     value: Any = None
+    connection: Any = None
     throttled: bool = False
 
 

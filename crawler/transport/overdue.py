@@ -4,6 +4,8 @@ A time-out scope for each exchange would cost a tenth of all that an exchange co
 """
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Final, Self
 
@@ -42,6 +44,15 @@ class Overdue:
         """The exchange is over, in whatever way."""
         del self.since[task]
         self._ended.discard(task)
+
+    @contextmanager
+    def standing_still(self, task: asyncio.Task[object]) -> Iterator[None]:
+        """For the time of the block nothing of the exchange's time is used up: it waits for us, not for the server."""
+        began, stopped = self.since.pop(task), self.tick
+        try:
+            yield
+        finally:
+            self.since[task] = began + self.tick - stopped
 
     def _wait(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(self._tick_s, self._look)

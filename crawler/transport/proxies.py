@@ -34,9 +34,16 @@ class Proxies:
 
     @classmethod
     def of_environment(cls) -> "Proxies | None":
-        """None where no proxy is named, so that nothing need be looked up."""
+        """None where no proxy is named, so that nothing need be looked up.
+
+        Raises CredentialsError for what is no address at all: google-auth's client reads the same variables, and fails
+        with an error that quotes them.
+        """
         named = getproxies_environment()
-        return cls(named) if named.keys() & {"http", "https", _FOR_EVERY_SCHEME} else None
+        ours = named.keys() & {"http", "https", _FOR_EVERY_SCHEME}
+        for key in sorted(ours):
+            _split(f"{key.upper()}_PROXY", named[key])
+        return cls(named) if ours else None
 
     def proxy(self, scheme: str, host: str, port: int | None) -> Proxy | None:
         """The proxy for an address, or None where it is reached without one.
@@ -51,12 +58,19 @@ class Proxies:
         return None
 
 
-def _read(variable: str, value: str) -> Proxy:
+def _split(variable: str, value: str) -> SplitResult:
     try:
-        address = urlsplit(value if "://" in value else f"http://{value}")
+        return urlsplit(value if "://" in value else f"http://{value}")
+    except ValueError:
+        raise CredentialsError(f"{variable} is not the address of a proxy: {_FORM}") from None
+
+
+def _read(variable: str, value: str) -> Proxy:
+    address = _split(variable, value)
+    try:
         host, port = address.hostname, address.port or 80
     except ValueError:
-        host, port, address = None, 0, SplitResult("http", "", "", "", "")
+        host, port = None, 0
     if address.scheme != "http":
         raise CredentialsError(
             f"{variable} names a proxy of {printable(address.scheme, 20)}, and we speak to proxies of HTTP only: "

@@ -4,6 +4,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Final
+
+MOST_READ: Final = 64 * 1024
+"""Reading is linear, and a hundred headers of that size would take seconds all the same."""
 
 _WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _SCHEME = re.compile(rf"[\s,]*({_WORD})(?=[\s,]|$)(?!\s*=)")
@@ -32,8 +36,16 @@ class Challenge:
 
 
 def read_challenges(values: Iterable[str]) -> tuple[Challenge, ...]:
-    """Every challenge of every `WWW-Authenticate` header, in order. What cannot be read is passed over."""
-    return tuple(challenge for value in values for challenge in _challenges(value))
+    """Every challenge of every `WWW-Authenticate` header, in order, in the first MOST_READ characters of all of them.
+
+    What cannot be read is passed over.
+    """
+    left = MOST_READ
+    challenges: list[Challenge] = []
+    for value in values:
+        challenges += _challenges(value[:left])
+        left = max(0, left - len(value))
+    return tuple(challenges)
 
 
 def _challenges(value: str) -> Iterable[Challenge]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.wire.challenge import read_challenges, usable_challenge
+from crawler.wire.challenge import MOST_READ, read_challenges, usable_challenge
 
 fuzz = settings(max_examples=100)
 
@@ -227,3 +227,10 @@ def test_a_missing_realm_is_empty():
 )
 def test_a_hostile_header_is_read_in_linear_time(start, again, end):
     read_challenges([start + again * (100_000 // len(again)) + end])
+
+
+def test_challenges_are_read_up_to_a_size_of_all_headers_together():
+    basic, long = 'Basic realm="corp"', ",a" * (MOST_READ // 2)
+    assert len(read_challenges([long] * 100)) == MOST_READ // 2
+    assert usable_challenge(read_challenges([basic, *[long] * 100])).realm == "corp"
+    assert usable_challenge(read_challenges([" " * MOST_READ, basic])) is None
