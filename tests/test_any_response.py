@@ -2,6 +2,7 @@
 
 import asyncio
 from base64 import b64encode
+from functools import partial
 
 import anyio
 import pytest
@@ -17,7 +18,7 @@ from crawler.transport.door import open_door
 from crawler.transport.fetch import open_transport
 from crawler.transport.messages import Reply, Request
 from crawler.transport.patience import Patience
-from crawler.wire.tags import read_listing
+from crawler.wire.tags import parse_listing
 
 PATIENCE = Patience(attempts=1, connect_s=5, read_s=5, total_s=10, give_up_s=5)
 PASSWORD = "correct-horse-battery"
@@ -93,7 +94,9 @@ async def asked(url: str) -> object:
     options = {"user_agent": "t", "patience": PATIENCE, "concurrency": 2, "certificates": Certificates()}
     pace = Pace(concurrency=2, starts=None)
     async with open_transport(**options, pace=pace, scheme="http") as transport:
-        return await Inquiry(StraightAuthorization(Fixed(USER)), transport).ask(url, "", read_listing)
+        return await Inquiry(StraightAuthorization(Fixed(USER)), transport).ask(
+            url, "", partial(parse_listing, "team/app")
+        )
 
 
 def came_of(sent: bytes, ask) -> object:

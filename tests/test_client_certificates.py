@@ -52,7 +52,9 @@ async def registry(tmp_path, server_certificates, client):
 
 def config(target, tmp_path, **registry):
     return crawler.Config(
-        registry=[{"target": target, "auth": {"method": "anonymous"}, **registry}], output={"path": tmp_path / "out"}
+        registry=[{"target": target, "auth": {"method": "anonymous"}, **registry}],
+        verdict={"expect": 0},
+        output={"path": tmp_path / "out"},
     )
 
 

@@ -267,7 +267,7 @@ async def test_a_server_that_answers_429_for_ever(tmp_path):
     """Being throttled passes by waiting, so it is borne ten times as often as a failure, and not for ever."""
     reply = refusal(429, "TOOMANYREQUESTS", "slow down", ("Retry-After", "0"))
     async with serve([on(LISTING, reply), *plain_registry()]) as server:
-        snapshot = await crawl(server, tmp_path, limits={**ONCE, "give_up_after": 10})
+        snapshot = await crawl(server, tmp_path, limits={**ONCE, "give_up_after": 30})
     record = snapshot.by_name[VICTIM]
     assert record["error"] == {"code": "TOOMANYREQUESTS", "http_status": 429, "message": "slow down"}
     assert len(server.asked(LISTING)) >= 2 * 10
@@ -482,7 +482,7 @@ async def test_a_server_that_sets_cookies(tmp_path):
 async def test_a_server_whose_catalog_is(reply, names, tmp_path):
     async with serve([on(CATALOG, reply), *plain_registry()]) as server:
         snapshot = await crawl(server, tmp_path)
-    assert snapshot.manifest["verdict"] == "complete"
+    assert snapshot.manifest["verdict"] == ("complete" if names else "partial")
     assert list(snapshot.by_name) == names
 
 

@@ -12,6 +12,7 @@ import crawler
 from crawler.config import Config, RegistryConfig
 from crawler.errors import ConfigError, CredentialsError
 from crawler.run.identity import identify
+from crawler.transport.outage import OutageDetector
 
 PREFIX = "REGISTRY_CRAWLER_"
 SECRET = "CFGSECRET"
@@ -151,7 +152,8 @@ def test_a_credential_helper_gets_none_of_our_variables(tmp_path, monkeypatch):
     monkeypatch.setenv(f"{PREFIX}PASSWORD", SECRET)
 
     async def user():
-        identity = await identify(RegistryConfig(target="registry.example.com", auth={"method": "docker-config"}))
+        registry = RegistryConfig(target="registry.example.com", auth={"method": "docker-config"})
+        identity = await identify(registry, OutageDetector(300))
         return await identity.credentials.user()
 
     assert anyio.run(user, backend_options={"use_uvloop": True}).name == "u"

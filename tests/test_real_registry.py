@@ -56,10 +56,10 @@ RECORD_FIELDS = [
     "observed_at",
 ]  # fmt: skip
 RUN_FIELDS = {
-    "schema", "run_id", "target", "registry", "tool", "started_at", "finished_at", "verdict", "reasons", "discovery",
-    "counts", "requests", "files", "config", "slowest",
+    "schema", "run_id", "target", "registry", "kind", "tool", "started_at", "finished_at", "resumed_at", "identity",
+    "verdict", "reasons", "discovery", "counts", "requests", "pace", "files", "config", "slowest", "previous_run_id",
 }  # fmt: skip
-REQUESTS_FIELDS = {"total", "token", "retries", "throttled", "bytes", "wait_s"}
+REQUESTS_FIELDS = {"total", "token", "retries", "throttled", "bytes", "wait_s", "by_kind"}
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 PART = {"none": "part-00000.jsonl", "gzip": "part-00000.jsonl.gz", "zstd": "part-00000.jsonl.zst"}
 
@@ -208,6 +208,7 @@ def expect(
     method: str = "catalog",
     outcomes: Mapping[str, str] | None = None,
     reasons: Collection[str] = (),
+    proved: bool = True,
     compression: str = "none",
 ) -> None:
     """The snapshot holds one record for each of `tags`, all ok but for `outcomes`; and all it says of itself holds."""
@@ -228,20 +229,21 @@ def expect(
 
     verdict = "partial" if reasons else "complete"
     assert manifest.keys() >= RUN_FIELDS
-    assert (manifest["schema"], manifest["tool"]["name"]) == (1, "registry-crawler")
+    assert (manifest["schema"], manifest["tool"]["name"]) == (2, "registry-crawler")
     assert (manifest["registry"], manifest["target"]) == (registry.host, target or registry.host)
     assert (manifest["verdict"], manifest["reasons"]) == (verdict, list(reasons))
     assert snapshot.has_success == (verdict == "complete")
     assert manifest["discovery"]["method"] == method
     assert manifest["discovery"]["repositories"] == len(tags)
-    assert manifest["discovery"]["complete"] is True
+    assert manifest["discovery"]["complete"] is proved
     counted = Counter(snapshot.outcomes.values())
     assert manifest["counts"] == {
         "repositories": len(tags),
         **{outcome: counted[outcome] for outcome in ("ok", "missing", "denied", "failed", "invalid")},
         "suspect": 0,
         "tags": sum(len(set(tags[name])) for name in tags if name not in outcomes),
-        "images": 0,
+        "images": None,
+        "problems": 0,
     }
     assert manifest["requests"].keys() >= REQUESTS_FIELDS
     assert (manifest["requests"]["retries"], manifest["requests"]["throttled"]) == (0, 0)
@@ -254,9 +256,9 @@ def expect(
 
     folder, run = snapshot.folder, manifest["run_id"]
     assert [folder.name, folder.parent.name] == [f"run={run}", f"date={manifest['started_at'][:10]}"]
-    assert folder.parent.parent.name == f"source={quote(registry.host)}"
+    assert folder.parent.parent.name == f"source={quote(target or registry.host, safe='')}"
     success = [] if reasons else ["_SUCCESS"]
-    assert sorted(path.name for path in folder.iterdir()) == [*success, PART[compression], "_run.json"]
+    assert sorted(path.name for path in folder.iterdir()) == [*success, "_run.json", PART[compression]]
     assert all((folder / name).read_bytes() == b"" for name in success)
     assert list((folder.parents[2] / ".unfinished").iterdir()) == []
 
@@ -319,10 +321,13 @@ async def test_open_records_may_be_left_early(shelf, shell):
     assert not shell.output.exists()
 
 
-async def test_an_empty_registry_is_complete(tmp_path, shell):
+async def test_an_empty_registry_is_complete_only_where_that_is_expected(tmp_path, shell):
     async with open_registry(tmp_path / "registry") as registry:
-        await crawler.crawl(shell.config(registry))
+        doubted = await shell.crawl(registry.host)
+        ended = await shell.crawl(registry.host, "--expect", "0")
 
+    assert (doubted.code, ended.code) == (3, 0)
+    assert "0 repositories found, and at least 1 expected (--expect)" in doubted.stdout
     expect(read_snapshot(shell.output), {}, registry=registry)
 
 
@@ -439,8 +444,10 @@ async def test_a_list_of_repositories(shelf, shell, source):
     snapshot = read_snapshot(shell.output)
     tags = {name: shelf.pushed.tags.get(name, ()) for name in ("base/tools", SECRET, "not/there", "../../etc/passwd")}
     outcomes = {"not/there": "missing", "../../etc/passwd": "invalid"}
-    assert ended.code == 0
-    expect(snapshot, tags, registry=registry, method="list", outcomes=outcomes)
+    assert ended.code == 3
+    (reason,) = snapshot.manifest["reasons"]
+    assert "../../etc/passwd" in reason
+    expect(snapshot, tags, registry=registry, method="list", outcomes=outcomes, reasons=[reason], proved=False)
     assert snapshot.by_name["not/there"]["error"]["code"] == "NAME_UNKNOWN"
     assert snapshot.by_name["../../etc/passwd"]["error"]["http_status"] is None
     # /v2/ and three names: the fourth was never asked for

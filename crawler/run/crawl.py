@@ -3,8 +3,8 @@
 import logging
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -18,7 +18,7 @@ from crawler.config import STANDARD_STREAM, Config, RegistryConfig
 from crawler.discovery import Discovery
 from crawler.discovery.artifact_registry import AT_ONCE
 from crawler.discovery.selection import Selection
-from crawler.errors import ConfigError, CrawlerError, Interrupted, OutputClosed, SnapshotError
+from crawler.errors import ConfigError, Interrupted, SnapshotError
 from crawler.model import (
     PaceKept,
     Quota,
@@ -30,6 +30,7 @@ from crawler.model import (
 from crawler.pace import Pace
 from crawler.rates import Starts
 from crawler.run.account import TOOL, account
+from crawler.run.failures import unwrap_group
 from crawler.run.identity import Identity, identify, open_registry
 from crawler.run.names import discovery_of
 from crawler.run.parameters import parameters_of, resumed_in_words
@@ -84,7 +85,7 @@ async def open_records(config: Config) -> AsyncIterator[AsyncIterator[Record]]:
             for record in batch:
                 yield record
 
-    with _one_failure():
+    with unwrap_group():
         async with receive, anyio.create_task_group() as group:
             group.start_soon(produce)
             yield consume()
@@ -113,6 +114,15 @@ class Progress:
     done: int
     unwell: int
     exchanges: int
+
+
+@dataclass(frozen=True, slots=True)
+class Crawled:
+    """What a crawl ends with, for its account."""
+
+    identity: Identity
+    transport: Transport
+    discovery: Discovery
 
 
 class Crawl:
@@ -212,8 +222,8 @@ class Crawl:
         """Crawl, and publish the snapshot; or stream the records where the output is standard output."""
         await self._identify()
         if not self.is_journaled:
-            discovery = await self.into(JsonLinesPipe(sys.stdout.buffer))
-            return self._account(discovery, (), None)
+            crawled = await self.into(JsonLinesPipe(sys.stdout.buffer))
+            return self._account(crawled, (), None)
         await self._name_unreadable_runs()
         journal = await anyio.to_thread.run_sync(self._unfinished.begin, self.parameters)
         try:
@@ -259,11 +269,11 @@ class Crawl:
     async def _journaled(self, journal: Journal) -> RunManifest:
         output = self._config.output
         with journal.appended() as file:
-            discovery = await self.into(JsonLinesFile(file))
+            crawled = await self.into(JsonLinesFile(file))
         draft = Draft(journal)
         files = await anyio.to_thread.run_sync(draft.write, output.compression, self._tally.done)
         earlier = partial(last_complete, output.path, self.parameters.target, self.parameters.started_at)
-        manifest = self._account(discovery, files, await anyio.to_thread.run_sync(earlier))
+        manifest = self._account(crawled, files, await anyio.to_thread.run_sync(earlier))
         await anyio.to_thread.run_sync(draft.publish, output.path, manifest)
         await self._clean_up()
         return manifest
@@ -275,14 +285,14 @@ class Crawl:
             self.parameters = replace(self.parameters, identity=self._identity.label)
         return self._identity
 
-    async def into(self, sink: Sink) -> Discovery:
-        """Crawl into a sink; returns the discovery, which has its evidence now."""
+    async def into(self, sink: Sink) -> Crawled:
+        """Crawl into a sink; the discovery returned has its evidence."""
         identity = await self._identify()
         return await self._until_stopped(partial(self._crawl, sink, identity))
 
     async def _until_stopped(self, work: Callable[[], Awaitable[T]]) -> T:
         """What the work gives; Interrupted where the run is asked to stop, and the work goes on for long."""
-        with _one_failure():
+        with unwrap_group():
             async with anyio.create_task_group() as group:
                 group.start_soon(self._end_after_grace, group.cancel_scope)
                 result = await work()
@@ -295,7 +305,7 @@ class Crawl:
         await anyio.sleep(GRACE_S)
         scope.cancel()
 
-    async def _crawl(self, sink: Sink, identity: Identity) -> Discovery:
+    async def _crawl(self, sink: Sink, identity: Identity) -> Crawled:
         limits = self._config.limits
         async with open_transport(
             user_agent=f"{TOOL.name}/{TOOL.version}",
@@ -309,9 +319,10 @@ class Crawl:
                 client_certificate=self._of.client_certificate,
                 client_key=self._of.client_key,
             ),
-        ) as self._transport:
-            registry = await open_registry(self._of, identity, self._transport)
-            apis = self._transport.paced(Pace(concurrency=AT_ONCE, starts=self._starts.under(API_QUOTA)))
+        ) as transport:
+            self._transport = transport
+            registry = await open_registry(self._of, identity, transport)
+            apis = transport.paced(Pace(concurrency=AT_ONCE, starts=self._starts.under(API_QUOTA)))
             discovery = await discovery_of(self._of, registry, identity, apis)
             scheduler = Scheduler(
                 run_id=self.parameters.run_id,
@@ -326,39 +337,35 @@ class Crawl:
                 stopping=self._stopping,
             )
             async with anyio.create_task_group() as group:
-                group.start_soon(self._measure, self._transport)
+                group.start_soon(self._measure, transport)
                 await scheduler.run()
                 group.cancel_scope.cancel()
-            self._throughput.sample(time.monotonic(), self._transport.exchanges.total)
+            self._throughput.sample(time.monotonic(), transport.exchanges.total)
         is_whole = self._tally.walked and self._tally.done >= self._tally.known
         if self._stopping.is_set() and not is_whole:
             raise Interrupted("stopped before the end, as asked")
-        return discovery
+        return Crawled(identity, transport, discovery)
 
     async def _measure(self, transport: Transport) -> None:
         while True:
             await anyio.sleep(SAMPLE_S)
             self._throughput.sample(time.monotonic(), transport.exchanges.total)
 
-    def _account(
-        self, discovery: Discovery, files: tuple[SnapshotFile, ...], previous: PublishedRun | None
-    ) -> RunManifest:
-        assert self._transport is not None
-        assert self._identity is not None
+    def _account(self, crawled: Crawled, files: tuple[SnapshotFile, ...], previous: PublishedRun | None) -> RunManifest:
         return account(
             parameters=self.parameters,
             registry=self.target.registry,
-            identity=self._identity.label,
+            identity=crawled.identity.label,
             expected=self._config.verdict,
             config=self._config.effective(self._of),
-            discovery=discovery,
+            discovery=crawled.discovery,
             selection=self._selection,
             tally=self._tally,
-            transport=self._transport,
+            transport=crawled.transport,
             pace=PaceKept(
                 configured=in_words(self._config.limits.concurrency, self.quota),
                 median_per_s=round(self._throughput.median_per_s, 1),
-                lowest_concurrency=self._transport.pace.lowest,
+                lowest_concurrency=crawled.transport.pace.lowest,
             ),
             files=files,
             previous=previous,
@@ -390,27 +397,3 @@ class _Handed:
 
     async def write(self, records: Sequence[Record]) -> None:
         await self.stream.send(records)
-
-
-@contextmanager
-def _one_failure() -> Iterator[None]:
-    """Open a task group's ExceptionGroup: of several failures the first of ours tells most, and a bug outranks it.
-
-    That a stream's other end is gone is never the cause of a failure, but always one's consequence.
-    """
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        leaves = list(_leaves(group))
-        bugs = [leaf for leaf in leaves if not isinstance(leaf, CrawlerError | anyio.BrokenResourceError)]
-        closed = [leaf for leaf in leaves if isinstance(leaf, OutputClosed)]
-        ours = [leaf for leaf in leaves if isinstance(leaf, CrawlerError)]
-        raise (bugs or closed or ours or leaves)[0] from None
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    for failure in group.exceptions:
-        if isinstance(failure, BaseExceptionGroup):
-            yield from _leaves(failure)
-        else:
-            yield failure
