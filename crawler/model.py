@@ -292,12 +292,14 @@ class PaceKept:
     """How fast a run was allowed to be, in words, and how fast it was.
 
     `median_per_s` is of the exchanges of each second, for a run of a few seconds their mean; `lowest_concurrency` is
-    how few exchanges at once the registry's throttling and time-outs brought it down to.
+    how few exchanges at once the registry's throttling and time-outs brought it down to. `set_by` says what exchanges
+    waited for longest.
     """
 
     configured: str
     median_per_s: float
     lowest_concurrency: int
+    set_by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,7 +87,9 @@ def run_manifest(files: tuple[SnapshotFile, ...], **changes: Any) -> RunManifest
         "discovery": Discovered(method="catalog", pages=1, repositories=2, complete=True, evidence="no next link"),
         "counts": Counts(repositories=2, ok=2),
         "requests": Requests(),
-        "pace": PaceKept(configured="64 at once, no rate limit", median_per_s=10.0, lowest_concurrency=64),
+        "pace": PaceKept(
+            configured="64 at once, no rate limit", median_per_s=10.0, lowest_concurrency=64, set_by="the concurrency"
+        ),
         "files": files,
         "config": {},
         "slowest": (),

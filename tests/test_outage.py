@@ -12,6 +12,7 @@ from crawler.transport.messages import Purpose
 from crawler.transport.outage import FEW, FIRST_CONTACT_S, QUIET_S, Canary, OutageDetector
 
 LISTINGS = (Purpose.LISTING, "https://registry.example.com")
+CATALOG = (Purpose.CATALOG, "https://registry.example.com")
 TOKENS = (Purpose.TOKEN, "https://auth.example.com")
 GIVE_UP_S = 300.0
 
@@ -75,6 +76,13 @@ def test_outage_of_one_party_is_not_ended_by_the_answers_of_another():
         outage.answered(TOKENS)
         time.now += QUIET_S
     assert last
+
+
+def test_outage_of_pages_that_come_one_by_one_is_suspected_at_once():
+    time = Time()
+    outage = detector(time)
+    assert not outage.failed(CATALOG)
+    assert outage.failed(CATALOG)
 
 
 async def test_outage_holds_every_request_until_the_party_answers_again():

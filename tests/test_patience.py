@@ -141,3 +141,18 @@ async def test_listing_begins_while_the_catalogs_next_page_is_on_its_way(tmp_pat
     async with serve(script) as server:
         manifest = await crawler.crawl(config(server, tmp_path))
     assert (manifest.verdict, manifest.counts.ok) == ("complete", 2)
+
+
+async def test_catalog_pages_have_the_patience_of_the_listings(tmp_path):
+    """The catalog is away after its first page, for more exchanges than one of them is tried."""
+    link = ("Link", '</v2/_catalog?last=team/one>; rel="next"')
+    script = [
+        on(catalog_path(), Reply(status=503), state="down", times=8),
+        on(catalog_path(), document({"repositories": ["team/one"]}, link), query={"last": None}, then="down"),
+        *plain_registry({"team/two": ["2"]}),
+        on(listing_path("team/one"), document({"name": "team/one", "tags": ["1"]})),
+    ]
+    async with serve(script) as server:
+        manifest = await crawler.crawl(config(server, tmp_path, limits={"attempts": 3}))
+    assert (manifest.verdict, manifest.counts.ok) == ("complete", 2)
+    assert manifest.discovery.evidence == "the catalog listed 2 names on 2 pages: no next link"

@@ -133,7 +133,7 @@ def test_run_json_reads_as_the_contract_has_it(tmp_path):
     assert list(document["counts"]) == [
         *("repositories", "ok", "missing", "denied", "failed", "invalid", "suspect", "tags", "images", "problems")
     ]
-    assert list(document["pace"]) == ["configured", "median_per_s", "lowest_concurrency"]
+    assert list(document["pace"]) == ["configured", "median_per_s", "lowest_concurrency", "set_by"]
     assert list(document["files"][0]) == ["name", "rows", "bytes", "sha256", "longest_line"]
 
 

@@ -366,6 +366,7 @@ class Crawl:
                 configured=in_words(self._config.limits.concurrency, self.quota),
                 median_per_s=round(self._throughput.median_per_s, 1),
                 lowest_concurrency=crawled.transport.pace.lowest,
+                set_by=crawled.transport.pace.held_by,
             ),
             files=files,
             previous=previous,

@@ -16,7 +16,7 @@ from typing import Final
 import anyio
 
 from crawler.errors import GaveUp
-from crawler.transport.messages import Party
+from crawler.transport.messages import Party, Purpose
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,12 @@ Probe = Callable[[], Awaitable[bool]]
 """Asks a party something that it should answer; returns whether it did."""
 
 FEW: Final = 4
-"""So many failures in a row are worth a probe."""
+"""So many failures in a row are worth a probe, where many exchanges are under way at once."""
+
+FEW_ONE_BY_ONE: Final = 2
+"""So many are, where each page is asked for after the one before."""
+
+_ONE_BY_ONE: Final = frozenset({Purpose.PING, Purpose.CATALOG, Purpose.API})
 
 QUIET_S: Final = 0.3
 """How long there must have been no answer: a server that throttles by refusing answers between its refusals."""
@@ -56,8 +61,8 @@ class _Streak:
     """Failures of one party in a row: how many, since when, and how many of them are worth the next probe."""
 
     since: float
+    worth_a_probe: int
     failures: int = 0
-    worth_a_probe: int = FEW
 
 
 class OutageDetector:
@@ -104,10 +109,14 @@ class OutageDetector:
 
     def failed(self, party: Party) -> bool:
         """An exchange with the party came to nothing. Returns whether it is time to `examine` the party."""
-        now = self._clock()
-        streak = self._streaks.setdefault(party, _Streak(now))
+        streak = self._streak(party)
         streak.failures += 1
-        return self.is_on or (streak.failures >= streak.worth_a_probe and now - streak.since >= QUIET_S)
+        is_quiet = party[0] in _ONE_BY_ONE or self._clock() - streak.since >= QUIET_S
+        return self.is_on or (streak.failures >= streak.worth_a_probe and is_quiet)
+
+    def _streak(self, party: Party) -> _Streak:
+        few = FEW_ONE_BY_ONE if party[0] in _ONE_BY_ONE else FEW
+        return self._streaks.setdefault(party, _Streak(self._clock(), few))
 
     async def examine(self, party: Party, why: str, canary: Canary) -> bool:
         """Hold every request while the canary gets no answer; where a party is examined already, wait for that alone.
@@ -127,7 +136,7 @@ class OutageDetector:
         return self._was_away
 
     async def _hold(self, party: Party, why: str, canary: Canary) -> None:
-        streak = self._streaks.setdefault(party, _Streak(self._clock()))
+        streak = self._streak(party)
         patience_s = self._give_up_s if canary.has_answered else self._first_contact_s
         while not await canary.answers():
             lasts_s = self._clock() - streak.since
