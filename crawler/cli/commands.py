@@ -88,7 +88,7 @@ def crawl(
     rate: Annotated[str | None, typer.Option(help="80/s, 50000/10m, auto or none")] = None,
     expect: Annotated[int | None, typer.Option(help="Fewer repositories than this make it partial; 1")] = None,
     max_shrink: Annotated[
-        str | None, typer.Option(metavar="SHARE", help="So much fewer than in the last snapshot make it partial: 20%")
+        str | None, typer.Option(metavar="SHARE", help="So much fewer than last time make it partial: 20%")
     ] = None,
     partial_ok: Annotated[bool, typer.Option("--partial-ok", help="Exit 0 for a partial snapshot, too")] = False,
     no_lock: Annotated[

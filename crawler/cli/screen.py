@@ -96,7 +96,7 @@ def summary(crawl: Crawl, manifest: RunManifest, config: Config) -> str:
         f"  exchanges    {_price(requests)}, {requests.total / seconds:,.0f}/s",
         f"  pace         {_pace(manifest, crawl.pace_set_by)}",
     ]
-    if crawl.pays_for_tokens:
+    if crawl.pays_for_tokens and requests.token:
         lines.append(f"  cheaper      --auth access-token finds the same without the {requests.token:,} for tokens")
     lines += [f"  for example  {_trouble(record)}" for record in crawl.troubles]
     if crawl.is_journaled:
