@@ -255,6 +255,10 @@ class Pace:
         """The registry fell silent, which busy ones do before they say so."""
         self._ease_off(began, _Bound.TIMEOUTS)
 
+    def on_outage_over(self) -> None:
+        """What was refused in an outage says nothing of the pace: forget it, and the rate that was learned of it."""
+        self._learned, self._bursting, self._unavailable, self._refusals = None, False, 0.0, 0
+
     def went_well(self) -> None:
         """One more permit after as many good exchanges as there are permits: about one a round trip."""
         self._successes += 1

@@ -543,6 +543,17 @@ async def test_a_limit_that_is_lifted_is_forgotten():
     assert (registry.served - served) / 10 > 0.95 * 64 / 0.1
 
 
+async def test_an_outage_that_is_over_leaves_no_learned_rate():
+    registry = Registry(latency_s=0.1, allows_per_s=5)
+    await registry.crawl(seconds=30)
+    registry.allows_per_s = None
+    registry.pace.on_outage_over()
+    await registry.crawl(seconds=10)
+    served = registry.served
+    await registry.crawl(seconds=5)
+    assert (registry.served - served) / 5 > 0.95 * 64 / 0.1
+
+
 async def test_a_learned_rate_spaces_the_starts_evenly():
     rate = LearnedRate(10, 0.0)
     rate.start(0.0)

@@ -173,6 +173,7 @@ class Transport:
         away = await self.outage.examine(request.party, str(failure), canary)
         if away:
             self._limits.budget.refill()
+            self.pace.on_outage_over()
         return away
 
     async def _answers(self, request: Request) -> bool:
