@@ -1,10 +1,11 @@
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from distribution import make_certificates
 from hypothesis import HealthCheck, settings
 
 import crawler
@@ -44,6 +45,16 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's proxy is not on the way to this machine itself."""
     for variable in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(variable)
+
+
+@pytest.fixture(scope="module")
+def few_authorities(tmp_path_factory) -> Iterator[None]:
+    """The system's authorities, which are not needed here, take longer to load than a crawl of a few repositories."""
+    folder = tmp_path_factory.mktemp("authorities")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SSL_CERT_FILE", str(make_certificates(folder).ca_file))
+        environment.setenv("SSL_CERT_DIR", str(folder / "none"))
+        yield
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ the others are whole; where the run cannot go on, its error is one printable lin
 """
 
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,13 +75,7 @@ def certificates(tmp_path_factory) -> Certificates:
     return make_certificates(tmp_path_factory.mktemp("authority"))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def few_authorities(certificates) -> Iterator[None]:
-    """The system's authorities, which nobody needs here, take longer to load than a crawl of three repositories."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("SSL_CERT_FILE", str(make_certificates(certificates.ca_file.parent / "system").ca_file))
-        environment.setenv("SSL_CERT_DIR", str(certificates.ca_file.parent / "none"))
-        yield
+pytestmark = pytest.mark.usefixtures("few_authorities")
 
 
 async def crawl(server: ScriptedServer, folder: Path, **registry: Any) -> Snapshot:

@@ -8,8 +8,9 @@ import anyio.lowlevel
 import pytest
 
 import crawler
-from crawler.transport.messages import Purpose
+from crawler.transport.messages import Exchanges, Purpose
 from crawler.transport.outage import FEW, FIRST_CONTACT_S, QUIET_S, Canary, OutageDetector
+from crawler.transport.patience import Budget, PassingFailure, Patience, tries
 
 LISTINGS = (Purpose.LISTING, "https://registry.example.com")
 CATALOG = (Purpose.CATALOG, "https://registry.example.com")
@@ -46,7 +47,7 @@ def canary(answers: Callable[[], bool], *, is_own: bool = True, has_answered: bo
 
 def fail(outage: OutageDetector, times: int = FEW, party: Any = LISTINGS) -> bool:
     """The last verdict on whether it is time to examine the party."""
-    return [outage.failed(party) for _ in range(times)][-1]
+    return [outage.failed(party, has_answered=True) for _ in range(times)][-1]
 
 
 def test_outage_is_suspected_after_a_few_failures_in_a_row_and_a_moment_without_an_answer():
@@ -72,7 +73,7 @@ def test_outage_of_one_party_is_not_ended_by_the_answers_of_another():
     time = Time()
     outage = detector(time)
     for _ in range(FEW):
-        last = outage.failed(LISTINGS)
+        last = outage.failed(LISTINGS, has_answered=True)
         outage.answered(TOKENS)
         time.now += QUIET_S
     assert last
@@ -81,8 +82,13 @@ def test_outage_of_one_party_is_not_ended_by_the_answers_of_another():
 def test_outage_of_pages_that_come_one_by_one_is_suspected_at_once():
     time = Time()
     outage = detector(time)
-    assert not outage.failed(CATALOG)
-    assert outage.failed(CATALOG)
+    assert not outage.failed(CATALOG, has_answered=True)
+    assert outage.failed(CATALOG, has_answered=True)
+
+
+def test_outage_at_first_contact_is_suspected_no_sooner_for_pages_that_come_one_by_one():
+    outage = detector(Time())
+    assert not any(outage.failed(CATALOG, has_answered=False) for _ in range(FEW))
 
 
 async def test_outage_holds_every_request_until_the_party_answers_again():
@@ -196,3 +202,21 @@ async def test_outage_is_handed_on_where_who_examines_is_cancelled():
         group.cancel_scope.cancel()
     assert not outage.is_on
     assert await outage.examine(LISTINGS, "reset", canary(iter([False, True]).__next__))
+
+
+@pytest.mark.parametrize(("in_outage", "tried"), [(True, 11), (False, 2)])
+async def test_tries_that_an_outage_swallowed_do_not_count(in_outage, tried):
+    patience = Patience(attempts=2, connect_s=1, read_s=1, total_s=1, give_up_s=GIVE_UP_S)
+    time = Time()
+    count = 0
+    try:
+        async for attempt in tries(patience, Budget(Exchanges()), clock=time, sleep=time.sleep):
+            with attempt:
+                count += 1
+                if count < 11:
+                    failure = PassingFailure(crawler.Unreachable("GET", code="UNREACHABLE", message="reset"))
+                    failure.in_outage = in_outage
+                    raise failure
+    except PassingFailure:
+        assert not in_outage
+    assert count == tried

@@ -3,10 +3,9 @@
 The verdict above all: a list that may go on somewhere is never `complete`, and one that is whole is.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
-from distribution import make_certificates
 from list_pages import (
     APP,
     CATALOG,
@@ -29,15 +28,7 @@ from crawler.model import Evidence
 from crawler.pager import MAX_PAGES, REFUSED_SIZE, Pager, PageSizer
 from crawler.wire.catalog import CatalogPage
 
-
-@pytest.fixture(scope="module", autouse=True)
-def few_authorities(tmp_path_factory) -> Iterator[None]:
-    """The system's authorities take longer to load than these crawls."""
-    folder = tmp_path_factory.mktemp("authorities")
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("SSL_CERT_FILE", str(make_certificates(folder).ca_file))
-        environment.setenv("SSL_CERT_DIR", str(folder / "none"))
-        yield
+pytestmark = pytest.mark.usefixtures("few_authorities")
 
 
 # -------------------------------------------------------------------------------------------------------- empty pages

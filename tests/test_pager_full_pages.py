@@ -1,9 +1,6 @@
 """Exactly as many entries as were asked for, and no next link: a list that is whole, or one that was cut."""
 
-from collections.abc import Iterator
-
 import pytest
-from distribution import make_certificates
 from list_pages import (
     APP,
     BY_LIST,
@@ -21,15 +18,7 @@ from list_pages import (
 )
 from scripted import Reply, document, dropped, on, refusal
 
-
-@pytest.fixture(scope="module", autouse=True)
-def few_authorities(tmp_path_factory) -> Iterator[None]:
-    """The system's authorities take longer to load than these crawls."""
-    folder = tmp_path_factory.mktemp("authorities")
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("SSL_CERT_FILE", str(make_certificates(folder).ca_file))
-        environment.setenv("SSL_CERT_DIR", str(folder / "none"))
-        yield
+pytestmark = pytest.mark.usefixtures("few_authorities")
 
 
 BEHIND_THE_LAST = "team/app-04"

@@ -132,7 +132,7 @@ class Transport:
         if isinstance(failure.came, Reply) and failure.came.status == 429:
             limits.outage.answered(party)
             limits.throttling.throttled(party, request.asked, failure.came)
-        elif limits.outage.failed(party):
+        elif limits.outage.failed(party, has_answered=request.purpose in limits.last_answered):
             failure.in_outage = await self._examine(request, failure)
 
     async def _answer(self, request: Request) -> Reply:

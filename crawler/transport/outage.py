@@ -27,7 +27,7 @@ FEW: Final = 4
 """So many failures in a row are worth a probe, where many exchanges are under way at once."""
 
 FEW_ONE_BY_ONE: Final = 2
-"""So many are, where each page is asked for after the one before."""
+"""So many are, where each page is asked for after the one before, and one was answered before."""
 
 _ONE_BY_ONE: Final = frozenset({Purpose.PING, Purpose.CATALOG, Purpose.API})
 
@@ -61,8 +61,8 @@ class _Streak:
     """Failures of one party in a row: how many, since when, and how many of them are worth the next probe."""
 
     since: float
-    worth_a_probe: int
     failures: int = 0
+    worth_a_probe: int = FEW
 
 
 class OutageDetector:
@@ -107,16 +107,21 @@ class OutageDetector:
         """The party gave an answer, of whatever kind."""
         self._streaks.pop(party, None)
 
-    def failed(self, party: Party) -> bool:
-        """An exchange with the party came to nothing. Returns whether it is time to `examine` the party."""
+    def failed(self, party: Party, *, has_answered: bool) -> bool:
+        """An exchange with the party came to nothing. Returns whether it is time to `examine` the party.
+
+        `has_answered` is whether the party has answered before in the run.
+        """
         streak = self._streak(party)
         streak.failures += 1
-        is_quiet = party[0] in _ONE_BY_ONE or self._clock() - streak.since >= QUIET_S
-        return self.is_on or (streak.failures >= streak.worth_a_probe and is_quiet)
+        if self.is_on:
+            return True
+        if has_answered and party[0] in _ONE_BY_ONE:
+            return streak.failures >= min(streak.worth_a_probe, FEW_ONE_BY_ONE)
+        return streak.failures >= streak.worth_a_probe and self._clock() - streak.since >= QUIET_S
 
     def _streak(self, party: Party) -> _Streak:
-        few = FEW_ONE_BY_ONE if party[0] in _ONE_BY_ONE else FEW
-        return self._streaks.setdefault(party, _Streak(self._clock(), few))
+        return self._streaks.setdefault(party, _Streak(self._clock()))
 
     async def examine(self, party: Party, why: str, canary: Canary) -> bool:
         """Hold every request while the canary gets no answer; where a party is examined already, wait for that alone.

@@ -101,7 +101,7 @@ FRAIL_IN_THE_MIDDLE = Scripted(
     config=WITH_PASSWORD,
     shown_to=ALL_PATHS,
     evidence="the catalog listed 9 names on 2 pages: no next link",
-    exchanges=2 + (1 + 3) + 9 + 1,
+    exchanges=2 + (1 + 3 + 1) + 9 + 1,
 )
 
 
