@@ -71,7 +71,7 @@ class _SecondAsk:
         failed, self._failed = self._failed, []
         self._asked_again.update(failed)
         if failed:
-            log.warning("%d repositories failed, and are asked once more", len(failed))
+            log.warning("repositories that failed and are listed once more: %d", len(failed))
         return failed
 
     async def all_but_failed(self) -> int:
