@@ -70,22 +70,20 @@ class _SecondAsk:
         """What failed, to be asked about for the last time."""
         failed, self._failed = self._failed, []
         self._asked_again.update(failed)
-        if failed:
-            log.warning("repositories that failed and are listed once more: %d", len(failed))
+        log.warning("repositories that failed and are listed once more: %d", len(failed))
         return failed
 
-    async def all_but_failed(self) -> int:
-        """Wait until some failed and no others are open; returns how many failed."""
+    async def all_but_failed(self) -> None:
+        """Wait until some failed and no others are open."""
         while not self._failed or self.open > len(self._failed):
             await self.news()
-        return len(self._failed)
 
     async def all_closed(self) -> None:
         while self.open:
             await self.news()
 
     def look_again(self) -> None:
-        """Wake whoever waits: the source has given out its last name."""
+        """Wake whoever waits for `news`."""
         self._changed.set()
 
     async def news(self) -> None:
@@ -158,12 +156,12 @@ class Scheduler:
         A source whose names lie below others waits for what was set aside, so it cannot be waited for.
         """
         while True:
-            failed = await self._second_ask.all_but_failed()
-            if failed and not (self.tally.walked or self.discovery.looks_inside):
+            await self._second_ask.all_but_failed()
+            if self.tally.walked or self.discovery.looks_inside:
+                for name in self._second_ask.take():
+                    await _send(names, name)
+            else:
                 await self._second_ask.news()
-                continue
-            for name in self._second_ask.take():
-                await _send(names, name)
 
     async def _end_when_stopping(self, scope: anyio.CancelScope) -> None:
         await self.stopping.wait()

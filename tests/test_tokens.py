@@ -4,17 +4,12 @@ from collections.abc import AsyncIterator
 
 import anyio
 import pytest
+from bearing import bearer
 from scripted import ScriptedServer, document, on, serve
 
 from crawler.auth import tokens as auth_tokens
 from crawler.auth.flow import NOBODY
-from crawler.auth.tokens import BearerAuthorization, TokenServer
-from crawler.pace import Pace
-from crawler.transport.certificates import Certificates
-from crawler.transport.fetch import open_transport
-from crawler.transport.patience import Patience
-
-PATIENCE = Patience(attempts=1, connect_s=5, read_s=5, total_s=5, give_up_s=60)
+from crawler.auth.tokens import BearerAuthorization
 
 
 class Clock:
@@ -43,19 +38,8 @@ class Tokens:
 async def tokens() -> AsyncIterator[Tokens]:
     clock = Clock()
     granted = document('{"token": "token-{count}", "expires_in": 300}')
-    async with (
-        serve([on("/token", granted)]) as server,
-        open_transport(
-            user_agent="test",
-            pace=Pace(concurrency=8, starts=None),
-            patience=PATIENCE,
-            concurrency=8,
-            scheme="http",
-            certificates=Certificates(),
-        ) as transport,
-    ):
-        token_server = TokenServer(f"{server.origin}/token", "ours")
-        yield Tokens(server, BearerAuthorization(token_server, NOBODY, transport, clock=clock), clock)
+    async with serve([on("/token", granted)]) as server, bearer(server, NOBODY, clock) as authorization:
+        yield Tokens(server, authorization, clock)
 
 
 async def test_a_token_is_kept_until_shortly_before_its_end(tokens):

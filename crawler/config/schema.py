@@ -122,7 +122,7 @@ def _check_username(username: str | None) -> str | None:
 
 def _read_key_file(value: Any) -> Any:
     if isinstance(value, str) and ("{" in value or "\n" in value):
-        raise ValueError("key_file is the path of a key file, not what stands in it")
+        raise ValueError("key_file is the path of a key file, not its content")
     return value
 
 

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final
+from typing import Final, TypeGuard
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import anyio
@@ -129,7 +129,7 @@ class Transport:
         """Take note of a try that came to nothing, and wait where it was part of an outage."""
         limits, party = self._limits, request.party
         limits.in_trouble = True
-        if isinstance(failure.came, Reply) and failure.came.status == 429:
+        if _is_429(failure.came):
             limits.outage.answered(party)
             limits.throttling.throttled(party, request.asked, failure.came)
         elif limits.outage.failed(party, has_answered=request.purpose in limits.last_answered):
@@ -181,7 +181,7 @@ class Transport:
         try:
             await self._answer(request)
         except PassingFailure as failure:
-            return _is_429(failure)
+            return _is_429(failure.came)
         except RegistryError:
             pass  # not what it was, and an answer all the same
         return True
@@ -260,8 +260,8 @@ async def open_transport(
         yield Transport(opened, pace, patience, scheme, limits or RunLimits.of(patience))
 
 
-def _is_429(failure: PassingFailure) -> bool:
-    return isinstance(failure.came, Reply) and failure.came.status == 429
+def _is_429(came: Reply | RegistryError) -> TypeGuard[Reply]:
+    return isinstance(came, Reply) and came.status == 429
 
 
 def _is_somebody_elses(request: Request, reply: Reply) -> bool:

@@ -84,7 +84,6 @@ class OutageDetector:
         `first_contact_s` is how many seconds a party is waited for that has never answered.
         """
         self.is_on = False
-        self.held_s = 0.0
         self._give_up_s = give_up_s
         self._first_contact_s = min(first_contact_s, give_up_s)
         self._clock = clock
@@ -164,7 +163,6 @@ class OutageDetector:
             streak.worth_a_probe = 2 * streak.failures
 
     async def _pause(self, seconds: float) -> None:
-        self.held_s += seconds
         await self._sleep(seconds * random.uniform(0.8, 1.0))  # noqa: S311  (jitter is no secret)
 
     def _gave_up(self, party: Party, lasts_s: float, why: str) -> GaveUp:
