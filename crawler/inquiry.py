@@ -21,6 +21,7 @@ class Inquiry:
 
     `expired` are the statuses that may mean that our credentials have. `absence_codes` are the error codes that make a
     404 the service's own word; a 404 without one is no proof of absence, and an UnexpectedStatus. None believes all.
+    `headers` go along with every request.
     """
 
     def __init__(
@@ -30,11 +31,13 @@ class Inquiry:
         *,
         expired: Collection[int] = frozenset({401}),
         absence_codes: Collection[str] | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self.authorization = authorization
         self._transport = transport
         self._expired = expired
         self._absence_codes = absence_codes
+        self._headers = headers
 
     async def ask(
         self, address: str, scope: str, parse: Callable[[bytes], T], purpose: Purpose = Purpose.LISTING
@@ -50,6 +53,7 @@ class Inquiry:
             parse=parse,
             purpose=purpose,
             absence_codes=self._absence_codes,
+            headers=self._headers,
         )
         reply = await self._transport.fetch(request)
         if reply.status in self._expired:

@@ -38,8 +38,8 @@ app = typer.Typer(
 app.add_typer(runs, name="runs")
 
 
-def main() -> None:
-    """Run the command line."""
+def run_command_line() -> None:
+    """Run the command line that the process was started with, and exit with its code."""
     app()
 
 

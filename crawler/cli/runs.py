@@ -12,9 +12,10 @@ import anyio
 
 from crawler.cli import logs, screen
 from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN, PARTIAL
+from crawler.cli.hints import hint
 from crawler.cli.signals import Signals
 from crawler.config import Config
-from crawler.errors import CrawlerError, Denied, OutputClosed
+from crawler.errors import CrawlerError, OutputClosed
 from crawler.model import RunManifest, Verdict
 from crawler.run.crawl import Crawl, SharedStarts
 from crawler.snapshot.unfinished import words_of
@@ -103,9 +104,8 @@ def _show(lines: Sequence[str], stream: TextIO) -> None:
 def _what_to_do(run: Crawl, failure: Exception) -> str:
     if run.is_journaled and run.recorded:
         return f" ({run.recorded:,} repositories are recorded: rerun with --resume to continue)"
-    if isinstance(failure, Denied):
-        return " (check --auth; --repositories-from does without the catalog)"
-    return ""
+    advice = hint(run.registry, failure) if isinstance(failure, CrawlerError) else ""
+    return f" ({advice})" if advice else ""
 
 
 async def begun(run: Crawl) -> RunManifest:

@@ -161,6 +161,11 @@ class Crawl:
         return self._of.target
 
     @property
+    def registry(self) -> RegistryConfig:
+        """What this run was told about its registry."""
+        return self._of
+
+    @property
     def quota(self) -> Quota | None:
         """The quota that this run keeps: the configured rate, or its host's published one; None where there is none."""
         rate = self._config.limits.rate

@@ -192,6 +192,8 @@ def _arguments(request: Request, url: URL, proxy: Proxy | None) -> dict[str, Any
     """What aiohttp is to be asked."""
     headers = {} if request.authorization is None else {"Authorization": request.authorization}
     asked = {"method": "GET", "url": url, "headers": headers, "allow_redirects": False}
+    if request.headers:
+        headers |= dict(request.headers)
     if request.form:
         asked |= {"method": "POST", "data": dict(request.form)}
     if proxy is not None:

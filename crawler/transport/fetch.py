@@ -195,7 +195,7 @@ class Transport:
                 message = f"more than {_MAX_HOPS} redirects"
                 raise UnsafeAddress(request.asked, code="REDIRECT", message=message, http_status=reply.status)
             request = self._redirected(request, location, reply.status)
-            reply = await self._exchange(request)
+            reply = (await self._exchange(request))._replace(redirected_to=request.url)
         if reply.status in PASSING or _is_somebody_elses(request, reply):
             raise PassingFailure(reply)
         return reply
@@ -214,7 +214,7 @@ class Transport:
         if weaker or odd or (request.form and not stays):
             message = f"a redirect that we do not follow, to {printable(self._door.redacted(request, url))}"
             raise UnsafeAddress(request.asked, code="REDIRECT", message=message, http_status=status)
-        return replace(request, url=url, authorization=request.authorization if stays else None)
+        return replace(request, url=url) if stays else replace(request, url=url, authorization=None, headers=())
 
     async def _exchange(self, request: Request) -> Reply:
         pace, exchanges = self.pace, self.exchanges

@@ -37,6 +37,7 @@ class Request:
             which counts as a body that broke off: the exchange is tried again.
         absence_codes: the error codes by which the registry says that something is not there. A 404 without one of
             them is somebody else's (an ingress, a proxy): no answer, and tried again. None takes every 404 as it is.
+        headers: more headers, as (name, value); like `authorization` they are not sent to another origin.
     """
 
     url: str
@@ -46,6 +47,7 @@ class Request:
     form: tuple[tuple[str, str], ...] = ()
     parse: Callable[[bytes], Any] | None = None
     absence_codes: Collection[str] | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
     def __repr__(self) -> str:
         return f"Request({self.asked})"  # never the authorization
@@ -81,8 +83,9 @@ class Reply(NamedTuple):
     """An answer, whole: its body read to the end, decompressed, and within the cap.
 
     `value` is what `Request.parse` made of the body, which is then no longer kept. `connection` is the door's, for
-    `Door.distrust`. `throttled` marks a refusal because of our pace, which passes by waiting. A tuple, as there is one
-    for each exchange: a frozen dataclass takes four times as long to make.
+    `Door.distrust`. `throttled` marks a refusal because of our pace, which passes by waiting. `redirected_to` is the
+    URL to which redirects led, "" where there was none. A tuple, as there is one for each exchange: a frozen dataclass
+    takes four times as long to make.
     """
 
     status: int
@@ -91,6 +94,7 @@ class Reply(NamedTuple):
     value: Any = None
     connection: Any = None
     throttled: bool = False
+    redirected_to: str = ""
 
 
 @dataclass(slots=True)
