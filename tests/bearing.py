@@ -1,8 +1,9 @@
 """Bearer authorization by a scripted token server, for tests that ask for tokens themselves."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import anyio
 from scripted import ScriptedServer
 
 from crawler.auth.basic import Credentials
@@ -17,7 +18,10 @@ PATIENCE = Patience(attempts=1, connect_s=5, read_s=5, total_s=5, give_up_s=60)
 
 @asynccontextmanager
 async def bearer(
-    server: ScriptedServer, credentials: Credentials, clock: Callable[[], float]
+    server: ScriptedServer,
+    credentials: Credentials,
+    clock: Callable[[], float],
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
 ) -> AsyncIterator[BearerAuthorization]:
     """Asks `/token` of the server, one try each, and reads the age of tokens from `clock`."""
     transport = open_transport(
@@ -29,7 +33,8 @@ async def bearer(
         certificates=Certificates(),
     )
     async with transport as opened:
-        yield BearerAuthorization(TokenServer(f"{server.origin}/token", "ours"), credentials, opened, clock=clock)
+        token_server = TokenServer(f"{server.origin}/token", "ours")
+        yield BearerAuthorization(token_server, credentials, opened, clock=clock, sleep=sleep)
 
 
 def scope_of(repository: str) -> str:

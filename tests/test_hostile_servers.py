@@ -1197,9 +1197,8 @@ async def test_a_server_whose_challenge_is(challenges, tmp_path):
 @cases(
     "reply says",
     {
-        "answers-404-with-html": (html(404), "is this a registry?"),
+        "answers-400-with-html": (html(400), "is this a registry?"),
         "answers-500-for-ever": (Reply(status=500), "HTTP_500"),
-        "answers-403": (refusal(403, "DENIED", "go away"), "go away"),
         "drops-the-connection": (dropped(), "closed the connection"),
         "falls-silent": (silent(), "fell silent"),
         "speaks-ssh": (raw(b"SSH-2.0-OpenSSH_9.2\r\n"), "NOT_HTTP"),
@@ -1377,7 +1376,8 @@ async def test_a_server_that_refuses_a_token_once(tmp_path):
 
 async def test_a_server_that_grants_less_than_was_asked(tmp_path):
     """Exactly one fresh token is tried: a token proves no access, and a hundred of them no more."""
-    refused = refusal(401, "UNAUTHORIZED", "insufficient scope", challenge("{origin}/token"))
+    name, value = challenge("{origin}/token")
+    refused = refusal(401, "UNAUTHORIZED", "insufficient scope", (name, f'{value},error="insufficient_scope"'))
     async with serve([on(LISTING, refused), *token_registry()]) as server:
         snapshot = await crawl(server, tmp_path, **WITH_PASSWORD)
     record = snapshot.by_name[VICTIM]

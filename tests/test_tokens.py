@@ -73,7 +73,7 @@ async def test_concurrent_needs_of_one_scope_share_one_request(tokens):
 async def test_a_refused_token_is_renewed_once_and_for_all_who_were_refused_with_it(tokens):
     scope = "repository:a:pull"
     refused = await tokens.authorization.header(scope)
-    renewed = [await tokens.authorization.renewed(scope, refused, ()) for _ in range(3)]
+    renewed = [await tokens.authorization.renewed(scope, [refused], ()) for _ in range(3)]
     assert renewed == ["Bearer token-2"] * 3
 
 

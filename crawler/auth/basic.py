@@ -71,11 +71,18 @@ class Authorization(Protocol):
         Raises CredentialsError, and RegistryError where a token server refuses or fails.
         """
 
-    async def renewed(self, scope: str, refused: str | None, challenges: Sequence[Challenge]) -> str | None:
-        """Another header after a refusal of the `refused` one, or None where there is nothing new to try.
+    async def renewed(self, scope: str, refused: Sequence[str | None], challenges: Sequence[Challenge]) -> str | None:
+        """The header to try next for a question that was refused, or None where nothing is left to try.
 
-        `challenges` are the refusal's.
+        `refused` are the headers that this question was asked with so far, the last one last, and `challenges` those of
+        its last refusal. A token that may not be valid yet is tried again as it is, after a moment.
         """
+
+    def accepted(self, scope: str, header: str) -> None:
+        """Learn from a header that `renewed` gave, and with which the question was answered."""
+
+    def is_vouched_for(self, scope: str) -> bool:
+        """Whether a token server has accepted the credentials for this scope, so that a refusal is not about them."""
 
     def expect(self, scopes: Iterable[str]) -> None:
         """Hear which scopes will be asked for, soon and in this order."""
@@ -98,11 +105,20 @@ class StraightAuthorization:
         user = await self._credentials.user()
         return None if user is None else self._written(user)
 
-    async def renewed(self, scope: str, refused: str | None, challenges: Sequence[Challenge]) -> str | None:  # noqa: ARG002
+    async def renewed(self, scope: str, refused: Sequence[str | None], challenges: Sequence[Challenge]) -> str | None:  # noqa: ARG002
+        if len(refused) > 1:
+            return None  # helpers may give another password each time they are asked
         user = await self._credentials.user()
-        if user is not None and self._written(user) == refused:
+        if user is not None and self._written(user) in refused:
             user = await self._credentials.another(user)
-        return None if user is None else self._written(user)
+        header = None if user is None else self._written(user)
+        return None if header in refused else header
+
+    def accepted(self, scope: str, header: str) -> None:
+        """There is only one way to ask."""
+
+    def is_vouched_for(self, scope: str) -> bool:  # noqa: ARG002  (nobody but the registry itself has seen it)
+        return False
 
     def expect(self, scopes: Iterable[str]) -> None:
         """A password is always at hand."""

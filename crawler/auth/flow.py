@@ -1,23 +1,34 @@
-"""Which way in: the challenge is learned once from `/v2/`, and answered by the flow that was chosen."""
+"""Which way in: the challenge is learned from `/v2/`, and answered by the flow that was chosen."""
 
 from collections.abc import Collection
 from enum import Enum, auto
+from functools import partial
 from typing import Final
-from urllib.parse import urljoin, urlsplit
 
-from crawler.auth.basic import ANYWHERE, BEARER_TOKEN_USER, Authorization, Credentials, Fixed, StraightAuthorization
-from crawler.auth.tokens import BearerAuthorization, TokenServer
-from crawler.errors import CredentialsError, MalformedReply, UnexpectedStatus, printable
-from crawler.model import Target, is_loopback
+from crawler.auth.basic import (
+    ANYWHERE,
+    BEARER_TOKEN_USER,
+    Authorization,
+    Credentials,
+    Fixed,
+    StraightAuthorization,
+    User,
+)
+from crawler.auth.challenged import ChallengedAuthorization
+from crawler.auth.realms import Realms
+from crawler.auth.tokens import BearerAuthorization
+from crawler.errors import CredentialsError, UnexpectedStatus
+from crawler.model import Target
 from crawler.transport.fetch import Transport
 from crawler.transport.messages import ERROR_CAP, Purpose, Reply, Request
-from crawler.ways import Ways, matches
+from crawler.ways import Ways
 from crawler.wire.challenge import Challenge, read_challenges, usable_challenge
 from crawler.wire.fault import read_fault
-from crawler.wire.link import encoded
 
 NOBODY: Final = Fixed(None)
 """Credentials for an anonymous crawl: challenges are answered without a user."""
+
+_HIDDEN: Final = frozenset({403, 404})
 
 
 class Flow(Enum):
@@ -44,46 +55,66 @@ async def authorize(
 
     `realms` has globs of the hosts besides the registry's own that may see the credentials. Raises CredentialsError
     where they are refused, cannot be had, or may not go where the challenge sends them; RegistryError where no registry
-    answers.
+    answers. That `/v2/` itself is hidden (403, 404) is no end: gateways let only some paths through.
     """
-    straight = StraightAuthorization(credentials)
     if flow is Flow.STRAIGHT:
+        straight = StraightAuthorization(credentials)
         await _knock(base, straight, transport)
         return straight
+    rules = Realms(base, target, realms)
     reply = await transport.fetch(Request(url=base, cap=ERROR_CAP, purpose=Purpose.PING))
-    if reply.status == 200:
-        return straight
+    challenge = _challenge(base, reply)
+    user = await credentials.user()
+    server = None
+    if challenge is not None and challenge.scheme == "bearer" and not _is_registry_token(user):
+        server = rules.server(challenge)
+        if user is not None:
+            rules.check_trust(server)
+    elif challenge is not None and user is not None:
+        await _knock(base, StraightAuthorization(credentials), transport)
+    return ChallengedAuthorization(
+        credentials,
+        server=server,
+        catalog=ways.catalog,
+        realms=rules,
+        bearer_of=partial(
+            BearerAuthorization,
+            credentials=credentials,
+            transport=transport,
+            ways=ways,
+            scopes_per_token=scopes_per_token,
+        ),
+    )
+
+
+def _challenge(base: str, reply: Reply) -> Challenge | None:
+    """What `/v2/` asks for; None where it is open, or hidden. Raises CredentialsError and RegistryError."""
+    if reply.status == 200 or reply.status in _HIDDEN:
+        return None
     if reply.status != 401:
         raise _no_registry(base, reply)
     challenge = usable_challenge(read_challenges(reply.headers.getall("WWW-Authenticate", ())))
     if challenge is None:
         raise CredentialsError(
-            f"{base} answers 401 and names no way in that we know (Basic, or Bearer with a realm): is this a registry?"
+            f"{base} answers 401 and offers no supported authentication (Basic, or Bearer with a realm): "
+            "is this a registry?"
         )
-    user = await credentials.user()
-    if challenge.scheme == "basic" or (user is not None and user.name == BEARER_TOKEN_USER):
-        if user is not None:
-            await _knock(base, straight, transport)
-        return straight
-    server = TokenServer(_realm(challenge, base, target), challenge.service)
-    if user is not None and not _may_see_credentials(server.realm, base, target, realms):
-        host = printable(urlsplit(server.realm).netloc)
-        raise CredentialsError(
-            f"{target.registry} sends for tokens to {host}, which is not its own host: "
-            f"credentials go there only where registry.realms names it"
-        )
-    return BearerAuthorization(server, credentials, transport, ways=ways, scopes_per_token=scopes_per_token)
+    return challenge
+
+
+def _is_registry_token(user: User | None) -> bool:
+    return user is not None and user.name == BEARER_TOKEN_USER
 
 
 async def _knock(base: str, authorization: Authorization, transport: Transport) -> None:
     header = await authorization.header(ANYWHERE)
     reply = await transport.fetch(Request(url=base, authorization=header, cap=ERROR_CAP, purpose=Purpose.PING))
-    if reply.status == 401 and (header := await authorization.renewed(ANYWHERE, header, ())) is not None:
+    if reply.status == 401 and (header := await authorization.renewed(ANYWHERE, [header], ())) is not None:
         reply = await transport.fetch(Request(url=base, authorization=header, cap=ERROR_CAP, purpose=Purpose.PING))
-    if reply.status in {401, 403}:
+    if reply.status == 401:
         said = read_fault(reply.body, reply.status)
         raise CredentialsError(f"{base} refuses the credentials: {reply.status} {said.code}: {said.message}")
-    if reply.status != 200:
+    if reply.status != 200 and reply.status not in _HIDDEN:
         raise _no_registry(base, reply)
 
 
@@ -92,33 +123,3 @@ def _no_registry(base: str, reply: Reply) -> UnexpectedStatus:
     asked = Request(url=base).asked
     message = f"{said.message} (is this a registry?)"
     return UnexpectedStatus(asked, code=said.code, message=message, http_status=reply.status)
-
-
-def _realm(challenge: Challenge, base: str, target: Target) -> str:
-    """The realm as an absolute address. Plain http is taken from a registry that was itself configured so."""
-    try:
-        realm = urljoin(base, encoded(challenge.realm))
-        address = urlsplit(realm)
-        # an encoded host was none of letters, digits and dots: nobody's, or made to look like somebody else's
-        sound = bool(address.hostname) and not set("%@") & set(address.netloc) and (address.port or 1) > 0
-    except (ValueError, MalformedReply):
-        raise _bad_realm(challenge, target) from None
-    if not sound or address.scheme not in {"https", urlsplit(base).scheme} or not realm.isascii():
-        raise _bad_realm(challenge, target)
-    return address._replace(fragment="").geturl()
-
-
-def _bad_realm(challenge: Challenge, target: Target) -> CredentialsError:
-    return CredentialsError(
-        f"{target.registry} sends for tokens to {printable(challenge.realm)!r}, where we do not go: "
-        f"a realm is an https address without a user"
-    )
-
-
-def _may_see_credentials(realm: str, base: str, target: Target, realms: Collection[str]) -> bool:
-    address = urlsplit(realm)
-    host = address.hostname or ""
-    own = {target.host, urlsplit(base).hostname}
-    if host in own or address.netloc in realms or matches(host, tuple(realms)):
-        return True
-    return target.is_loopback and is_loopback(host)

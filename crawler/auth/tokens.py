@@ -5,7 +5,7 @@ Follows the distribution-spec's token protocol (docs/content/spec/auth/token.md 
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -14,20 +14,25 @@ from urllib.parse import urlencode
 
 import anyio
 
-from crawler.auth.basic import ANYWHERE, CATALOG_SCOPE, IDENTITY_TOKEN_USER, Credentials, User
+from crawler.auth.basic import IDENTITY_TOKEN_USER, Credentials, User
 from crawler.auth.batches import Batches
 from crawler.auth.flight import Flights
 from crawler.auth.strikes import Strikes
 from crawler.errors import Denied, RegistryError, UnexpectedStatus
 from crawler.transport.fetch import Transport
 from crawler.transport.messages import TOKEN_CAP, Purpose, Reply, Request
-from crawler.ways import DISTRIBUTION, CatalogAccess, Ways
+from crawler.ways import DISTRIBUTION, Ways
 from crawler.wire.challenge import Challenge, usable_challenge
 from crawler.wire.fault import read_fault
 from crawler.wire.token import Grant, read_grant
 
 KEPT_TOKENS: Final = 8192
 """More than are ever in use at once; beyond it the oldest go, so that a million repositories need no more memory."""
+
+VALID_EVERYWHERE_S: Final = 1.25
+"""Age from which every server of a registry takes a token: clocks that NTP keeps differ by less than a second."""
+
+_WAITS_IN_VAIN: Final = 3
 
 CLIENT_ID: Final = "registry-crawler"
 
@@ -51,6 +56,7 @@ class TokenServer:
 @dataclass(frozen=True, slots=True)
 class _Token:
     header: str
+    asked_at: float
     good_until: float
     is_shared: bool
 
@@ -58,8 +64,8 @@ class _Token:
 class BearerAuthorization:
     """Every request carries a token of its own scope, got from the token server with the user's credentials.
 
-    `ways` say what opens the catalog; where it refuses a token and asks for a password it gets that. With more
-    `scopes_per_token` than one, what was said to `expect` is asked for together, as long as the registry goes along.
+    `ways` are the registry's. With more `scopes_per_token` than one, what was said to `expect` is asked for together,
+    as long as the registry goes along.
     """
 
     def __init__(
@@ -71,16 +77,18 @@ class BearerAuthorization:
         ways: Ways = DISTRIBUTION,
         scopes_per_token: int = 1,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self._server = server
         self._address = _address(server)
         self._credentials = credentials
         self._transport = transport
-        self._catalog = ways.catalog
         self._absence_codes = ways.absence_codes
         self._exchanges = False
         """Whether the token server is known to take a POST."""
         self._clock = clock
+        self._sleep = sleep
+        self._waits_in_vain = 0
         self._tokens: OrderedDict[str, _Token] = OrderedDict()
         self._batches = Batches(scopes_per_token)
         self._flights: Flights[tuple[str, ...], _Token | None] = Flights()
@@ -89,33 +97,47 @@ class BearerAuthorization:
         self._introduction = anyio.Lock()
         self._at_once = nullcontext() if ways.tokens_at_once is None else anyio.CapacityLimiter(ways.tokens_at_once)
 
-    async def header(self, scope: str) -> str | None:
-        if scope == CATALOG_SCOPE and self._catalog is not CatalogAccess.TOKEN:
-            return await self._catalog_header()
-        return await self._token_header(scope)
-
-    async def renewed(self, scope: str, refused: str | None, challenges: Sequence[Challenge]) -> str | None:
-        wanted = usable_challenge(challenges)
-        if scope == CATALOG_SCOPE and wanted is not None and wanted.scheme == "basic":
-            self._catalog = CatalogAccess.PASSWORD  # Harbor's way
-        for known in (scope, ANYWHERE):
-            if (token := self._tokens.get(known)) is not None and token.header == refused:
-                del self._tokens[known]
-                if token.is_shared:
-                    self._batches.scope_refused()
-        header = await self.header(scope)
-        return None if header == refused else header
-
-    async def _catalog_header(self) -> str | None:
-        user = await self._credentials.user()
-        if user is None:
-            return None
-        return user.header if self._catalog is CatalogAccess.PASSWORD else await self._token_header(ANYWHERE)
-
     def expect(self, scopes: Iterable[str]) -> None:
         self._batches.expect(scopes)
 
-    async def _token_header(self, scope: str) -> str:
+    def accepted(self, scope: str, header: str) -> None:
+        """Every token is asked for in the same way."""
+
+    def is_vouched_for(self, scope: str) -> bool:  # noqa: ARG002  (each token is a token server's word)
+        return True
+
+    async def renewed(self, scope: str, refused: Sequence[str | None], challenges: Sequence[Challenge]) -> str | None:
+        token = self._tokens.get(scope)
+        if token is None or token.header not in refused:
+            return await self.header(scope)
+        if len(refused) == 1 or token.is_shared:
+            del self._tokens[scope]
+            if token.is_shared:
+                self._batches.scope_refused()
+            header = await self.header(scope)
+            return None if header in refused else header
+        return await self._when_valid(token, refused, challenges)
+
+    async def _when_valid(
+        self, token: _Token, refused: Sequence[str | None], challenges: Sequence[Challenge]
+    ) -> str | None:
+        """The same header once more, after its first second: the registry's clock may be behind the token server's.
+
+        None where time is not what the registry refused it for, or where waiting was tried and has never helped.
+        """
+        if refused.count(token.header) > 1:
+            self._waits_in_vain += 1
+            return None
+        wait_s = token.asked_at + VALID_EVERYWHERE_S - self._clock()
+        challenge = usable_challenge(challenges)
+        if challenge is not None and (challenge.scheme == "basic" or challenge.error == "insufficient_scope"):
+            return None
+        if wait_s <= 0 or self._waits_in_vain >= _WAITS_IN_VAIN:
+            return None
+        await self._sleep(wait_s)
+        return token.header
+
+    async def header(self, scope: str) -> str:
         token = self._tokens.get(scope)
         group = self._batches.group_of(scope)
         if token is None and len(group) > 1:
@@ -162,7 +184,7 @@ class BearerAuthorization:
         grant: Grant = reply.value
         self._strikes.granted()
         good_until = asked + grant.lifetime_s - renewal_margin(grant.lifetime_s)
-        token = _Token(f"Bearer {grant.token}", good_until, is_shared=len(scopes) > 1)
+        token = _Token(f"Bearer {grant.token}", asked, good_until, is_shared=len(scopes) > 1)
         self._tokens.update(dict.fromkeys(scopes, token))
         while len(self._tokens) > KEPT_TOKENS:
             self._tokens.popitem(last=False)

@@ -7,7 +7,7 @@ from functools import partial
 import anyio.to_thread
 import orjson
 
-from crawler.auth.basic import Credentials, Fixed, User
+from crawler.auth.basic import ANYWHERE, Credentials, Fixed, User
 from crawler.auth.docker_config import DockerCredentials
 from crawler.auth.flow import NOBODY, Flow, authorize
 from crawler.auth.google import (
@@ -23,6 +23,7 @@ from crawler.inquiry import Inquiry
 from crawler.model import AuthMethod, Target
 from crawler.registry import Registry
 from crawler.transport.fetch import Transport
+from crawler.transport.messages import ERROR_CAP, Purpose, Request
 from crawler.transport.outage import OutageDetector
 
 _PASSWORD_IS_ACCESS_TOKEN = frozenset({ACCESS_TOKEN_USER, REGISTRY_TOKEN_USER, "_dcgcloud_token"})
@@ -87,7 +88,10 @@ async def open_registry(of: RegistryConfig, identity: Identity, transport: Trans
     )
     # a token for many may have been granted for fewer, which registries say in either way
     expired = ways.expired | {403} if batched else ways.expired
-    inquiry = Inquiry(authorization, transport, expired=expired, absence_codes=ways.absence_codes)
+    ping = Request(url=of.base, cap=ERROR_CAP, purpose=Purpose.PING)
+    inquiry = Inquiry(
+        authorization, transport, expired=expired, absence_codes=ways.absence_codes, accepted=(ping, ANYWHERE)
+    )
     page_size = of.page_size or ways.page_size
     return Registry(of.base, inquiry, page_size=page_size, tags_page=ways.tags_page)
 

@@ -271,6 +271,11 @@ def _is_somebody_elses(request: Request, reply: Reply) -> bool:
     return read_fault(reply.body, reply.status).code not in request.absence_codes
 
 
+def is_same_origin(url: str, other: str) -> bool:
+    """Whether two URLs are of one scheme, host and port (RFC 6454 §4), so that both may see the same credentials."""
+    return _origin(urlsplit(url)) == _origin(urlsplit(other))
+
+
 def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
     return url.scheme, url.hostname, url.port or _DEFAULT_PORTS.get(url.scheme)
 

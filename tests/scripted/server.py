@@ -87,6 +87,10 @@ class ScriptedServer:
         """What replies are to have in place of `{word}`, where it was not known when the script was written."""
         self._words |= words
 
+    def enter(self, state: str) -> None:
+        """Put the script into a state, as an entry's `then` does."""
+        self._state = state
+
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, from its first request on."""
         task = asyncio.current_task()

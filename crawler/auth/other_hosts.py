@@ -1,0 +1,37 @@
+"""Hosts that a registry redirects to, and that want a token of their own: an anonymous one, for that host alone."""
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from crawler.auth.basic import Fixed
+from crawler.auth.realms import absolute_realm
+from crawler.auth.tokens import BearerAuthorization, TokenServer
+from crawler.errors import CredentialsError, printable
+from crawler.transport.fetch import Transport
+from crawler.wire.challenge import Challenge, reading_scope, usable_challenge
+
+
+class OtherHosts:
+    """Anonymous tokens by token server. The registry's own credentials never go to any of them."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._bearers: dict[TokenServer, BearerAuthorization] = {}
+
+    async def header(self, url: str, scope: str, challenges: Sequence[Challenge]) -> str | None:
+        """The `Authorization` header for `url`, which answered 401 with `challenges`; None where it wants no token.
+
+        The token is for the scope that the challenge names (the repository may have another name there), else for
+        `scope`. Raises RegistryError where the token server refuses or fails.
+        """
+        challenge = usable_challenge(challenges)
+        if challenge is None or challenge.scheme != "bearer":
+            return None
+        try:
+            realm = absolute_realm(challenge, url, printable(urlsplit(url).netloc))
+        except CredentialsError:
+            return None
+        server = TokenServer(realm, challenge.service)
+        if server not in self._bearers:
+            self._bearers[server] = BearerAuthorization(server, Fixed(None), self._transport)
+        return await self._bearers[server].header(reading_scope(challenge) or scope)
