@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.wire.challenge import MOST_READ, read_challenges, usable_challenge
+from crawler.wire.challenge import (
+    MOST_READ,
+    Challenge,
+    read_challenges,
+    reading_actions,
+    reading_scope,
+    usable_challenge,
+)
 
 fuzz = settings(max_examples=100)
 
@@ -234,3 +241,57 @@ def test_challenges_are_read_up_to_a_size_of_all_headers_together():
     assert len(read_challenges([long] * 100)) == MOST_READ // 2
     assert usable_challenge(read_challenges([basic, *[long] * 100])).realm == "corp"
     assert usable_challenge(read_challenges([" " * MOST_READ, basic])) is None
+
+
+# -------------------------------------------------------------------------------------------------------------- scopes
+
+
+def scoped(scope: str) -> Challenge:
+    return Challenge("bearer", {"realm": "https://auth.example.com/token", "scope": scope})
+
+
+@pytest.mark.parametrize(
+    ("scope", "asked", "actions"),
+    [
+        ("repository:team/app:pull", "repository:team/app:pull", "pull"),
+        ("repository:team/app:metadata_read", "repository:team/app:pull", "metadata_read"),
+        ("repository:team/app:content_read,metadata_read", "repository:team/app:pull", "content_read,metadata_read"),
+        ("repository:host:5000/app:pull", "repository:host:5000/app:pull", "pull"),
+        ("registry:catalog:*", "registry:catalog:*", "*"),
+        ("aws repository:team/app:pull", "repository:team/app:pull", "pull"),
+        ("repository:team/app:pull,push", "repository:team/app:pull", None),
+        ("repository:team/app:*", "repository:team/app:pull", None),
+        ("repository:team/other:pull", "repository:team/app:pull", None),
+        ("repository:team/app:", "repository:team/app:pull", None),
+        ("aws", "repository:team/app:pull", None),
+        ("", "repository:team/app:pull", None),
+    ],
+)
+def test_challenge_scope_gives_the_actions_for_what_was_asked(scope, asked, actions):
+    assert reading_actions(scoped(scope), asked) == actions
+
+
+@pytest.mark.parametrize(
+    ("scope", "first"),
+    [
+        ("repository:k8s/pause:pull", "repository:k8s/pause:pull"),
+        ("aws repository:k8s/pause:pull registry:catalog:*", "repository:k8s/pause:pull"),
+        ("repository:k8s/pause:push", None),
+        ("aws:*", None),
+        (":*", None),
+        ("aws", None),
+    ],
+)
+def test_challenge_scope_for_reading_is_found_among_others(scope, first):
+    assert reading_scope(scoped(scope)) == first
+
+
+@given(
+    st.sampled_from(["repository:team/app", "repository:a", "registry:catalog", "aws", ""]),
+    st.lists(st.sampled_from(["pull", "push", "delete", "*", "metadata_read", ""]), max_size=4),
+)
+def test_challenge_scope_never_gives_more_than_reading(resource, actions):
+    challenge = scoped(f"{resource}:{','.join(actions)}")
+    for found in (reading_actions(challenge, f"{resource}:pull"), reading_scope(challenge)):
+        assert found is None or not {"push", "delete"} & {*actions}
+        assert found is None or "*" not in actions or resource == "registry:catalog"
