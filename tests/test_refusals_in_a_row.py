@@ -128,3 +128,13 @@ async def test_refusals_of_anybody_are_no_refusals_of_credentials(tmp_path):
     async with serve([on("/v2/", document({})), catalog, *denied, *public]) as server:
         manifest = await crawler.crawl(config(server, tmp_path, auth={"method": "anonymous"}))
     assert (manifest.counts.denied, manifest.counts.ok) == (40, 20)
+    assert len(server.requests) == 1 + 1 + len(NAMES)
+
+
+async def test_refusals_between_listings_ask_for_no_proof(tmp_path):
+    auth = {"method": "basic", "username": USER, "password": PASSWORD}
+    denied = [on(listing_path(name), ASKED) for name in NAMES[::2]]
+    async with serve([*denied, *registry_whose_password_dies(DEAD, when=0)]) as server:
+        manifest = await crawler.crawl(config(server, tmp_path, auth=auth))
+    assert (manifest.counts.denied, manifest.counts.ok) == (30, 30)
+    assert len(server.requests) == 2 + 1 + len(NAMES)
