@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from published import folders, read_snapshot
 from registries.vocabulary import BASIC, PASSWORD, USER
-from scripted import Entry, Reply, ScriptedServer, document, listing_path, on, refusal, serve
+from scripted import Entry, Reply, ScriptedServer, challenge, document, listing_path, on, refusal, serve
 
 import crawler
 from crawler.auth.basic import User
@@ -91,6 +91,25 @@ async def test_refusals_of_a_key_sent_as_it_is_in_a_row_end_the_run(tmp_path):
     (tmp_path / "key.json").write_text(json.dumps(key))
     async with serve(registry_whose_password_dies(DEAD, header="Basic .+")) as server:
         await ends_resumably(server, tmp_path, auth={"method": "json-key", "key_file": tmp_path / "key.json"})
+
+
+async def test_refusals_of_harbors_catalog_and_tokens_in_a_row_end_the_run(tmp_path):
+    """Its catalog is opened by the password itself, its listings by tokens for which the password is shown."""
+    refused = refusal(401, "UNAUTHORIZED", "unauthorized", ("WWW-Authenticate", 'Basic realm="harbor"'))
+    known = {"Authorization": re.escape(BASIC)}
+    page = document({"repositories": list(NAMES)}, ("Link", '</v2/_catalog?last=x&n=60>; rel="next"'))
+    script = [
+        on("/v2/", refusal(401, "UNAUTHORIZED", "no", challenge("{origin}/service/token"))),
+        on("/v2/_catalog", page, headers=known, query={"last": None}, then="dead"),
+        on("/v2/_catalog", refused, state="dead"),
+        on("/service/token", refused, state="dead"),
+    ]
+    auth = {"method": "basic", "username": USER, "password": PASSWORD}
+    async with serve(script) as server:
+        settings = config(server, tmp_path, kind="harbor", auth=auth)
+        with pytest.raises(crawler.GaveUp, match=f"refused {LIMIT} times in a row"):
+            await crawler.crawl(settings)
+    assert folders(tmp_path / "out") == []
 
 
 async def test_refusals_are_over_when_the_run_is_resumed_with_a_good_password(tmp_path):
