@@ -50,6 +50,11 @@ async def test_legacy_login_at_home_comes_last(home):
     assert await home.credentials().user() == ANN
 
 
+async def test_legacy_login_stands_beside_what_is_no_entry(home):
+    home.write({"other.example.com": None, "note": "x", REGISTRY: ENTRY, "empty.example.com": {}}, ".dockercfg")
+    assert await home.credentials().user() == ANN
+
+
 @pytest.mark.parametrize(
     "config",
     [

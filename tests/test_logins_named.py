@@ -64,9 +64,9 @@ class Case:
         return {asked.authorization for asked in self.server.requests}
 
     def said(self, ended: Ended) -> list[str]:
-        """What the operator is told, each line without the name of the target."""
+        """What the operator is told beside the summary, each line without the name of the target."""
         start = f"registry-crawler: {self.server.host}: "
-        lines = ended.err.splitlines()
+        lines = [line for line in ended.err.splitlines() if line.startswith("registry-crawler: ")]
         assert all(line.startswith(start) for line in lines), ended.err
         return [line.removeprefix(start) for line in lines]
 
@@ -146,14 +146,14 @@ async def test_login_that_a_variable_names_must_be_there_for_docker_config(mispl
 async def test_login_that_a_variable_names_does_not_matter_to_anonymous(misplaced):
     misplaced.environment |= {"REGISTRY_AUTH_FILE": "{home}/nothing.json", "DOCKER_CONFIG": "{home}/nothing"}
     ended = await misplaced.crawl("--auth", "anonymous")
-    assert (ended.code, ended.err, misplaced.identity) == (0, "", "anonymous")
+    assert (ended.code, misplaced.said(ended), misplaced.identity) == (0, [], "anonymous")
 
 
 async def test_login_that_a_variable_names_does_not_matter_to_a_user_of_our_own(misplaced):
     misplaced.environment |= {"REGISTRY_AUTH_FILE": "{home}/nothing.json", "DOCKER_CONFIG": "{home}/nothing"}
     password = misplaced.write("password", "another-password")
     ended = await misplaced.crawl("--username", "ann", "--password-file", password)
-    assert (ended.code, ended.err, misplaced.identity) == (0, "", "basic: ann")
+    assert (ended.code, misplaced.said(ended), misplaced.identity) == (0, [], "basic: ann")
 
 
 async def test_login_folder_without_a_login_is_a_warning(public):
@@ -198,7 +198,7 @@ async def test_login_for_another_port_is_a_warning(public):
 async def test_login_for_other_hosts_is_no_warning(public):
     public.write(".docker/config.json", {"auths": {"quay.io": ENTRY}, "credHelpers": {"gcr.io": "gcloud"}})
     ended = await public.crawl()
-    assert (ended.code, ended.err, public.identity) == (0, "", "anonymous")
+    assert (ended.code, public.said(ended), public.identity) == (0, [], "anonymous")
 
 
 async def test_login_whose_password_stayed_behind_is_a_warning(public):
@@ -241,7 +241,7 @@ async def test_login_is_found_and_its_user_is_named(closed, files, environment):
     closed.program("docker-credential-one", f"echo '{ANSWER}'")
     closed.environment |= environment
     ended = await closed.crawl()
-    assert (ended.code, ended.err, closed.identity) == (0, "", "docker-config: bob")
+    assert (ended.code, closed.said(ended), closed.identity) == (0, [], "docker-config: bob")
     assert f"Basic {PACKED}" in closed.authorizations
 
 
