@@ -29,6 +29,19 @@ async def test_login_in_the_variable_goes_before_every_file(home):
     assert await home.credentials().user() == User("variable", "x")
 
 
+@pytest.mark.parametrize("mark", ["\ufeff", " \n"])
+async def test_login_in_the_variable_may_begin_with_a_byte_order_mark_or_blanks(home, mark):
+    home.environ["DOCKER_AUTH_CONFIG"] = mark + json.dumps({"auths": {REGISTRY: ENTRY}})
+    assert await home.credentials().user() == ANN
+
+
+@pytest.mark.parametrize("content", ["", " \n"])
+async def test_login_variable_that_is_empty_counts_as_not_set(home, content):
+    home.environ["DOCKER_AUTH_CONFIG"] = content
+    home.write({"auths": {REGISTRY: ENTRY}})
+    assert await home.credentials().user() == ANN
+
+
 async def test_login_in_the_variable_for_another_registry_leaves_the_files(home):
     home.environ["DOCKER_AUTH_CONFIG"] = json.dumps({"auths": {"quay.io": packed("variable", "x")}})
     home.write({"auths": {REGISTRY: ENTRY}})

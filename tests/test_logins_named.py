@@ -168,16 +168,21 @@ async def test_login_folder_without_a_login_is_a_warning(public):
 
 
 @pytest.mark.parametrize(
-    "content",
-    [f"bob:{SECRET}", f'{{"auths": {{"{{at}}": {{"auth": "{PACKED}"', json.dumps([PACKED])],
-    ids=["no JSON", "cut", "a list"],
+    ("content", "said"),
+    [
+        (PACKED, "DOCKER_AUTH_CONFIG holds no JSON object: set it to what a config.json holds, not to a path, "),
+        (f'["{PACKED}"]', "DOCKER_AUTH_CONFIG holds no JSON object: "),
+        (f'{{{{"auths": {{{{"{{at}}": {{{{"auth": "{PACKED}"', "DOCKER_AUTH_CONFIG: the content is not JSON"),
+        (f'{{{{"auths": "{SECRET}"}}}}', "DOCKER_AUTH_CONFIG: auths is not an object"),
+    ],
+    ids=["base64", "a list", "cut", "no entries"],
 )
-async def test_login_in_a_variable_that_is_malformed_is_never_quoted(public, content):
-    public.environment["DOCKER_AUTH_CONFIG"] = content.replace("{", "{{").replace("}", "}}")
+async def test_login_in_a_variable_that_is_malformed_is_never_quoted(public, content, said):
+    public.environment["DOCKER_AUTH_CONFIG"] = content
     ended = await public.crawl()
     assert ended.code == 1
     (line,) = public.said(ended)
-    assert line.startswith("DOCKER_AUTH_CONFIG: the content is not ")
+    assert line.startswith(said)
 
 
 # A login that nearly fits

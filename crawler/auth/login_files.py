@@ -18,7 +18,8 @@ from crawler.errors import CredentialsError, printable
 _FOLDER_FILES: Final = ("config.json", ".dockerconfigjson", ".dockercfg")
 """Docker's own name, and the keys of Kubernetes' two kinds of pull secret, which name the files of a mounted Secret."""
 
-_REMEDY: Final = "correct the variable or unset it; --auth anonymous crawls without a login"
+_WITHOUT: Final = "--auth anonymous crawls without a login"
+_REMEDY: Final = f"correct the variable or unset it; {_WITHOUT}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,11 @@ class _AuthConfig:
     content: str
 
     def read(self) -> Found:
+        if self.content.lstrip("\ufeff \t\r\n")[:1] not in {"{", ""}:
+            raise CredentialsError(
+                "DOCKER_AUTH_CONFIG holds no JSON object: set it to what a config.json holds, not to a path, "
+                f"and not in base64; {_WITHOUT}"
+            )
         return Found((_parse("DOCKER_AUTH_CONFIG", os.fsencode(self.content)),))
 
 
@@ -118,7 +124,7 @@ class _DockerFolder:
             if not stat.S_ISDIR(self.path.stat().st_mode):
                 raise CredentialsError(
                     f"DOCKER_CONFIG names {_quoted(self.path)}, which is no folder: name the folder of config.json, or "
-                    "name the file by REGISTRY_AUTH_FILE; --auth anonymous crawls without a login"
+                    f"name the file by REGISTRY_AUTH_FILE; {_WITHOUT}"
                 )
             files = tuple(file for name in _FOLDER_FILES if (file := _read_if_there(self.path / name)) is not None)
         except (FileNotFoundError, NotADirectoryError):
