@@ -70,6 +70,9 @@ class Home:
     def credentials(self, target=REGISTRY, **options):
         return DockerCredentials(Target.parse(target), environ=self.environ, **options)
 
+    async def is_named(self, target=REGISTRY):
+        return (await self.credentials(target).look_up()).is_named
+
 
 @pytest.fixture
 def home(tmp_path):
@@ -171,7 +174,7 @@ async def test_podmans_most_specific_key_wins(home, target, name):
 async def test_a_key_narrower_than_the_target_is_not_for_it(home):
     home.write({"auths": {"quay.io/team/app": ENTRY}})
     assert await home.credentials("quay.io/team").user() is None
-    assert not await home.credentials("quay.io/team").has_entry()
+    assert not await home.is_named("quay.io/team")
 
 
 async def test_docker_hubs_names_hold_for_namespaces_too(home):
@@ -197,7 +200,7 @@ async def test_docker_hubs_names_hold_for_namespaces_too(home):
 async def test_every_form_of_an_entry_is_read(home, entry, user):
     home.write({"auths": {REGISTRY: entry}})
     assert await home.credentials().user() == user
-    assert await home.credentials().has_entry()
+    assert await home.is_named()
 
 
 @pytest.mark.parametrize(
@@ -207,7 +210,7 @@ async def test_every_form_of_an_entry_is_read(home, entry, user):
 async def test_an_empty_entry_is_none(home, entry):
     home.write({"auths": {f"https://{REGISTRY}": entry}})
     assert await home.credentials().user() is None
-    assert not await home.credentials().has_entry()
+    assert not await home.is_named()
 
 
 async def test_an_empty_entry_does_not_hide_another(home):
@@ -223,7 +226,7 @@ async def test_an_empty_entry_does_not_hide_another(home):
 def test_every_name_and_password_is_had_as_it_was_packed(tmp_path_factory, name, password):
     file = tmp_path_factory.getbasetemp() / "packed.json"
     file.write_text(json.dumps({"auths": {REGISTRY: packed(name, password)}}))
-    credentials = DockerCredentials(Target(REGISTRY), environ={}, file=file)
+    credentials = DockerCredentials(Target(REGISTRY), environ={"REGISTRY_AUTH_FILE": str(file)})
     assert asyncio.run(credentials.user()) == User(name, password)
 
 
@@ -231,7 +234,6 @@ def test_every_name_and_password_is_had_as_it_was_packed(tmp_path_factory, name,
 
 
 PLACES = (
-    "given.json",
     "registry-auth.json",
     "docker/config.json",
     "run/containers/auth.json",
@@ -258,9 +260,8 @@ async def test_the_first_file_that_has_an_entry_wins(everywhere, first):
         everywhere.write({"auths": {"other.example.com": ENTRY, REGISTRY: {}}}, place)
     for place in PLACES[first:]:
         everywhere.write({"auths": {REGISTRY: packed(place, "x")}}, place)
-    credentials = everywhere.credentials(file=everywhere.folder / "given.json")
-    assert await credentials.has_entry()
-    assert await credentials.user() == User(PLACES[first], "x")
+    assert await everywhere.is_named()
+    assert await everywhere.credentials().user() == User(PLACES[first], "x")
 
 
 async def test_without_their_variables_the_files_are_sought_at_home(home):
@@ -272,7 +273,8 @@ async def test_without_their_variables_the_files_are_sought_at_home(home):
 
 async def test_docker_config_stands_in_the_place_of_the_folder_at_home(home):
     home.write({"auths": {REGISTRY: ENTRY}})
-    home.environ["DOCKER_CONFIG"] = str(home.folder / "nothing-here")
+    home.environ["DOCKER_CONFIG"] = str(home.folder / "docker")
+    (home.folder / "docker").mkdir()
     assert await home.credentials().user() is None
 
 
@@ -287,14 +289,8 @@ async def test_without_any_file_there_is_nobody(home):
     (home.folder / ".docker").write_text("a file where the folder would be")
     for environ in (home.environ, {}):
         credentials = DockerCredentials(Target(REGISTRY), environ=environ)
-        assert not await credentials.has_entry()
+        assert not (await credentials.look_up()).is_named
         assert await credentials.user() is None
-
-
-async def test_the_file_that_was_given_must_be_there(home):
-    home.write({"auths": {REGISTRY: ENTRY}})
-    given = home.folder / "given.json"
-    assert str(given) in await refusal(home.credentials(file=given))
 
 
 @pytest.mark.parametrize("content", ["", " \n"])
@@ -331,7 +327,7 @@ async def test_a_malformed_file_is_named_and_never_shown(home, content):
     assert words.startswith(f"{file}: ")
     assert "hunter2" not in words
     with pytest.raises(CredentialsError):
-        await home.credentials().has_entry()
+        await home.credentials().look_up()
 
 
 async def test_a_file_that_cannot_be_read_is_named(home):
@@ -367,9 +363,9 @@ def looked_up(file, target):
     """What a lookup says and finds, where the only error may be ours."""
 
     async def look():
-        credentials = DockerCredentials(Target.parse(target), environ={}, file=file)
-        has_entry, user = await credentials.has_entry(), await credentials.user()
-        assert has_entry or user is None
+        credentials = DockerCredentials(Target.parse(target), environ={"REGISTRY_AUTH_FILE": str(file)})
+        login, user = await credentials.look_up(), await credentials.user()
+        assert login.is_named or user is None
         return user
 
     try:
@@ -464,6 +460,7 @@ async def test_where_a_helper_knows_nothing_what_is_written_counts(home, script)
 
 
 async def test_where_a_helper_knows_nothing_the_next_file_counts(everywhere):
+    everywhere.write({}, "registry-auth.json")
     everywhere.write({"credsStore": "one"}, "docker/config.json")
     everywhere.write({"auths": {REGISTRY: ENTRY}}, "xdg/containers/auth.json")
     everywhere.helper("one", f"echo '{NOT_FOUND}'; exit 1")
@@ -648,11 +645,11 @@ def test_helpers_are_killed_under_uvloop_too(home, lifeline):
     lifeline.assert_cut()
 
 
-# Logins, without asking a helper
+# Logins to a registry that a file names
 
 
 @pytest.mark.parametrize(
-    ("config", "has_entry"),
+    ("config", "is_named"),
     [
         ({}, False),
         ({"auths": {}, "credHelpers": {}, "credsStore": ""}, False),
@@ -667,17 +664,16 @@ def test_helpers_are_killed_under_uvloop_too(home, lifeline):
         ({"credsStore": "one", "auths": {REGISTRY: {}}, "credHelpers": {REGISTRY: ""}}, False),
     ],
 )
-async def test_a_login_is_seen_without_asking_a_helper(home, config, has_entry):
+async def test_a_store_alone_names_no_registry(home, config, is_named):
     home.write(config)
-    home.noting("one", f"echo '{ANSWER}'")
-    assert await home.credentials().has_entry() is has_entry
-    assert home.runs("one") == 0
+    home.helper("one", f"echo '{NOT_FOUND}'; exit 1")
+    assert await home.is_named() is is_named
 
 
 async def test_a_login_is_seen_in_any_of_the_files(home):
     home.write({"auths": {"other.example.com": ENTRY}}, ".config/containers/auth.json")
     home.write({"auths": {REGISTRY: ENTRY}})
-    assert await home.credentials().has_entry()
+    assert await home.is_named()
 
 
 # One run for all, and another when it is refused

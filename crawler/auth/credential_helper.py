@@ -6,7 +6,6 @@ import signal
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import anyio
@@ -21,16 +20,17 @@ from crawler.errors import CredentialsError, printable
 HELPER_CAP: Final = 64 * 1024
 """The bytes that are kept of what a helper says."""
 
-_NOT_FOUND: Final = b"credentials not found in native keychain"
+_NOT_FOUND: Final = b"credentials not found"
+"""How docker-credential-helpers begins; most say "in native keychain", and some say it on standard error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Helper:
-    """A program that knows the secret of `server`, and the file that names it."""
+    """A program that knows the secret of `server`, and in words what names it: a file or a variable."""
 
     name: str
     server: str
-    file: Path
+    named_in: str
 
     @property
     def program(self) -> str:
@@ -71,7 +71,7 @@ def _without_ours(environ: Mapping[str, str]) -> dict[str, str]:
 def _find_program(helper: Helper, environ: Mapping[str, str]) -> str:
     path = shutil.which(helper.program, path=environ.get("PATH", ""))
     if path is None:
-        raise CredentialsError(f"{printable(str(helper.file))} names {helper.program}, which is not on the PATH")
+        raise CredentialsError(f"{helper.named_in} names {helper.program}, which is not on the PATH")
     return path
 
 
@@ -114,7 +114,7 @@ async def _hear(stream: ByteReceiveStream, heard: bytearray) -> None:
 
 def _answer(program: str, ended: _Ended) -> User | None:
     if ended.status != 0:
-        if ended.out.strip() == _NOT_FOUND:
+        if any(said.strip().startswith(_NOT_FOUND) for said in (ended.out, ended.err)):
             return None
         raise CredentialsError(f"{program} failed with status {ended.status}: {_complaint(ended)}")
     if len(ended.out) > HELPER_CAP:

@@ -288,6 +288,8 @@ class Crawl:
         if self._identity is None:
             self._identity = await self._until_stopped(partial(identify, self._of, self._limits.outage))
             self.parameters = replace(self.parameters, identity=self._identity.label)
+            for warning in self._identity.warnings:
+                self._notice(f"{self.target}: {warning}")
         return self._identity
 
     async def into(self, sink: Sink) -> Crawled:

@@ -1,14 +1,14 @@
 """Who a run is to its registry: an authentication method becomes credentials, and these an open registry."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import anyio.to_thread
 import orjson
 
 from crawler.auth.basic import ANYWHERE, Credentials, Fixed, User
-from crawler.auth.docker_config import DockerCredentials
+from crawler.auth.docker_config import DockerCredentials, Login
 from crawler.auth.flow import NOBODY, Flow, authorize
 from crawler.auth.google import (
     ACCESS_TOKEN_USER,
@@ -34,13 +34,15 @@ _PASSWORD_IS_ACCESS_TOKEN = frozenset({ACCESS_TOKEN_USER, REGISTRY_TOKEN_USER, "
 class Identity:
     """Credentials, and the flow by which they reach the registry.
 
-    `named` is the account's name, where that was written down.
+    `named` is the account's name, where that was written down. `warnings` are for the operator: logins that were
+    looked for and could not be used.
     """
 
     method: AuthMethod
     flow: Flow
     credentials: Credentials
     named: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -61,14 +63,13 @@ class Identity:
 async def identify(of: RegistryConfig, outage: OutageDetector) -> Identity:
     """Who the configuration says to be. Raises CredentialsError."""
     user = await anyio.to_thread.run_sync(_written_user, of.auth)
-    method = await _method(of, user)
-    identity = await anyio.to_thread.run_sync(_identity, method, of, user, outage)
-    if method is not AuthMethod.DOCKER_CONFIG:
-        return identity
-    found = await identity.credentials.user()
-    if found is None:
-        raise CredentialsError(f"docker and podman know no login to {of.target.registry}: docker login makes one")
-    return replace(identity, named=found.name)
+    match _method(of, user):
+        case AuthMethod.AUTO:
+            return await _login_or_anonymous(of.target)
+        case AuthMethod.DOCKER_CONFIG:
+            return await _login(of.target)
+        case method:
+            return await anyio.to_thread.run_sync(_identity, method, of, user, outage)
 
 
 async def open_registry(of: RegistryConfig, identity: Identity, transport: Transport) -> Registry:
@@ -106,8 +107,8 @@ async def api_credentials(of: RegistryConfig, credentials: Credentials, outage: 
     return credentials if user is not None and user.name in _PASSWORD_IS_ACCESS_TOKEN else None
 
 
-async def _method(of: RegistryConfig, user: User | None) -> AuthMethod:
-    """What `auto` means: a user, else a key file or Google's host, else docker's login, else nobody."""
+def _method(of: RegistryConfig, user: User | None) -> AuthMethod:
+    """What `auto` means: a user, else a key file or Google's host; it stays AUTO where docker's login decides."""
     auth = of.auth
     if auth.method is not AuthMethod.AUTO:
         return auth.method
@@ -115,7 +116,31 @@ async def _method(of: RegistryConfig, user: User | None) -> AuthMethod:
         return AuthMethod.BASIC
     if auth.key_file is not None or auth.impersonate is not None or of.ways.is_google:
         return AuthMethod.TOKEN
-    return AuthMethod.DOCKER_CONFIG if await _docker(of.target).has_entry() else AuthMethod.ANONYMOUS
+    return AuthMethod.AUTO
+
+
+async def _login_or_anonymous(target: Target) -> Identity:
+    """Docker's login, or anonymous where no file names the registry. Raises CredentialsError."""
+    credentials = DockerCredentials(target, environ=os.environ)
+    login = await credentials.look_up()
+    if login.user is not None or login.is_named:
+        return _logged_in(target, credentials, login)
+    doubts = (f"{doubt}: crawling as anonymous" for doubt in (*login.failures, *login.near_misses))
+    return Identity(AuthMethod.ANONYMOUS, Flow.ANSWER, NOBODY, warnings=(*login.warnings, *doubts))
+
+
+async def _login(target: Target) -> Identity:
+    """Docker's login. Raises CredentialsError, where there is none as well."""
+    credentials = DockerCredentials(target, environ=os.environ)
+    return _logged_in(target, credentials, await credentials.look_up())
+
+
+def _logged_in(target: Target, credentials: DockerCredentials, login: Login) -> Identity:
+    warnings = (*login.warnings, *login.failures)
+    if login.user is None:
+        none = f"docker and podman know no login to {target.registry}: docker login makes one"
+        raise CredentialsError("; ".join((none, *warnings, *login.near_misses)))
+    return Identity(AuthMethod.DOCKER_CONFIG, Flow.ANSWER, credentials, login.user.name, warnings)
 
 
 def _identity(method: AuthMethod, of: RegistryConfig, user: User | None, outage: OutageDetector) -> Identity:
@@ -123,8 +148,6 @@ def _identity(method: AuthMethod, of: RegistryConfig, user: User | None, outage:
     match method:
         case AuthMethod.ANONYMOUS:
             return Identity(method, Flow.ANSWER, NOBODY)
-        case AuthMethod.DOCKER_CONFIG:
-            return Identity(method, Flow.ANSWER, _docker(of.target))
         case AuthMethod.BASIC | AuthMethod.TOKEN if user is not None:
             return Identity(method, Flow.ANSWER, Fixed(user), user.name)
         case AuthMethod.TOKEN:
@@ -141,10 +164,6 @@ def _identity(method: AuthMethod, of: RegistryConfig, user: User | None, outage:
 def _account_of_key(key: User) -> str:
     account = orjson.loads(key.password).get("client_email")
     return account if isinstance(account, str) else ""
-
-
-def _docker(target: Target) -> DockerCredentials:
-    return DockerCredentials(target, environ=os.environ)
 
 
 def _access_tokens(user_name: str, of: RegistryConfig, outage: OutageDetector) -> AccessTokens:

@@ -1,0 +1,190 @@
+"""Where docker, podman and Kubernetes keep logins: every place, in the order in which they are searched.
+
+Follows docker/cli `cli/config` and containers-auth.json(5).
+"""
+
+import codecs
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import orjson
+
+from crawler.errors import CredentialsError, printable
+
+_FOLDER_FILES: Final = ("config.json", ".dockerconfigjson", ".dockercfg")
+"""Docker's own name, and the keys of Kubernetes' two kinds of pull secret, which name the files of a mounted Secret."""
+
+_WITHOUT: Final = "--auth anonymous crawls without a login"
+_REMEDY: Final = f"correct the variable or unset it; {_WITHOUT}"
+
+
+@dataclass(frozen=True, slots=True)
+class LoginFile:
+    """The JSON object that one place holds. `name` is for messages: the file's path, or a variable's name."""
+
+    name: str
+    content: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a place holds, which may be nothing, and what the operator should know about it."""
+
+    files: tuple[LoginFile, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class LoginPlace(Protocol):
+    """A place where logins may be kept."""
+
+    def read(self) -> Found:
+        """Read the place; blocks. Raises CredentialsError, never with what the place holds."""
+
+
+def login_places(environ: Mapping[str, str], run: Path) -> tuple[LoginPlace, ...]:
+    """The places, the most specific first; an empty variable counts as not set.
+
+    DOCKER_AUTH_CONFIG, REGISTRY_AUTH_FILE, DOCKER_CONFIG, podman's file of this session, podman's file of this user,
+    docker's files of this user. Podman's session file is below `run` where the environment names no folder for it.
+    """
+    content, file, folder = (
+        environ.get(variable) for variable in ("DOCKER_AUTH_CONFIG", "REGISTRY_AUTH_FILE", "DOCKER_CONFIG")
+    )
+    docker = () if folder else (".docker/config.json", ".docker/.dockerconfigjson")
+    defaults = (
+        _under(environ, "XDG_RUNTIME_DIR", "containers/auth.json") or _session_file(run),
+        _under(environ, "XDG_CONFIG_HOME", "containers/auth.json")
+        or _under(environ, "HOME", ".config/containers/auth.json"),
+        *(_under(environ, "HOME", rest) for rest in (*docker, ".dockercfg")),
+    )
+    named: list[LoginPlace] = []
+    if content:
+        named.append(_AuthConfig(content))
+    if file:
+        named.append(_AuthFile(Path(file)))
+    if folder:
+        named.append(_DockerFolder(Path(folder)))
+    return (*named, *(_DefaultFile(path) for path in defaults if path is not None))
+
+
+def _under(environ: Mapping[str, str], variable: str, rest: str) -> Path | None:
+    folder = environ.get(variable)
+    return Path(folder, rest) if folder else None
+
+
+def _session_file(run: Path) -> Path | None:
+    """None where the folder is closed to us, as root's podman leaves it: then no login of ours is in there."""
+    folder = run / "containers"
+    return folder / str(os.getuid()) / "auth.json" if os.access(folder, os.X_OK, effective_ids=True) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _AuthConfig:
+    """DOCKER_AUTH_CONFIG, which holds the JSON itself: GitLab CI's, and docker's since 28.2."""
+
+    content: str
+
+    def read(self) -> Found:
+        if self.content.lstrip("\ufeff \t\r\n")[:1] not in {"{", ""}:
+            raise CredentialsError(
+                "DOCKER_AUTH_CONFIG holds no JSON object: set it to what a config.json holds, not to a path, "
+                f"and not in base64; {_WITHOUT}"
+            )
+        return Found((_parse("DOCKER_AUTH_CONFIG", os.fsencode(self.content)),))
+
+
+@dataclass(frozen=True, slots=True)
+class _AuthFile:
+    """The file that REGISTRY_AUTH_FILE names, which must be there."""
+
+    path: Path
+
+    def read(self) -> Found:
+        try:
+            return Found((_read(self.path),))
+        except (FileNotFoundError, NotADirectoryError):
+            problem = "and there is no such file"
+        except OSError as exc:
+            problem = f"and the file cannot be read ({exc.strerror})"
+        raise CredentialsError(f"REGISTRY_AUTH_FILE names {_quoted(self.path)}, {problem}: {_REMEDY}")
+
+
+@dataclass(frozen=True, slots=True)
+class _DockerFolder:
+    """The folder that DOCKER_CONFIG names, which must be there: a Secret may not be mounted."""
+
+    path: Path
+
+    def read(self) -> Found:
+        try:
+            if not stat.S_ISDIR(self.path.stat().st_mode):
+                raise CredentialsError(
+                    f"DOCKER_CONFIG names {_quoted(self.path)}, which is no folder: name the folder of config.json, or "
+                    f"name the file by REGISTRY_AUTH_FILE; {_WITHOUT}"
+                )
+            files = tuple(file for name in _FOLDER_FILES if (file := _read_if_there(self.path / name)) is not None)
+        except (FileNotFoundError, NotADirectoryError):
+            raise CredentialsError(
+                f"DOCKER_CONFIG names {_quoted(self.path)}, and there is no such folder: {_REMEDY}"
+            ) from None
+        except OSError as exc:
+            unreadable = _quoted(Path(exc.filename or self.path))
+            raise CredentialsError(
+                f"DOCKER_CONFIG names {_quoted(self.path)}, and {unreadable} cannot be read ({exc.strerror}): {_REMEDY}"
+            ) from None
+        if files:
+            return Found(files)
+        # docker's folder looks so before the first login
+        *others, last = _FOLDER_FILES
+        names = f"{', '.join(others)} or {last}"
+        return Found(warnings=(f"DOCKER_CONFIG names {_quoted(self.path)}, which holds no {names}",))
+
+
+@dataclass(frozen=True, slots=True)
+class _DefaultFile:
+    """A file that no variable names: it need not be there, nor be for us to read."""
+
+    path: Path
+
+    def read(self) -> Found:
+        try:
+            file = _read_if_there(self.path)
+        except PermissionError as exc:
+            return Found(warnings=(f"{_quoted(self.path)} cannot be read and is passed over ({exc.strerror})",))
+        except OSError as exc:
+            raise CredentialsError(f"{_quoted(self.path)}: the file cannot be read: {exc.strerror}") from None
+        return Found() if file is None else Found((file,))
+
+
+def _read_if_there(path: Path) -> LoginFile | None:
+    try:
+        return _read(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _read(path: Path) -> LoginFile:
+    return _parse(_quoted(path), path.read_bytes())
+
+
+def _quoted(path: Path) -> str:
+    return printable(str(path))
+
+
+def _parse(name: str, data: bytes) -> LoginFile:
+    data = data.removeprefix(codecs.BOM_UTF8)
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data[:2]:
+        raise CredentialsError(f"{name}: the text is UTF-16, as Windows PowerShell writes it: save it as UTF-8")
+    if not data.strip():
+        return LoginFile(name, {})  # docker takes it so, and /dev/null is a way to say: nobody
+    try:
+        content = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        raise CredentialsError(f"{name}: the content is not JSON") from None
+    if not isinstance(content, dict):
+        raise CredentialsError(f"{name}: the content is not a JSON object")
+    return LoginFile(name, content)
