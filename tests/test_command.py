@@ -744,10 +744,12 @@ def read_screen(screen: int) -> str:
     return seen.decode()
 
 
-async def seen_on_terminal(command: Command, columns: int, *arguments: object) -> tuple[Ended, str]:
-    with terminal(columns) as (screen, program):
-        async with command.started(*arguments, stderr=program) as process:
-            os.close(program)
+async def seen_on_terminal(
+    command: Command, columns: int, *arguments: object, program: tuple[str, ...] = MODULE
+) -> tuple[Ended, str]:
+    with terminal(columns) as (screen, end):
+        async with command.started(*arguments, program=program, stderr=end) as process:
+            os.close(end)
             seen, (out, _) = await asyncio.gather(asyncio.to_thread(read_screen, screen), process.communicate())
             assert process.returncode is not None
             return Ended(code=process.returncode, out=out.decode(), err=""), seen

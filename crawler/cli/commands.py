@@ -19,7 +19,7 @@ from crawler.model import VERSION
 
 app = typer.Typer(
     help="Nightly snapshots of whole container registries, with an honest verdict on their completeness.",
-    context_settings={"help_option_names": ["-h", "--help"], "color": False},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120, "color": False},
     rich_markup_mode=None,  # brackets in help are meant as they stand
 )
 

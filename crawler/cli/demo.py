@@ -51,17 +51,15 @@ def demo(
 def _embedded(repositories: int, key_file: Path, log_format: logs.LogFormat) -> Iterator[str]:
     """The embedded registry in a process of its own; gives its address."""
     options = ["--port=0", f"--repositories={repositories}", f"--key-file={key_file}", f"--log-format={log_format}"]
-    command = [sys.executable, "-m", "crawler", "emulator", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  (ourselves)
-    with process:
-        try:
-            assert process.stdout is not None
-            registry = process.stdout.readline().partition(" ")[0]
-            if not registry:  # it has said why
-                raise typer.Exit(process.wait())
-            yield registry
-        finally:
-            process.terminate()
+    command = [sys.executable, "-m", "crawler", "emulator", *options, "--until-stdin-ends"]
+    with subprocess.Popen(  # noqa: S603  (ourselves)
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        registry = process.stdout.readline().partition(" ")[0]
+        if not registry:  # it has said why
+            raise typer.Exit(process.wait())
+        yield registry
 
 
 def _afterwards(registry: str) -> Sequence[str]:

@@ -1,9 +1,12 @@
 """`registry-crawler emulator`: the embedded registry alone, the roles it plays, and what to try on each."""
 
 import json
+import os
 import shlex
+import signal
 from enum import StrEnum
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -82,6 +85,13 @@ def worth_trying(
     return [_crawl(target, "--config", config_file) for target in (registry, f"{registry}/{project}")]
 
 
+def _stop_when_stdin_ends() -> None:
+    """Stop with the process that started this one, however that one ends."""
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def _crawl(*arguments: object) -> str:
     """A command as it may be copied into a shell."""
     return shlex.join(["registry-crawler", "crawl", *map(str, arguments)])
@@ -121,12 +131,15 @@ def emulator(
     ] = None,
     token_lifetime: Annotated[int, typer.Option(metavar="S", help="Seconds that its tokens live")] = 300,
     log_format: LogFormatOption = logs.LogFormat.TEXT,
+    until_stdin_ends: Annotated[bool, typer.Option("--until-stdin-ends", hidden=True)] = False,
 ) -> None:
     """Run the embedded registry alone, until it is stopped."""
     from crawler.cli.runs import run_in_a_loop
     from crawler.emulator import Settings, serve_until_stopped
 
     logs.configure(log_format, verbosity=0)
+    if until_stdin_ends:
+        Thread(target=_stop_when_stdin_ends, daemon=True).start()
     projects = project or role.projects
     try:
         settings = Settings(
