@@ -1,6 +1,9 @@
 """Snapshots that were published, as far as a later run needs to know of them."""
 
+import gzip
+import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -39,6 +42,22 @@ def last_complete(output: Path, target: str, started_at: str) -> PublishedRun | 
     """The newest complete snapshot of a target that was begun before `started_at`; None where there is none."""
     runs = published_runs(output, target)
     return next((run for run in runs if run.is_complete and run.started_at < started_at), None)
+
+
+@contextmanager
+def open_part(part: Path) -> Iterator[io.BufferedIOBase]:
+    """The content of a data file, decompressed as its name says. Raises OSError."""
+    if part.suffix == ".gz":
+        with gzip.open(part) as content:
+            yield content
+    elif part.suffix == ".zst":
+        import zstandard
+
+        with part.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
+            yield io.BufferedReader(stream)
+    else:
+        with part.open("rb") as file:
+            yield file
 
 
 def _read(folder: Path, target: str) -> PublishedRun | None:
