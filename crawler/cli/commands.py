@@ -107,6 +107,7 @@ def crawl(
     Exit code: 0 complete, 1 could not run, 2 bad usage or configuration, 3 published but partial (0 with --partial-ok),
     130/143 interrupted.
     """
+    from crawler.cli.descriptors import fitted
     from crawler.cli.runs import Look, begun, begun_or_resumed, crawl_each, run_in_a_loop
     from crawler.config import STANDARD_STREAM, Config, Flag
 
@@ -137,7 +138,7 @@ def crawl(
     }
     flags = [Flag(name, key, value) for name, (key, value) in given.items() if value is not None]
     try:
-        settings = Config.load(config, targets=targets or (), flags=flags)
+        settings = fitted(Config.load(config, targets=targets or (), flags=flags), logs.say)
     except ConfigError as mistakes:
         complain(mistakes, BAD_USAGE)
     if resume and settings.output.path == STANDARD_STREAM:
@@ -183,7 +184,11 @@ def _embedded(repositories: int, key_file: Path) -> Iterator[str]:
 
 def _password_line() -> str:
     # unbuffered by text, so that a list of names may follow on the same standard input
-    return sys.stdin.buffer.readline().decode("utf-8", "replace").rstrip("\r\n")
+    try:
+        line = sys.stdin.buffer.readline()
+    except OSError as exc:
+        complain(ConfigError([f"--password-stdin: standard input cannot be read: {exc.strerror}"]), BAD_USAGE)
+    return line.decode("utf-8-sig", "replace").rstrip("\r\n")
 
 
 @app.command()

@@ -1,12 +1,11 @@
 """The runs of one command, one after the other, and how they end: in words, and in an exit code."""
 
 import gc
-import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
 import anyio
 
@@ -18,7 +17,7 @@ from crawler.config import Config
 from crawler.errors import CrawlerError, OutputClosed
 from crawler.model import RunManifest, Verdict
 from crawler.run.crawl import Crawl, SharedStarts
-from crawler.snapshot.unfinished import words_of
+from crawler.snapshot.unfinished import age_in_words
 
 _WORST_FIRST: Final = (COULD_NOT_RUN, PARTIAL, COMPLETE)
 
@@ -79,7 +78,7 @@ async def _crawl_one(run: Crawl, config: Config, look: Look, begin: Begin) -> in
     lines = [screen.summary(run, end, config)]
     if run.is_journaled:
         lines += screen.examples(config.output.path / end.folder, end, look.records)
-    _show(lines, sys.stdout if run.is_journaled else sys.stderr)
+    print(*lines, sep="\n", file=sys.stdout if run.is_journaled else sys.stderr, flush=True)
     return COMPLETE if end.verdict is Verdict.COMPLETE or config.verdict.partial_ok else PARTIAL
 
 
@@ -93,14 +92,6 @@ async def _end_of(run: Crawl, begin: Begin) -> RunManifest | CrawlerError:
         raise
 
 
-def _show(lines: Sequence[str], stream: TextIO) -> None:
-    """Print; that the reader has gone changes nothing about the snapshot."""
-    try:
-        print(*lines, sep="\n", file=stream, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
 def _what_to_do(run: Crawl, failure: Exception) -> str:
     if run.is_journaled and run.recorded:
         return f" ({run.recorded:,} repositories are recorded: rerun with --resume to continue)"
@@ -110,9 +101,9 @@ def _what_to_do(run: Crawl, failure: Exception) -> str:
 
 async def begun(run: Crawl) -> RunManifest:
     for unfinished in (await run.resumable())[:1]:
-        age = words_of(unfinished.age(datetime.now(UTC)))
+        age = age_in_words(unfinished.age(datetime.now(UTC)))
         logs.say(
-            f"{run.target}: run {unfinished.run_id}, begun {age} ago, was not finished; "
+            f"{run.target}: run {unfinished.run_id}, begun {age}, was not finished; "
             "--resume continues it, this begins a new run"
         )
     return await run.run()
