@@ -18,6 +18,7 @@ from crawler.cli import logs
 from crawler.cli.complaints import complain
 from crawler.cli.emulated import CatalogTold, Role, apis_of, worth_trying
 from crawler.cli.exit_codes import BAD_USAGE, COULD_NOT_RUN
+from crawler.cli.process import unwind_on_signals
 from crawler.cli.unfinished import runs
 from crawler.errors import ConfigError, CrawlerError
 from crawler.model import VERSION, AuthMethod
@@ -153,6 +154,7 @@ def demo(
     repositories: Annotated[int, typer.Option(min=0, help="How many it holds")] = 2000,
 ) -> None:
     """Crawl an embedded Google registry, started for the occasion; takes every option of crawl."""
+    unwind_on_signals()
     with tempfile.TemporaryDirectory(prefix="registry-crawler-") as folder:
         key_file = Path(folder) / "key.json"
         with _embedded(repositories, key_file) as registry:

@@ -25,6 +25,16 @@ def end_at_once_on_signals() -> None:
         signal.signal(number, _end_by_signal)
 
 
+def unwind_on_signals() -> None:
+    """From now on SIGINT and SIGTERM end the process by SystemExit, for commands that have something to take away."""
+    for number in HANDLED:
+        signal.signal(number, _unwind_by_signal)
+
+
+def _unwind_by_signal(number: int, frame: Any) -> Never:  # noqa: ARG001  (a handler's signature)
+    sys.exit(128 + number)
+
+
 def _end_by_signal(number: int, frame: Any) -> Never:  # noqa: ARG001  (a handler's signature)
     end_at_once(128 + number)
 
