@@ -34,4 +34,4 @@ bench: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache snapshots
+	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache snapshots registry-crawler-demo

@@ -274,9 +274,10 @@ async def test_the_command_takes_a_name_and_a_key_and_says_which_pace_it_kept(wo
     monkeypatch.setenv("REGISTRY_CRAWLER_REGISTRY__CA_FILE", str(world.certificates.ca_file))
     key_file = world.key(f"http://{world.front.host}/oauth2/token")
     code, out, err = await run(f"{world.host}/my-project", f"--key-file={key_file}", f"--output={world.output}")
-    assert (code, err) == (0, "")
+    assert (code, out) == (0, "")
+    assert err.startswith("COMPLETE: ")
     assert world.found() == world.known("/my-project")
-    assert f"pace         64 at once, {pace}" in out
+    assert f"pace         64 at once, {pace}" in err
     assert world.asked == {world.host}
     assert world.front.shown[world.host] == SHOWN_TO_REGISTRY["token"]
 

@@ -228,8 +228,9 @@ async def crawl_on_google(world, *more, **environment):
 
 
 async def test_a_machine_of_googles_has_its_account_from_the_metadata_server(world):
-    code, _, err = await crawl_on_google(world)
-    assert (code, err) == (0, "")
+    code, out, err = await crawl_on_google(world)
+    assert (code, out) == (0, "")
+    assert err.startswith("COMPLETE: ")
     assert told(read_snapshot(world.registry.output).by_name) == expected(world.registry.emulator.inventory)
     assert world.issuers.asked[-1] == "/computeMetadata/v1/instance/service-accounts/default/token"
     assert world.issuers.scopes == [SCOPE]
@@ -240,8 +241,9 @@ async def test_a_machines_account_stands_in_for_another(world):
         "REGISTRY_CRAWLER_REGISTRY__AUTH__IMPERSONATE": ACCOUNT,
         "REGISTRY_CRAWLER_REGISTRY__APIS__IAM_CREDENTIALS": world.issuers.origin,
     }
-    code, _, err = await crawl_on_google(world, **variables)
-    assert (code, err) == (0, "")
+    code, out, err = await crawl_on_google(world, **variables)
+    assert (code, out) == (0, "")
+    assert err.startswith("COMPLETE: ")
     assert world.issuers.asked[-1] == IAM
 
 

@@ -62,7 +62,7 @@ async def test_a_killed_run_is_resumed_under_its_own_id_and_lists_nothing_twice(
     run_id = journals(registry)[0].parent.name
     recorded = journals(registry)[0].read_bytes().count(b"\n")
     before = registry.emulator.counts["listing"]
-    code, stdout, stderr = await finish(registry, "--resume")
+    code, _, stderr = await finish(registry, "--resume")
     snapshot = read_snapshot(registry.output)
     assert (code, snapshot.manifest["run_id"], snapshot.manifest["verdict"]) == (0, run_id, "complete")
     begun, resumed_at = snapshot.manifest["started_at"], snapshot.manifest["resumed_at"]
@@ -70,7 +70,7 @@ async def test_a_killed_run_is_resumed_under_its_own_id_and_lists_nothing_twice(
     assert len(resumed_at) == 1
     assert f"resuming run {run_id}, begun " in stderr
     assert f" at {begun}, with {recorded} records" in stderr
-    assert f"  resumed      at {resumed_at[0]}; begun at {begun}" in stdout
+    assert f"  resumed      at {resumed_at[0]}; begun at {begun}" in stderr
     assert told(snapshot.by_name) == expected(registry.emulator.inventory)
     assert registry.emulator.counts["listing"] - before == 300 - recorded
     assert not journals(registry)
@@ -196,7 +196,7 @@ async def test_a_collector_of_json_gets_errors_as_json_too(google):
     registry.key_file.write_text("no key")
     code, _, stderr = await finish(registry, "--log-format", "json")
     assert code == 1
-    assert "the key file is not JSON" in json.loads(stderr)["event"]
+    assert "the key file is not JSON" in json.loads(stderr)["message"]
 
 
 async def test_two_processes_never_work_on_one_unfinished_run(google):

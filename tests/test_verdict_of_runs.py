@@ -43,11 +43,11 @@ async def test_expect_makes_a_smaller_registry_partial_and_partial_ok_exit_0(tmp
     async with serve(plain_registry(NAMES)) as server:
         assert (await crawl(server, tmp_path / "0", "--expect", 5))[0] == 0
         assert (await crawl(server, tmp_path / "3", "--expect", 6))[0] == 3
-        code, out, _ = await crawl(server, tmp_path / "ok", "--expect", 6, "--partial-ok")
+        code, _, err = await crawl(server, tmp_path / "ok", "--expect", 6, "--partial-ok")
     assert reasons(tmp_path / "0") == []
     said = "5 repositories found, and at least 6 expected (--expect)"
     assert reasons(tmp_path / "3") == reasons(tmp_path / "ok") == [said]
-    assert (code, out.startswith("PARTIAL: "), f"  because      {said}" in out) == (0, True, True)
+    assert (code, err.startswith("PARTIAL: "), f"  because      {said}" in err) == (0, True, True)
 
 
 async def test_an_empty_registry_is_partial_unless_none_are_expected(tmp_path):
@@ -144,13 +144,13 @@ async def test_run_json_names_the_account_and_never_its_key(google, auth, identi
 
 async def test_the_summary_says_what_set_the_pace(tmp_path):
     async with serve(plain_registry(NAMES)) as server:
-        _, out, _ = await crawl(server, tmp_path, "--rate", "none", "--concurrency", 9)
+        _, _, err = await crawl(server, tmp_path, "--rate", "none", "--concurrency", 9)
     assert re.search(
         r"^  pace +9 at once, no rate limit; kept [\d.,]+/s, set by the concurrency$",
-        out,
+        err,
         re.MULTILINE,
     )
-    assert "5 tags, no images listed" in out
+    assert "5 tags, no images listed" in err
 
 
 # Other runs in the output folder
@@ -213,7 +213,11 @@ async def test_without_locks_runs_are_begun_and_dropped_on_the_operators_word(tm
 async def test_runs_discard_drops_one_run_and_says_so(tmp_path):
     left_by_a_kill(tmp_path)
     left_by_a_kill(tmp_path, run_id="2")
-    assert await command("runs", "discard", RUN_ID, "--output", tmp_path) == (0, f"run {RUN_ID} is discarded\n", "")
+    assert await command("runs", "discard", RUN_ID, "--output", tmp_path) == (
+        0,
+        "",
+        f"registry-crawler: run {RUN_ID} is discarded\n",
+    )
     assert run_ids(tmp_path) == ["2"]
 
 

@@ -1,23 +1,33 @@
 """The runs of one command, one after the other, and how they end: in words, and in an exit code."""
 
 import gc
+import logging
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import anyio
 
 from crawler.cli import logs, screen
+from crawler.cli.complaints import internal_error
 from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN, PARTIAL
 from crawler.cli.hints import hint
+from crawler.cli.logs import LogFormat
+from crawler.cli.output import write, write_for_people
+from crawler.cli.run_events import End, fields_of, level_of
 from crawler.cli.signals import Signals
+from crawler.cli.summary import examples, summary
 from crawler.config import Config
 from crawler.errors import CrawlerError, OutputClosed
 from crawler.model import RunManifest, Verdict
 from crawler.run.crawl import Crawl, SharedStarts
 from crawler.snapshot.unfinished import age_in_words
+from crawler.verdict import repositories
 
 _WORST_FIRST: Final = (COULD_NOT_RUN, PARTIAL, COMPLETE)
 
@@ -41,12 +51,13 @@ def _has_uvloop() -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What is shown of each run beside its summary."""
+    """What is shown of each run, and how; `records` of its snapshot go to standard output."""
 
     progress: bool
     records: int
+    log_format: LogFormat
 
 
 Begin = Callable[[Crawl], Awaitable[RunManifest]]
@@ -59,37 +70,66 @@ async def crawl_each(config: Config, look: Look, begin: Begin) -> int:
         for registry in config.registry:
             if signals.exit_code is not None:
                 return signals.exit_code
-            run = Crawl(config, registry, starts, logs.say)
-            with signals.stopping(run):
-                codes.append(await _crawl_one(run, config, look, begin))
-        if signals.exit_code is not None and codes[-1] == COULD_NOT_RUN:
-            return signals.exit_code  # else the signal came too late to stop anything
+            run = Crawl(config, registry, starts, partial(logs.say, target=str(registry.target)))
+            async with screen.progress_shown(run, look.log_format) if look.progress else nullcontext():
+                with signals.stopping(run):
+                    end = await _end_of(run, begin)
+            codes.append(_code_of(end, config, signals))
+            _report(run, end, config, look, codes[-1])
+            if codes[-1] not in _WORST_FIRST:
+                return codes[-1]
     return next(code for code in _WORST_FIRST if code in codes)
 
 
-async def _crawl_one(run: Crawl, config: Config, look: Look, begin: Begin) -> int:
-    async with screen.progress_shown(run, wanted=look.progress):
-        end = await _end_of(run, begin)
-    if isinstance(end, OutputClosed):
-        return COMPLETE
-    if isinstance(end, CrawlerError):
-        logs.say(f"{run.target}: {end}{_what_to_do(run, end)}")
-        return COULD_NOT_RUN
-    lines = [screen.summary(run, end, config)]
-    if run.is_journaled:
-        lines += screen.examples(config.output.path / end.folder, end, look.records)
-    print(*lines, sep="\n", file=sys.stdout if run.is_journaled else sys.stderr, flush=True)
-    return COMPLETE if end.verdict is Verdict.COMPLETE or config.verdict.partial_ok else PARTIAL
-
-
-async def _end_of(run: Crawl, begin: Begin) -> RunManifest | CrawlerError:
+async def _end_of(run: Crawl, begin: Begin) -> End:
     try:
         return await begin(run)
-    except CrawlerError as error:
-        return error
-    except Exception as bug:
-        logs.say(f"{run.target}: internal error; please report this{_what_to_do(run, bug)}")
-        raise
+    except Exception as failure:  # noqa: BLE001  (it is reported as what it is, and the other registries have their turn)
+        return failure
+
+
+def _code_of(end: End, config: Config, signals: Signals) -> int:
+    """The exit code if this were the only run. After a signal a snapshot counts all the same: it came too late."""
+    if isinstance(end, OutputClosed):
+        return COMPLETE
+    if isinstance(end, RunManifest):
+        return COMPLETE if end.verdict is Verdict.COMPLETE or config.verdict.partial_ok else PARTIAL
+    return signals.exit_code or COULD_NOT_RUN
+
+
+def _report(run: Crawl, end: End, config: Config, look: Look, code: int) -> None:
+    """Say how a run ended: people read a summary, or why there is none; a collector of logs gets one event."""
+    if look.log_format is LogFormat.JSON:
+        sentence = _sentence(run, end)
+        fields = fields_of(run, end, sentence, config.output.path, code)
+        logs.say(f"{run.target}: {sentence}", level_of(end), bug=_unexpected(end), **fields)
+    elif isinstance(end, RunManifest):
+        write_for_people(summary(run, end, config))
+    elif not isinstance(end, OutputClosed):
+        logs.say(f"{run.target}: {_sentence(run, end)}", level_of(end), bug=_unexpected(end))
+    if isinstance(end, RunManifest) and run.is_journaled and look.records:
+        _show_records(config.output.path / end.folder, end, look.records)
+
+
+def _sentence(run: Crawl, end: End) -> str:
+    if isinstance(end, RunManifest):
+        return "; ".join([f"{end.verdict}: {repositories(end.counts.repositories)}", *end.reasons])
+    if isinstance(end, CrawlerError):
+        return f"{end}{_what_to_do(run, end)}"
+    return f"{internal_error(end)}{_what_to_do(run, end)}"
+
+
+def _unexpected(end: End) -> Exception | None:
+    return None if isinstance(end, RunManifest | CrawlerError) else end
+
+
+def _show_records(snapshot: Path, manifest: RunManifest, count: int) -> None:
+    try:
+        lines = examples(snapshot, manifest, count)
+    except OSError as exc:
+        logs.say(f"--show: the snapshot's records cannot be read: {exc.strerror}")
+    else:
+        write(sys.stdout, b"".join(lines))
 
 
 def _what_to_do(run: Crawl, failure: Exception) -> str:
@@ -104,7 +144,8 @@ async def begun(run: Crawl) -> RunManifest:
         age = age_in_words(unfinished.age(datetime.now(UTC)))
         logs.say(
             f"{run.target}: run {unfinished.run_id}, begun {age}, was not finished; "
-            "--resume continues it, this begins a new run"
+            "--resume continues it, this begins a new run",
+            target=str(run.target),
         )
     return await run.run()
 
@@ -112,6 +153,7 @@ async def begun(run: Crawl) -> RunManifest:
 async def begun_or_resumed(run: Crawl) -> RunManifest:
     resumed = await run.resume()
     if resumed is None:
-        logs.say(f"{run.target}: there is no unfinished run to resume; this begins one")
+        line = f"{run.target}: there is no unfinished run to resume; this begins one"
+        logs.say(line, logging.INFO, target=str(run.target))
         return await run.run()
     return resumed

@@ -1,29 +1,34 @@
 """`registry-crawler runs`: what lies in the output folder, and can be dropped."""
 
-from pathlib import Path
-from typing import Annotated
+import logging
 
 import typer
 
+from crawler.cli import logs
 from crawler.cli.complaints import complain
 from crawler.cli.exit_codes import BAD_USAGE, COULD_NOT_RUN
+from crawler.cli.options import ConfigFile, LogFormatOption, OutputFolder, RunId
 from crawler.errors import ConfigError, SnapshotError
 
-runs = typer.Typer(no_args_is_help=True, help="Unfinished runs in the output folder.", rich_markup_mode=None)
+runs = typer.Typer(help="Unfinished runs in the output folder.", rich_markup_mode=None)
 
 
 @runs.callback()
 def _group() -> None:
-    """Keep `discard` a command of its own while it is the only one."""
+    # keeps `discard` a command of its own while it is the only one
+    pass
 
 
 @runs.command()
 def discard(
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="As --resume and the folder .unfinished name it")],
-    config: Annotated[Path | None, typer.Option(help="TOML, as for crawl")] = None,
-    output: Annotated[str | None, typer.Option(help="The folder for snapshots, as for crawl")] = None,
+    run_id: RunId,
+    config: ConfigFile = None,
+    output: OutputFolder = None,
+    log_format: LogFormatOption = logs.LogFormat.TEXT,
 ) -> None:
     """Drop an unfinished run and its records, for good. Refused while a process works on it.
+
+    RUN_ID is the run's name, as crawl and the folder .unfinished have it.
 
     Exit code: 0 dropped, 1 could not be dropped, 2 bad usage, or no such run.
     """
@@ -31,6 +36,7 @@ def discard(
     from crawler.snapshot.locks import FileLocks, NoLocks
     from crawler.snapshot.unfinished import UnfinishedRuns
 
+    logs.configure(log_format, verbosity=0)
     try:
         settings = OutputConfig.load(config, [] if output is None else [Flag("--output", "output.path", output)])
     except ConfigError as mistakes:
@@ -45,4 +51,4 @@ def discard(
         complain(ConfigError([there_are]), BAD_USAGE)
     except SnapshotError as exc:
         complain(exc, COULD_NOT_RUN)
-    print(f"run {run_id} is discarded")
+    logs.say(f"run {run_id} is discarded", logging.INFO)

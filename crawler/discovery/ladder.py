@@ -54,7 +54,7 @@ class LadderDiscovery:
             if not self._rest:
                 self._rung = self._told or self._rung
                 return
-            log.warning("%s was left for %s: %s", self.method, self._rest[0].method, why)
+            log.info("%s was left for %s: %s", self.method, self._rest[0].method, why)
             self._rung = self._rest.popleft()
 
     def heard(self, name: str, answer: Answer) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from io import FileIO
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -21,6 +21,7 @@ from crawler.discovery.artifact_registry import AT_ONCE
 from crawler.discovery.selection import Selection
 from crawler.errors import ConfigError, Interrupted, SnapshotError
 from crawler.model import (
+    Counts,
     PaceKept,
     Quota,
     Record,
@@ -126,6 +127,16 @@ class Crawled:
     discovery: Discovery
 
 
+class Notice(Protocol):
+    """Takes a line for the operator; `level` is one of `logging`'s."""
+
+    def __call__(self, line: str, level: int = logging.WARNING, /) -> None: ...
+
+
+def _log_notice(line: str, level: int = logging.WARNING, /) -> None:
+    log.log(level, "%s", line)
+
+
 class Crawl:
     """One run over one registry: `run` once; `progress` and `stop` at any time. Make it within the event loop.
 
@@ -138,7 +149,7 @@ class Crawl:
         config: Config,
         registry: RegistryConfig,
         starts: "SharedStarts | None" = None,
-        notice: Callable[[str], None] = log.warning,
+        notice: Notice = _log_notice,
     ) -> None:
         self.parameters = parameters_of(registry, datetime.now(UTC))
         self._began = time.monotonic()
@@ -202,6 +213,11 @@ class Crawl:
         return self._tally.done
 
     @property
+    def counts(self) -> Counts:
+        """What is recorded so far."""
+        return self._tally.counts
+
+    @property
     def progress(self) -> Progress:
         counts = self._tally.counts
         return Progress(
@@ -249,7 +265,7 @@ class Crawl:
         await self._identify()
         resumption = await anyio.to_thread.run_sync(self._unfinished.resume, self.parameters)
         for note in resumption.notes:
-            self._notice(f"{self.target}: {note}")
+            self._notice(f"{self.target}: {note}", logging.INFO)
         journal = resumption.journal
         if journal is None:
             return None
@@ -257,7 +273,7 @@ class Crawl:
         try:
             await self._name_unreadable_runs()
             await anyio.to_thread.run_sync(self._tally.recall, journal.entries())
-            self._notice(f"{self.target}: {resumed_in_words(journal, self._tally.done)}")
+            self._notice(f"{self.target}: {resumed_in_words(journal, self._tally.done)}", logging.INFO)
             return await self._journaled(journal)
         finally:
             journal.close()

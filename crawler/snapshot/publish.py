@@ -16,7 +16,7 @@ from crawler.errors import SnapshotError
 from crawler.model import RunManifest, SnapshotFile, Verdict
 from crawler.snapshot.disk import explained, shown, sync_folder, write_durably
 from crawler.snapshot.journal import Journal
-from crawler.snapshot.reader import RUN_MANIFEST, SUCCESS
+from crawler.snapshot.reader import RUN_MANIFEST, SUCCESS, open_part
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Draft:
                     self._journal.copy_to(sink)
                 file.flush()
                 os.fsync(file.fileno())
-            described = _described(part, compression)
+            described = _described(part)
         if described.rows != rows:
             raise SnapshotError(
                 f"{shown(self._journal.path)} holds {described.rows:,} lines, but {rows:,} records were written to it: "
@@ -97,14 +97,14 @@ def _compressor(file: BinaryIO, compression: str) -> Iterator[Any]:
         yield stream
 
 
-def _described(part: Path, compression: str) -> SnapshotFile:
+def _described(part: Path) -> SnapshotFile:
     """What the file holds, read back: whatever was meant to be in it."""
     rows = longest = begun = 0
     with part.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
         size = file.tell()
-        file.seek(0)
-        for chunk in _decompressed(file, compression):
+    with open_part(part) as content:
+        while chunk := content.read(_CHUNK):
             first, *rest = chunk.split(b"\n")
             begun += len(first)
             if rest:
@@ -117,15 +117,3 @@ def _described(part: Path, compression: str) -> SnapshotFile:
             "nothing is published; rerun with --resume to continue"
         )
     return SnapshotFile(name=part.name, rows=rows, bytes=size, sha256=digest.hexdigest(), longest_line=longest)
-
-
-def _decompressed(file: BinaryIO, compression: str) -> Iterator[bytes]:
-    stream: Any = file
-    if compression == "zstd":
-        import zstandard
-
-        stream = zstandard.ZstdDecompressor().stream_reader(file, closefd=False)
-    elif compression == "gzip":
-        stream = gzip.GzipFile(fileobj=file, mode="rb")
-    while chunk := stream.read(_CHUNK):
-        yield chunk

@@ -1,6 +1,9 @@
 """Snapshots that were published, as far as a later run needs to know of them."""
 
+import gzip
+import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -48,6 +51,22 @@ def last_complete(output: Path, target: str, started_at: str) -> PublishedRun | 
         if run.is_complete and newest is None:
             newest = run
     return newest
+
+
+@contextmanager
+def open_part(part: Path) -> Iterator[io.BufferedIOBase]:
+    """The content of a data file, decompressed as its name says. Raises OSError."""
+    if part.suffix == ".gz":
+        with gzip.open(part) as content:
+            yield content
+    elif part.suffix == ".zst":
+        import zstandard
+
+        with part.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
+            yield io.BufferedReader(stream)
+    else:
+        with part.open("rb") as file:
+            yield file
 
 
 def _read(folder: Path, target: str) -> PublishedRun | None:

@@ -1,0 +1,28 @@
+"""Writing to the standard streams, whose readers may leave."""
+
+import os
+import sys
+from typing import TextIO
+
+_NO_ESCAPE_CODES = frozenset({"dumb", "unknown"})
+"""Values of TERM that say that the terminal shows escape codes as garbage."""
+
+
+def write(stream: TextIO, data: bytes) -> None:
+    """Write to a stream. A reader who has gone, or a full disk, is no failure: the snapshot is on its own disk."""
+    try:
+        stream.flush()
+        stream.buffer.write(data)
+        stream.buffer.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def write_for_people(text: str) -> None:
+    """Write lines to standard error, in whatever encoding it has."""
+    write(sys.stderr, f"{text}\n".encode(sys.stderr.encoding, "backslashreplace"))
+
+
+def takes_escape_codes(stream: TextIO) -> bool:
+    """Whether colours and a moving bar are welcome: on a terminal that is not dumb, and where NO_COLOR is not set."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in _NO_ESCAPE_CODES
