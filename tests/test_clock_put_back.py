@@ -103,7 +103,9 @@ async def test_a_resumed_run_from_the_future_ends_no_earlier_than_it_began(tmp_p
         changes |= {"images_from": run.parameters.images_from}
         left_by_a_kill(tmp_path, started_at=timestamp(begun), **changes)
         notices = []
-        manifest = await crawler.Crawl(config, config.registry[0], notice=lambda line, *_: notices.append(line)).resume()
+        manifest = await crawler.Crawl(
+            config, config.registry[0], notice=lambda line, *_: notices.append(line)
+        ).resume()
     assert manifest is not None
     assert f"resuming run {RUN_ID}, begun 10 h in the future at {timestamp(begun)}" in notices[0]
     snapshot = read_snapshot(tmp_path)

@@ -1,21 +1,15 @@
 """Users without a name, folders that cannot be written, too few descriptors: what works, and what is said."""
 
-import errno
 import resource
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from functools import cache
 
-import aiohttp
 import pytest
 from published import folders, read_snapshot
 from scripted import ScriptedServer, plain_registry, serve
 from test_command import SCRIPT, Command
-
-from crawler.transport.error_mapping import map_exception
-from crawler.transport.messages import Request
-from crawler.transport.redact import Redactor
 
 NAMES = [f"team/r{number:03}" for number in range(40)]
 
@@ -109,13 +103,6 @@ async def test_a_folder_that_cannot_be_written_is_named(command, registry):
 
 
 # Descriptors
-
-
-def test_too_many_open_files_are_said_in_words():
-    request = Request(url="https://registry.example/v2/")
-    raised = aiohttp.ClientConnectorError(None, OSError(errno.EMFILE, "Too many open files"))
-    error = map_exception(request, raised, None, Redactor(()))
-    assert "too many open files on this machine: raise `ulimit -n`, or lower limits.concurrency" in error.message
 
 
 def allowed(soft: int, hard: int):

@@ -1,6 +1,5 @@
 """A library's exception as one of ours, in words for the person who reads it at night. Part of the door to aiohttp."""
 
-import errno
 import os
 import re
 import ssl
@@ -124,6 +123,4 @@ def _unreachable_message(request: Request, exc: Exception, proxy: Proxy | None, 
 
 def _system_message(exc: OSError) -> str:
     """What the system calls the failure; asyncio's own words repeat the address instead."""
-    if exc.errno in {errno.EMFILE, errno.ENFILE}:
-        return "too many open files on this machine: raise `ulimit -n`, or lower limits.concurrency"
     return os.strerror(exc.errno) if exc.errno and exc.errno > 0 else printable(str(exc))
