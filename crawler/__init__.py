@@ -10,32 +10,31 @@ the `Record`s themselves. Everything that goes wrong on purpose is a `CrawlerErr
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
-from crawler.errors import (
-    ConfigError,
-    CrawlerError,
-    CredentialsError,
-    Denied,
-    GaveUp,
-    Interrupted,
-    MalformedReply,
-    Missing,
-    OutputClosed,
-    RegistryError,
-    SnapshotError,
-    UnexpectedStatus,
-    Unreachable,
-    UnsafeAddress,
-    UnusableReply,
-)
-from crawler.model import VERSION, Fault, Image, Outcome, Record, RunManifest, Verdict
-
+TYPE_CHECKING = False  # typing's own takes long to import, for a command that has not set its signal handlers yet
 if TYPE_CHECKING:
     from crawler.config import Config
+    from crawler.errors import (
+        ConfigError,
+        CrawlerError,
+        CredentialsError,
+        Denied,
+        GaveUp,
+        Interrupted,
+        MalformedReply,
+        Missing,
+        OutputClosed,
+        RegistryError,
+        SnapshotError,
+        UnexpectedStatus,
+        Unreachable,
+        UnsafeAddress,
+        UnusableReply,
+    )
+    from crawler.model import Fault, Image, Outcome, Record, RunManifest, Verdict
     from crawler.run.crawl import Crawl, Progress, crawl, open_records
 
-__version__ = VERSION
+    __version__: str
 
 __all__ = [
     "Config",
@@ -67,17 +66,27 @@ __all__ = [
     "open_records",
 ]
 
-_IMPORTED_WHEN_WANTED = {
+_ELSEWHERE = {
     "Config": "crawler.config",
     "Crawl": "crawler.run.crawl",
     "Progress": "crawler.run.crawl",
     "crawl": "crawler.run.crawl",
     "open_records": "crawler.run.crawl",
+    "Fault": "crawler.model",
+    "Image": "crawler.model",
+    "Outcome": "crawler.model",
+    "Record": "crawler.model",
+    "RunManifest": "crawler.model",
+    "Verdict": "crawler.model",
 }
-"""What stands on everything else; the command's `--help` and the emulator do without."""
+"""Where a name of `__all__` is defined, unless it is an error."""
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _IMPORTED_WHEN_WANTED:
+def __getattr__(name: str) -> object:
+    """Import what is wanted when it is wanted: the command sets its signal handlers before anything takes time."""
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_IMPORTED_WHEN_WANTED[name]), name)
+    if name == "__version__":
+        return import_module("crawler.model").VERSION
+    found: object = getattr(import_module(_ELSEWHERE.get(name, "crawler.errors")), name)
+    return found

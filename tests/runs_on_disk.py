@@ -17,8 +17,10 @@ from crawler.model import (
     Tool,
     Verdict,
 )
+from crawler.sinks.jsonl import encode
 from crawler.snapshot.journal import Journal
 from crawler.snapshot.locks import FileLocks, Locks
+from crawler.snapshot.publish import Draft
 from crawler.snapshot.run_parameters import RunParameters
 from crawler.snapshot.unfinished import UnfinishedRuns
 
@@ -115,6 +117,14 @@ def left_by_a_kill(output: Path, *lines: bytes, **changes: Any) -> Path:
     journal = journaled(output, *lines, **changes)
     journal.close()
     return journal.folder
+
+
+def published(output: Path, run_id: str, started_at: str, **changes: Any) -> None:
+    """Publish a snapshot of one record."""
+    journal = journaled(output, encode([record("team/a")]), run_id=run_id, started_at=started_at)
+    draft = Draft(journal)
+    draft.publish(output, run_manifest(draft.write("none", 1), run_id=run_id, started_at=started_at, **changes))
+    journal.close()
 
 
 def run_ids(output: Path) -> list[str]:

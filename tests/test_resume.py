@@ -20,9 +20,9 @@ from runs_on_disk import (
     left_by_a_kill,
     parameters,
     problem,
+    published,
     record,
     run_ids,
-    run_manifest,
     unfinished,
 )
 from scripted import plain_registry, serve
@@ -33,7 +33,6 @@ from crawler.model import Outcome, Verdict
 from crawler.sinks.jsonl import encode
 from crawler.snapshot.journal import Journal
 from crawler.snapshot.locks import FileLocks, NoLocks
-from crawler.snapshot.publish import Draft
 from crawler.snapshot.reader import last_complete
 from crawler.tally import Tally
 
@@ -52,13 +51,6 @@ def notes(output: Path, **changes) -> str:
     resumption = unfinished(output).resume(parameters(**{**NEXT_DAY, **changes}))
     assert resumption.journal is None
     return "\n".join(resumption.notes)
-
-
-def published(output: Path, run_id: str, started_at: str, **changes) -> None:
-    journal = journaled(output, encode([record("team/a")]), run_id=run_id, started_at=started_at)
-    draft = Draft(journal)
-    draft.publish(output, run_manifest(draft.write("none", 1), run_id=run_id, started_at=started_at, **changes))
-    journal.close()
 
 
 # Which run

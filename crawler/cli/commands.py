@@ -112,6 +112,7 @@ def crawl(
       registry-crawler crawl localhost:5000 --output - | jq -r .repository
       registry-crawler crawl --config config.toml --resume --log-format json
     """  # noqa: D301  (the escape keeps the lines of the examples)
+    from crawler.cli.descriptors import fitted
     from crawler.cli.runs import Look, begun, begun_or_resumed, crawl_each, run_in_a_loop
     from crawler.config import STANDARD_STREAM, Config, Flag
 
@@ -142,7 +143,7 @@ def crawl(
     }
     flags = [Flag(name, key, value) for name, (key, value) in given.items() if value is not None]
     try:
-        settings = Config.load(config, targets=targets or (), flags=flags)
+        settings = fitted(Config.load(config, targets=targets or (), flags=flags), logs.say)
     except ConfigError as mistakes:
         complain(mistakes, BAD_USAGE)
     if resume and settings.output.path == STANDARD_STREAM:
@@ -153,7 +154,11 @@ def crawl(
 
 def _password_line() -> str:
     # unbuffered by text, so that a list of names may follow on the same standard input
-    return sys.stdin.buffer.readline().decode("utf-8", "replace").rstrip("\r\n")
+    try:
+        line = sys.stdin.buffer.readline()
+    except OSError as exc:
+        complain(ConfigError([f"--password-stdin: standard input cannot be read: {exc.strerror}"]), BAD_USAGE)
+    return line.decode("utf-8-sig", "replace").rstrip("\r\n")
 
 
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(demo)

@@ -13,6 +13,7 @@ from typing import Annotated, Final
 import typer
 
 from crawler.cli import logs
+from crawler.cli.process import unwind_on_signals
 from crawler.model import source_folder
 
 FOLDER: Final = Path("registry-crawler-demo")
@@ -34,6 +35,7 @@ def demo(
     Example:
       registry-crawler demo --repositories 10 --output - | jq -r .repository
     """  # noqa: D301  (the escape keeps the line of the example)
+    unwind_on_signals()
     whole = context.find_root()
     with tempfile.TemporaryDirectory(prefix="registry-crawler-") as folder:
         key_file = Path(folder) / "key.json"

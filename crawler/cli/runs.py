@@ -26,7 +26,7 @@ from crawler.config import Config
 from crawler.errors import CrawlerError, OutputClosed
 from crawler.model import RunManifest, Verdict
 from crawler.run.crawl import Crawl, SharedStarts
-from crawler.snapshot.unfinished import words_of
+from crawler.snapshot.unfinished import age_in_words
 from crawler.verdict import repositories
 
 _WORST_FIRST: Final = (COULD_NOT_RUN, PARTIAL, COMPLETE)
@@ -141,9 +141,9 @@ def _what_to_do(run: Crawl, failure: Exception) -> str:
 
 async def begun(run: Crawl) -> RunManifest:
     for unfinished in (await run.resumable())[:1]:
-        age = words_of(unfinished.age(datetime.now(UTC)))
+        age = age_in_words(unfinished.age(datetime.now(UTC)))
         logs.say(
-            f"{run.target}: run {unfinished.run_id}, begun {age} ago, was not finished; "
+            f"{run.target}: run {unfinished.run_id}, begun {age}, was not finished; "
             "--resume continues it, this begins a new run",
             target=str(run.target),
         )

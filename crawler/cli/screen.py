@@ -74,7 +74,7 @@ async def _bar(crawl: Crawl) -> None:
     from rich.progress import Progress as Bar
     from rich.text import Text
 
-    bar = Bar(SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(bar_width=24))
+    bar = Bar(SpinnerColumn("line"), TextColumn("{task.description}", markup=False), BarColumn(bar_width=24))
     task = bar.add_task(str(crawl.target), total=None)
     state = Text()
     with Live(Group(bar, state), console=Console(stderr=True), transient=True):

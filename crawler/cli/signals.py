@@ -1,40 +1,48 @@
-"""SIGINT and SIGTERM: the first asks the run to stop, the second ends the process at once."""
+"""SIGINT and SIGTERM during runs: the first asks the run to stop, the second ends the process at once."""
 
-import os
+import _thread
+import asyncio
 import signal
-import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-
-import anyio
+from typing import Any, Final
 
 from crawler.cli.logs import say
-from crawler.run.crawl import GRACE_S, Crawl
+from crawler.cli.process import HANDLED, end_at_once
+from crawler.run.crawl import Crawl
 
-_SHOW_CURSOR = "\x1b[?25h"
+STOP_WITHIN_S: Final = 5.0
+"""The process ends so soon after a signal, whatever its threads are blocked in. Longer than `run.crawl.GRACE_S`."""
 
 
 class Signals:
     """What signals came, and the run that they stop."""
 
     def __init__(self) -> None:
-        self._came: int | None = None
+        self._received: int | None = None
         self._run: Crawl | None = None
+        self._loop = asyncio.get_running_loop()
 
     @classmethod
     @asynccontextmanager
     async def watched(cls) -> AsyncIterator["Signals"]:
-        """Take the signals while the block runs."""
+        """Take the signals while the block runs.
+
+        By plain handlers, which run even where the event loop is blocked in a write to standard output or error.
+        """
         signals = cls()
-        async with anyio.create_task_group() as group:
-            group.start_soon(signals._watch)
+        before = [(number, signal.signal(number, signals._on_signal)) for number in HANDLED]
+        try:
             yield signals
-            group.cancel_scope.cancel()
+        finally:
+            for number, handler in before:
+                signal.signal(number, handler)
 
     @property
     def exit_code(self) -> int | None:
         """The exit code of an interrupted process, or None where none came."""
-        return None if self._came is None else 128 + self._came
+        return None if self._received is None else 128 + self._received
 
     @contextmanager
     def stopping(self, run: Crawl) -> Iterator[None]:
@@ -45,20 +53,20 @@ class Signals:
         finally:
             self._run = None
 
-    async def _watch(self) -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
-            async for number in received:
-                if self._came is not None:
-                    self._end_at_once(number)
-                self._came = number
-                say(f"stopping within {GRACE_S:.0f} s; once more ends at once")
-                if self._run is not None:
-                    self._run.stop()
+    def _on_signal(self, number: int, frame: Any) -> None:  # noqa: ARG002  (a handler's signature)
+        """Only what may be done between any two instructions: `threading` and `logging` have locks of their own."""
+        if self._received is not None:
+            end_at_once(128 + number)
+        self._received = number
+        _thread.start_new_thread(_end_in_time, (128 + number,))
+        self._loop.call_soon_threadsafe(self._stop)
 
-    @staticmethod
-    def _end_at_once(number: int) -> None:
-        """The journal needs no farewell: what it holds is on the disk. Only the terminal wants its cursor back."""
-        if sys.stderr.isatty():
-            sys.stderr.write(_SHOW_CURSOR)
-            sys.stderr.flush()
-        os._exit(128 + number)
+    def _stop(self) -> None:
+        say(f"stopping within {STOP_WITHIN_S:.0f} s; once more ends at once")
+        if self._run is not None:
+            self._run.stop()
+
+
+def _end_in_time(code: int) -> None:
+    time.sleep(STOP_WITHIN_S)
+    end_at_once(code)

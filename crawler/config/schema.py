@@ -75,7 +75,21 @@ def _written_duration(duration: timedelta) -> str:
 
 def _read_path(value: Any) -> Any:
     # as a Path, because pydantic takes no text that is not UTF-8, and a path may be any bytes
-    return Path(os.path.expanduser(value)) if isinstance(value, str) else value  # noqa: PTH111  (Path's own may raise)
+    return Path(_usable_path(value)) if isinstance(value, str) else value
+
+
+def _usable_path(path: str) -> str:
+    """The path with the home folder in place of `~`. A container's user may have none, and no entry in passwd."""
+    expanded = os.path.expanduser(path)  # noqa: PTH111  (Path's own expands no empty path)
+    if path.partition("/")[0] == "~" and (expanded == path or os.environ.get("HOME") == ""):
+        raise ValueError("no home folder is known to expand ~ to (HOME is not set): write the whole path")
+    try:
+        os.fsencode(expanded)
+    except UnicodeEncodeError as exc:
+        raise ValueError(
+            f"file names are {exc.encoding} in this locale, which has no such letters: set LC_ALL=C.UTF-8"
+        ) from None
+    return expanded
 
 
 def _read_target(value: Any) -> Any:

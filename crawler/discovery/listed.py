@@ -1,5 +1,6 @@
 """Names from a list that a person or a program wrote: one a line, where `#` begins a comment."""
 
+import errno
 import re
 from collections.abc import AsyncIterator, Callable
 from typing import Final
@@ -44,9 +45,11 @@ class ListDiscovery:
 
     async def pages(self) -> AsyncIterator[Page]:
         try:
-            data = await anyio.to_thread.run_sync(self._read)
-        except OSError as fault:
-            raise ConfigError([f"{self._source}: cannot be read: {fault.strerror}"]) from None
+            # abandoned when the run is stopped: standard input may never end
+            data = await anyio.to_thread.run_sync(self._read, abandon_on_cancel=True)
+        except OSError as exc:
+            why = "it is closed" if exc.errno == errno.EBADF else exc.strerror
+            raise ConfigError([f"{self._source}: cannot be read: {why}"]) from None
         if _is_utf_16(data):
             self._evidence = self._nothing("is UTF-16, so none of its lines is read: save the list as UTF-8")
             return

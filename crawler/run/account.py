@@ -64,7 +64,8 @@ def account(
         kind=parameters.kind,
         tool=TOOL,
         started_at=parameters.started_at,
-        finished_at=timestamp(datetime.now(UTC)),
+        # the clock may have been put back meanwhile, and nobody expects a run to end before it begins
+        finished_at=max(timestamp(datetime.now(UTC)), parameters.started_at, *parameters.resumed_at),
         resumed_at=parameters.resumed_at,
         identity=identity,
         verdict=Verdict.PARTIAL if reasons else Verdict.COMPLETE,

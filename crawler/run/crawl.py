@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from io import FileIO
 from typing import Final, Protocol, TypeVar
 
 import anyio
@@ -55,7 +56,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-GRACE_S: Final = 5.0
+GRACE_S: Final = 4.0
 """How long exchanges under way may go on when a run is asked to stop."""
 
 
@@ -243,7 +244,8 @@ class Crawl:
         """Crawl, and publish the snapshot; or stream the records where the output is standard output."""
         await self._identify()
         if not self.is_journaled:
-            crawled = await self.into(JsonLinesPipe(sys.stdout.buffer))
+            with FileIO(sys.stdout.fileno(), "w", closefd=False) as pipe:
+                crawled = await self.into(JsonLinesPipe(pipe))
             return self._account(crawled, (), None)
         await self._name_unreadable_runs()
         journal = await anyio.to_thread.run_sync(self._unfinished.begin, self.parameters)

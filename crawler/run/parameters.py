@@ -9,7 +9,7 @@ from crawler.model import timestamp
 from crawler.snapshot.disk import LONGEST_PATH
 from crawler.snapshot.journal import Journal
 from crawler.snapshot.run_parameters import RunParameters
-from crawler.snapshot.unfinished import words_of
+from crawler.snapshot.unfinished import age_in_words
 
 
 def parameters_of(registry: RegistryConfig, now: datetime) -> RunParameters:
@@ -34,8 +34,8 @@ def parameters_of(registry: RegistryConfig, now: datetime) -> RunParameters:
 def resumed_in_words(journal: Journal, kept: int) -> str:
     """Which run is resumed, from when, with how many records, and what is done about the others."""
     parameters, dropped = journal.parameters, journal.dropped
-    age = words_of(parameters.age(datetime.now(UTC)))
-    line = f"resuming run {parameters.run_id}, begun {age} ago at {parameters.started_at}, with {kept:,} records"
+    age = age_in_words(parameters.age(datetime.now(UTC)))
+    line = f"resuming run {parameters.run_id}, begun {age} at {parameters.started_at}, with {kept:,} records"
     if dropped.asked_again:
         line += f"; {dropped.asked_again:,} that were failed, denied or suspect are asked for again"
     if dropped.unreadable or dropped.doubled:

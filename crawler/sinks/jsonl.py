@@ -1,7 +1,10 @@
 """Records as JSON lines, into a file or down a pipe."""
 
+import errno
 import os
+import select
 from collections.abc import Sequence
+from io import FileIO
 from typing import Any, BinaryIO, Final
 
 import anyio.to_thread
@@ -81,23 +84,33 @@ class JsonLinesFile:
 
 
 class JsonLinesPipe:
-    """A pipe, whose reader may be slow, or go."""
+    """A pipe, whose reader may be slow, or go; unbuffered, as a buffer's lock would be held while its reader sleeps.
 
-    def __init__(self, pipe: BinaryIO) -> None:
+    A cancelled write is abandoned: it goes on in its thread, and may end within a line.
+    """
+
+    def __init__(self, pipe: FileIO) -> None:
         self._pipe = pipe
 
     async def write(self, records: Sequence[Record]) -> None:
         try:
-            await anyio.to_thread.run_sync(_write_all, self._pipe, encode(records))
+            await anyio.to_thread.run_sync(_write_all, self._pipe, encode(records), abandon_on_cancel=True)
         except BrokenPipeError:
             raise OutputClosed("the output pipe was closed") from None
-        except OSError as fault:
-            raise SnapshotError(f"standard output cannot be written: {os.strerror(fault.errno or 0)}") from None
+        except OSError as exc:
+            why = "it is closed" if exc.errno == errno.EBADF else os.strerror(exc.errno or 0)
+            raise SnapshotError(f"standard output cannot be written: {why}") from None
 
 
-def _write_all(file: BinaryIO, lines: bytes) -> None:
-    """Write every byte: an unbuffered file may take fewer than it is given."""
+def _write_all(file: BinaryIO | FileIO, lines: bytes) -> None:
+    """Write every byte: an unbuffered file may take fewer than it is given.
+
+    It takes none where another process that shares it made it non-blocking, as some parents of ours do to pipes.
+    """
     rest = memoryview(lines)
     while rest:
-        rest = rest[file.write(rest) :]
-    file.flush()
+        written: int | None = file.write(rest)
+        if written is None:
+            select.select([], [file], [])
+        else:
+            rest = rest[written:]

@@ -39,9 +39,18 @@ def published_runs(output: Path, target: str) -> Iterator[PublishedRun]:
 
 
 def last_complete(output: Path, target: str, started_at: str) -> PublishedRun | None:
-    """The newest complete snapshot of a target that was begun before `started_at`; None where there is none."""
-    runs = published_runs(output, target)
-    return next((run for run in runs if run.is_complete and run.started_at < started_at), None)
+    """The newest complete snapshot of a target that was begun before `started_at`; None where there is none.
+
+    Where all were begun later, the clock was put back, or another run was quicker: the newest, which is the best there
+    is to compare with.
+    """
+    newest = None
+    for run in published_runs(output, target):
+        if run.is_complete and run.started_at < started_at:
+            return run
+        if run.is_complete and newest is None:
+            newest = run
+    return newest
 
 
 @contextmanager

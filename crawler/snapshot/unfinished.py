@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from crawler.errors import SnapshotError, printable
+from crawler.model import timestamp
 from crawler.snapshot.disk import explained, remove_folder, shown, sync_folder, write_durably
 from crawler.snapshot.journal import Journal
 from crawler.snapshot.locks import Lock, Locks
@@ -78,8 +79,8 @@ class UnfinishedRuns:
 
         Raises SnapshotError where another process works on it.
         """
-        newest = self._newest(now.target)
         moment = datetime.fromisoformat(now.started_at)
+        newest = self._newest(now.target, moment)
         notes = []
         for run in self._runs_of(now.target):
             obstacle = self._obstacle(run, moment, newest)
@@ -87,7 +88,7 @@ class UnfinishedRuns:
             if obstacle or differences:
                 why = obstacle or f"it was begun with other options: {differences}"
                 notes.append(
-                    f"run {run.run_id} was begun {words_of(run.age(moment))} ago and is not resumed: {why}; "
+                    f"run {run.run_id} was begun {age_in_words(run.age(moment))} and is not resumed: {why}; "
                     f"`registry-crawler runs discard {run.run_id}` drops it"
                 )
             elif (journal := self._taken(run, now.started_at)) is not None:
@@ -96,8 +97,8 @@ class UnfinishedRuns:
 
     def resumable(self, now: RunParameters) -> list[RunParameters]:
         """The runs that `resume` would go on with, whose process has ended; the newest first."""
-        newest = self._newest(now.target)
         moment = datetime.fromisoformat(now.started_at)
+        newest = self._newest(now.target, moment)
         return [
             run
             for run in self._runs_of(now.target)
@@ -114,9 +115,13 @@ class UnfinishedRuns:
         ]
 
     def clean_up(self, target: str, moment: datetime) -> None:
-        """Drop the runs of a target that can no longer be resumed, all but the newest of them."""
-        newest = self._newest(target)
-        stale = [run for run in self._runs_of(target) if self._obstacle(run, moment, newest) and not self._is_held(run)]
+        """Drop the runs of a target that can no longer be resumed, all but the newest of them.
+
+        One that began in the future is kept: after a start with its clock unset a machine takes every run for such.
+        """
+        newest = self._newest(target, moment)
+        past = [run for run in self._runs_of(target) if run.age(moment) >= timedelta(0)]
+        stale = [run for run in past if self._obstacle(run, moment, newest) and not self._is_held(run)]
         for run in stale[1:]:
             self._drop(run.run_id)
 
@@ -147,16 +152,28 @@ class UnfinishedRuns:
             raise SnapshotError(f"run {run.run_id} of {run.target} cannot be resumed: another process works on it")
         return lock
 
-    def _obstacle(self, run: RunParameters, moment: datetime, newest: PublishedRun | None) -> str:
-        """Why a run can no longer be resumed; "" where it can."""
-        if newest is not None and newest.started_at > run.started_at:
-            return f"snapshot {printable(newest.run_id)} is newer"
-        if run.age(moment) > self._within:
+    def _obstacle(self, run: RunParameters, moment: datetime, newest: Sequence[PublishedRun]) -> str:
+        """Why a run can no longer be resumed; "" where it can.
+
+        A clock may have been put back. What began in the future then is taken for as old as it is ahead, and a snapshot
+        from the future is no newer than a run from before it: else no run could be resumed until its date has come.
+        """
+        now = timestamp(moment)
+        for snapshot in newest:
+            if snapshot.started_at > run.started_at and (snapshot.started_at <= now or run.started_at > now):
+                return f"snapshot {printable(snapshot.run_id)} is newer"
+        if abs(run.age(moment)) > self._within:
             return f"resume.within is {words_of(self._within)}"
         return ""
 
-    def _newest(self, target: str) -> PublishedRun | None:
-        return next(published_runs(self._output, target), None)
+    def _newest(self, target: str, moment: datetime) -> list[PublishedRun]:
+        """The newest snapshot of a target, after those that began in the future, if any did."""
+        found, now = [], timestamp(moment)
+        for snapshot in published_runs(self._output, target):
+            found.append(snapshot)
+            if snapshot.started_at <= now:
+                break
+        return found
 
     def _runs_of(self, target: str) -> list[RunParameters]:
         """A target's runs, the newest first, but for those whose snapshot stands."""
@@ -231,11 +248,16 @@ def _released_on_failure(lock: Lock) -> Iterator[None]:
 
 def words_of(duration: timedelta) -> str:
     """A duration as people say it: `3 days`, `20 h`, `12 min`."""
-    seconds = max(duration.total_seconds(), 0.0)
+    seconds = duration.total_seconds()
     for unit, size in ((" days", 86_400), (" h", 3600), (" min", 60)):
         if seconds >= 2 * size or (size == 60 and seconds >= 60):
             return f"{seconds / size:.0f}{unit}"
     return f"{seconds:.0f} s"
+
+
+def age_in_words(age: timedelta) -> str:
+    """How long ago something began: `20 h ago`, or `3 days in the future` where the clock was put back since."""
+    return f"{words_of(age)} ago" if age >= timedelta(0) else f"{words_of(-age)} in the future"
 
 
 def _try_rename(probe: Path, place: Path) -> None:
