@@ -1,12 +1,15 @@
 """One setting for certificate authorities: the registry, Google's token endpoint and its APIs are trusted alike."""
 
+import asyncio
 import json
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from distribution import Certificates, make_certificates
@@ -17,6 +20,7 @@ from scripted import document, on, serve
 from test_absence_discovery import EMPTY_CATALOG, node, projects, repositories, repository
 
 import crawler
+from crawler.auth.google_session import GoogleSession
 
 TOKEN = "/oauth2/token"
 SCRIPT = (
@@ -117,7 +121,7 @@ async def test_certificate_authorities_that_did_not_sign_are_said_at_the_token_e
         world.set(variable, world.others.ca_file)
     world.environment.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(world.others.ca_file))
     async with serve(SCRIPT, certificates=world.ours) as server, serve(SCRIPT, certificates=world.others) as tokens:
-        with pytest.raises(crawler.CredentialsError, match=r"token endpoint.*that we do not trust .*--ca-file"):
+        with pytest.raises(crawler.CredentialsError, match=r"token endpoint.*of an untrusted authority .*--ca-file"):
             await crawler.crawl(world.config(server, tokens.origin, ca_file=world.ours.ca_file))
     assert tokens.paths == []
 
@@ -145,6 +149,16 @@ async def test_no_proxy_is_read_alike_for_googles_token_endpoint(entry, world):
         world.environment.setenv("NO_PROXY", entry)
         with pytest.raises(crawler.CredentialsError, match=r"cannot be reached: .*tokens\.invalid.*resolve"):
             await crawler.crawl(world.config(server, "https://tokens.invalid", ca_file=world.ours.ca_file))
+    assert proxy.asked == []
+
+
+@pytest.mark.parametrize("host", ["metadata.google.internal", "Metadata.Google.Internal."])
+async def test_no_proxy_is_needed_for_googles_metadata_server(host, world):
+    """Through a proxy it would answer for the proxy's machine, if at all."""
+    async with proxy_to({}) as proxy:
+        world.environment.setenv("HTTP_PROXY", proxy.url)
+        with GoogleSession(None, None) as session, suppress(requests.RequestException):
+            await asyncio.to_thread(session.get, f"http://{host}/computeMetadata/v1/", timeout=5)
     assert proxy.asked == []
 
 

@@ -40,8 +40,8 @@ _NO_DEFAULT: Final = "default credentials were not found"
 """google-auth's words where nothing is set up, as against something that cannot be used."""
 _UNTRUSTED: Final = "CERTIFICATE_VERIFY_FAILED"
 _UNTRUSTED_HINT: Final = (
-    "Google's token endpoint, or who stands before it, shows a certificate that we do not trust (an authority of your "
-    "own goes into --ca-file)"
+    "Google's token endpoint, or a proxy before it, shows a certificate of an untrusted authority (--ca-file names "
+    "those to trust)"
 )
 _BUSY: Final = frozenset({"UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"})
 """google.rpc.Code's names for what passes."""
@@ -101,7 +101,7 @@ class AccessTokens:
         """`find` gives google-auth's credentials: from the disk, and maybe from the metadata server.
 
         `quota_project` is for all of Google's APIs, IAM's among them. `ca_file` holds the authorities that we trust,
-        as `certificates.trusting` has it. `named` is the account's name, where it is known before the first token.
+        as `certificates.ssl_context` has it. `named` is the account's name, where it is known before the first token.
         """
         self.quota_project = quota_project
         self._user_name = user_name

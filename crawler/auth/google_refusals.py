@@ -23,7 +23,7 @@ _MEANINGS: Final = (
     ("Invalid JWT Signature", "the key of {account} was deleted, or its account is gone: make a new key"),
     ("deleted_client", "the OAuth client of these credentials was deleted: make new credentials"),
     ("disabled_client", "the OAuth client of these credentials is disabled: enable it, or use another"),
-    ("invalid_rapt", "the login wants to be confirmed anew: run `gcloud auth application-default login`"),
+    ("invalid_rapt", "the login must be confirmed again: run `gcloud auth application-default login`"),
     ("expired or revoked", "the login has expired or was revoked: run `gcloud auth application-default login`"),
 )
 """What stands in Google's words, and what it means."""

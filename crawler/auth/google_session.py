@@ -9,17 +9,20 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 
 from crawler.auth.quota_project import QuotaProject
-from crawler.transport.certificates import trusting
-from crawler.transport.proxies import Proxies
+from crawler.transport.certificates import ssl_context
+from crawler.transport.proxies import Proxies, Proxy
+from crawler.transport.ssrf import ForbiddenAddressError, check_host
 
 _IMPERSONATION: Final = ":generateAccessToken"
 """How the addresses of IAM's API end that counts against a quota; token endpoints do not."""
+
+_PORTS: Final = {"http": 80, "https": 443}
 
 
 class GoogleSession(requests.Session):
@@ -34,7 +37,7 @@ class GoogleSession(requests.Session):
         self.auth = _naming(quota_project)
         proxies = Proxies.of_environment()
         self.mount("http://", _Adapter(None, proxies))
-        self.mount("https://", _Adapter(trusting(ca_file), proxies))
+        self.mount("https://", _Adapter(ssl_context(ca_file), proxies))
 
     def _compare_clocks(self, response: requests.Response, **_: Any) -> None:
         try:
@@ -77,12 +80,19 @@ class _Adapter(HTTPAdapter):
     def proxy_headers(self, proxy: str) -> dict[str, str]:
         return dict(self._headers[proxy])
 
+    def _proxy(self, url: SplitResult, proxies: Proxies) -> Proxy | None:
+        """The proxy for an address; none for the metadata server, which only this machine reaches."""
+        try:
+            check_host(url.hostname or "")
+        except ForbiddenAddressError:
+            return None
+        return proxies.proxy(url.scheme, url.hostname or "", url.port or _PORTS.get(url.scheme))
+
     def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
         url = urlsplit(request.url or "")
         proxy = None
         if self._proxies is not None:
-            port = url.port or {"http": 80, "https": 443}[url.scheme]
-            proxy = self._proxies.proxy(url.scheme, url.hostname or "", port)
+            proxy = self._proxy(url, self._proxies)
         if proxy is not None:
             self._headers[proxy.url] = proxy.headers
         options["proxies"] = {} if proxy is None else {url.scheme: proxy.url}

@@ -40,13 +40,13 @@ def trust(certificates: Certificates) -> ssl.SSLContext | bool:
     """
     if certificates == Certificates() and _setting(None, os.environ) is None:
         return True
-    context = trusting(certificates.ca_file)
+    context = ssl_context(certificates.ca_file)
     if certificates.client_certificate is not None:
         _show(certificates.client_certificate, certificates.client_key or certificates.client_certificate, context)
     return context
 
 
-def trusting(ca_file: Path | None) -> ssl.SSLContext:
+def ssl_context(ca_file: Path | None) -> ssl.SSLContext:
     """A context that trusts the authorities of `ca_file`, else of SSL_CERT_FILE, else of REQUESTS_CA_BUNDLE, else the
     system's. Registry, token endpoints and APIs all have it from here.
 
