@@ -80,7 +80,7 @@ async def test_clock_skew_measured_by_nonsense_is_none(key, tmp_path):
 )
 async def test_key_refusal_says_what_became_of_key_and_account(description, said, key, tmp_path):
     line = await complaint(invalid_grant(description, timedelta(hours=5)), key, tmp_path)
-    assert line.startswith(said.format(key["client_email"]))
+    assert line.startswith(f"Google refuses the credentials: {said.format(key['client_email'])}")
     assert line.endswith(f": invalid_grant: {description}")
     assert "clock" not in line
 

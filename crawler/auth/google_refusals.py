@@ -18,7 +18,6 @@ _CLOCK: Final = ("Token must be a short-lived token", "iat and exp")
 _TOLERATED: Final = timedelta(minutes=1)
 
 _MEANINGS: Final = (
-    ("invalid_scope", "the OAuth scope {scope} is not one that Google knows"),
     ("account not found", "the service account {account} is gone: make a key of an account that is there"),
     ("Invalid JWT Signature", "the key of {account} was deleted, or its account is gone: make a new key"),
     ("deleted_client", "the OAuth client of these credentials was deleted: make new credentials"),
@@ -26,7 +25,7 @@ _MEANINGS: Final = (
     ("invalid_rapt", "the login must be confirmed again: run `gcloud auth application-default login`"),
     ("expired or revoked", "the login has expired or was revoked: run `gcloud auth application-default login`"),
 )
-"""What stands in Google's words, and what it means."""
+"""What Google's words hold, and what it means."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +48,11 @@ class Exchange:
         if any(words in message for words in _CLOCK):
             return CredentialsError(f"{_clock(self.ahead_by(), datetime.now(UTC))}: {message}")
         account = printable(self.account) or "the service account"
+        if "invalid_scope" in message:
+            return CredentialsError(f"the OAuth scope {self.scope} is not one that Google knows: {message}")
         for words, meaning in _MEANINGS:
             if words in message:
-                return CredentialsError(f"{meaning.format(scope=self.scope, account=account)}: {message}")
+                return CredentialsError(f"Google refuses the credentials: {meaning.format(account=account)}: {message}")
         return CredentialsError(f"Google refuses the credentials for scope {self.scope}: {message}")
 
     def _not_impersonated(self, answer: str) -> str:
