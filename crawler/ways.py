@@ -85,8 +85,21 @@ class Ways:
         """What the operator publishes as a limit for this target, or None where nothing is known."""
         if not self.limits:
             return None
-        project = target.prefix.partition("/")[0] or "a project"
+        project = google_project(target.prefix)[0] or "a project"
         return Quota(self.limits_whose.format(project=project, host=target.host), self.limits)
+
+
+def google_project(path: str) -> tuple[str, str]:
+    """The project that a repository path of Google's begins with, by its id, and the path below it.
+
+    The id of a domain's project has the domain before it, as its first component: `example.com:project` of
+    `example.com/project/image`. "" where the path is empty, or a domain alone, which has many projects.
+    """
+    first, _, rest = path.partition("/")
+    if "." not in first:
+        return first, rest
+    project, _, rest = rest.partition("/")
+    return f"{first}:{project}" if project else "", rest
 
 
 API_QUOTA: Final = Quota("Artifact Registry's quota for its API", (Rate(60_000, 60),))

@@ -47,6 +47,15 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_authorities() -> Iterator[None]:
+    """Nor are a developer's certificate authorities wanted there."""
+    with pytest.MonkeyPatch.context() as environment:
+        for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+            environment.delenv(variable, raising=False)
+        yield
+
+
 @pytest.fixture(scope="module")
 def few_authorities(tmp_path_factory) -> Iterator[None]:
     """The system's authorities, which are not needed here, take longer to load than a crawl of a few repositories."""

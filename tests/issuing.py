@@ -24,12 +24,15 @@ class Issuers:
     key: dict[str, str]
     lifetime_s: int = 3599
     iam_refusal: dict[str, Any] | None = None
+    login_refusal: str = "Bad Request"
     host: str = ""
     asked: list[str] = field(default_factory=list)
     scopes: list[str] = field(default_factory=list)
     """What tokens were asked to be good for, where it was said."""
     introductions: list[str] = field(default_factory=list)
     """The Authorization headers that arrived."""
+    quota_projects: list[tuple[str, str | None]] = field(default_factory=list)
+    """Which project each path was told to count its request against."""
 
     @property
     def origin(self) -> str:
@@ -56,6 +59,7 @@ class Issuers:
     @web.middleware
     async def note(self, request: web.Request, handler: Any) -> web.StreamResponse:
         self.asked.append(request.path)
+        self.quota_projects.append((request.path, request.headers.get("X-Goog-User-Project")))
         if "Authorization" in request.headers:
             self.introductions.append(request.headers["Authorization"])
         return await handler(request)
@@ -64,7 +68,9 @@ class Issuers:
         form = await request.post()
         if form["grant_type"] == "refresh_token":
             if form["refresh_token"] != "opensesame":
-                return web.json_response({"error": "invalid_grant", "error_description": "Bad Request"}, status=400)
+                return web.json_response(
+                    {"error": "invalid_grant", "error_description": self.login_refusal}, status=400
+                )
         else:
             self.scopes.append(jwt.decode(str(form["assertion"]), options={"verify_signature": False})["scope"])
         return await self._grant()

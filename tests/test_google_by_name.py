@@ -291,7 +291,6 @@ async def run(*arguments: str) -> tuple[int | None, str, str]:
 
 @FLOWS
 async def test_a_key_as_google_makes_it_goes_to_googles_own_token_endpoint_for_its_tokens(world, method, monkeypatch):
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(world.certificates.ca_file))
     monkeypatch.delenv("NO_PROXY")
     config = world.config(method=method)
     world.key(f"https://{OAUTH}/token")
@@ -303,8 +302,7 @@ async def test_a_key_as_google_makes_it_goes_to_googles_own_token_endpoint_for_i
 
 
 @pytest.mark.parametrize("method", ["token", "access-token"])
-async def test_an_account_is_impersonated_where_iam_answers_by_its_name(world, method, monkeypatch):
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(world.certificates.ca_file))
+async def test_an_account_is_impersonated_where_iam_answers_by_its_name(world, method):
     async with issuing(world.registry.emulator.key) as issuers:
         world.front.elsewhere[IAM_CREDENTIALS] = issuers.origin
         config = world.config(method=method, impersonate=ACCOUNT)

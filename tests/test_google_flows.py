@@ -86,7 +86,9 @@ async def test_a_key_of_another_account_is_refused_in_one_line(google):
     ours, other = await google(repositories=5), await google(repositories=5)
     forged = other.key_file.read_text().replace(other.emulator.registry, ours.emulator.registry)
     ours.key_file.write_text(forged)
-    with pytest.raises(crawler.CredentialsError, match="Google refuses the credentials for scope") as refusal:
+    with pytest.raises(
+        crawler.CredentialsError, match=r"the key of \S+ was deleted, or .*: make a new key: "
+    ) as refusal:
         await crawler.crawl(ours.config())
     assert "\n" not in str(refusal.value)
     assert "PRIVATE KEY" not in str(refusal.value)

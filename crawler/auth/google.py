@@ -19,6 +19,8 @@ import anyio.to_thread
 
 from crawler.auth.basic import User
 from crawler.auth.flight import Flights
+from crawler.auth.google_refusals import NOT_IMPERSONATED, Exchange, is_page, message_of
+from crawler.auth.quota_project import QuotaProject
 from crawler.auth.strikes import Strikes
 from crawler.auth.tokens import renewal_margin
 from crawler.errors import CredentialsError, printable
@@ -36,8 +38,11 @@ _USUAL_LIFETIME_S: Final = 3600.0
 
 _NO_DEFAULT: Final = "default credentials were not found"
 """google-auth's words where nothing is set up, as against something that cannot be used."""
-_NOT_IMPERSONATED: Final = "Unable to acquire impersonated credentials"
-_WITHOUT_ROLE: Final = frozenset({"PERMISSION_DENIED", "IAM_PERMISSION_DENIED"})
+_UNTRUSTED: Final = "CERTIFICATE_VERIFY_FAILED"
+_UNTRUSTED_HINT: Final = (
+    "Google's token endpoint, or a proxy before it, shows a certificate of an untrusted authority (--ca-file names "
+    "those to trust)"
+)
 _BUSY: Final = frozenset({"UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"})
 """google.rpc.Code's names for what passes."""
 
@@ -88,17 +93,22 @@ class AccessTokens:
         scope: str,
         find: Callable[[], Any],
         outage: OutageDetector,
+        quota_project: QuotaProject | None,
+        ca_file: Path | None = None,
         named: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`find` gives google-auth's credentials: from the disk, and maybe from the metadata server.
 
-        `named` is the account's name, where it is known before the first token.
+        `quota_project` is for all of Google's APIs, IAM's among them. `ca_file` holds the authorities that we trust,
+        as `certificates.ssl_context` has it. `named` is the account's name, where it is known before the first token.
         """
+        self.quota_project = quota_project
         self._user_name = user_name
         self._scope = scope
         self._find = find
         self._named = named
+        self._ca_file = ca_file
         self._source: Any = None
         self._outage = outage
         self._has_answered = False
@@ -116,6 +126,7 @@ class AccessTokens:
         scope: str,
         *,
         outage: OutageDetector,
+        ca_file: Path | None = None,
         impersonation: Impersonation | None = None,
     ) -> Self:
         """Read the key, whose account may stand in for another; blocks on the disk."""
@@ -130,16 +141,36 @@ class AccessTokens:
             raise CredentialsError(f"{key_file}: not a whole service account key: {words}") from None
         find = partial(_impersonating, source, oauth_scope(scope), impersonation)
         named = str(key.get("client_email", "")) if impersonation is None else impersonation.account
-        return cls(user_name, scope=oauth_scope(scope), find=find, outage=outage, named=named)
+        return cls(
+            user_name,
+            scope=oauth_scope(scope),
+            find=find,
+            outage=outage,
+            quota_project=QuotaProject.find(os.environ, key_file),
+            ca_file=ca_file,
+            named=named,
+        )
 
     @classmethod
     def of_environment(
-        cls, user_name: str, scope: str, *, outage: OutageDetector, impersonation: Impersonation | None = None
+        cls,
+        user_name: str,
+        scope: str,
+        *,
+        outage: OutageDetector,
+        ca_file: Path | None = None,
+        impersonation: Impersonation | None = None,
     ) -> Self:
-        """Application Default Credentials, to be found when the first token is wanted."""
-        find = partial(_of_environment, oauth_scope(scope), impersonation)
-        named = "" if impersonation is None else impersonation.account
-        return cls(user_name, scope=oauth_scope(scope), find=find, outage=outage, named=named)
+        """Application Default Credentials, to be found when the first token is wanted; blocks on the disk."""
+        return cls(
+            user_name,
+            scope=oauth_scope(scope),
+            find=partial(_of_environment, oauth_scope(scope), impersonation),
+            outage=outage,
+            quota_project=QuotaProject.find(os.environ, _default_file()),
+            ca_file=ca_file,
+            named="" if impersonation is None else impersonation.account,
+        )
 
     @property
     def account(self) -> str:
@@ -205,18 +236,35 @@ class AccessTokens:
 
     def _exchange(self) -> tuple[str, float]:
         """In the worker thread: a fresh access token and its lifetime in seconds."""
-        import requests
         from google.auth.transport.requests import Request
+
+        # requests, too, is loaded by those alone who ask Google for tokens
+        from crawler.auth.google_session import GoogleSession
 
         if self._source is None:
             self._source = self._find()
-        with requests.Session() as session, _in_one_line(self._scope, _account(self._source)):
-            session.auth = _as_it_is
+        with GoogleSession(self._ca_file, self.quota_project) as session, _in_one_line(self._exchange_by(session)):
             request = partial(Request(session), timeout=_EXCHANGE_TIMEOUT_S)
             self._source.refresh(request)
         if not self._source.token:
             raise CredentialsError(f"no access token for scope {self._scope}: the answer holds none")
         return self._source.token, _lifetime_s(self._source.expiry)
+
+    def _exchange_by(self, session: Any) -> Exchange:
+        return Exchange(
+            scope=self._scope,
+            account=getattr(self._source, "service_account_email", None) or "",
+            quota_project=self.quota_project,
+            ahead_by=lambda: session.ahead_by,
+        )
+
+
+def _default_file() -> Path:
+    """Where google-auth looks for the Application Default Credentials' file."""
+    from google.auth import _cloud_sdk
+
+    named = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+    return Path(named or _cloud_sdk.get_application_default_credentials_path())  # type: ignore[no-untyped-call]
 
 
 def _of_environment(scope: str, impersonation: Impersonation | None) -> Any:
@@ -224,7 +272,7 @@ def _of_environment(scope: str, impersonation: Impersonation | None) -> Any:
     import google.auth
     from google.auth.credentials import with_scopes_if_required
 
-    with _in_one_line(scope):
+    with _in_one_line(Exchange(scope=scope)):
         # with scopes default() would ask Google for a token, and then for the name of the project, which we have
         # no use for: at addresses of its own, without a word on failure, and for as long as it takes
         source, _ = _whole(google.auth.default)
@@ -237,23 +285,13 @@ def _impersonating(source: Any, scope: str, impersonation: Impersonation | None)
         return source
     from google.auth import impersonated_credentials
 
-    with _in_one_line(scope):
+    with _in_one_line(Exchange(scope=scope)):
         return impersonated_credentials.Credentials(  # type: ignore[no-untyped-call]
             source_credentials=source,
             target_principal=impersonation.account,
             target_scopes=[scope],
             iam_endpoint_override=impersonation.endpoint,
         )
-
-
-def _as_it_is(request: T) -> T:
-    """Authentication that adds nothing, and so keeps requests from sending what ~/.netrc has for a host."""
-    return request
-
-
-def _account(source: Any) -> str:
-    """The service account that a source speaks for, as far as it knows."""
-    return printable(getattr(source, "service_account_email", None) or "the service account")
 
 
 def _whole(find: Callable[[], T]) -> T:
@@ -294,40 +332,27 @@ def _read_key(key_file: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _in_one_line(scope: str, account: str = "") -> Iterator[None]:
-    """google-auth's failures in our words: what was asked of whom, what came back, what to do.
-
-    `account` is who is impersonated, where that is what fails.
-    """
+def _in_one_line(exchange: Exchange) -> Iterator[None]:
+    """google-auth's failures in our words: what was asked of whom, what came back, what to do."""
     from google.auth import exceptions
 
     try:
         yield
     except exceptions.DefaultCredentialsError as fault:
-        raise _no_default(_words(fault)) from None
+        raise _no_default(message_of(fault)) from None
     except exceptions.TransportError as fault:
-        raise _NotNowError(f"Google's token endpoint cannot be reached: {_words(fault)}") from None
-    except exceptions.RefreshError as fault:
+        if _UNTRUSTED in message_of(fault):
+            raise CredentialsError(f"{_UNTRUSTED_HINT}: {message_of(fault)}") from None
+        raise _NotNowError(f"Google's token endpoint cannot be reached: {message_of(fault)}") from None
+    except (exceptions.RefreshError, exceptions.OAuthError) as fault:
         if _may_pass(fault):
-            raise _NotNowError(f"Google's token endpoint gives no token: {_words(fault)}") from None
-        raise _refusal(fault, scope, account) from None
+            raise _NotNowError(f"Google's token endpoint gives no token: {message_of(fault)}") from None
+        raise exchange.refusal(message_of(fault), str(fault.args[-1]) if fault.args else "") from None
     except exceptions.GoogleAuthError as fault:
-        raise CredentialsError(f"no access token for scope {scope}: {_words(fault)}") from None
+        raise CredentialsError(f"no access token for scope {exchange.scope}: {message_of(fault)}") from None
     except OSError as fault:
         words = f"{printable(str(fault.filename))}: {fault.strerror}"
         raise CredentialsError(f"the credentials want a file that cannot be read: {words}") from None
-
-
-def _words(fault: Exception) -> str:
-    """The first of what an exception of google-auth says: the others are whole answers, or other libraries' words."""
-    if not fault.args:
-        return "no reason given"
-    said = str(fault.args[0])
-    return read_fault(said.encode("utf-8", "replace"), 0).message if _is_a_page(said) else printable(said)
-
-
-def _is_a_page(said: str) -> bool:
-    return said.lstrip()[:9].lower().startswith(("<!doctype", "<html"))
 
 
 def _may_pass(fault: Any) -> bool:
@@ -339,9 +364,9 @@ def _may_pass(fault: Any) -> bool:
     from google.auth.exceptions import TransportError
 
     said = [str(argument) for argument in fault.args]
-    if fault.retryable or isinstance(fault.__cause__, TransportError) or any(map(_is_a_page, said)):
+    if fault.retryable or isinstance(fault.__cause__, TransportError) or any(map(is_page, said)):
         return True
-    return said[:1] == [_NOT_IMPERSONATED] and read_fault(said[-1].encode(), 0).code in _BUSY
+    return said[:1] == [NOT_IMPERSONATED] and read_fault(said[-1].encode(), 0).code in _BUSY
 
 
 def _expects_metadata() -> bool:
@@ -362,20 +387,3 @@ def _no_default(said: str) -> CredentialsError:
             "or run `gcloud auth application-default login`"
         )
     return CredentialsError(f"the Application Default Credentials cannot be used: {said}")
-
-
-def _refusal(fault: Exception, scope: str, account: str) -> CredentialsError:
-    said = _words(fault)
-    if said == _NOT_IMPERSONATED:
-        return _not_impersonated(account, str(fault.args[-1]))
-    if "invalid_scope" in said:
-        return CredentialsError(f"the OAuth scope {scope} is not one that Google knows: {said}")
-    return CredentialsError(f"Google refuses the credentials for scope {scope}: {said}")
-
-
-def _not_impersonated(account: str, answer: str) -> CredentialsError:
-    """Why IAM made no token, by its own answer, whose status google-auth keeps to itself."""
-    said = read_fault(answer.encode(), 0)
-    words = said.message if said.code == "HTTP_0" else f"{said.code}: {said.message}"
-    hint = ": grant whoever asks roles/iam.serviceAccountTokenCreator on that account"
-    return CredentialsError(f"IAM does not let us be {account}: {words}{hint if said.code in _WITHOUT_ROLE else ''}")

@@ -12,13 +12,14 @@ from functools import partial
 from itertools import chain
 from typing import Final, Self
 
+from crawler.auth.quota_project import DENIED
 from crawler.discovery import Answer, Page
 from crawler.discovery.cursor import Cursor
 from crawler.discovery.folders import Folders
 from crawler.discovery.google_apis import GoogleApis, together
 from crawler.errors import RegistryError
 from crawler.model import Evidence, Image, Listing, Target
-from crawler.ways import Ways
+from crawler.ways import Ways, google_project
 from crawler.wire.google_apis import ArtifactRepository, Project
 
 AT_ONCE: Final = 32
@@ -48,13 +49,18 @@ class Place:
     @classmethod
     def behind(cls, target: Target, ways: Ways, location: str | None) -> Self:
         """The place of a target on one of Google's hosts; `location` goes before what the host tells."""
-        project, below = _split_project(target.prefix)
+        named, below = google_project(target.prefix)
+        project = named or None
         if ways.kind == "gcr":
             host = target.host if target.host.endswith("gcr.io") else "gcr.io"
             return cls(project, location or _GCR_LOCATIONS.get(host, "us"), host, target.prefix, skips_repository=True)
         told = _PKG_DEV.fullmatch(target.host)
         repository = below.partition("/")[0] or None
         return cls(project, location or (told and told[1]), repository, target.prefix, skips_repository=False)
+
+    def covers(self, project: str) -> bool:
+        """Whether a project is meant where none is named: all are, or those of the domain that is the root."""
+        return not self.root or project.startswith(f"{self.root}:")
 
     def takes(self, repository: ArtifactRepository) -> bool:
         return repository.format == "DOCKER" and self.repository in {None, repository.id}
@@ -63,14 +69,6 @@ class Place:
         """What the names of the repository's images begin with."""
         path = project.replace(":", "/")  # example.com:project is a project of a domain
         return path if self.skips_repository else f"{path}/{repository.id}"
-
-
-def _split_project(prefix: str) -> tuple[str | None, str]:
-    first, _, rest = prefix.partition("/")
-    if "." in first:
-        second, _, rest = rest.partition("/")
-        return f"{first}:{second}", rest
-    return first or None, rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +108,9 @@ class Search:
         if self.place.project is not None:
             return [Project(self.place.project, number="", is_active=True)]
         listed = await self.apis.projects()
-        active = [project for project in listed if project.is_active]
-        self.inactive = len(listed) - len(active)
+        meant = [project for project in listed if self.place.covers(project.id)]
+        active = [project for project in meant if project.is_active]
+        self.inactive = len(meant) - len(active)
         return active
 
     async def _of_project(self, project: str) -> list[Found]:
@@ -125,8 +124,8 @@ class Search:
         return [Found(repository, self.place.folder(project, repository)) for repository in wanted]
 
     def _pass_over(self, project: Project, error: RegistryError) -> None:
-        if self.place.project is not None:
-            raise error
+        if self.place.project is not None or error.code == DENIED:
+            raise error  # who is denied the quota project is denied it for every project
         if error.code != _SWITCHED_OFF:
             self.doubts.append(f"project {project.id}: {error.http_status or ''} {error.code}".replace("  ", " "))
         elif error.consumer in {"", f"projects/{project.id}", f"projects/{project.number}"}:

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 import anyio
 
 from crawler.auth.basic import ANYWHERE
+from crawler.auth.quota_project import DENIED, VARIABLE, QuotaProject
 from crawler.discovery.cursor import Cursor
 from crawler.errors import RegistryError
 from crawler.inquiry import Inquiry
@@ -27,12 +28,21 @@ T = TypeVar("T")
 LARGEST_PAGE: Final = 1000
 """Entries on a page; the APIs give no more."""
 
+_NEEDED: Final = "requires a quota project"
+"""Google's words to an account whose requests count against no project of its own, as a person's do."""
+
 
 class GoogleApis:
-    """Artifact Registry's API and Resource Manager's, at their addresses. Every question raises RegistryError."""
+    """Artifact Registry's API and Resource Manager's, at their addresses. Every question raises RegistryError.
 
-    def __init__(self, inquiry: Inquiry, *, artifact_registry: str, resource_manager: str) -> None:
+    `quota_project` is the one that the inquiry's headers name.
+    """
+
+    def __init__(
+        self, inquiry: Inquiry, *, artifact_registry: str, resource_manager: str, quota_project: QuotaProject | None
+    ) -> None:
         self._inquiry = inquiry
+        self._quota_project = quota_project
         self._artifacts = f"{artifact_registry}/v1"
         self._projects = f"{resource_manager}/v3/projects:search"
         self.pages_read = 0
@@ -64,10 +74,25 @@ class GoogleApis:
     async def _page(self, address: str, cursor: Cursor, reader: Callable[[bytes], ApiPage[T]]) -> tuple[T, ...]:
         query = {"pageSize": str(LARGEST_PAGE)} | ({"pageToken": cursor.token} if cursor.token else {})
         asked = f"{address}?{urlencode(query)}"
-        _, page = await self._inquiry.ask(asked, ANYWHERE, reader, Purpose.API)
+        try:
+            _, page = await self._inquiry.ask(asked, ANYWHERE, reader, Purpose.API)
+        except RegistryError as error:
+            raise self._explained(error) from None
         self.pages_read += 1
         cursor.follow(page.following, asked)
         return page.items
+
+    def _explained(self, error: RegistryError) -> RegistryError:
+        """The same error, and what to do about the quota project where that is at fault."""
+        if error.code == DENIED and self._quota_project is not None:
+            message = self._quota_project.denied(error.message)
+        elif self._quota_project is None and _NEEDED in error.message:
+            message = f"set {VARIABLE} to a project where that API is on and that the account may use: {error.message}"
+        else:
+            return error
+        return type(error)(
+            error.asked, code=error.code, message=message, http_status=error.http_status, consumer=error.consumer
+        )
 
 
 async def together(questions: Sequence[Callable[[], Awaitable[T]]]) -> list[T | RegistryError]:

@@ -170,8 +170,12 @@ def _access_tokens(user_name: str, of: RegistryConfig, outage: OutageDetector) -
     auth = of.auth
     stand_in = None if auth.impersonate is None else Impersonation(auth.impersonate, of.apis.iam_credentials)
     if auth.key_file is None:
-        return AccessTokens.of_environment(user_name, auth.scope, outage=outage, impersonation=stand_in)
-    return AccessTokens.of_key(user_name, auth.key_file, auth.scope, outage=outage, impersonation=stand_in)
+        return AccessTokens.of_environment(
+            user_name, auth.scope, outage=outage, ca_file=of.ca_file, impersonation=stand_in
+        )
+    return AccessTokens.of_key(
+        user_name, auth.key_file, auth.scope, outage=outage, ca_file=of.ca_file, impersonation=stand_in
+    )
 
 
 def _written_user(auth: AuthConfig) -> User | None:

@@ -1,11 +1,14 @@
 """Where a run's names come from: a discovery method becomes a discovery, and `auto` what the registry's ways say."""
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from crawler.auth.basic import Credentials, StraightAuthorization, User
 from crawler.auth.flow import NOBODY
+from crawler.auth.google import AccessTokens
+from crawler.auth.quota_project import QuotaProject
 from crawler.config import STANDARD_STREAM, RegistryConfig
 from crawler.discovery import Discovery
 from crawler.discovery.artifact_registry import Place, Search, ToldArtifacts, WalkedArtifacts
@@ -80,13 +83,24 @@ class _Sources:
                 f"Artifact Registry's API wants an access token, which {of.auth.method} has none of: "
                 "give --key-file, or --auth access-token"
             )
+        quota_project = _quota_project(self.google)
         apis = GoogleApis(
-            Inquiry(StraightAuthorization(self.google, _as_bearer), self.apis),
+            Inquiry(
+                StraightAuthorization(self.google, _as_bearer),
+                self.apis,
+                headers=() if quota_project is None else (quota_project.header,),
+            ),
             artifact_registry=of.apis.artifact_registry,
             resource_manager=of.apis.resource_manager,
+            quota_project=quota_project,
         )
         search = Search(apis, Place.behind(of.target, of.ways, of.location))
         return ToldArtifacts(search) if of.images_from == "api" else WalkedArtifacts(search, of.ways)
+
+
+def _quota_project(google: Credentials) -> QuotaProject | None:
+    """The quota project of Google's credentials; for a token from elsewhere only the environment names one."""
+    return google.quota_project if isinstance(google, AccessTokens) else QuotaProject.find(os.environ, None)
 
 
 def _as_bearer(user: User) -> str:

@@ -1,10 +1,24 @@
-"""Whom we trust at the other end of a connection, and what we show there of ourselves."""
+"""TLS: the authorities that we trust at the other end of a connection, and the certificate that we show there."""
 
+import os
+import re
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from crawler.errors import CredentialsError
+
+SYSTEMS: Final = "SSL_CERT_FILE"
+"""OpenSSL's variable: a file that takes the place of the system's, beside the system's folder of certificates."""
+REQUESTS: Final = "REQUESTS_CA_BUNDLE"
+"""The variable of Python's requests: a file, or a folder of certificates by hash, in place of the system's."""
+
+_BY_HASH: Final = re.compile(r"[0-9a-f]{8}\.[0-9]+")
+"""How OpenSSL names a certificate in a folder; it sees no others."""
+
+_SYSTEMS_FOLDER: Final = ssl.get_default_verify_paths().openssl_capath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,18 +38,45 @@ def trust(certificates: Certificates) -> ssl.SSLContext | bool:
 
     Raises CredentialsError, which names the file at fault.
     """
-    if certificates == Certificates():
+    if certificates == Certificates() and _setting(None, os.environ) is None:
         return True
-    ca_file = certificates.ca_file
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except ssl.SSLError:
-        raise CredentialsError(f"{ca_file}: holds no certificates in PEM form") from None
-    except OSError as fault:
-        raise CredentialsError(f"{ca_file}: cannot be read: {fault.strerror}") from None
+    context = ssl_context(certificates.ca_file)
     if certificates.client_certificate is not None:
         _show(certificates.client_certificate, certificates.client_key or certificates.client_certificate, context)
     return context
+
+
+def ssl_context(ca_file: Path | None) -> ssl.SSLContext:
+    """A context that trusts the authorities of `ca_file`, else of SSL_CERT_FILE, else of REQUESTS_CA_BUNDLE, else the
+    system's. Registry, token endpoints and APIs all have it from here.
+
+    Each may be a folder of certificates by hash. Raises CredentialsError, which says what names the file at fault.
+    """
+    setting = _setting(ca_file, os.environ)
+    if setting is None:
+        return ssl.create_default_context()
+    name, path = setting
+    try:
+        if not path.is_dir():
+            context = ssl.create_default_context(cafile=path)
+        elif any(_BY_HASH.fullmatch(file.name) for file in path.iterdir()):
+            context = ssl.create_default_context(capath=path)
+        else:
+            raise CredentialsError(f"{name}: {path}: holds no certificates by hash (openssl rehash names them so)")
+        if name == SYSTEMS:
+            context.load_verify_locations(capath=os.environ.get("SSL_CERT_DIR") or _SYSTEMS_FOLDER)
+    except ssl.SSLError:
+        raise CredentialsError(f"{name}: {path}: holds no certificates in PEM form") from None
+    except OSError as exc:
+        raise CredentialsError(f"{name}: {path}: cannot be read: {exc.strerror}") from None
+    return context
+
+
+def _setting(ca_file: Path | None, environ: Mapping[str, str]) -> tuple[str, Path] | None:
+    """What names the authorities, and where they are; None where nothing does. An empty variable is none."""
+    if ca_file is not None:
+        return "ca_file", ca_file
+    return next(((name, Path(environ[name])) for name in (SYSTEMS, REQUESTS) if environ.get(name)), None)
 
 
 def _show(certificate: Path, key: Path, context: ssl.SSLContext) -> None:

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
+from urllib.request import getproxies_environment
 
 from crawler.errors import CredentialsError, printable
+from crawler.transport.no_proxy import NoProxy
 
 _FOR_EVERY_SCHEME: Final = "all"
 _FORM: Final = "http://[USER:PASSWORD@]HOST:PORT"
@@ -31,13 +32,13 @@ class Proxies:
 
     def __init__(self, named: Mapping[str, str]) -> None:
         self._named = named
+        self._no_proxy = NoProxy(named.get("no", ""))
 
     @classmethod
     def of_environment(cls) -> "Proxies | None":
         """None where no proxy is named, so that nothing need be looked up.
 
-        Raises CredentialsError for what is no address at all: google-auth's client reads the same variables, and fails
-        with an error that quotes them.
+        Raises CredentialsError for what is no address at all.
         """
         named = getproxies_environment()
         ours = named.keys() & {"http", "https", _FOR_EVERY_SCHEME}
@@ -50,7 +51,7 @@ class Proxies:
 
         Raises CredentialsError for a proxy that is none of HTTP, in words without its password.
         """
-        if any(proxy_bypass_environment(name, self._named) for name in (host, f"{host}:{port}")):
+        if self._no_proxy.covers(host, port):
             return None
         for key in (scheme, _FOR_EVERY_SCHEME):
             if key in self._named:
