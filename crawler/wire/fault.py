@@ -48,7 +48,8 @@ def read_fault(body: bytes, http_status: int, redirected_to: str = "") -> Fault:
         code, message = _code(document), _with_google(document, error_message(document), body)
         message = (message or "no reason given") + redirect_message(redirected_to)
     if http_status == 400:
-        message += next((f": {advice}" for pattern, advice in _WRONG_PORT if pattern.search(message)), "")
+        advice = next((advice for pattern, advice in _WRONG_PORT if pattern.search(message)), "")
+        message = f"{message.rstrip('.')}: {advice}" if advice else message
     return Fault(code=printable(code, 60) or f"HTTP_{http_status}", http_status=http_status, message=message)
 
 
