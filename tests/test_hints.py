@@ -52,14 +52,14 @@ def status(number: int, asked: str = CATALOG, code: str = "", message: str = "no
             registry(),
             denied(),
             f"run `docker login {HOST}`, or give --username with --password-file; "
-            "--repositories-from FILE needs no catalog",
+            "--repositories-from FILE needs no catalog; if it is Quay: --kind quay",
             id="nobody at the catalog",
         ),
         pytest.param(
             registry(auth=PASSWORD),
             denied(),
             "check --username and the password (--password-file, --password-stdin); "
-            "--repositories-from FILE needs no catalog",
+            "--repositories-from FILE needs no catalog; if it is Quay: --kind quay",
             id="a wrong password at the catalog",
         ),
         pytest.param(
@@ -71,11 +71,11 @@ def status(number: int, asked: str = CATALOG, code: str = "", message: str = "no
         pytest.param(
             registry(auth={"method": "docker-config"}),
             denied(),
-            f"run `docker login {HOST}` again; --repositories-from FILE needs no catalog",
+            f"run `docker login {HOST}` again; --repositories-from FILE needs no catalog; if it is Quay: --kind quay",
             id="a login that is over",
         ),
         pytest.param(
-            registry(auth={"method": "anonymous"}),
+            registry(kind="harbor", auth={"method": "anonymous"}),
             denied(),
             "--auth anonymous sends no credentials: give --username with --password-file, "
             "or --auth docker-config, which takes docker's login; --repositories-from FILE needs no catalog",
@@ -163,7 +163,7 @@ def status(number: int, asked: str = CATALOG, code: str = "", message: str = "no
         ),
         pytest.param(
             registry(auth=PASSWORD),
-            denied(f"{TOKENS}/service/token", message="the token server: no"),
+            denied(f"{TOKENS}/service/token", 403, message="the token server: no"),
             "this looks like Harbor, whose catalog needs --kind harbor",
             id="Harbor by another name",
         ),
@@ -172,6 +172,27 @@ def status(number: int, asked: str = CATALOG, code: str = "", message: str = "no
             denied(f"{TOKENS}/jwt/auth", 403, message="the token server: access forbidden"),
             "check what the account may do; --repositories-from FILE needs no catalog",
             id="GitLab's catalog",
+        ),
+        *(
+            pytest.param(
+                registry(auth=PASSWORD),
+                denied(f"{TOKENS}{path}", message="the token server: no"),
+                "check --username and the password (--password-file, --password-stdin)",
+                id=f"a wrong password at {path}",
+            )
+            for path in ("/token", "/v2/auth", "/service/token", "/jwt/auth")
+        ),
+        pytest.param(
+            registry(auth=PASSWORD),
+            GaveUp("the credentials were refused 10 times in a row, and are tried no more; last: no"),
+            "check --username and the password (--password-file, --password-stdin)",
+            id="credentials refused ten times",
+        ),
+        pytest.param(
+            registry("gcr.io/p"),
+            Unreachable(CATALOG, code="UNREACHABLE", message="the name gcr.io is not known (DNS): no"),
+            "check this machine's DNS; where only a proxy leads out, set HTTPS_PROXY",
+            id="a known name that is unknown",
         ),
         pytest.param(
             registry("gcr.io/p"),

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from crawler.config import RegistryConfig
 from crawler.errors import CrawlerError, CredentialsError, Denied, GaveUp, Missing, RegistryError, UnexpectedStatus
 from crawler.model import AuthMethod
-from crawler.ways import DISTRIBUTION, DiscoveryMethod
+from crawler.ways import DISTRIBUTION, DiscoveryMethod, matches
 
 _FROM_A_LIST: Final = "--repositories-from FILE"
 _LOGINS: Final = "--username with --password-file"
@@ -77,22 +77,23 @@ def _catalog(of: RegistryConfig, error: CrawlerError) -> str:
     """What opens a catalog, or does without one."""
     if not isinstance(error, RegistryError) or "an HTML page" in error.message:
         return ""
-    if "/_catalog" not in error.asked and not (_is_token_server(error) and _wants_catalog(of)):
+    if "/_catalog" not in error.asked and not (_is_about_scope(error) and _wants_catalog(of)):
         return ""
     kind = _kind(of, error)
     if kind in {"quay", "harbor"}:
         return f"this looks like {kind.capitalize()}, whose catalog needs --kind {kind}"
     without = " or ".join([_FROM_A_LIST, *_other_discoveries(of)])
+    quay = "; if it is Quay: --kind quay" if error.http_status in {400, 401} and _is_unknown(of) else ""
     if isinstance(error, Denied):
-        return f"{_credentials_advice(of, error.http_status)}; {without} needs no catalog"
+        return f"{_credentials_advice(of, error.http_status)}; {without} needs no catalog{quay}"
     if error.http_status in _NO_CATALOG or error.code == "UNSUPPORTED":
-        unknown = "; if it is Quay: --kind quay" if error.http_status == 400 and _is_unknown(of) else ""
-        return f"the registry may have no catalog: {without} needs none{unknown}"
+        return f"the registry may have no catalog: {without} needs none{quay}"
     return ""
 
 
-def _is_token_server(error: RegistryError) -> bool:
-    return error.message.startswith("the token server:")
+def _is_about_scope(error: RegistryError) -> bool:
+    """Whether a token server refuses what was asked for; by 401 it refuses the credentials, whatever they ask for."""
+    return error.message.startswith("the token server:") and error.http_status != 401
 
 
 def _wants_catalog(of: RegistryConfig) -> bool:
@@ -122,6 +123,8 @@ def _other_discoveries(of: RegistryConfig) -> list[str]:
 def _refused(of: RegistryConfig, error: CrawlerError) -> str:
     if isinstance(error, Denied):
         return "" if "an HTML page" in error.message else _credentials_advice(of, error.http_status)
+    if isinstance(error, GaveUp) and "the credentials were refused" in str(error):
+        return _credentials_advice(of, 401)
     refusal = re.search("refuses the credentials: (?P<status>401|403)", str(error))
     if isinstance(error, CredentialsError) and refusal is not None:
         return _credentials_advice(of, int(refusal["status"]))
@@ -160,7 +163,9 @@ def _unreachable(of: RegistryConfig, error: CrawlerError) -> str:
         return ""  # an error of a proxy says itself what to do
     variable = "HTTPS_PROXY" if of.scheme == "https" else "HTTP_PROXY"
     if unknown := _UNKNOWN_NAME.search(text):
-        return f"check the spelling of {unknown['host']}; where only a proxy leads out, set {variable}"
+        is_known = matches(of.target.host, of.ways.hosts)
+        check = "this machine's DNS" if is_known else f"the spelling of {unknown['host']}"
+        return f"check {check}; where only a proxy leads out, set {variable}"
     if "(limits.connect_timeout)" in text:
         return f"check the host, its port and the firewalls; where only a proxy leads out, set {variable}"
     if "Connection refused" in text and of.target.registry in text:
