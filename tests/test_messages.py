@@ -107,6 +107,15 @@ async def test_html_page_in_place_of_a_listing_is_told_in_the_record(tmp_path):
     assert is_plain(error["message"])
 
 
+async def test_text_in_place_of_json_is_told_with_its_type(tmp_path):
+    text = Reply(headers=(("Content-Type", "text/plain; charset=utf-8"),), body=b"welcome")
+    async with serve([on(catalog_path(), text), *plain_registry()]) as registry:
+        message = await error_of(registry.host, tmp_path)
+    assert "MALFORMED: not JSON: " in message
+    assert message.endswith(" (Content-Type: text/plain; charset=utf-8)")
+    assert "welcome" not in message  # a token server's text may be a token
+
+
 async def test_html_page_with_a_refusal_is_told_in_the_record(tmp_path):
     script = [on(listing_path("team/victim"), LOGIN_PAGE.but(status=403)), *plain_registry()]
     async with serve(script) as registry:
@@ -201,6 +210,19 @@ async def test_redirect_to_https_of_the_same_host_is_followed_without_credential
         async with serve(script) as registry:
             message = await error_of(registry.host, tmp_path)
     assert ": TLS: " in message  # it went there, and does not know the authority
+
+
+async def test_redirects_without_end_name_the_last_address(tmp_path):
+    script = [on(catalog_path(), redirect(f"{catalog_path()}?token=s3cret")), *plain_registry()]
+    async with serve(script) as registry:
+        message = await error_of(registry.host, tmp_path)
+    assert message.endswith(f"more than 5 redirects, the last to {registry.origin}{catalog_path()}")
+
+
+async def test_redirect_to_another_scheme_says_so(tmp_path):
+    async with serve([on(catalog_path(), redirect("ftp://x/y?z=1")), *plain_registry()]) as registry:
+        message = await error_of(registry.host, tmp_path)
+    assert message.endswith("a redirect that is not followed, to ftp://x/y: it leads neither to http nor to https")
 
 
 async def test_redirect_from_https_to_plain_http_says_whose_mistake_it_is(tmp_path):

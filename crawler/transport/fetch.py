@@ -273,9 +273,13 @@ def _is_somebody_elses(request: Request, reply: Reply) -> bool:
 
 
 def _unreadable_message(exc: MalformedReply, reply: Reply) -> str:
-    """What came in place of an answer: by now its body is at hand, and where redirects led."""
+    """What came in place of an answer, and where redirects led."""
     message = f"{exc}{redirect_message(reply.redirected_to)}"
-    return message if read_web_page(reply.body) is None else f"{message}: {LOGIN_ADVICE}"
+    if read_web_page(reply.body) is not None:
+        return f"{message}: {LOGIN_ADVICE}"
+    content_type = reply.headers.get("Content-Type") or ""
+    is_told = message.startswith("not JSON") and content_type and "json" not in content_type
+    return f"{message} (Content-Type: {printable(content_type, 60)})" if is_told else message
 
 
 def _redirect_problem(request: Request, here: SplitResult, there: SplitResult, schemes: Collection[str]) -> str:
@@ -283,7 +287,7 @@ def _redirect_problem(request: Request, here: SplitResult, there: SplitResult, s
     if here.scheme == "https" and there.scheme == "http":
         return "it leads from https to plain http (a registry behind a proxy that ends TLS must know its own https URL)"
     if there.scheme not in schemes:
-        return "it does not lead to https"
+        return "it leads neither to http nor to https"
     if not there.hostname or set("%@") & set(there.netloc):
         return "it names no host, or a user"
     # without its credentials the request would be refused there, for a reason that nobody could guess
