@@ -8,13 +8,13 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple, Self
 from urllib.parse import quote
 
+from crawler.name_mistakes import MAX_NAME_LENGTH, name_mistake
+
 VERSION: Final = "0.1.0"
 """The version of the tool, as _run.json names it."""
 
 SCHEMA: Final = 2
 """The version of the record and of _run.json."""
-
-MAX_NAME_LENGTH: Final = 255
 
 # distribution-spec, "Pulling manifests": the grammar of <name> and of a <reference> that is a tag
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -31,10 +31,8 @@ class RepositoryName(str):
     __slots__ = ()
 
     def __new__(cls, text: str) -> Self:
-        if len(text) > MAX_NAME_LENGTH:
-            raise ValueError(f"a repository name has at most {MAX_NAME_LENGTH} characters")
-        if _NAME.fullmatch(text) is None:
-            raise ValueError("not a repository name")
+        if len(text) > MAX_NAME_LENGTH or _NAME.fullmatch(text) is None:
+            raise ValueError(f"not a repository name: it {name_mistake(text)}")
         return super().__new__(cls, text)
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.model import MAX_NAME_LENGTH, RepositoryName, Target, snapshot_folder, timestamp
+from crawler.model import RepositoryName, Target, snapshot_folder, timestamp
+from crawler.name_mistakes import MAX_NAME_LENGTH
 
 fuzz = settings(max_examples=100)
 

@@ -3,11 +3,10 @@
 import re
 from typing import Final
 
-from crawler.model import MAX_NAME_LENGTH, RepositoryName
+from crawler.model import RepositoryName
+from crawler.name_mistakes import grammar_mistake, reference_mistake
 
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_TAGGED: Final = re.compile(r"[^:\s]+:(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127})")
-_HOST_WITH_PORT: Final = re.compile(r"[A-Za-z0-9.-]+:[0-9]+/")
 
 
 def name_problem(text: str, registry: str) -> str | None:
@@ -40,32 +39,24 @@ def _is_name(text: str) -> bool:
 
 def _mistake(text: str) -> str:
     """The first of the usual mistakes that a text shows, which is not a name."""
+    return _encoding_mistake(text) or reference_mistake(text) or _layout_mistake(text) or grammar_mistake(text)
+
+
+def _encoding_mistake(text: str) -> str:
     if "\0" in text:
         return "holds NUL characters: save the list as UTF-8, not as UTF-16"
     if any("\udc80" <= character <= "\udcff" for character in text):  # what Python makes of bytes that are not UTF-8
         return "is not UTF-8: save the list as UTF-8"
     if "<" in text or ">" in text:
         return "looks like HTML: the list may be an error page in place of the names"
-    if "@" in text:
-        return "has a digest or a user: write the name without '@' and what follows"
-    if (tagged := _TAGGED.fullmatch(text)) is not None:
-        return f"has a tag: write the name without ':{tagged['tag']}'"
-    if _HOST_WITH_PORT.match(text):
-        return "is a full reference to another registry: write the name of the repository alone"
+    return ""
+
+
+def _layout_mistake(text: str) -> str:
     if '"' in text or "'" in text:
         return "has quotes: write the name without them (jq does with --raw-output)"
     if "," in text or ";" in text or "\t" in text:
         return "looks like a line of a table (CSV): write one name a line and nothing else"
     if any(character.isspace() for character in text):
         return "has blanks: write one name a line and nothing else"
-    return _grammar_mistake(text)
-
-
-def _grammar_mistake(text: str) -> str:
-    if _is_name(text.lower()):
-        return "has upper case letters, which no repository name may have"
-    if len(text) > MAX_NAME_LENGTH:
-        return f"is longer than {MAX_NAME_LENGTH} characters, which no repository name may be"
-    if text.startswith("/") or text.endswith("/") or "//" in text:
-        return "has an empty part: '/' separates the parts of a name and never stands first, last or twice"
-    return "is no repository name (lower case letters and digits, separated by '.', '_', '__', '-' or '/')"
+    return ""

@@ -13,7 +13,7 @@ from typing import Any, Final
 import aiohttp
 from yarl import URL
 
-from crawler.errors import UnusableReply
+from crawler.errors import RegistryError, UnusableReply
 from crawler.transport.bodies import BodyRoom
 from crawler.transport.certificates import Certificates, trust
 from crawler.transport.error_mapping import LONGEST_HEADER, map_exception, refused_by_proxy
@@ -33,12 +33,18 @@ class Door:
     """The connections of one run. Made by `open_door`."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, overdue: Overdue, proxies: Proxies | None, room: BodyRoom
+        self,
+        session: aiohttp.ClientSession,
+        overdue: Overdue,
+        proxies: Proxies | None,
+        room: BodyRoom,
+        patience: Patience,
     ) -> None:
         self._session = session
         self._overdue = overdue
         self._proxies = proxies
         self._room = room
+        self._patience = patience
         self._proxy_of_origin: dict[tuple[str, str | None, int | None], Proxy | None] = {}
         self._redactor_for = lru_cache(_KEPT_SECRETS)(Redactor)
         self._credentials_in = lru_cache(_KEPT_SECRETS)(credentials_in)
@@ -62,10 +68,10 @@ class Door:
             reply = await self._reply(request, response, proxy, task)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as exc:
             # without its cause, which may quote our credentials
-            raise map_exception(request, exc, proxy, self._redactor(request, proxy)) from None
+            raise self._error(request, exc, proxy) from None
         except asyncio.CancelledError:
             if self._overdue.has_ended(task):
-                raise map_exception(request, TimeoutError(), proxy, self._redactor(request, proxy)) from None
+                raise self._error(request, TimeoutError(), proxy) from None
             raise
         finally:
             self._overdue.forget(task)
@@ -86,6 +92,9 @@ class Door:
         """A text that was made of the response to a request, without the secrets of the request."""
         proxy = None if self._proxies is None else self._proxy(URL(request.url, encoded=True), self._proxies)
         return self._redactor(request, proxy).text(text)
+
+    def _error(self, request: Request, exc: Exception, proxy: Proxy | None) -> RegistryError:
+        return map_exception(request, exc, proxy, self._redactor(request, proxy), self._patience)
 
     def _redactor(self, request: Request, proxy: Proxy | None) -> Redactor:
         return self._redactor_for(_secret_headers(request, proxy), request.form)
@@ -233,7 +242,7 @@ async def open_door(
     # aiohttp would repeat a GET by itself where a kept connection breaks: neither paced nor counted, so not wanted
     session._retry_connection = False  # noqa: SLF001
     async with session, Overdue(patience.total_s) as overdue:
-        yield Door(session, overdue, proxies, room or BodyRoom())
+        yield Door(session, overdue, proxies, room or BodyRoom(), patience)
 
 
 def _timeouts(patience: Patience, proxies: Proxies | None) -> aiohttp.ClientTimeout:

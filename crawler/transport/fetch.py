@@ -1,6 +1,6 @@
 """One question, answered: paced, redirected by our rules, tried again where that may help."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,9 +18,11 @@ from crawler.transport.messages import Exchanges, Party, Purpose, Reply, Request
 from crawler.transport.outage import FIRST_CONTACT_S, Canary, OutageDetector
 from crawler.transport.patience import PASSING, Budget, PassingFailure, Patience, tries
 from crawler.transport.throttling import ThrottlingWatch
+from crawler.transport.tls_messages import USE_HTTPS
 from crawler.wire.fault import read_fault
 from crawler.wire.link import encoded
 from crawler.wire.retry_after import read_retry_after
+from crawler.wire.web_page import LOGIN_ADVICE, read_web_page, redirect_message, without_query
 
 _BUSY: Final = frozenset({429, 502, 503, 504})
 """Statuses of a registry, or of a gateway before it, that has too much to do, or has failed. A 500 is no such sign."""
@@ -156,7 +158,7 @@ class Transport:
             return Reply(reply.status, reply.headers, b"", request.parse(reply.body))
         except MalformedReply as exc:
             self._door.distrust(reply)  # it may be the answer to another question
-            message = printable(self._door.redacted(request, str(exc)))
+            message = printable(self._door.redacted(request, _unreadable_message(exc, reply)), 600)
             unreadable = UnusableReply(request.asked, code="MALFORMED", message=message, http_status=reply.status)
             raise PassingFailure(unreadable) from None
 
@@ -192,7 +194,7 @@ class Transport:
         while reply.status in _REDIRECTS and (location := reply.headers.get("Location")) is not None:
             hops += 1
             if hops > _MAX_HOPS:
-                message = f"more than {_MAX_HOPS} redirects"
+                message = f"more than {_MAX_HOPS} redirects, the last to {without_query(request.url)}"
                 raise UnsafeAddress(request.asked, code="REDIRECT", message=message, http_status=reply.status)
             request = self._redirected(request, location, reply.status)
             reply = (await self._exchange(request))._replace(redirected_to=request.url)
@@ -209,10 +211,9 @@ class Transport:
         except (ValueError, MalformedReply):
             message = "a redirect to no address"
             raise UnsafeAddress(request.asked, code="REDIRECT", message=message, http_status=status) from None
-        weaker = here.scheme == "https" and there.scheme != "https"
-        odd = there.scheme not in self._schemes or not there.hostname or bool(set("%@") & set(there.netloc))
-        if weaker or odd or (request.form and not stays):
-            message = f"a redirect that we do not follow, to {printable(self._door.redacted(request, url))}"
+        if problem := _redirect_problem(request, here, there, self._schemes):
+            shown = without_query(self._door.redacted(request, url))
+            message = f"a redirect that is not followed, to {shown}: {problem}"
             raise UnsafeAddress(request.asked, code="REDIRECT", message=message, http_status=status)
         return replace(request, url=url) if stays else replace(request, url=url, authorization=None, headers=())
 
@@ -274,6 +275,31 @@ def _is_somebody_elses(request: Request, reply: Reply) -> bool:
 def is_same_origin(url: str, other: str) -> bool:
     """Whether two URLs are of one scheme, host and port (RFC 6454 §4), so that both may see the same credentials."""
     return _origin(urlsplit(url)) == _origin(urlsplit(other))
+
+
+def _unreadable_message(exc: MalformedReply, reply: Reply) -> str:
+    """What came in place of an answer, and where redirects led."""
+    message = f"{exc}{redirect_message(reply.redirected_to)}"
+    if read_web_page(reply.body) is not None:
+        return f"{message}: {LOGIN_ADVICE}"
+    content_type = reply.headers.get("Content-Type") or ""
+    is_told = message.startswith("not JSON") and content_type and "json" not in content_type
+    return f"{message} (Content-Type: {printable(content_type, 60)})" if is_told else message
+
+
+def _redirect_problem(request: Request, here: SplitResult, there: SplitResult, schemes: Collection[str]) -> str:
+    """Why a redirect is not followed, in words for the operator; "" where nothing speaks against it."""
+    if here.scheme == "https" and there.scheme == "http":
+        return "it leads from https to plain http (a registry behind a proxy that ends TLS must know its own https URL)"
+    if there.scheme not in schemes:
+        return "it leads neither to http nor to https"
+    if not there.hostname or set("%@") & set(there.netloc):
+        return "it names no host, or a user"
+    # without its credentials the request would be refused there, for a reason that nobody could guess
+    wants_https = here.scheme == "http" and there.scheme == "https" and here.hostname == there.hostname
+    if wants_https and (request.authorization is not None or request.form):
+        return f"the server wants https, and credentials do not follow there: {USE_HTTPS}"
+    return "what was posted goes to no other server" if request.form and _origin(here) != _origin(there) else ""
 
 
 def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:

@@ -53,7 +53,7 @@ class PassingFailure(Exception):
     def __str__(self) -> str:
         if isinstance(self.came, RegistryError):
             return str(self.came)
-        said = read_fault(self.came.body, self.came.status)
+        said = read_fault(self.came.body, self.came.status, self.came.redirected_to)
         return f"{self.came.status} {said.code}: {said.message}"
 
     @property

@@ -6,6 +6,8 @@ from typing import Any, Final
 import orjson
 
 from crawler.errors import MalformedReply, printable
+from crawler.wire.error_message import error_message
+from crawler.wire.web_page import read_web_page
 
 ONLY_STRINGS: Final = frozenset({str})
 """The types of a list's entries, taken all at once, where each is a string."""
@@ -43,7 +45,18 @@ def _mended(body: bytes, fault: orjson.JSONDecodeError) -> Any:
             return orjson.loads(mended)
     except orjson.JSONDecodeError as other:
         fault = other
-    raise MalformedReply(f"not JSON: {fault.msg} (line {fault.lineno}, column {fault.colno})")
+    raise MalformedReply(_what_came(body) or f"not JSON: {fault.msg} (line {fault.lineno}, column {fault.colno})")
+
+
+def _what_came(body: bytes) -> str:
+    """What a body is that is no JSON, in words; "" where only the parser can say. Never its text: it may be a token."""
+    beginning = body[:1024].lstrip()
+    if not beginning:
+        return "an empty body came where JSON was due"
+    page = read_web_page(body)
+    if page is not None:
+        return str(page)
+    return "an XML document came where JSON was due" if beginning.startswith((b"<?xml", b"<Error")) else ""
 
 
 def read_strings(value: Any, field: str) -> tuple[tuple[str, ...], int]:
@@ -72,7 +85,8 @@ def names_next_page(document: dict[str, Any]) -> bool:
     if errors:
         first = errors[0] if type(errors) is list else errors
         code = first.get("code") if type(first) is dict else None
-        raise MalformedReply(f"a list with errors beside it: {printable(str(code or first), 200)}")
+        told = ": ".join(part for part in (code, error_message(document)) if isinstance(part, str) and part)
+        raise MalformedReply(f"a list with errors beside it: {printable(told, 200) or 'no reason given'}")
     return any(document.get(field) for field in _NEXT_PAGE)
 
 

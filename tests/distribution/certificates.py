@@ -33,10 +33,10 @@ class Certificates:
         return ssl.create_default_context(cafile=self.ca_file)
 
 
-def make_certificates(directory: Path, *names: str) -> Certificates:
+def make_certificates(directory: Path, *names: str, days: tuple[int, int] = (-1, 1)) -> Certificates:
     """A new authority on every call, and a certificate for this machine, or for other names: clients may show it, too.
 
-    What one authority has signed, another's client refuses.
+    What one authority has signed, another's client refuses. `days` from now on the certificate is valid, and ends.
     """
     directory.mkdir(parents=True, exist_ok=True)
     ca_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
@@ -47,7 +47,7 @@ def make_certificates(directory: Path, *names: str) -> Certificates:
         key_file=directory / "server-key.pem",
     )
     certificates.ca_file.write_bytes(ca.public_bytes(Encoding.PEM))
-    certificates.certificate_file.write_bytes(_signed(server_key, names, ca, ca_key).public_bytes(Encoding.PEM))
+    certificates.certificate_file.write_bytes(_signed(server_key, names, ca, ca_key, days).public_bytes(Encoding.PEM))
     certificates.key_file.write_bytes(server_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return certificates
 
@@ -72,20 +72,24 @@ def self_signed(key: PrivateKey, name: str) -> x509.Certificate:
     )
 
 
-def _signed(key: PrivateKey, names: Iterable[str], ca: x509.Certificate, ca_key: PrivateKey) -> x509.Certificate:
+def _signed(
+    key: PrivateKey, names: Iterable[str], ca: x509.Certificate, ca_key: PrivateKey, days: tuple[int, int]
+) -> x509.Certificate:
     loopback = [x509.DNSName("localhost"), x509.IPAddress(IPv4Address("127.0.0.1"))]
     alternatives = [x509.DNSName(name) for name in names] or loopback
     # Python 3.13 verifies strictly: a certificate that does not name its issuer's key is refused there.
     authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
     return (
-        _builder(key, subject=_name("tested"), issuer=ca.subject)
+        _builder(key, subject=_name("tested"), issuer=ca.subject, days=days)
         .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         .add_extension(authority, critical=False)
         .sign(ca_key, SHA256())
     )
 
 
-def _builder(key: PrivateKey, *, subject: x509.Name, issuer: x509.Name) -> x509.CertificateBuilder:
+def _builder(
+    key: PrivateKey, *, subject: x509.Name, issuer: x509.Name, days: tuple[int, int] = (-1, 1)
+) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -93,8 +97,8 @@ def _builder(key: PrivateKey, *, subject: x509.Name, issuer: x509.Name) -> x509.
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now + timedelta(days=days[0]))
+        .not_valid_after(now + timedelta(days=days[1]))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
 

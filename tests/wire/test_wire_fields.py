@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.errors import MalformedReply
-from crawler.wire.fields import read_count, read_object, read_strings
+from crawler.wire.fields import names_next_page, read_count, read_object, read_strings
 
 fuzz = settings(max_examples=100)
 
@@ -72,7 +72,7 @@ def test_the_refusal_names_what_came_instead(body, kind):
     ],
 )
 def test_a_body_that_is_no_json_is_refused(body):
-    with pytest.raises(MalformedReply, match="not JSON"):
+    with pytest.raises(MalformedReply, match=r"not JSON|where JSON was due"):
         read_object(body)
 
 
@@ -188,3 +188,50 @@ def test_any_value_is_unknown_or_a_positive_number_of_64_bits(value):
 )
 def test_half_a_character_spoils_itself_alone(escaped, text):
     assert read_object(b'{"x": "' + escaped + b'"}') == {"x": text}
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b" \n", "an empty body came where JSON was due"),
+        (
+            b"<!doctype HTML><title>Sign in</title>",
+            "an HTML page came where JSON was due, titled 'Sign in'",
+        ),
+        (b"<html><title> </title>", "an HTML page came where JSON was due"),
+        (
+            b"<html><title>\x1b[31m\xe2\x80\xae" + b"x" * 900 + b"</title>",
+            "an HTML page came where JSON was due, titled '\\x1b[31m",
+        ),
+        (b'<?xml version="1.0"?><html xmlns="x"><title>T</title>', "an HTML page came where JSON was due, titled 'T'"),
+        (b'<?xml version="1.0"?><Error><Code>NoSuchKey</Code></Error>', "an XML document came where JSON was due"),
+        (b"eyJhbGciOi", "not JSON: unexpected character"),
+    ],
+)
+def test_json_that_is_due_is_missed_in_words(body, says):
+    with pytest.raises(MalformedReply) as refused:
+        read_object(body)
+    assert str(refused.value).startswith(says)
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("errors", "says"),
+    [
+        ([{"code": "DENIED", "message": "no", "detail": "at all"}], "DENIED: no: at all"),
+        (["down"], "down"),
+        ({"a": 1}, "no reason given"),
+        ([{"message": "one"}, {}], "one (+1 more)"),
+    ],
+)
+def test_errors_beside_a_list_are_told_in_words(errors, says):
+    with pytest.raises(MalformedReply) as refused:
+        names_next_page({"tags": [], "errors": errors})
+    assert str(refused.value) == f"a list with errors beside it: {says}"
+
+
+@pytest.mark.parametrize("piece", [b"<html>", b"<title", b"<title>", b"<!doctype ", b" "])
+def test_a_hostile_page_is_read_quickly(piece):
+    with pytest.raises(MalformedReply):
+        read_object(b"<html>" + piece * 1_000_000)
