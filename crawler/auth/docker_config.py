@@ -6,6 +6,7 @@ Follows docker's config.json (docker/cli `cli/config`) and containers-auth.json(
 import os
 import re
 from base64 import b64decode
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -199,7 +200,7 @@ def _helper(path: Path, name: str, server: str) -> Helper | None:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        content = path.read_bytes()
+        content = path.read_bytes().removeprefix(BOM_UTF8)
     except (FileNotFoundError, NotADirectoryError):
         raise
     except OSError as fault:

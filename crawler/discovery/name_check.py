@@ -3,7 +3,8 @@
 import re
 from typing import Final
 
-from crawler.model import MAX_NAME_LENGTH, RepositoryName
+from crawler.grammar import MAX_NAME_LENGTH
+from crawler.model import RepositoryName
 
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _TAGGED: Final = re.compile(r"[^:\s]+:(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127})")
