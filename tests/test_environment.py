@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import test_command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from published import read_snapshot
 from scripted import document, on, refusal, serve
-from test_command import Command
 from test_config import toml
 
 from crawler.auth.google import json_key_user
@@ -26,9 +26,7 @@ BOM = "\ufeff"
 SECRET = "hunter2-and-more"
 
 
-@pytest.fixture
-def command(tmp_path) -> Command:
-    return Command(tmp_path)
+command = test_command.command
 
 
 @pytest.fixture(autouse=True)
