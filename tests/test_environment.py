@@ -408,6 +408,8 @@ def test_mistakes_are_tried_for_every_key_that_there_is():
         ("output.path", 3, "must be a path (got 3)"),
         ("verdict.expect", 10**30, "must be a whole number from 0 to 1000000000 (got 1"),
         ("registry.target", 3, "must be a text: HOST[:PORT][/PREFIX] (got 3)"),
+        ("registry.target", {"registry": "http://gcr.io"}, "must be a text: HOST[:PORT][/PREFIX] (got a table)"),
+        ("registry.kind", "GCR", "did you mean gcr? (got 'GCR')"),
         ("registry.kind", "habor", "did you mean harbor? (got 'habor')"),
         ("registry.kind", 3, "must be a text (got 3)"),
         ("registry.discovery", "catalogue", "docker-hub; did you mean catalog? (got 'catalogue')"),

@@ -51,7 +51,7 @@ def without_ends(text: str) -> str:
 def one_of(choices: Iterable[str], given: Any = None) -> str:
     """The choices in words, and the one that is near to what was given."""
     choices = list(choices)
-    near = get_close_matches(given, choices, n=1) if isinstance(given, str) else []
+    near = get_close_matches(given.lower(), choices, n=1) if isinstance(given, str) else []
     words = f"one of {', '.join(choices[:-1])} or {choices[-1]}" if len(choices) > 1 else choices[0]
     return words + (f"; did you mean {near[0]}?" if near else "")
 
@@ -137,7 +137,11 @@ def _check_list_readable(path: Path, info: ValidationInfo) -> Path:
 
 
 def _read_target(value: Any) -> Any:
-    return Target.parse(value) if isinstance(value, str) else value
+    if isinstance(value, Target):
+        return value
+    if not isinstance(value, str):  # a table would be taken for the fields of a Target, unchecked
+        raise PydanticCustomError("target_type", "not a target")
+    return Target.parse(value)
 
 
 def _read_kind(value: Any) -> Any:
