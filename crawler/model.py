@@ -1,25 +1,20 @@
 """The values that flow through a crawl: frozen, and checked where they are made."""
 
 import ipaddress
-import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, Self
 from urllib.parse import quote
 
-from crawler.name_mistakes import MAX_NAME_LENGTH, name_mistake
+from crawler.grammar import MAX_NAME_LENGTH, NAME, read_target, split_port
+from crawler.name_mistakes import name_mistake
 
 VERSION: Final = "0.1.0"
 """The version of the tool, as _run.json names it."""
 
 SCHEMA: Final = 2
 """The version of the record and of _run.json."""
-
-# distribution-spec, "Pulling manifests": the grammar of <name> and of a <reference> that is a tag
-_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_NAME = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
-_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 
 
 class RepositoryName(str):
@@ -31,7 +26,7 @@ class RepositoryName(str):
     __slots__ = ()
 
     def __new__(cls, text: str) -> Self:
-        if len(text) > MAX_NAME_LENGTH or _NAME.fullmatch(text) is None:
+        if len(text) > MAX_NAME_LENGTH or NAME.fullmatch(text) is None:
             raise ValueError(f"not a repository name: it {name_mistake(text)}")
         return super().__new__(cls, text)
 
@@ -45,26 +40,16 @@ class Target:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `HOST[:PORT][/PREFIX]`. Raises ValueError with the reason."""
-        if "://" in text:
-            raise ValueError("give HOST[:PORT][/PREFIX] without a scheme (plain http is --plain-http)")
-        registry, _, prefix = text.partition("/")
-        registry, prefix = registry.lower(), prefix.rstrip("/")
-        if "@" in registry:
-            raise ValueError("a user before @ is not a host; a target is HOST[:PORT][/PREFIX]")
-        host, port = _split_port(registry)
-        if not _is_host(host):
-            raise ValueError(f"{host!r} is not a host; a target is HOST[:PORT][/PREFIX]")
-        if port and not (port.isascii() and port.isdigit() and len(port) < 6 and 0 < int(port) < 2**16):
-            raise ValueError(f"{port!r} is not a port")
-        if prefix:
-            RepositoryName(prefix)
-        return cls(registry, prefix)
+        """Read `HOST[:PORT][/PREFIX]`. Raises ValueError, which says what is wrong and what to write instead.
+
+        A Google project of a domain may be written as Google does: `gcr.io/example.com:my-project`.
+        """
+        return cls(*read_target(text))
 
     @property
     def host(self) -> str:
         """The host alone, an IPv6 address without its brackets."""
-        return _split_port(self.registry)[0].strip("[]")
+        return split_port(self.registry)[0].strip("[]")
 
     @property
     def is_loopback(self) -> bool:
@@ -76,22 +61,6 @@ class Target:
 
     def __str__(self) -> str:
         return f"{self.registry}/{self.prefix}" if self.prefix else self.registry
-
-
-def _split_port(registry: str) -> tuple[str, str]:
-    host, colon, port = registry.rpartition(":")
-    if not colon or registry.endswith("]"):
-        return registry, ""
-    return host, port or ":"
-
-
-def _is_host(text: str) -> bool:
-    if not text.startswith("["):
-        return _HOST.fullmatch(text) is not None
-    try:
-        return text.endswith("]") and ipaddress.IPv6Address(text[1:-1]).scope_id is None
-    except ValueError:
-        return False
 
 
 def is_loopback(host: str) -> bool:

@@ -4,13 +4,12 @@ import re
 from typing import Final
 
 from crawler.errors import printable
-
-MAX_NAME_LENGTH: Final = 255
+from crawler.grammar import COMPONENT, MAX_NAME_LENGTH
 
 _TAGGED: Final = re.compile(r"[^:\s]+:(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127})")
 _DIGEST: Final = re.compile(r"(?P<tag>:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?@[a-z0-9+._-]+:[0-9a-fA-F]{6,}")
 _HOST_WITH_PORT: Final = re.compile(r"[A-Za-z0-9.-]+:[0-9]+/")
-_PART: Final = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
+_PART: Final = re.compile(COMPONENT)
 _NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9._/-]")
 
 _LOOKED_AT: Final = 1000

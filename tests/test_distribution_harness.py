@@ -319,7 +319,7 @@ async def test_an_absent_registry_fails_and_does_not_hang(tmp_path, monkeypatch)
 
 def test_a_skip_may_be_forbidden():
     assert may_skip({})
-    assert not may_skip({"REGISTRY_CRAWLER_TESTS_ACCEPT_NO_SKIP": "1"})
+    assert not may_skip({"TESTS_ACCEPT_NO_SKIP": "1"})
 
 
 @requires_docker_registry

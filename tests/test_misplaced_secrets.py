@@ -44,7 +44,7 @@ MISPLACED = {
         "a username holds no colon",
     ),
     "a key in place of its path": ('auth.key_file = \'{"private_key": "CFGSECRET"}\'', "key_file is the path"),
-    "a location with a user": ('location = "https://robot:CFGSECRET@x"', "should match"),
+    "a location with a user": ('location = "https://robot:CFGSECRET@x"', "must be a location, such as us-central1"),
     "an API with a user": ('apis.docker_hub = "https://robot:CFGSECRET@hub"', "an API's address is"),
 }
 
@@ -90,6 +90,8 @@ TWO = '[[registry]]\ntarget = "one.example.com"\n{}\n[[registry]]\ntarget = "two
 @pytest.fixture
 def load(tmp_path, monkeypatch):
     """Load two tables with these lines, with a user and password in the environment."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "key.json").touch()
     monkeypatch.setenv(f"{PREFIX}USERNAME", "robot")
     monkeypatch.setenv(f"{PREFIX}PASSWORD", SECRET)
 

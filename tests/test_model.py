@@ -1,4 +1,5 @@
 import itertools
+import re
 import string
 from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import unquote
@@ -7,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crawler.grammar import MAX_NAME_LENGTH
 from crawler.model import RepositoryName, Target, snapshot_folder, timestamp
-from crawler.name_mistakes import MAX_NAME_LENGTH
 
 fuzz = settings(max_examples=100)
 
@@ -135,6 +136,8 @@ def test_a_hostile_name_is_refused_quickly(piece):
 @fuzz
 @given(hosts, st.none() | st.integers(1, 65_535), st.just("") | repository_names, st.booleans())
 def test_a_target_is_read_as_it_was_written(host, port, prefix, shouted):
+    if prefix and port is None and host.isascii() and not set(host) & set(".[:"):
+        prefix = ""  # a path without its host
     registry = host if port is None else f"{host}:{port}"
     written = f"{registry.upper() if shouted else registry}/{prefix}".rstrip("/")
     target = Target.parse(written)
@@ -166,38 +169,38 @@ def test_targets_as_people_write_them(text, registry, prefix):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "not a host"),
-        ("/my-project", "not a host"),
-        (":5000", "not a host"),
-        ("https://gcr.io", "without a scheme"),
-        ("gcr.io/https://x", "without a scheme"),
+        ("", "is empty"),
+        ("/my-project", "has no host"),
+        (":5000", "has no host"),
+        ("https://gcr.io", "has a scheme: write 'gcr.io'"),
+        ("gcr.io/https://x", "has a scheme; "),
         ("gcr.io:", "not a port"),
         ("gcr.io:0", "not a port"),
         ("gcr.io:65536", "not a port"),
         ("gcr.io:-1", "not a port"),
         ("gcr.io:http", "not a port"),
         ("gcr.io:\u0661", "not a port"),
-        ("gcr.io: 80", "not a port"),
-        ("me:secret@gcr.io", "not a"),
-        ("me@gcr.io", "not a host"),
+        ("gcr.io: 80", "has blanks"),
+        ("me:secret@gcr.io", "has a user"),
+        ("me@gcr.io", "has a user"),
         ("gcr..io", "not a host"),
         ("gcr.io.", "not a host"),
         ("-gcr.io", "not a host"),
         ("gcr-.io", "not a host"),
         ("gcr_io", "not a host"),
-        ("gcr.io\n", "not a host"),
+        ("gcr.io\n", "has blanks: write 'gcr.io'"),
         ("g\u0441r.io", "not a host"),
-        ("::1", "not a"),
+        ("::1", r"without brackets: write '\[::1\]'"),
         ("[::1", "not a"),
         ("[]", "not a host"),
         ("[gcr.io]", "not a host"),
         ("[::1]x", "not a"),
         ("gcr.io?x", "not a host"),
         ("gcr.io#x", "not a host"),
-        ("gcr.io/My-Project", "repository name"),
-        ("gcr.io/a//b", "repository name"),
+        ("gcr.io/My-Project", "has upper case letters, which no repository name has: write 'gcr.io/my-project'"),
+        ("gcr.io/a//b", r"has an empty part \('//'\): write 'gcr.io/a/b'"),
         ("gcr.io/../a", "repository name"),
-        ("gcr.io/a:latest", "repository name"),
+        ("gcr.io/a:latest", "has a tag: write 'gcr.io/a'"),
         ("gcr.io/" + "a" * 256, "repository name"),
     ],
 )
@@ -233,7 +236,7 @@ def test_any_text_is_a_target_or_a_value_error(text):
 
 @pytest.mark.parametrize("piece", ["a", "a.", "a-", "a-.", "-", ".", ":", "[", "]", "/", "a/"])
 def test_a_hostile_target_is_read_quickly(piece):
-    with pytest.raises(ValueError, match=r"not a|at most"):
+    with pytest.raises(ValueError, match=r"not a|has |looks like"):
         Target.parse(piece * 100_000 + "!")
 
 
@@ -321,3 +324,63 @@ def test_a_table_loader_finds_the_registry_in_the_folders_name(host, port):
     assert len(parts) == 3
     assert ":" not in parts[0]
     assert unquote(parts[0].removeprefix("source=")) == registry
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("https://gcr.io/x", "has a scheme: write 'gcr.io/x'"),
+        ("http://localhost:5000/v2/", "has a scheme: write 'localhost:5000' with --plain-http"),
+        ("https://registry.example.com/v2/_catalog?n=5", "has a scheme: write 'registry.example.com'"),
+        ("https://gcr.io/https://gcr.io", "has a scheme; a target is HOST[:PORT][/PREFIX]"),
+        ("https://me:secret@gcr.io", "has a scheme; a target is HOST[:PORT][/PREFIX]"),
+        ("localhost:5000/app:1.0", "has a tag: write 'localhost:5000/app'; a snapshot is of whole repositories"),
+        ("localhost:5000/my.app:1.0", "has a tag: write 'localhost:5000/my.app'; a snapshot is of whole repositories"),
+        ("localhost:5000/my.app:latest", "has a tag: write 'localhost:5000/my.app'; a snapshot is of whole"),
+        ("gcr.io/a/b:v1", "has a tag: write 'gcr.io/a/b'; a snapshot is of whole repositories"),
+        ("gcr.io/a@sha256:00aa", "has a digest: write 'gcr.io/a'; a snapshot is of whole repositories"),
+        ("localhost:5000/a:v1@sha256:00aa", "has a digest: write 'localhost:5000/a'; a snapshot is of"),
+        ("gcr.io//x", "has an empty part ('//'): write 'gcr.io/x'"),
+        ("gcr.io/A/B", "has upper case letters, which no repository name has: write 'gcr.io/a/b'"),
+        ("gcr.io/a b", "has blanks; a target is HOST[:PORT][/PREFIX]"),
+        (" gcr.io/a ", "has blanks: write 'gcr.io/a'"),
+        ("my-project/app", "looks like a path without its host: write HOST/my-project/app, such as"),
+        ("example.com:my-project", "has no host before the project: write 'gcr.io/example.com/my-project'"),
+        ("nginx:latest", "'latest' is not a port, which is a number from 1 to 65535, and a target has no tag"),
+        ("gcr.io:70000/a", "'70000' is not a port, which is a number from 1 to 65535"),
+        ("reader@gcr.io", "has a user before '@'; a target is HOST[:PORT][/PREFIX], and the user is --username"),
+        ("a_b.example.com", "'a_b.example.com' is not a host; a target is HOST[:PORT][/PREFIX]"),
+        ("gcr.io/a?n=1", "'a?n=1' is not the beginning of a repository name: lower case letters and digits"),
+        ("gcr.io/" + "a" * 256, "has a prefix of more than 255 characters, which no repository name has"),
+    ],
+)
+def test_target_mistakes_say_what_is_wrong_and_what_to_write(text, reason):
+    with pytest.raises(ValueError, match="^" + re.escape(reason)):
+        Target.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("gcr.io/example.com:my-project", "gcr.io/example.com/my-project"),
+        ("gcr.io/example.com:my-project/", "gcr.io/example.com/my-project"),
+        ("eu.gcr.io/corp.example.co.uk:my-project-1/team/app", "eu.gcr.io/corp.example.co.uk/my-project-1/team/app"),
+        ("us-docker.pkg.dev/example.com:my-project/my-repo", "us-docker.pkg.dev/example.com/my-project/my-repo"),
+        ("localhost:5000/example.com:my-project", "localhost:5000/example.com/my-project"),
+    ],
+)
+def test_targets_may_be_a_google_project_of_a_domain(text, target):
+    assert str(Target.parse(text)) == target
+
+
+@pytest.mark.parametrize("text", ["my-project", "registry:5000/team", "localhost/team", "registry.kube-system/team"])
+def test_targets_may_have_a_host_of_the_cluster_or_of_this_machine(text):
+    assert str(Target.parse(text)) == text
+
+
+@pytest.mark.parametrize("piece", ["http://", "a@", "a b ", "a.b:cdefgh/", "A", "[", "a:"])
+def test_target_mistakes_are_found_quickly(piece):
+    with pytest.raises(ValueError, match=r"has |is not a|looks like"):
+        Target.parse("gcr.io/" + piece * 100_000)
+    with pytest.raises(ValueError, match=r"has |is not a|looks like"):
+        Target.parse(piece * 100_000)

@@ -14,7 +14,7 @@ import orjson
 from anyio.abc import ByteReceiveStream, ByteSendStream
 
 from crawler.auth.basic import User
-from crawler.config.sources import ENVIRONMENT_PREFIX
+from crawler.config.environment import ENVIRONMENT_PREFIX
 from crawler.errors import CredentialsError, printable
 
 HELPER_CAP: Final = 64 * 1024

@@ -1,7 +1,8 @@
 """A TOML file, the environment and the command line become one frozen `Config`, or every mistake is named at once."""
 
-from crawler.config.schema import STANDARD_STREAM, AuthConfig, Config, OutputConfig, RegistryConfig, VerdictConfig
+from crawler.config.schema import AuthConfig, Config, OutputConfig, RegistryConfig, VerdictConfig
 from crawler.config.sources import Flag
+from crawler.config.values import STANDARD_STREAM
 
 __all__ = [
     "STANDARD_STREAM",

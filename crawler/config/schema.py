@@ -1,160 +1,50 @@
 """What a run may be told: `Config`, frozen, with every key's meaning, default and bounds."""
 
 import os
-import re
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
-from urllib.parse import urlsplit
+from typing import Any, Final, Literal, Self, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    SecretStr,
-    ValidationError,
-    model_validator,
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from crawler.config.environment import Environment
+from crawler.config.keys import keys_of
+from crawler.config.sources import Flag, Said
+from crawler.config.values import (
+    CHECKING_FILES,
+    STANDARD_STREAM,
+    ApiPath,
+    Duration,
+    FilePath,
+    InputFile,
+    KeyFile,
+    Kind,
+    ListFile,
+    Location,
+    Origin,
+    Password,
+    RateText,
+    Realms,
+    Scope,
+    Seconds,
+    Share,
+    TargetText,
+    Text,
+    Username,
+    Whole,
+    Words,
 )
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
-
-from crawler.config.sources import ENVIRONMENT_PREFIX, Flag, Said
-from crawler.errors import ConfigError, printable
-from crawler.model import AuthMethod, Rate, Target, is_loopback
-from crawler.ways import KINDS, DiscoveryMethod, Ways, matches, ways_of
-
-STANDARD_STREAM: Final = Path("-")
-"""Standard output as `output.path`, standard input as `registry.repositories_from`."""
-
-_UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_REALM = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s/@:\\#%]+)(:[0-9]{1,5})?")
-_RATE = re.compile(r"([1-9]\d*)/([1-9]\d*)?([smhd])")
-_SHARE = re.compile(r"(\d{1,2}(?:\.\d{1,6})?|100)%", re.ASCII)
-_DURATION = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
-
-
-def _read_rate(value: Any) -> Any:
-    if not isinstance(value, str) or value == "auto":
-        return value
-    if value == "none":
-        return None
-    match = _RATE.fullmatch(value)
-    if match is None:
-        raise ValueError("a rate is written 80/s, 50000/10m, auto or none")
-    count, number, unit = match.groups()
-    return Rate(int(count), int(number or 1) * _UNIT_SECONDS[unit])
-
-
-def _read_share(value: Any) -> Any:
-    if value is None or value == "none":
-        return None
-    if isinstance(value, float) and 0 <= value <= 1:
-        return value
-    if isinstance(value, str) and (match := _SHARE.fullmatch(value)) is not None:
-        return float(match[1]) / 100
-    raise ValueError("a share is written 20%, or none")
-
-
-def _read_duration(value: Any) -> Any:
-    if isinstance(value, timedelta):
-        return value
-    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError("a duration is written 90m, 20h or 2d")
-    return timedelta(seconds=int(match[1]) * _UNIT_SECONDS[match[2]])
-
-
-def _written_duration(duration: timedelta) -> str:
-    seconds = round(duration.total_seconds())
-    unit = next(unit for unit in ("d", "h", "m", "s") if seconds % _UNIT_SECONDS[unit] == 0)
-    return f"{seconds // _UNIT_SECONDS[unit]}{unit}"
-
-
-def _read_path(value: Any) -> Any:
-    # as a Path, because pydantic takes no text that is not UTF-8, and a path may be any bytes
-    return Path(_usable_path(value)) if isinstance(value, str) else value
-
-
-def _usable_path(path: str) -> str:
-    """The path with the home folder in place of `~`. A container's user may have none, and no entry in passwd."""
-    expanded = os.path.expanduser(path)  # noqa: PTH111  (Path's own expands no empty path)
-    if path.partition("/")[0] == "~" and (expanded == path or os.environ.get("HOME") == ""):
-        raise ValueError("no home folder is known to expand ~ to (HOME is not set): write the whole path")
-    try:
-        os.fsencode(expanded)
-    except UnicodeEncodeError as exc:
-        raise ValueError(
-            f"file names are {exc.encoding} in this locale, which has no such letters: set LC_ALL=C.UTF-8"
-        ) from None
-    return expanded
-
-
-def _read_target(value: Any) -> Any:
-    return Target.parse(value) if isinstance(value, str) else value
-
-
-def _read_kind(value: Any) -> Any:
-    if isinstance(value, str) and value not in KINDS:
-        raise ValueError(f"no kind of registry that is known here; these are: {', '.join(KINDS)}")
-    return value
-
-
-def _read_origin(value: Any) -> Any:
-    """An API's address, to which access tokens go: https, or this machine itself."""
-    if not isinstance(value, str):
-        return value
-    try:
-        address = urlsplit(value)
-        host = "" if "@" in address.netloc or address.port == 0 else address.hostname or ""
-    except ValueError:
-        raise ValueError("not an address") from None
-    if not host or address.scheme not in {"https", "http" if is_loopback(host) else "https"}:
-        raise ValueError("an API's address is https://HOST[:PORT] (http for this machine itself only)")
-    return value.rstrip("/")
-
-
-def _check_realms(realms: tuple[str, ...]) -> tuple[str, ...]:
-    if not all(map(_REALM.fullmatch, realms)):
-        raise ValueError("a realm is a host (auth.example.com, *.example.com, auth.example.com:8443) and nothing else")
-    return realms
-
-
-def _check_scope(scope: str) -> str:
-    if re.search(r"[@\s]", scope):
-        raise ValueError("an OAuth scope is a short name (cloud-platform.read-only) or an address without a user")
-    return scope
-
-
-def _check_username(username: str | None) -> str | None:
-    if username is not None and ":" in username:
-        raise ValueError("a username holds no colon (RFC 7617): what stands behind it may be the password")
-    return username
-
-
-def _read_key_file(value: Any) -> Any:
-    if isinstance(value, str) and ("{" in value or "\n" in value):
-        raise ValueError("key_file is the path of a key file, not its content")
-    return value
-
-
-def _split_words(value: Any) -> Any:
-    """A list, as one environment variable holds it: `a/*,b/*`."""
-    return re.split(r"[\s,]+", value.strip()) if isinstance(value, str) else value
-
-
-Words = Annotated[tuple[str, ...], BeforeValidator(_split_words)]
-Origin = Annotated[str, BeforeValidator(_read_origin)]
-FilePath = Annotated[
-    Path, BeforeValidator(_read_path), PlainSerializer(lambda path: printable(str(path), 4096), when_used="json")
-]
-"""A path in which `~` is expanded; in JSON with escapes for what is not UTF-8."""
+from crawler.errors import ConfigError
+from crawler.model import AuthMethod
+from crawler.ways import DiscoveryMethod, Ways, matches, ways_of
 
 
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+_T = TypeVar("_T", bound=_Table)
 
 
 _WITH_ACCESS_TOKENS: Final = {AuthMethod.AUTO, AuthMethod.TOKEN, AuthMethod.ACCESS_TOKEN}
@@ -164,12 +54,12 @@ class AuthConfig(_Table):
     """`[registry.auth]`: who we are at this registry."""
 
     method: AuthMethod = AuthMethod.AUTO
-    key_file: Annotated[FilePath | None, BeforeValidator(_read_key_file)] = None
-    username: Annotated[str | None, AfterValidator(_check_username)] = None
-    password: SecretStr | None = Field(default=None, exclude=True)
-    password_file: FilePath | None = None
-    scope: Annotated[str, AfterValidator(_check_scope)] = "cloud-platform.read-only"
-    impersonate: str | None = None
+    key_file: KeyFile | None = None
+    username: Username | None = None
+    password: Password | None = Field(default=None, exclude=True)
+    password_file: InputFile | None = None
+    scope: Scope = "cloud-platform.read-only"
+    impersonate: Text | None = None
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -204,30 +94,28 @@ class ApisConfig(_Table):
 class RegistryConfig(_Table):
     """One `[[registry]]` table: what to take a snapshot of, and how to get at it."""
 
-    target: Annotated[Target, BeforeValidator(_read_target), PlainSerializer(str)]
-    kind: Annotated[str | None, BeforeValidator(_read_kind)] = None
+    target: TargetText
+    kind: Kind | None = None
     auth: AuthConfig = AuthConfig()
     discovery: DiscoveryMethod = DiscoveryMethod.AUTO
     images_from: Literal["listing", "api"] = "listing"
-    location: str | None = Field(default=None, pattern=r"^[a-z0-9-]+$")
-    repositories_from: FilePath | None = None
+    location: Location | None = None
+    repositories_from: ListFile | None = None
     include: Words = ()
     exclude: Words = ()
     plain_http: bool | None = None
-    ca_file: FilePath | None = None
-    client_certificate: FilePath | None = None
-    client_key: FilePath | None = None
-    realms: Annotated[Words, AfterValidator(_check_realms)] = ()
-    page_size: int | None = Field(default=None, ge=1, le=100_000)
+    ca_file: InputFile | None = None
+    client_certificate: InputFile | None = None
+    client_key: InputFile | None = None
+    realms: Realms = ()
+    page_size: Whole | None = Field(default=None, ge=1, le=100_000)
     tokens: Literal["single", "batched"] = "single"
-    api_path: str = Field(default="/v2/", pattern=r"^/([A-Za-z0-9._~-]+/)*v2/$")
+    api_path: ApiPath = "/v2/"
     apis: ApisConfig = ApisConfig()
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         names = self.repositories_from
-        if names is not None and names != STANDARD_STREAM and (not names.exists() or names.is_dir()):
-            raise ValueError(f"repositories_from names no file: {names}")
         if names is not None and self.discovery not in {DiscoveryMethod.AUTO, DiscoveryMethod.LIST}:
             raise ValueError(f"repositories_from goes with discovery list, not {self.discovery}")
         if names is None:
@@ -278,17 +166,13 @@ class RegistryConfig(_Table):
 class LimitsConfig(_Table):
     """`[limits]`: how hard a registry may be pressed, and how long we wait for it. Seconds, where times are meant."""
 
-    concurrency: int = Field(default=64, ge=1, le=4096)
-    rate: Annotated[
-        Rate | Literal["auto"] | None,
-        BeforeValidator(_read_rate),
-        PlainSerializer(lambda rate: f"{rate.count}/{rate.seconds:g}s" if isinstance(rate, Rate) else rate or "none"),
-    ] = "auto"
-    attempts: int = Field(default=5, ge=1, le=20)
-    connect_timeout: float = Field(default=10, gt=0)
-    read_timeout: float = Field(default=60, gt=0)
-    total_timeout: float = Field(default=900, gt=0)
-    give_up_after: float = Field(default=300, gt=0)
+    concurrency: Whole = Field(default=64, ge=1, le=4096)
+    rate: RateText = "auto"
+    attempts: Whole = Field(default=5, ge=1, le=20)
+    connect_timeout: Seconds = 10
+    read_timeout: Seconds = 60
+    total_timeout: Seconds = 900
+    give_up_after: Seconds = 300
 
 
 class OutputConfig(_Table):
@@ -301,11 +185,9 @@ class OutputConfig(_Table):
     @classmethod
     def load(cls, file: str | Path | None, flags: Sequence[Flag] = ()) -> "OutputConfig":
         """This table alone, for commands that ask no registry. Raises ConfigError."""
-        said = Said.gather(file, EnvSettingsSource(_Environment)(), (), flags)
-        try:
-            return _OutputOnly.model_validate({"output": said.document().get("output", {})}).output
-        except ValidationError as invalid:
-            raise ConfigError(said.explain_all(invalid.errors(), _known_keys())) from None
+        said = Said.gather(file, _environment(), (), flags)
+        output = said.document().get("output", {})
+        return _validated(_OutputOnly, {"output": output}, said, said.environment.mistakes).output
 
 
 class _OutputOnly(_Table):
@@ -315,21 +197,15 @@ class _OutputOnly(_Table):
 class VerdictConfig(_Table):
     """`[verdict]`: what a snapshot must hold to be complete; `max_shrink` is a share, None where there is no limit."""
 
-    expect: int = Field(default=1, ge=0)
-    max_shrink: Annotated[
-        float | None,
-        BeforeValidator(_read_share),
-        PlainSerializer(lambda share: "none" if share is None else f"{share * 100:.6g}%"),
-    ] = None
+    expect: Whole = Field(default=1, ge=0, le=1_000_000_000)
+    max_shrink: Share = None
     partial_ok: bool = False
 
 
 class ResumeConfig(_Table):
     """`[resume]`: how old an unfinished run may be to be gone on with."""
 
-    within: Annotated[timedelta, BeforeValidator(_read_duration), PlainSerializer(_written_duration)] = timedelta(
-        hours=20
-    )
+    within: Duration = timedelta(hours=20)
 
 
 class Config(_Table):
@@ -364,15 +240,8 @@ class Config(_Table):
         only one.
         Raises ConfigError with every mistake.
         """
-        said = Said.gather(file, EnvSettingsSource(_Environment)(), targets, flags)
-        mistakes = said.shared_credentials()
-        try:
-            config = cls.model_validate(said.document())
-        except ValidationError as invalid:
-            raise ConfigError(mistakes + said.explain_all(invalid.errors(), _known_keys())) from None
-        if mistakes:
-            raise ConfigError(mistakes)
-        return config
+        said = Said.gather(file, _environment(), targets, flags)
+        return _validated(cls, said.document(), said, [*said.environment.mistakes, *said.shared_credentials()])
 
     def effective(self, registry: RegistryConfig) -> dict[str, Any]:
         """What one registry's run was told, for its _run.json: plain values, passwords left out."""
@@ -385,22 +254,16 @@ class Config(_Table):
         }
 
 
-class _Environment(BaseSettings):
-    """The shape by which pydantic-settings takes the variables apart; `Config` checks what they hold."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__", enable_decoding=False, extra="ignore"
-    )
-    registry: RegistryConfig | None = None
-    limits: LimitsConfig | None = None
-    output: OutputConfig | None = None
-    verdict: VerdictConfig | None = None
-    resume: ResumeConfig | None = None
-    username: str | None = None
-    password: str | None = None
+def _environment() -> Environment:
+    return Environment.read(os.environ, list(keys_of(Config)))
 
 
-def _known_keys() -> list[str]:
-    tables = (RegistryConfig, AuthConfig, ApisConfig, LimitsConfig, OutputConfig, VerdictConfig, ResumeConfig)
-    models: tuple[type[BaseModel], ...] = (Config, *tables)
-    return [name for model in models for name in model.model_fields]
+def _validated(table: type[_T], document: Any, said: Said, mistakes: Sequence[str]) -> _T:
+    """The table of a document that has no mistakes beside those given. Raises ConfigError with all of them."""
+    try:
+        validated = table.model_validate(document, context=CHECKING_FILES)
+    except ValidationError as invalid:
+        raise ConfigError([*mistakes, *said.explain_all(invalid.errors(), Config)]) from None
+    if mistakes:
+        raise ConfigError(mistakes)
+    return validated

@@ -185,7 +185,10 @@ def _written_user(auth: AuthConfig) -> User | None:
         assert auth.password is not None  # AuthConfig saw to it
         return User(auth.username, auth.password.get_secret_value())
     try:
-        return User(auth.username, auth.password_file.read_text(encoding="utf-8").rstrip("\r\n"))
+        password = auth.password_file.read_text(encoding="utf-8-sig").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as fault:
         why = fault.strerror if isinstance(fault, OSError) else "it is not UTF-8"
         raise CredentialsError(f"{auth.password_file}: the password file cannot be read: {why}") from None
+    if not password:
+        raise CredentialsError(f"{auth.password_file}: the password file is empty")
+    return User(auth.username, password)

@@ -26,7 +26,7 @@ def executable() -> str | None:
 
 def may_skip(environment: Mapping[str, str]) -> bool:
     """Where a skip is not accepted, the test runs and fails for want of the registry."""
-    return environment.get("REGISTRY_CRAWLER_TESTS_ACCEPT_NO_SKIP") != "1"
+    return environment.get("TESTS_ACCEPT_NO_SKIP") != "1"
 
 
 requires_docker_registry = pytest.mark.skipif(
