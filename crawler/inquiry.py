@@ -133,7 +133,7 @@ class Inquiry:
         raise GaveUp(f"the credentials were refused {LIMIT} times in a row, and are tried no more; last: {error}")
 
     def _refusal(self, address: str, reply: Reply) -> RegistryError:
-        said = read_fault(reply.body, reply.status)
+        said = read_fault(reply.body, reply.status, reply.redirected_to)
         kind = _KINDS.get(reply.status, UnexpectedStatus)
         message = said.message
         if kind is Missing and self._absence_codes is not None and said.code not in self._absence_codes:

@@ -307,9 +307,9 @@ async def test_a_subject_token_that_cannot_be_read_is_named(world):
         ({"type": "of another kind"}, "does not have a valid type"),
         ({"type": "authorized_user"}, "Failed to load authorized user credentials"),
         ({"type": "external_account"}, "Failed to load external account credentials"),
-        ({"type": "impersonated_service_account"}, "is not whole"),
+        ({"type": "impersonated_service_account"}, "lacks a field, or has one of another kind"),
         ({"type": "impersonated_service_account", "source_credentials": {"type": "odd"}}, "type odd is not supported"),
-        ("[]", "is not whole"),
+        ("[]", "lacks a field, or has one of another kind"),
     ],
 )
 async def test_default_credentials_that_are_broken_are_one_line(content, said, world):

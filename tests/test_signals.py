@@ -113,11 +113,12 @@ async def test_signals_end_a_run_whose_records_nobody_reads(command, registry, f
 
 @EITHER
 async def test_signals_end_a_process_whose_last_words_nobody_reads(command, registry, full_pipe, number, code):
+    """The snapshot stands by then, and nothing is left to interrupt: the exit code is the snapshot's."""
     async with command.started(*crawl_of(registry, "out", "--show", "1"), stdout=full_pipe) as process:
         await until(lambda: folders(command.folder / "out"))
         process.send_signal(number)
         await process.communicate()
-        assert process.returncode == code
+        assert process.returncode == 0
 
 
 @EITHER

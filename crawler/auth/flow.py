@@ -112,14 +112,14 @@ async def _knock(base: str, authorization: Authorization, transport: Transport) 
     if reply.status == 401 and (header := await authorization.renewed(ANYWHERE, [header], ())) is not None:
         reply = await transport.fetch(Request(url=base, authorization=header, cap=ERROR_CAP, purpose=Purpose.PING))
     if reply.status == 401:
-        said = read_fault(reply.body, reply.status)
+        said = read_fault(reply.body, reply.status, reply.redirected_to)
         raise CredentialsError(f"{base} refuses the credentials: {reply.status} {said.code}: {said.message}")
     if reply.status != 200 and reply.status not in _HIDDEN:
         raise _no_registry(base, reply)
 
 
 def _no_registry(base: str, reply: Reply) -> UnexpectedStatus:
-    said = read_fault(reply.body, reply.status)
+    said = read_fault(reply.body, reply.status, reply.redirected_to)
     asked = Request(url=base).asked
-    message = f"{said.message} (is this a registry?)"
+    message = said.message if "plain_http" in said.message else f"{said.message} (is this a registry?)"
     return UnexpectedStatus(asked, code=said.code, message=message, http_status=reply.status)

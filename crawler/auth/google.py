@@ -302,10 +302,10 @@ def _whole(find: Callable[[], T]) -> T:
         return find()
     except GoogleAuthError:
         raise
-    except (AttributeError, KeyError, TypeError, ValueError) as fault:
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise CredentialsError(
-            "the file of the Application Default Credentials is not whole "
-            f"({type(fault).__name__} in google-auth): make it anew, as Google's tools do"
+            "the file of the Application Default Credentials lacks a field, or has one of another kind: "
+            "make it again, as `gcloud auth application-default login` does"
         ) from None
 
 

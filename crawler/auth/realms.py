@@ -36,8 +36,8 @@ class Realms:
         if self._target.is_loopback and is_loopback(host):
             return
         raise CredentialsError(
-            f"{self._target.registry} sends for tokens to {printable(url.netloc)}, which is not its own host and not "
-            "trusted with the credentials: where it may see them, add it to registry.realms"
+            f"the token server {printable(url.netloc)} of {self._target.registry} is not trusted with the credentials: "
+            "where it may see them, add its host to registry.realms"
         )
 
 
@@ -60,6 +60,6 @@ def absolute_realm(challenge: Challenge, base: str, registry: str) -> str:
 
 def _bad_realm(challenge: Challenge, registry: str) -> CredentialsError:
     return CredentialsError(
-        f"{registry} sends for tokens to {printable(challenge.realm)!r}, which is refused: "
-        "a realm must be an https URL without a user"
+        f"{registry} names the token server {printable(challenge.realm)!r}, "
+        "and tokens are asked for at an https URL without a user only"
     )

@@ -241,7 +241,7 @@ def _address(server: TokenServer) -> str:
 
 
 def _refusal(realm: str, reply: Reply) -> RegistryError:
-    said = read_fault(reply.body, reply.status)
+    said = read_fault(reply.body, reply.status, reply.redirected_to)
     kind = Denied if reply.status in {401, 403} else UnexpectedStatus
     message = f"the token server: {said.message}"
     return kind(Request(url=realm).asked, code=said.code, message=message, http_status=reply.status)

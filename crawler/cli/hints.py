@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from crawler.config import RegistryConfig
-from crawler.errors import CrawlerError, CredentialsError, Denied, GaveUp, Missing, RegistryError, UnexpectedStatus
+from crawler.errors import CrawlerError, CredentialsError, Denied, GaveUp, Missing, RegistryError
 from crawler.model import AuthMethod
 from crawler.ways import DISTRIBUTION, DiscoveryMethod, matches
 
@@ -62,11 +62,6 @@ def _perimeter(_: RegistryConfig, error: CrawlerError) -> str:
     return "VPC Service Controls refuse it: an administrator finds the refused access by that identifier"
 
 
-def _no_registry(_: RegistryConfig, error: CrawlerError) -> str:
-    is_ping = isinstance(error, UnexpectedStatus) and error.http_status == 404 and error.asked.endswith("/v2/")
-    return "check the host and its port; registry.api_path is for a registry below another path" if is_ping else ""
-
-
 def _project(of: RegistryConfig, error: CrawlerError) -> str:
     if isinstance(error, Missing) and of.ways.is_google and "/projects/" in error.asked:
         return f"check the project in {of.target}, and registry.location"
@@ -86,6 +81,9 @@ def _catalog(of: RegistryConfig, error: CrawlerError) -> str:
     quay = "; if it is Quay: --kind quay" if error.http_status in {400, 401} and _is_unknown(of) else ""
     if isinstance(error, Denied):
         return f"{_credentials_advice(of, error.http_status)}; {without} needs no catalog{quay}"
+    if error.http_status == 404 and error.code == "HTTP_404":
+        here = "(its host and port, registry.api_path)"
+        return f"check that a registry is there {here}; if it is one without a catalog, {without} needs none"
     if error.http_status in _NO_CATALOG or error.code == "UNSUPPORTED":
         return f"the registry may have no catalog: {without} needs none{quay}"
     return ""
@@ -176,7 +174,6 @@ def _unreachable(of: RegistryConfig, error: CrawlerError) -> str:
 _HINTS: Final[tuple[Callable[[RegistryConfig, CrawlerError], str], ...]] = (
     _api_is_off,
     _perimeter,
-    _no_registry,
     _project,
     _catalog,
     _refused,

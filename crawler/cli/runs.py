@@ -3,7 +3,7 @@
 import gc
 import logging
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -75,10 +75,17 @@ async def crawl_each(config: Config, look: Look, begin: Begin) -> int:
                 with signals.stopping(run):
                     end = await _end_of(run, begin)
             codes.append(_code_of(end, config, signals))
+            if len(codes) == len(config.registry):
+                signals.nothing_left(_worst(codes))
             _report(run, end, config, look, codes[-1])
             if codes[-1] not in _WORST_FIRST:
-                return codes[-1]
-    return next(code for code in _WORST_FIRST if code in codes)
+                break
+    return _worst(codes)
+
+
+def _worst(codes: Sequence[int]) -> int:
+    """The exit code of several runs; an interrupted one ends the command, whatever came before it."""
+    return next(code for code in _WORST_FIRST if code in codes) if codes[-1] in _WORST_FIRST else codes[-1]
 
 
 async def _end_of(run: Crawl, begin: Begin) -> End:

@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final
+from typing import Any, Final, Never
 
 from crawler.cli.logs import say
 from crawler.cli.process import HANDLED, end_at_once
@@ -21,6 +21,7 @@ class Signals:
 
     def __init__(self) -> None:
         self._received: int | None = None
+        self._final: int | None = None
         self._run: Crawl | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -44,6 +45,10 @@ class Signals:
         """The exit code of an interrupted process, or None where none came."""
         return None if self._received is None else 128 + self._received
 
+    def nothing_left(self, code: int) -> None:
+        """All runs have ended, so a signal has nothing to interrupt: from now on it ends the process with this code."""
+        self._final = code
+
     @contextmanager
     def stopping(self, run: Crawl) -> Iterator[None]:
         """While the block runs, the first signal stops this run."""
@@ -56,9 +61,9 @@ class Signals:
     def _on_signal(self, number: int, frame: Any) -> None:  # noqa: ARG002  (a handler's signature)
         """Only what may be done between any two instructions: `threading` and `logging` have locks of their own."""
         if self._received is not None:
-            end_at_once(128 + number)
+            self._end(number)
         self._received = number
-        _thread.start_new_thread(_end_in_time, (128 + number,))
+        _thread.start_new_thread(self._end_in_time, (number,))
         self._loop.call_soon_threadsafe(self._stop)
 
     def _stop(self) -> None:
@@ -66,7 +71,9 @@ class Signals:
         if self._run is not None:
             self._run.stop()
 
+    def _end_in_time(self, number: int) -> None:
+        time.sleep(STOP_WITHIN_S)
+        self._end(number)
 
-def _end_in_time(code: int) -> None:
-    time.sleep(STOP_WITHIN_S)
-    end_at_once(code)
+    def _end(self, number: int) -> Never:
+        end_at_once(128 + number if self._final is None else self._final)

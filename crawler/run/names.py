@@ -80,7 +80,7 @@ class _Sources:
         of = self.of
         if self.google is None:
             raise CredentialsError(
-                f"Artifact Registry's API wants an access token, which {of.auth.method} has none of: "
+                f"Artifact Registry's API needs an access token, and --auth {of.auth.method} has none: "
                 "give --key-file, or --auth access-token"
             )
         quota_project = _quota_project(self.google)
