@@ -31,8 +31,9 @@ if TYPE_CHECKING:
         UnsafeAddress,
         UnusableReply,
     )
+    from crawler.library import crawl, open_records
     from crawler.model import Fault, Image, Outcome, Record, RunManifest, Verdict
-    from crawler.run.crawl import Crawl, Progress, crawl, open_records
+    from crawler.run.crawl import Crawl, Progress
 
     __version__: str
 
@@ -70,8 +71,8 @@ _ELSEWHERE = {
     "Config": "crawler.config",
     "Crawl": "crawler.run.crawl",
     "Progress": "crawler.run.crawl",
-    "crawl": "crawler.run.crawl",
-    "open_records": "crawler.run.crawl",
+    "crawl": "crawler.library",
+    "open_records": "crawler.library",
     "Fault": "crawler.model",
     "Image": "crawler.model",
     "Outcome": "crawler.model",

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from typing import TextIO
 
 _NO_ESCAPE_CODES = frozenset({"dumb", "unknown"})
@@ -10,17 +11,15 @@ _NO_ESCAPE_CODES = frozenset({"dumb", "unknown"})
 
 def write(stream: TextIO, data: bytes) -> None:
     """Write to a stream. A reader who has gone, or a full disk, is no failure: the snapshot is on its own disk."""
-    try:
+    with suppress(OSError):
         stream.flush()
         stream.buffer.write(data)
         stream.buffer.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def write_for_people(text: str) -> None:
-    """Write lines to standard error, in whatever encoding it has."""
-    write(sys.stderr, f"{text}\n".encode(sys.stderr.encoding, "backslashreplace"))
+    """Write lines to standard error, which takes whatever can be written (`streams.Words`)."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def takes_escape_codes(stream: TextIO) -> bool:

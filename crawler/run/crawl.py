@@ -3,8 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -13,13 +12,12 @@ from typing import Final, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
-from anyio.streams.memory import MemoryObjectSendStream
 
 from crawler.config import STANDARD_STREAM, Config, RegistryConfig
 from crawler.discovery import Discovery
 from crawler.discovery.artifact_registry import AT_ONCE
 from crawler.discovery.selection import Selection
-from crawler.errors import ConfigError, Interrupted, SnapshotError
+from crawler.errors import Interrupted, SnapshotError
 from crawler.model import (
     Counts,
     PaceKept,
@@ -58,40 +56,6 @@ log = logging.getLogger(__name__)
 
 GRACE_S: Final = 4.0
 """How long exchanges under way may go on when a run is asked to stop."""
-
-
-async def crawl(config: Config) -> RunManifest:
-    """Take the snapshot of the configuration's one registry, and return its manifest.
-
-    The snapshot lies in `config.output.path / manifest.folder`. Raises CrawlerError where nothing was published: then
-    there was no first page of names, or the disk refused. Trouble with single repositories is in the manifest.
-    """
-    return await Crawl(config, _only(config)).run()
-
-
-@asynccontextmanager
-async def open_records(config: Config) -> AsyncIterator[AsyncIterator[Record]]:
-    """The records of the configuration's one registry as they come, in no order, without a snapshot.
-
-    Leaving the block early ends the crawl. Raises what `crawl` raises.
-    """
-    run = Crawl(config, _only(config))
-    send, receive = anyio.create_memory_object_stream[Sequence[Record]](1)
-
-    async def produce() -> None:
-        async with send:
-            await run.into(_Handed(send))
-
-    async def consume() -> AsyncIterator[Record]:
-        async for batch in receive:
-            for record in batch:
-                yield record
-
-    with unwrap_group():
-        async with receive, anyio.create_task_group() as group:
-            group.start_soon(produce)
-            yield consume()
-            group.cancel_scope.cancel()
 
 
 class SharedStarts:
@@ -407,19 +371,3 @@ def _patience(config: Config) -> Patience:
         total_s=limits.total_timeout,
         give_up_s=limits.give_up_after,
     )
-
-
-def _only(config: Config) -> RegistryConfig:
-    if len(config.registry) != 1:
-        raise ConfigError([f"registry: one is wanted here, and there are {len(config.registry)}: use Crawl for each"])
-    return config.registry[0]
-
-
-@dataclass(frozen=True, slots=True)
-class _Handed:
-    """A sink that hands batches to whoever iterates."""
-
-    stream: MemoryObjectSendStream[Sequence[Record]]
-
-    async def write(self, records: Sequence[Record]) -> None:
-        await self.stream.send(records)
