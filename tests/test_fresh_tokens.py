@@ -54,6 +54,14 @@ async def test_fresh_token_is_tried_once_more_after_its_first_second(error):
     assert time.slept == [VALID_EVERYWHERE_S]
 
 
+async def test_fresh_token_that_the_server_gives_twice_is_tried_once_more_all_the_same():
+    time, same = Time(), document({"token": "minted", "expires_in": 300})
+    async with serve([on("/token", same)]) as server, bearer(server, NOBODY, time, time.sleep) as authorization:
+        shown = await renewals(authorization, error="invalid_token", time=time)
+    assert shown == ["Bearer minted", "Bearer minted"]
+    assert time.slept == [VALID_EVERYWHERE_S]
+
+
 async def test_fresh_token_of_too_little_scope_is_not_waited_for():
     time = Time()
     async with serve([on("/token", GRANTED)]) as server, bearer(server, NOBODY, time, time.sleep) as authorization:

@@ -117,7 +117,7 @@ class StraightAuthorization:
     def accepted(self, scope: str, header: str) -> None:
         """There is only one way to ask."""
 
-    def is_vouched_for(self, scope: str) -> bool:  # noqa: ARG002  (nobody but the registry itself has seen it)
+    def is_vouched_for(self, scope: str) -> bool:  # noqa: ARG002  (only the registry itself has seen it)
         return False
 
     def expect(self, scopes: Iterable[str]) -> None:

@@ -63,7 +63,7 @@ class DockerCredentials:
         return await self._flights.join(self._target, self._search_and_keep)
 
     async def user(self) -> User | None:
-        """Who docker would be. Raises CredentialsError, for a store that fails as well, where nobody is found."""
+        """Who docker would be. Raises CredentialsError, for a store that fails as well, where there is no login."""
         login = await self.look_up()
         if login.user is None and login.failures:
             raise CredentialsError(login.failures[0])

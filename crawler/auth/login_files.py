@@ -180,7 +180,7 @@ def _parse(name: str, data: bytes) -> LoginFile:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data[:2]:
         raise CredentialsError(f"{name}: the text is UTF-16, as Windows PowerShell writes it: save it as UTF-8")
     if not data.strip():
-        return LoginFile(name, {})  # docker takes it so, and /dev/null is a way to say: nobody
+        return LoginFile(name, {})  # docker takes it so, and /dev/null is a way to say: no login
     try:
         content = orjson.loads(data)
     except orjson.JSONDecodeError:

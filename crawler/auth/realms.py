@@ -49,7 +49,7 @@ def absolute_realm(challenge: Challenge, base: str, registry: str) -> str:
     try:
         realm = urljoin(base, encoded(challenge.realm))
         url = urlsplit(realm)
-        # an encoded host was none of letters, digits and dots: nobody's, or made to look like somebody else's
+        # an encoded host was not of letters, digits and dots: no real one, or made to look like another
         sound = bool(url.hostname) and not set("%@") & set(url.netloc) and (url.port or 1) > 0
     except (ValueError, MalformedReply):
         raise _bad_realm(challenge, registry) from None

@@ -14,8 +14,8 @@ SPARE: Final = 32
 def fitted(config: Config, notice: Callable[[str], None]) -> Config:
     """The configuration with as many exchanges at a time as this process may open connections for.
 
-    The soft limit is raised as far as the hard one allows. Where that is not enough the concurrency is lowered, which
-    `notice` is told. Raises ConfigError where it is not enough even for one exchange at a time.
+    The soft limit is raised as far as the hard one allows. Where that is not enough the concurrency is lowered, and
+    `notice` says so. Raises ConfigError where it is not enough even for one exchange at a time.
     """
     concurrency = config.limits.concurrency
     needed = concurrency + SPARE
