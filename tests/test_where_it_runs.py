@@ -94,6 +94,17 @@ async def test_a_read_only_root_needs_only_a_folder_for_the_snapshots(command, r
     assert sorted(read_snapshot(command.folder / "out").by_name) == NAMES
 
 
+async def test_a_demo_without_a_temporary_folder_says_so(command):
+    (command.folder / "out").mkdir()
+    start = unshared("--user", "--map-root-user", "--mount")
+    if not start:
+        pytest.skip("needs a namespace of its own, for a root that cannot be written")
+    program = (*start, "/bin/sh", "-c", READ_ONLY, "sh", *without_home("TMPDIR=/nowhere"))
+    ended = await command("demo", program=program)
+    assert ended.code == 1
+    assert ended.complaint.startswith("the demo needs a temporary folder for its key, and none can be written")
+
+
 async def test_a_folder_that_cannot_be_written_is_named(command, registry):
     """A file stands for it where the tests run as root, whom no mode stops."""
     (command.folder / "out").write_bytes(b"")

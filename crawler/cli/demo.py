@@ -13,7 +13,10 @@ from typing import Annotated, Final
 import typer
 
 from crawler.cli import logs
+from crawler.cli.complaints import complain
+from crawler.cli.exit_codes import COULD_NOT_RUN
 from crawler.cli.process import unwind_on_signals
+from crawler.errors import CrawlerError
 from crawler.model import source_folder
 
 FOLDER: Final = Path("registry-crawler-demo")
@@ -37,7 +40,7 @@ def demo(
     """  # noqa: D301  (the escape keeps the line of the example)
     unwind_on_signals()
     whole = context.find_root()
-    with tempfile.TemporaryDirectory(prefix="registry-crawler-") as folder:
+    with _folder_for_key() as folder:
         key_file = Path(folder) / "key.json"
         with _embedded(repositories, key_file, logs.format_of(context.args)) as registry:
             logs.say(f"an embedded Google registry of {repositories:,} repositories is at {registry}", logging.INFO)
@@ -47,6 +50,14 @@ def demo(
     for line in _afterwards(registry):
         logs.say(line, logging.INFO)
     raise typer.Exit(code)
+
+
+def _folder_for_key() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="registry-crawler-")
+    except OSError:
+        wrong = "the demo needs a temporary folder for its key, and none can be written: set TMPDIR to one that can"
+        complain(CrawlerError(wrong), COULD_NOT_RUN)
 
 
 @contextmanager
