@@ -27,6 +27,8 @@ def events_in(err: str) -> list[dict[str, Any]]:
     events = [json.loads(line) for line in err.splitlines()]
     for event in events:
         assert event["severity"] in {"DEBUG", "INFO", "WARNING", "ERROR"}
+        assert event["level"] == event["severity"].lower()
+        assert event["event"] in {"log", "progress", "run_ended"}
         assert isinstance(event["message"], str)
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", event["time"])
     return events

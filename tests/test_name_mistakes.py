@@ -59,7 +59,7 @@ def test_name_mistake_of_a_hostile_text_is_found_quickly(piece):
 
 
 def test_name_mistake_of_a_targets_prefix_is_told():
-    with pytest.raises(ValueError, match="^has upper case letters"):
+    with pytest.raises(ValueError, match=r"^has upper case letters"):
         Target.parse("registry.example.com/Team")
 
 

@@ -102,7 +102,8 @@ class _Sentences(logging.Formatter):
 class _Formatter(logging.Formatter):
     """structlog's, made for the first line that there is: most runs log none, and it takes its time to import.
 
-    A line of JSON has the fields that Google Cloud Logging and most collectors know: `time`, `severity`, `message`.
+    A line of JSON has the fields that collectors know: `time`, `message`, `severity` (Google Cloud Logging's) and
+    `level` (Loki's and Datadog's). `event` says what kind of line it is: `log`, unless it is one of a run's.
     """
 
     def __init__(self, log_format: LogFormat, verbosity: int) -> None:
@@ -125,6 +126,7 @@ class _Formatter(logging.Formatter):
                     processors.TimeStamper(fmt="iso", utc=True, key="time"),
                     _add_severity,
                     stdlib.ExtraAdder(),
+                    _add_event,
                     processors.format_exc_info,
                 ],
             )
@@ -143,7 +145,11 @@ class _Formatter(logging.Formatter):
 
 def _add_severity(_: object, __: str, event: Event) -> Event:
     record: logging.LogRecord = event["_record"]
-    return {"severity": record.levelname, "logger": record.name, **event}
+    return {"severity": record.levelname, "level": record.levelname.lower(), "logger": record.name, **event}
+
+
+def _add_event(_: object, __: str, event: Event) -> Event:
+    return {"event": "log", **event}
 
 
 def _exception_in_brief(_: object, __: str, event: Event) -> Event:
