@@ -9,8 +9,9 @@ export PIP_CONSTRAINT := $(CURDIR)/.ci/constraints.txt
 demo: .venv/installed
 	$(BIN)/registry-crawler demo
 
+# Two processes for each processor, since many tests wait for a process or a time-out.
 test: .venv/installed
-	$(BIN)/pytest --numprocesses auto --dist worksteal
+	$(BIN)/pytest --numprocesses $$($(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))') --dist worksteal
 
 check: .venv/installed
 	$(BIN)/ruff check .

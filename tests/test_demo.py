@@ -64,7 +64,7 @@ async def test_demo_prints_records_that_a_program_can_read(command):
     assert ended.code == 0
     assert len([json.loads(line) for line in ended.out.splitlines()]) == 10
     events = [json.loads(line) for line in ended.err.splitlines()]
-    assert [event.get("event") for event in events] == [None, "run_ended"]
+    assert [event.get("event") for event in events] == ["log", "run_ended"]
     assert not (command.folder / "registry-crawler-demo").exists()
 
 

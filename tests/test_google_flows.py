@@ -108,7 +108,7 @@ async def test_an_access_token_never_goes_to_a_strangers_realm_whatever_the_conf
     elsewhere = challenge("https://auth.example.invalid/token")
     async with serve([on("/v2/", refusal(401, "UNAUTHORIZED", "who are you?", elsewhere))]) as stranger:
         config = registry.config(target=stranger.host, realms=["auth.example.invalid"])
-        with pytest.raises(crawler.CredentialsError, match=r"sends for tokens to auth\.example\.invalid"):
+        with pytest.raises(crawler.CredentialsError, match=r"token server auth\.example\.invalid .* is not trusted"):
             await crawler.crawl(config)
     assert stranger.paths == ["/v2/"]
 

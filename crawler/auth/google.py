@@ -5,6 +5,7 @@ google-auth signs and exchanges, synchronously and in a worker thread; we decide
 
 import json
 import os
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from crawler.auth.quota_project import QuotaProject
 from crawler.auth.strikes import Strikes
 from crawler.auth.tokens import renewal_margin
 from crawler.errors import CredentialsError, printable
+from crawler.transport.certificates import ssl_context
 from crawler.transport.messages import Purpose
 from crawler.transport.outage import Canary, OutageDetector
 from crawler.wire.fault import read_fault
@@ -109,6 +111,7 @@ class AccessTokens:
         self._find = find
         self._named = named
         self._ca_file = ca_file
+        self._authorities: ssl.SSLContext | None = None
         self._source: Any = None
         self._outage = outage
         self._has_answered = False
@@ -243,7 +246,10 @@ class AccessTokens:
 
         if self._source is None:
             self._source = self._find()
-        with GoogleSession(self._ca_file, self.quota_project) as session, _in_one_line(self._exchange_by(session)):
+        if self._authorities is None:
+            self._authorities = ssl_context(self._ca_file)
+        session = GoogleSession(self._authorities, self.quota_project)
+        with session, _in_one_line(self._exchange_by(session)):
             request = partial(Request(session), timeout=_EXCHANGE_TIMEOUT_S)
             self._source.refresh(request)
         if not self._source.token:

@@ -7,7 +7,6 @@ import ssl
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -15,7 +14,6 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from crawler.auth.quota_project import QuotaProject
-from crawler.transport.certificates import ssl_context
 from crawler.transport.proxies import Proxies, Proxy
 from crawler.transport.ssrf import ForbiddenAddressError, check_host
 
@@ -26,9 +24,9 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 class GoogleSession(requests.Session):
-    """Made for one exchange. Raises CredentialsError for a proxy or for certificates that cannot be used."""
+    """Made for one exchange. `authorities` says whom we trust. Raises CredentialsError for a proxy of no use."""
 
-    def __init__(self, ca_file: Path | None, quota_project: QuotaProject | None) -> None:
+    def __init__(self, authorities: ssl.SSLContext, quota_project: QuotaProject | None) -> None:
         super().__init__()
         self.trust_env = False
         self.ahead_by: timedelta | None = None
@@ -37,7 +35,7 @@ class GoogleSession(requests.Session):
         self.auth = _naming(quota_project)
         proxies = Proxies.of_environment()
         self.mount("http://", _Adapter(None, proxies))
-        self.mount("https://", _Adapter(ssl_context(ca_file), proxies))
+        self.mount("https://", _Adapter(authorities, proxies))
 
     def _compare_clocks(self, response: requests.Response, **_: Any) -> None:
         try:
