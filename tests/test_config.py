@@ -812,3 +812,7 @@ def test_any_environment_is_a_configuration_or_a_mistake(variables):
         for name, value in variables.items():
             patch.setenv(PREFIX + name.upper(), value)
         assert all(said.isprintable() for said in said_of(targets=["gcr.io"]))
+
+
+def test_nothing_named_says_what_to_name():
+    assert mistake() == "registry: nothing to do: name a TARGET (gcr.io/my-project) or write a [[registry]] table"

@@ -56,7 +56,7 @@ def words(mistake: ErrorDetails, root: type[BaseModel]) -> str:
 
 def given(mistake: ErrorDetails) -> str:
     """` (got …)`, where that can hold no secret; else nothing."""
-    if mistake["type"] in {"missing", "extra_forbidden", values.UNREADABLE}:
+    if mistake["type"] in {"missing", "extra_forbidden", "too_short", values.UNREADABLE}:
         return ""
     value = mistake["input"]
     if isinstance(value, Mapping | list | tuple):
