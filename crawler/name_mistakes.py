@@ -13,7 +13,7 @@ _PART: Final = re.compile(COMPONENT)
 _NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9._/-]")
 
 _LOOKED_AT: Final = 1000
-"""Characters that are looked at: no reference is longer, whatever stands in it."""
+"""Characters that are looked at: no reference is longer, whatever it holds."""
 
 _SHOWN: Final = 25
 """Characters of a part that are quoted."""

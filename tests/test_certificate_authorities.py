@@ -14,24 +14,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from distribution import Certificates, make_certificates
 from distribution.certificates import self_signed
+from one_project import SCRIPT, TOKEN
 from proxying import proxy_to
 from published import read_snapshot
-from scripted import document, on, serve
-from test_absence_discovery import EMPTY_CATALOG, node, projects, repositories, repository
+from scripted import serve
 
 import crawler
 from crawler.auth.google_session import GoogleSession
 
-TOKEN = "/oauth2/token"
-SCRIPT = (
-    on(TOKEN, document({"access_token": "ya29.fresh", "expires_in": 3600, "token_type": "Bearer"}), method="POST"),
-    on("/v2/", document({})),
-    projects("acme"),
-    repositories("acme", team="7"),
-    node("acme/team", "app"),
-    repository("acme/team/app"),
-    EMPTY_CATALOG,
-)
 VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 
 

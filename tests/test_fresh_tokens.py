@@ -6,6 +6,7 @@ import pytest
 from bearing import bearer, scope_of
 from published import read_snapshot
 from scripted import REPOSITORIES, challenge, document, listing_path, on, refusal, serve, token_registry
+from slept_time import Time
 
 import crawler
 from crawler.auth.flow import NOBODY
@@ -18,21 +19,6 @@ VICTIM = "team/victim"
 LISTING = listing_path(VICTIM)
 SCOPE = scope_of(VICTIM)
 GRANTED = document({"token": "minted-{count}", "expires_in": 300})
-
-
-class Time:
-    """A clock that only sleeping moves."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
 
 
 async def renewals(authorization, *, error: str = "", asked_after: float = 0.0, time: Time) -> list[str | None]:

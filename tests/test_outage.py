@@ -6,6 +6,7 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
+from slept_time import Time
 
 import crawler
 from crawler.transport.messages import Exchanges, Purpose
@@ -16,22 +17,6 @@ LISTINGS = (Purpose.LISTING, "https://registry.example.com")
 CATALOG = (Purpose.CATALOG, "https://registry.example.com")
 TOKENS = (Purpose.TOKEN, "https://auth.example.com")
 GIVE_UP_S = 300.0
-
-
-class Time:
-    """A clock that stands still but for what is slept."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
-        await anyio.lowlevel.checkpoint()
 
 
 def detector(time: Time, **options: Any) -> OutageDetector:

@@ -4,9 +4,10 @@ import json
 
 import pytest
 from issuing import ACCOUNT, IAM
+from one_project import SCRIPT, TOKEN
 from published import read_snapshot
 from scripted import document, on, serve
-from test_absence_discovery import EMPTY_CATALOG, SEARCH, crawling, node, projects, repositories, repository
+from test_absence_discovery import SEARCH, crawling
 from test_google_sources import authorized_user, federated, federated_impersonating, impersonated, service_account
 from test_google_sources import world as world  # noqa: PLC0414  (a fixture)
 
@@ -14,17 +15,7 @@ import crawler
 
 VARIABLE = "GOOGLE_CLOUD_QUOTA_PROJECT"
 HEADER = "x-goog-user-project"
-TOKEN = "/oauth2/token"
 LISTINGS = "/v2/acme/team/app/tags/list"
-SCRIPT = (
-    on(TOKEN, document({"access_token": "ya29.fresh", "expires_in": 3600, "token_type": "Bearer"}), method="POST"),
-    on("/v2/", document({})),
-    projects("acme"),
-    repositories("acme", team="7"),
-    node("acme/team", "app"),
-    repository("acme/team/app"),
-    EMPTY_CATALOG,
-)
 MESSAGE = "Caller does not have required permission to use project quotas. Grant the caller the role."
 
 

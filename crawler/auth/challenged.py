@@ -86,7 +86,7 @@ class ChallengedAuthorization:
         if server is not None and catalog is CatalogAccess.PASSWORD:
             self._catalog = self._password
         elif server is not None and catalog is CatalogAccess.ANY_TOKEN:
-            self._catalog = _Way(_OnlyWithUser(credentials, self._bearer(server)), ANYWHERE)
+            self._catalog = _Way(self._bearer(server), ANYWHERE)
         self._trials: OrderedDict[str, _Way] = OrderedDict()
         """What was tried after a refusal, by the header that it gave."""
         self._passwords_in_vain = 0
@@ -114,7 +114,7 @@ class ChallengedAuthorization:
         way = tried or self._way(scope)
         challenge = usable_challenge(challenges)
         wants_password = challenge is not None and challenge.scheme == "basic"
-        if wants_password and scope == CATALOG_SCOPE and (header := await self._try_password(scope, refused)):
+        if wants_password and scope == CATALOG_SCOPE and (header := await self._try(self._password, scope, refused)):
             return header
         other = None if challenge is None or wants_password else await self._way_of(challenge, scope, way)
         if other is not None and (header := await self._try(other, scope, refused)):
@@ -125,7 +125,7 @@ class ChallengedAuthorization:
                 self._remember(header, way)
             return header
         if wants_password and self._passwords_in_vain < _PASSWORDS_IN_VAIN:
-            return await self._try_password(scope, refused)
+            return await self._try(self._password, scope, refused)
         return None
 
     def accepted(self, scope: str, header: str) -> None:
@@ -140,9 +140,6 @@ class ChallengedAuthorization:
 
     def _way(self, scope: str) -> _Way:
         return self._catalog if scope == CATALOG_SCOPE else self._repositories
-
-    async def _try_password(self, scope: str, refused: Sequence[str | None]) -> str | None:
-        return await self._try(self._password, scope, refused)
 
     async def _try(self, way: _Way, scope: str, refused: Sequence[str | None]) -> str | None:
         """The header of another way; None where it is the one that was refused, or none at all."""
@@ -203,26 +200,3 @@ class ChallengedAuthorization:
         if server not in self._bearers:
             self._bearers[server] = self._bearer_of(server)
         return self._bearers[server]
-
-
-class _OnlyWithUser:
-    """Tokens for whoever has a login; nothing for anybody else (Quay's catalog)."""
-
-    def __init__(self, credentials: Credentials, bearer: BearerAuthorization) -> None:
-        self._credentials = credentials
-        self._bearer = bearer
-
-    async def header(self, scope: str) -> str | None:
-        return None if await self._credentials.user() is None else await self._bearer.header(scope)
-
-    async def renewed(self, scope: str, refused: Sequence[str | None], challenges: Sequence[Challenge]) -> str | None:
-        return await self._bearer.renewed(scope, refused, challenges)
-
-    def accepted(self, scope: str, header: str) -> None:
-        """Nothing is learned from it."""
-
-    def is_vouched_for(self, scope: str) -> bool:  # noqa: ARG002  (every token is)
-        return True
-
-    def expect(self, scopes: Iterable[str]) -> None:
-        """No scope is asked for ahead."""

@@ -21,7 +21,7 @@ from crawler.errors import CredentialsError, UnexpectedStatus
 from crawler.model import Target
 from crawler.transport.fetch import Transport
 from crawler.transport.messages import ERROR_CAP, Purpose, Reply, Request
-from crawler.ways import Ways
+from crawler.ways import CatalogAccess, Ways
 from crawler.wire.challenge import Challenge, read_challenges, usable_challenge
 from crawler.wire.fault import read_fault
 
@@ -75,7 +75,8 @@ async def authorize(
     return ChallengedAuthorization(
         credentials,
         server=server,
-        catalog=ways.catalog,
+        # where no token for the catalog's own scope opens it, it is shown credentials, or nothing (Quay's)
+        catalog=ways.catalog if user is not None or ways.catalog is CatalogAccess.TOKEN else CatalogAccess.PASSWORD,
         realms=rules,
         bearer_of=partial(
             BearerAuthorization,

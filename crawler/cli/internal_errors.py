@@ -1,4 +1,4 @@
-"""An exception that nobody expected, in one line: what a person can report, without the values it may quote."""
+"""An unexpected exception, in one line: what a person can report, without the values it may quote."""
 
 import traceback
 from pathlib import Path

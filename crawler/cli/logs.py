@@ -74,7 +74,7 @@ def configure(log_format: LogFormat, verbosity: int) -> None:
 def say(line: str, level: int = logging.WARNING, *, bug: BaseException | None = None, **fields: object) -> None:
     """Tell the person who runs the command one thing, at any verbosity; `fields` go along where lines are JSON.
 
-    `bug` is an exception that nobody expected: its traceback goes along in JSON, and where more is to be said.
+    `bug` is an unexpected exception: its traceback goes along in JSON, and where more is to be said.
     """
     _SAYING.log(level, "%s", line, exc_info=bug, extra=fields)
 

@@ -53,7 +53,7 @@ def end(code: int) -> Never:
     """End the process when all is done.
 
     Not by returning: the interpreter would wait for worker threads, and one may be blocked for good in a read of
-    standard input that nobody writes to, in a write to a pipe that nobody reads, or in a look-up of a name.
+    standard input without a writer, in a write to a pipe whose reader sleeps, or in a look-up of a name.
     """
     for stream in (sys.stdout, sys.stderr):
         stream.flush()

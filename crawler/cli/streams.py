@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Words(io.TextIOWrapper):
     """A text stream for words to a person, which a crawl does not depend on.
 
-    What cannot be written is dropped: nobody reads it any more, the disk is full, the stream was closed at the start.
+    What cannot be written is dropped: its reader has gone, the disk is full, the stream was closed at the start.
     What the stream's encoding does not have is written as an escape. Data goes to `buffer`, which raises OSError.
     """
 
