@@ -22,12 +22,12 @@ check: .venv/installed
 # Kills, faults and a quota for about five minutes, then outages for about ten: nothing may be lost, and nothing listed
 # twice. SOAK="outages --only refused:10,tokens" chooses.
 soak: .venv/installed
-	$(BIN)/python tests/soak.py $(SOAK)
+	$(BIN)/python tests/perf/soak.py $(SOAK)
 
 # What a crawl costs beside other clients; under ten minutes. Needs Debian's nginx-light; takes skopeo, crane and gcrane
 # along where they are installed. BENCH="--only a,i --json FILE" chooses.
 bench: .venv/installed
-	$(BIN)/python tests/benchmarks $(BENCH)
+	$(BIN)/python tests/perf $(BENCH)
 
 .venv/installed: pyproject.toml .ci/constraints.txt
 	$(PYTHON) -m venv .venv

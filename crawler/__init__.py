@@ -32,7 +32,9 @@ if TYPE_CHECKING:
         UnusableReply,
     )
     from crawler.library import crawl, open_records
-    from crawler.model import Fault, Image, Outcome, Record, RunManifest, Verdict
+    from crawler.model.image import Image
+    from crawler.model.record import Fault, Outcome, Record
+    from crawler.model.run_manifest import RunManifest, Verdict
     from crawler.run.crawl import Crawl, Progress
 
     __version__: str
@@ -73,12 +75,12 @@ _ELSEWHERE = {
     "Progress": "crawler.run.crawl",
     "crawl": "crawler.library",
     "open_records": "crawler.library",
-    "Fault": "crawler.model",
-    "Image": "crawler.model",
-    "Outcome": "crawler.model",
-    "Record": "crawler.model",
-    "RunManifest": "crawler.model",
-    "Verdict": "crawler.model",
+    "Fault": "crawler.model.record",
+    "Image": "crawler.model.image",
+    "Outcome": "crawler.model.record",
+    "Record": "crawler.model.record",
+    "RunManifest": "crawler.model.run_manifest",
+    "Verdict": "crawler.model.run_manifest",
 }
 """Where a name of `__all__` is defined, unless it is an error."""
 
@@ -88,6 +90,6 @@ def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == "__version__":
-        return import_module("crawler.model").VERSION
+        return import_module("crawler.model.run_manifest").VERSION
     found: object = getattr(import_module(_ELSEWHERE.get(name, "crawler.errors")), name)
     return found

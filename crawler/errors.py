@@ -23,6 +23,8 @@ A repository's error becomes its record (`Record.error`); a run's error reaches 
 from collections.abc import Sequence
 from typing import Final
 
+from crawler.untrusted_text import printable
+
 _LONGEST: Final = 2000
 """Characters of each part of an error, whoever forgot to cut it."""
 
@@ -105,15 +107,3 @@ class SnapshotError(CrawlerError):
 
 class OutputClosed(SnapshotError):
     """The reader of standard output has gone (`| head`): nothing is wrong, and there is nobody to write for."""
-
-
-def printable(text: str, limit: int = 300) -> str:
-    r"""A stranger's text, fit for a terminal, a log or a record.
-
-    Control, bidi, zero-width and lone surrogate characters become escapes (`\x1b`, `\u202e`), and what is beyond
-    `limit` characters is cut.
-    """
-    shown = text[: limit + 1]
-    if not shown.isprintable():
-        shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in shown)
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"

@@ -9,7 +9,8 @@ from anyio.streams.memory import MemoryObjectSendStream
 
 from crawler.config import Config, RegistryConfig
 from crawler.errors import ConfigError
-from crawler.model import Record, RunManifest
+from crawler.model.record import Record
+from crawler.model.run_manifest import RunManifest
 from crawler.run.crawl import Crawl
 from crawler.run.failures import unwrap_group
 

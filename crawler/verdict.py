@@ -6,7 +6,7 @@ One pure function, the same for a run, a resumed run and a merge of shards.
 from dataclasses import dataclass
 from typing import Final
 
-from crawler.model import Counts, Evidence
+from crawler.model.run_manifest import Counts, Evidence
 
 MANY_MISSING: Final = 10
 """So many repositories may be missing, whatever their share: a small registry that loses a few is no reason."""

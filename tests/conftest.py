@@ -1,12 +1,16 @@
 import os
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from distribution import make_certificates
 from hypothesis import HealthCheck, settings
+from support.distribution import make_certificates
+from support.run_cli import (
+    Command,
+)
 
 import crawler
 from crawler.emulator import Emulator, Settings, serving
@@ -83,3 +87,16 @@ async def google(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
     yield start
     for context in reversed(started):
         await context.__aexit__(None, None, None)
+
+
+@pytest.fixture
+def command(tmp_path) -> Command:
+    return Command(tmp_path)
+
+
+@pytest.fixture
+def dead_port() -> Iterator[str]:
+    """An address on this machine where nobody listens, and nobody else can come to."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{held.getsockname()[1]}"

@@ -13,9 +13,10 @@ import anyio.to_thread
 import orjson
 from anyio.abc import ByteReceiveStream, ByteSendStream
 
-from crawler.auth.basic import User
+from crawler.auth.credentials import User
 from crawler.config.environment import ENVIRONMENT_PREFIX
-from crawler.errors import CredentialsError, printable
+from crawler.errors import CredentialsError
+from crawler.untrusted_text import printable
 
 HELPER_CAP: Final = 64 * 1024
 """The bytes that are kept of what a helper says."""

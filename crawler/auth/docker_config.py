@@ -6,13 +6,13 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from crawler.auth.basic import User
 from crawler.auth.credential_helper import ask
-from crawler.auth.flight import Flights
+from crawler.auth.credentials import User
 from crawler.auth.login_entries import Entries, canonical, entries_for
 from crawler.auth.login_files import login_places
+from crawler.auth.single_flight import Flights
 from crawler.errors import CredentialsError
-from crawler.model import Target
+from crawler.model.names import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

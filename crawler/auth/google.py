@@ -18,17 +18,18 @@ from urllib.parse import quote
 
 import anyio.to_thread
 
-from crawler.auth.basic import User
-from crawler.auth.flight import Flights
+from crawler.auth.bearer import renewal_margin
+from crawler.auth.credentials import User
 from crawler.auth.google_refusals import NOT_IMPERSONATED, Exchange, is_page, message_of
+from crawler.auth.lockout import Strikes
 from crawler.auth.quota_project import QuotaProject
-from crawler.auth.strikes import Strikes
-from crawler.auth.tokens import renewal_margin
-from crawler.errors import CredentialsError, printable
-from crawler.transport.certificates import ssl_context
+from crawler.auth.single_flight import Flights
+from crawler.errors import CredentialsError
 from crawler.transport.messages import Purpose
 from crawler.transport.outage import Canary, OutageDetector
-from crawler.wire.fault import read_fault
+from crawler.transport.tls import ssl_context
+from crawler.untrusted_text import printable
+from crawler.wire.error_body import read_fault
 
 REGISTRY_TOKEN_USER: Final = "_token"  # noqa: S105  (Google's names for kinds of password, not passwords)
 ACCESS_TOKEN_USER: Final = "oauth2accesstoken"  # noqa: S105

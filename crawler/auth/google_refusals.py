@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from crawler.auth.quota_project import DENIED, QuotaProject
-from crawler.errors import CredentialsError, printable
-from crawler.wire.fault import read_fault
+from crawler.errors import CredentialsError
+from crawler.untrusted_text import printable
+from crawler.wire.error_body import read_fault
 
 NOT_IMPERSONATED: Final = "Unable to acquire impersonated credentials"
 """google-auth's words for a refusal of IAM's, whose answer is then the exception's last argument."""

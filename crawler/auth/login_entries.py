@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Final, TypeVar
 
-from crawler.auth.basic import BEARER_TOKEN_USER, IDENTITY_TOKEN_USER, User
 from crawler.auth.credential_helper import Helper, whole_user
+from crawler.auth.credentials import BEARER_TOKEN_USER, IDENTITY_TOKEN_USER, User
 from crawler.auth.login_files import LoginFile
-from crawler.errors import CredentialsError, printable
-from crawler.model import Target, is_loopback
+from crawler.errors import CredentialsError
+from crawler.model.names import Target, is_loopback
+from crawler.untrusted_text import printable
 
 _HUB: Final = "index.docker.io"
 _HUB_ALIASES: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})

@@ -13,7 +13,8 @@ from typing import Any, Final, Protocol
 
 import orjson
 
-from crawler.errors import CredentialsError, printable
+from crawler.errors import CredentialsError
+from crawler.untrusted_text import printable
 
 _FOLDER_FILES: Final = ("config.json", ".dockerconfigjson", ".dockercfg")
 """Docker's own name, and the keys of Kubernetes' two kinds of pull secret, which name the files of a mounted Secret."""

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from crawler.auth.basic import Fixed
+from crawler.auth.bearer import BearerAuthorization, TokenServer
+from crawler.auth.credentials import Fixed
 from crawler.auth.realms import absolute_realm
-from crawler.auth.tokens import BearerAuthorization, TokenServer
-from crawler.errors import CredentialsError, printable
+from crawler.errors import CredentialsError
 from crawler.transport.fetch import Transport
+from crawler.untrusted_text import printable
 from crawler.wire.challenge import Challenge, reading_scope, usable_challenge
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from crawler.errors import CredentialsError, printable
+from crawler.errors import CredentialsError
+from crawler.untrusted_text import printable
 
 VARIABLE: Final = "GOOGLE_CLOUD_QUOTA_PROJECT"
 DENIED: Final = "USER_PROJECT_DENIED"

@@ -3,10 +3,11 @@
 from collections.abc import Collection
 from urllib.parse import urljoin, urlsplit
 
-from crawler.auth.tokens import TokenServer
-from crawler.errors import CredentialsError, MalformedReply, printable
-from crawler.model import Target, is_loopback
-from crawler.ways import matches
+from crawler.auth.bearer import TokenServer
+from crawler.errors import CredentialsError, MalformedReply
+from crawler.model.names import Target, is_loopback
+from crawler.profiles import matches
+from crawler.untrusted_text import printable
 from crawler.wire.challenge import Challenge
 from crawler.wire.link import encoded
 

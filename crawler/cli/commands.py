@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 
 from crawler.cli import logs, options
-from crawler.cli.complaints import complain, complain_of_usage, report_internal_error
 from crawler.cli.demo import demo
-from crawler.cli.emulated import emulator
+from crawler.cli.emulator_options import emulator
+from crawler.cli.error_output import complain, complain_of_usage, report_internal_error
 from crawler.cli.exit_codes import BAD_USAGE, COMPLETE, COULD_NOT_RUN, INTERRUPTED
 from crawler.cli.unfinished import runs
 from crawler.errors import ConfigError
-from crawler.model import VERSION
+from crawler.model.run_manifest import VERSION
 
 app = typer.Typer(
     help="Nightly snapshots of whole container registries, with an honest verdict on their completeness.",

@@ -13,11 +13,11 @@ from typing import Annotated, Final
 import typer
 
 from crawler.cli import logs
-from crawler.cli.complaints import complain
+from crawler.cli.error_output import complain
 from crawler.cli.exit_codes import COULD_NOT_RUN
 from crawler.cli.process import unwind_on_signals
 from crawler.errors import CrawlerError
-from crawler.model import source_folder
+from crawler.model.run_manifest import source_folder
 
 FOLDER: Final = Path("registry-crawler-demo")
 """Where its snapshots go: not among real ones."""

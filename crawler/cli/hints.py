@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from crawler.config import RegistryConfig
 from crawler.errors import CrawlerError, CredentialsError, Denied, GaveUp, Missing, RegistryError
-from crawler.model import AuthMethod
-from crawler.ways import DISTRIBUTION, DiscoveryMethod, matches
+from crawler.model.auth_method import AuthMethod
+from crawler.profiles import DISTRIBUTION, DiscoveryMethod, matches
 
 _FROM_A_LIST: Final = "--repositories-from FILE"
 _LOGINS: Final = "--username with --password-file"

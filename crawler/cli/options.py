@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from crawler.cli.logs import LogFormat
-from crawler.model import AuthMethod
-from crawler.ways import KINDS, DiscoveryMethod
+from crawler.model.auth_method import AuthMethod
+from crawler.profiles import KINDS, DiscoveryMethod
 
 
 def _one_of(values: type[StrEnum]) -> str:

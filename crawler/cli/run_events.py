@@ -7,7 +7,7 @@ from typing import Any
 
 from crawler.cli.exit_codes import COMPLETE
 from crawler.errors import Interrupted, OutputClosed
-from crawler.model import RunManifest, Verdict
+from crawler.model.run_manifest import RunManifest, Verdict
 from crawler.run.crawl import Crawl
 
 End = RunManifest | Exception

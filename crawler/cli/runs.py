@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import anyio
 
-from crawler.cli import logs, screen
-from crawler.cli.complaints import internal_error
+from crawler.cli import display, logs
+from crawler.cli.error_output import internal_error
 from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN, PARTIAL
 from crawler.cli.hints import hint
 from crawler.cli.logs import LogFormat
@@ -24,7 +24,7 @@ from crawler.cli.signals import Signals
 from crawler.cli.summary import examples, summary
 from crawler.config import Config
 from crawler.errors import CrawlerError, OutputClosed
-from crawler.model import RunManifest, Verdict
+from crawler.model.run_manifest import RunManifest, Verdict
 from crawler.run.crawl import Crawl, SharedStarts
 from crawler.snapshot.unfinished import age_in_words
 from crawler.verdict import repositories
@@ -71,7 +71,7 @@ async def crawl_each(config: Config, look: Look, begin: Begin) -> int:
             if signals.exit_code is not None:
                 return signals.exit_code
             run = Crawl(config, registry, starts, partial(logs.say, target=str(registry.target)))
-            async with screen.progress_shown(run, look.log_format) if look.progress else nullcontext():
+            async with display.progress_shown(run, look.log_format) if look.progress else nullcontext():
                 with signals.stopping(run):
                     end = await _end_of(run, begin)
             codes.append(_code_of(end, config, signals))

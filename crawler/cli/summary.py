@@ -9,10 +9,11 @@ from typing import Final
 import orjson
 
 from crawler.config import Config
-from crawler.errors import printable
-from crawler.model import Counts, Outcome, Record, Requests, RunManifest, Verdict
+from crawler.model.record import Outcome, Record
+from crawler.model.run_manifest import Counts, Requests, RunManifest, Verdict
 from crawler.run.crawl import Crawl
 from crawler.snapshot.reader import open_part
+from crawler.untrusted_text import printable
 
 _SHORT: Final = 700
 _LONGEST_PATH: Final = 4096

@@ -5,7 +5,7 @@ import logging
 import typer
 
 from crawler.cli import logs
-from crawler.cli.complaints import complain
+from crawler.cli.error_output import complain
 from crawler.cli.exit_codes import BAD_USAGE, COULD_NOT_RUN
 from crawler.cli.options import ConfigFile, LogFormatOption, OutputFolder, RunId
 from crawler.errors import ConfigError, SnapshotError

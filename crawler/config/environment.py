@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 
 from crawler.config.keys import merged, nested
 from crawler.config.values import without_ends
-from crawler.errors import printable
+from crawler.untrusted_text import printable
 
 ENVIRONMENT_PREFIX: Final = "REGISTRY_CRAWLER_"
 

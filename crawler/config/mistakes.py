@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 from crawler.config import values
 from crawler.config.keys import keys_of, table_of
 from crawler.config.values import Takes, one_of
-from crawler.errors import printable
+from crawler.untrusted_text import printable
 
 Key = tuple[str | int, ...]
 

@@ -36,8 +36,8 @@ from crawler.config.values import (
     Words,
 )
 from crawler.errors import ConfigError
-from crawler.model import AuthMethod
-from crawler.ways import DiscoveryMethod, Ways, matches, ways_of
+from crawler.model.auth_method import AuthMethod
+from crawler.profiles import DiscoveryMethod, Ways, matches, ways_of
 
 
 class _Table(BaseModel):

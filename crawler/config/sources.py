@@ -15,8 +15,10 @@ from crawler.config import mistakes
 from crawler.config.environment import ENVIRONMENT_PREFIX, Environment
 from crawler.config.keys import merged, nested, value_at
 from crawler.config.mistakes import Key
-from crawler.errors import ConfigError, printable
-from crawler.model import AuthMethod, Target
+from crawler.errors import ConfigError
+from crawler.model.auth_method import AuthMethod
+from crawler.model.names import Target
+from crawler.untrusted_text import printable
 
 _TARGET: Final = ["registry", "target"]
 _PASSWORD_METHODS: Final = frozenset({AuthMethod.AUTO, AuthMethod.TOKEN, AuthMethod.BASIC})

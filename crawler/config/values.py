@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, SecretStr, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from crawler.errors import printable
-from crawler.model import Rate, Target, is_loopback
-from crawler.ways import KINDS
+from crawler.model.limits import Rate
+from crawler.model.names import Target, is_loopback
+from crawler.profiles import KINDS
+from crawler.untrusted_text import printable
 
 STANDARD_STREAM: Final = Path("-")
 """Standard output as `output.path`, standard input as `registry.repositories_from`."""

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
 from crawler.errors import CrawlerError
-from crawler.model import Evidence, Listing
+from crawler.model.record import Listing
+from crawler.model.run_manifest import Evidence
 
 Answer = Listing | CrawlerError
 """What came of asking for a repository's listing."""

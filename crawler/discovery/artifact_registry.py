@@ -15,11 +15,14 @@ from typing import Final, Self
 from crawler.auth.quota_project import DENIED
 from crawler.discovery import Answer, Page
 from crawler.discovery.cursor import Cursor
-from crawler.discovery.folders import Folders
 from crawler.discovery.google_apis import GoogleApis, together
+from crawler.discovery.tree import Folders
 from crawler.errors import RegistryError
-from crawler.model import Evidence, Image, Listing, Target
-from crawler.ways import Ways, google_project
+from crawler.model.image import Image
+from crawler.model.names import Target
+from crawler.model.record import Listing
+from crawler.model.run_manifest import Evidence
+from crawler.profiles import Ways, google_project
 from crawler.wire.google_apis import ArtifactRepository, Project
 
 AT_ONCE: Final = 32

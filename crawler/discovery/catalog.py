@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 from crawler.discovery import Answer, Page
 from crawler.errors import RegistryError
-from crawler.model import Evidence
-from crawler.registry import Registry
+from crawler.model.run_manifest import Evidence
+from crawler.registry.registry import Registry
 
 
 class CatalogDiscovery:

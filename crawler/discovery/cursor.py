@@ -1,7 +1,7 @@
 """Lists whose pages say in their bodies how to ask for the next, kept from leading in circles."""
 
 from crawler.errors import UnusableReply
-from crawler.pager import MAX_PAGES
+from crawler.registry.pager import MAX_PAGES
 from crawler.transport.messages import Request
 
 

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from functools import partial
 from typing import Final
 
-from crawler.auth.basic import ANYWHERE
+from crawler.auth.credentials import ANYWHERE
+from crawler.client import Inquiry
 from crawler.discovery import Answer, Page
 from crawler.discovery.cursor import Cursor
 from crawler.errors import Missing, RegistryError
-from crawler.inquiry import Inquiry
-from crawler.model import Evidence
+from crawler.model.run_manifest import Evidence
 from crawler.transport.messages import Purpose
 from crawler.wire.docker_hub import HubPage, read_hub_page
 

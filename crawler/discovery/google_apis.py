@@ -6,12 +6,12 @@ from urllib.parse import quote, urlencode
 
 import anyio
 
-from crawler.auth.basic import ANYWHERE
+from crawler.auth.credentials import ANYWHERE
 from crawler.auth.quota_project import DENIED, VARIABLE, QuotaProject
+from crawler.client import Inquiry
 from crawler.discovery.cursor import Cursor
 from crawler.errors import RegistryError
-from crawler.inquiry import Inquiry
-from crawler.model import Image
+from crawler.model.image import Image
 from crawler.transport.messages import Purpose
 from crawler.wire.google_apis import (
     ApiPage,

@@ -3,8 +3,8 @@
 import re
 from typing import Final
 
-from crawler.model import RepositoryName
-from crawler.name_mistakes import grammar_mistake, reference_mistake
+from crawler.model.name_mistakes import grammar_mistake, reference_mistake
+from crawler.model.names import RepositoryName
 
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 

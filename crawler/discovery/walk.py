@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from crawler.discovery import Answer, Page
-from crawler.discovery.folders import Folders
+from crawler.discovery.tree import Folders
 from crawler.errors import CrawlerError, Missing
-from crawler.model import Evidence, Listing
-from crawler.ways import Ways
+from crawler.model.record import Listing
+from crawler.model.run_manifest import Evidence
+from crawler.profiles import Ways
 
 _CHECK: Final = "check the prefix and the account's roles (roles/artifactregistry.reader)"
 

@@ -10,7 +10,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from crawler.emulator.refusals import OAuthRefusal, Unauthenticated
+from crawler.emulator.errors import OAuthRefusal, Unauthenticated
 from crawler.emulator.scopes import KNOWN_OAUTH_SCOPES
 
 # What Google's own libraries sign for, whatever token_uri the key file names.

@@ -11,14 +11,14 @@ from urllib.parse import quote, unquote
 
 from aiohttp import web
 
-from crawler.emulator.artifacts import Artifacts, docker_repositories, repositories_at, rfc3339
-from crawler.emulator.exchanges import API
-from crawler.emulator.gate import Gate
+from crawler.emulator.api_pagination import Items, following, invalid_token, page_response
+from crawler.emulator.auth import Gate
+from crawler.emulator.errors import ApiRefusal, Unauthenticated, error_info
 from crawler.emulator.images import UNKNOWN, Image
 from crawler.emulator.inventory import Inventory
-from crawler.emulator.pages import Items, following, invalid_token, page_response
+from crawler.emulator.middleware import API
 from crawler.emulator.projects import ARTIFACT_REGISTRY, RESOURCE_MANAGER, found_projects, switched_off
-from crawler.emulator.refusals import ApiRefusal, Unauthenticated, error_info
+from crawler.emulator.repositories import Artifacts, docker_repositories, repositories_at, rfc3339
 from crawler.emulator.scopes import READS_PROJECTS
 from crawler.emulator.settings import ArtifactRegistry, Settings
 

@@ -8,9 +8,9 @@ from itertools import islice
 from random import Random
 from typing import TypedDict
 
-from crawler.emulator.artifacts import docker_repositories
 from crawler.emulator.images import Image, draw_images
 from crawler.emulator.names import draw_image_names, draw_names
+from crawler.emulator.repositories import docker_repositories
 from crawler.emulator.settings import Settings
 
 _GIANT_TAGS = (1000, 4000)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
-from crawler.emulator.refusals import ApiRefusal, error_info
+from crawler.emulator.errors import ApiRefusal, error_info
 from crawler.emulator.settings import ArtifactRegistry
 
 

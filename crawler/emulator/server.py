@@ -9,13 +9,13 @@ from aiohttp import web
 
 from crawler.emulator.accounts import AccessTokens, ServiceAccount
 from crawler.emulator.api import Api
-from crawler.emulator.exchanges import OAUTH, Exchanges, json_response
-from crawler.emulator.gate import ANYTHING, Gate
+from crawler.emulator.auth import ANYTHING, Gate
+from crawler.emulator.errors import Refusal, Unauthenticated
 from crawler.emulator.inventory import Inventory, Kind
-from crawler.emulator.links import asked_length, listing_page, next_link
+from crawler.emulator.middleware import OAUTH, Exchanges, json_response
 from crawler.emulator.names import is_name
+from crawler.emulator.pagination import asked_length, listing_page, next_link
 from crawler.emulator.projects import ARTIFACT_REGISTRY, RESOURCE_MANAGER, GoogleApi, switched_off
-from crawler.emulator.refusals import Refusal, Unauthenticated
 from crawler.emulator.scopes import CATALOG, READS_PROJECTS, parse_scope, pull
 from crawler.emulator.settings import GCR_LOCATIONS, Settings
 from crawler.emulator.tokens import RegistryGrant, RegistryTokens

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import jwt
 
-from crawler.emulator.refusals import Unauthenticated
+from crawler.emulator.errors import Unauthenticated
 
 _ALGORITHM = "HS256"
 

@@ -16,39 +16,34 @@ import anyio.to_thread
 from crawler.config import STANDARD_STREAM, Config, RegistryConfig
 from crawler.discovery import Discovery
 from crawler.discovery.artifact_registry import AT_ONCE
-from crawler.discovery.selection import Selection
+from crawler.discovery.name_filter import Selection
 from crawler.errors import Interrupted, SnapshotError
-from crawler.model import (
-    Counts,
-    PaceKept,
-    Quota,
-    Record,
-    RunManifest,
-    SnapshotFile,
-    Target,
-)
-from crawler.pace import Pace
-from crawler.rates import Starts
-from crawler.run.account import TOOL, account
+from crawler.limiter import Pace
+from crawler.model.limits import Quota
+from crawler.model.names import Target
+from crawler.model.record import Record
+from crawler.model.run_manifest import Counts, PaceKept, RunManifest, SnapshotFile
+from crawler.model.run_parameters import RunParameters
+from crawler.pipeline.pipeline import Scheduler
+from crawler.profiles import API_QUOTA
+from crawler.rate_limiter import Starts
+from crawler.run.credentials import Identity, identify, open_registry
 from crawler.run.failures import unwrap_group
-from crawler.run.identity import Identity, identify, open_registry
-from crawler.run.names import discovery_of
 from crawler.run.parameters import parameters_of, resumed_in_words
+from crawler.run.run_manifest import TOOL, account
+from crawler.run.sources import discovery_of
 from crawler.run.throughput import SAMPLE_S, Throughput, in_words
-from crawler.scheduler import Scheduler
 from crawler.sinks import Sink
 from crawler.sinks.jsonl import JsonLinesFile, JsonLinesPipe
 from crawler.snapshot.journal import Journal
 from crawler.snapshot.locks import FileLocks, NoLocks
 from crawler.snapshot.publish import Draft
 from crawler.snapshot.reader import PublishedRun, last_complete
-from crawler.snapshot.run_parameters import RunParameters
 from crawler.snapshot.unfinished import UnfinishedRuns
-from crawler.tally import Tally
-from crawler.transport.certificates import Certificates
+from crawler.stats import Tally
 from crawler.transport.fetch import RunLimits, Transport, open_transport
-from crawler.transport.patience import Patience
-from crawler.ways import API_QUOTA
+from crawler.transport.retry import Patience
+from crawler.transport.tls import Certificates
 
 T = TypeVar("T")
 

@@ -4,12 +4,12 @@ import secrets
 from datetime import UTC, datetime
 
 from crawler.config import RegistryConfig
-from crawler.errors import printable
-from crawler.model import timestamp
+from crawler.model.run_parameters import RunParameters
+from crawler.model.timestamps import timestamp
 from crawler.snapshot.disk import LONGEST_PATH
 from crawler.snapshot.journal import Journal
-from crawler.snapshot.run_parameters import RunParameters
 from crawler.snapshot.unfinished import age_in_words
+from crawler.untrusted_text import printable
 
 
 def parameters_of(registry: RegistryConfig, now: datetime) -> RunParameters:

@@ -4,7 +4,7 @@ from array import array
 from statistics import median
 from typing import Final
 
-from crawler.model import Quota
+from crawler.model.limits import Quota
 
 SAMPLE_S: Final = 1.0
 _FEW: Final = 5

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from crawler.model import Record
+from crawler.model.record import Record
 
 
 class Sink(Protocol):

@@ -11,7 +11,7 @@ import anyio.to_thread
 import orjson
 
 from crawler.errors import OutputClosed, SnapshotError
-from crawler.model import Record
+from crawler.model.record import Record
 
 _WORTH_A_THREAD: Final = 1024**2
 """From this many bytes on a slow disk would be felt by every exchange under way."""

@@ -8,7 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from crawler.errors import SnapshotError, printable
+from crawler.errors import SnapshotError
+from crawler.untrusted_text import printable
 
 LONGEST_PATH: Final = 4096
 

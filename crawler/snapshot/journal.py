@@ -15,10 +15,10 @@ from typing import Any, BinaryIO, Final
 
 import orjson
 
-from crawler.model import Outcome
+from crawler.model.record import Outcome
+from crawler.model.run_parameters import RunParameters
 from crawler.snapshot.disk import explained, remove_folder, sync_folder
 from crawler.snapshot.locks import Lock
-from crawler.snapshot.run_parameters import RunParameters
 
 _JOURNAL: Final = "part-00000.jsonl"
 _REWRITTEN: Final = "rewritten.jsonl"

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Final
 import orjson
 
 from crawler.errors import SnapshotError
-from crawler.model import RunManifest, SnapshotFile, Verdict
+from crawler.model.run_manifest import RunManifest, SnapshotFile, Verdict
 from crawler.snapshot.disk import explained, shown, sync_folder, write_durably
 from crawler.snapshot.journal import Journal
 from crawler.snapshot.reader import RUN_MANIFEST, SUCCESS, open_part

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from crawler.model import Verdict, source_folder
+from crawler.model.run_manifest import Verdict, source_folder
 
 RUN_MANIFEST: Final = "_run.json"
 SUCCESS: Final = "_SUCCESS"

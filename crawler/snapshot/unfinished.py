@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from crawler.errors import SnapshotError, printable
-from crawler.model import timestamp
+from crawler.errors import SnapshotError
+from crawler.model.run_parameters import RunParameters, UnreadableParametersError
+from crawler.model.timestamps import timestamp
 from crawler.snapshot.disk import explained, remove_folder, shown, sync_folder, write_durably
 from crawler.snapshot.journal import Journal
 from crawler.snapshot.locks import Lock, Locks
 from crawler.snapshot.reader import PublishedRun, published_runs
-from crawler.snapshot.run_parameters import RunParameters, UnreadableParametersError
+from crawler.untrusted_text import printable
 
 UNFINISHED: Final = ".unfinished"
 _BEGUN: Final = "begun.json"

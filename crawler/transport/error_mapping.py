@@ -11,13 +11,14 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp.http_exceptions import LineTooLong
 
-from crawler.errors import RegistryError, Unreachable, UnsafeAddress, UnusableReply, printable
+from crawler.errors import RegistryError, Unreachable, UnsafeAddress, UnusableReply
 from crawler.transport.messages import Purpose, Request
-from crawler.transport.patience import PASSING, Patience
 from crawler.transport.proxies import Proxy
 from crawler.transport.redact import Redactor
+from crawler.transport.retry import PASSING, Patience
 from crawler.transport.ssrf import ForbiddenAddressError
 from crawler.transport.tls_messages import USE_HTTPS, USE_PLAIN_HTTP, alert_message, tls_message
+from crawler.untrusted_text import printable
 
 LONGEST_HEADER: Final = 64 * 1024
 """Bytes of a header, or of a status line, that are read: Go's limit is 1 MB, curl's 100 KB, aiohttp's own 8 KB."""

@@ -10,16 +10,17 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import anyio
 
-from crawler.errors import MalformedReply, RegistryError, Unreachable, UnsafeAddress, UnusableReply, printable
-from crawler.pace import Pace
-from crawler.transport.certificates import Certificates
-from crawler.transport.door import Door, open_door
+from crawler.errors import MalformedReply, RegistryError, Unreachable, UnsafeAddress, UnusableReply
+from crawler.limiter import Pace
+from crawler.transport.http import Door, open_door
 from crawler.transport.messages import Exchanges, Party, Purpose, Reply, Request
 from crawler.transport.outage import FIRST_CONTACT_S, Canary, OutageDetector
-from crawler.transport.patience import PASSING, Budget, PassingFailure, Patience, tries
+from crawler.transport.retry import PASSING, Budget, PassingFailure, Patience, tries
 from crawler.transport.throttling import ThrottlingWatch
+from crawler.transport.tls import Certificates
 from crawler.transport.tls_messages import USE_HTTPS
-from crawler.wire.fault import read_fault
+from crawler.untrusted_text import printable
+from crawler.wire.error_body import read_fault
 from crawler.wire.link import encoded
 from crawler.wire.retry_after import read_retry_after
 from crawler.wire.web_page import LOGIN_ADVICE, read_web_page, redirect_message, without_query

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, Protocol
 
-from crawler.errors import printable
+from crawler.untrusted_text import printable
 
 TOKEN_CAP: Final = 1024**2
 ERROR_CAP: Final = 64 * 1024

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from crawler.model import is_loopback
+from crawler.model.names import is_loopback
 
 _SEPARATORS: Final = re.compile(r"[,\s]+")
 _HOST_AND_PORT: Final = re.compile(r"(\[[^\[\]/]*\]|[^:/\[\]]+)(?::([0-9]*))?")

@@ -7,8 +7,9 @@ from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies_environment
 
-from crawler.errors import CredentialsError, printable
+from crawler.errors import CredentialsError
 from crawler.transport.no_proxy import NoProxy
+from crawler.untrusted_text import printable
 
 _FOR_EVERY_SCHEME: Final = "all"
 _FORM: Final = "http://[USER:PASSWORD@]HOST:PORT"

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-from crawler.errors import GaveUp, printable
+from crawler.errors import GaveUp
 from crawler.transport.messages import Party, Reply
-from crawler.wire.fault import read_fault
+from crawler.untrusted_text import printable
+from crawler.wire.error_body import read_fault
 from crawler.wire.retry_after import read_retry_after
 
 _QUOTA_HEADERS: Final = ("ratelimit-limit", "x-ratelimit-limit")

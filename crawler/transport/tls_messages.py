@@ -5,7 +5,7 @@ import ssl
 from datetime import UTC, datetime
 from typing import Final
 
-from crawler.errors import printable
+from crawler.untrusted_text import printable
 
 USE_PLAIN_HTTP: Final = "use --plain-http (registry.plain_http)"
 USE_HTTPS: Final = "use --no-plain-http (registry.plain_http = false)"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crawler.errors import MalformedReply
-from crawler.wire.fields import names_next_page, read_object, read_strings
+from crawler.wire.json_fields import names_next_page, read_object, read_strings
 
 
 @dataclass(frozen=True, slots=True)

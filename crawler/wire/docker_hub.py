@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crawler.errors import MalformedReply
-from crawler.wire.fields import read_object
+from crawler.wire.json_fields import read_object
 from crawler.wire.link import next_address
 
 

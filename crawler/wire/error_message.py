@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import orjson
 
-from crawler.errors import printable
+from crawler.untrusted_text import printable
 
 _MESSAGE_FIELDS: Final = (
     "message",  # the distribution specification's, Google's, and most others'

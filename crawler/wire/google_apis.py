@@ -10,8 +10,9 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import unquote
 
 from crawler.errors import MalformedReply
-from crawler.model import Image, timestamp
-from crawler.wire.fields import read_count, read_object, read_strings, read_text
+from crawler.model.image import Image
+from crawler.model.timestamps import timestamp
+from crawler.wire.json_fields import read_count, read_object, read_strings, read_text
 
 T = TypeVar("T")
 

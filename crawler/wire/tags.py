@@ -8,9 +8,11 @@ from itertools import chain, repeat
 from operator import itemgetter
 from typing import Any, Final
 
-from crawler.errors import MalformedReply, printable
-from crawler.model import Image, Listing
-from crawler.wire.fields import (
+from crawler.errors import MalformedReply
+from crawler.model.image import Image
+from crawler.model.record import Listing
+from crawler.untrusted_text import printable
+from crawler.wire.json_fields import (
     NEXT_IN_BODY,
     ONLY_STRINGS,
     names_next_page,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from crawler.errors import MalformedReply
-from crawler.wire.fields import read_object
+from crawler.wire.json_fields import read_object
 
 DEFAULT_LIFETIME_S: Final = 60.0
 """What the protocol gives a token whose answer does not say."""

@@ -5,7 +5,7 @@ import re
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from crawler.errors import printable
+from crawler.untrusted_text import printable
 
 LOGIN_ADVICE: Final = (
     "the address may be behind a single sign-on or a captive portal (exempt /v2/ from it, or log in), "

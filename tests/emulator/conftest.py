@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-from emulator_client import Client, client_of
+from support.emulator_client import Client, client_of
 
 from crawler.emulator import Emulator, Settings, serving
 

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 import aiohttp
 import pytest
-from emulator_client import basic, bearer, client_of, everything, pages, refusal
+from support.emulator_client import basic, bearer, client_of, everything, pages, refusal
 
 from crawler.emulator import ArtifactRegistry, Kind, Settings, serving
 

@@ -4,7 +4,7 @@ import json
 from urllib.parse import unquote
 
 import pytest
-from emulator_client import bearer, client_of, everything, walked
+from support.emulator_client import bearer, client_of, everything, walked
 
 from crawler.emulator import ArtifactRegistry, Inventory, Kind, Settings, serving
 

@@ -3,10 +3,10 @@ import time
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from emulator_client import AUTH, basic, bearer
+from support.emulator_client import AUTH, basic, bearer
 
 from crawler.emulator.accounts import AccessTokens, new_account
-from crawler.emulator.refusals import OAuthRefusal, Unauthenticated
+from crawler.emulator.errors import OAuthRefusal, Unauthenticated
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 

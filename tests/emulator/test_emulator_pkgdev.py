@@ -4,7 +4,7 @@ import json
 from itertools import chain
 
 import pytest
-from emulator_client import bearer, client_of, walked
+from support.emulator_client import bearer, client_of, walked
 
 from crawler.emulator import ArtifactRegistry, Inventory, Kind, Settings, serving
 

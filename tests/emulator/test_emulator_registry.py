@@ -1,6 +1,6 @@
 import json
 
-from emulator_client import basic, bearer, client_of
+from support.emulator_client import basic, bearer, client_of
 
 from crawler.emulator import Kind, Settings, serving
 

@@ -5,13 +5,13 @@ import time
 import jwt
 import pytest
 from aiohttp.test_utils import TestServer
-from emulator_client import Client, basic, bearer, client_of
+from support.emulator_client import Client, basic, bearer, client_of
 
 from crawler.emulator import Inventory, Settings, serving
 from crawler.emulator.accounts import new_account
-from crawler.emulator.exchanges import Exchanges
+from crawler.emulator.faults import Weather
+from crawler.emulator.middleware import Exchanges
 from crawler.emulator.server import Registry
-from crawler.emulator.weather import Weather
 
 NO_CREDENTIAL = (401, "UNAUTHORIZED", "not authenticated: No valid credential was supplied.")
 

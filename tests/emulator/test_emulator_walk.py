@@ -1,7 +1,7 @@
 """A catalog that tells nothing, and the tree of folders that tells all the same."""
 
 import pytest
-from emulator_client import basic, client_of, walked
+from support.emulator_client import basic, client_of, walked
 
 from crawler.emulator import Inventory, Kind, Settings, serving
 

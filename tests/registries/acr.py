@@ -1,6 +1,6 @@
 """Azure's: Basic or identity tokens, and catalogs that can be too much work."""
 
-from scripted import Entry, document, html, on
+from support.scripted import Entry, document, html, on
 
 from .vocabulary import (
     CATALOG_SCOPE,

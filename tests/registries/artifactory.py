@@ -1,6 +1,6 @@
 """Artifactory: a registry below a path, which its links forget; digests among the tags."""
 
-from scripted import Entry
+from support.scripted import Entry
 
 from .vocabulary import WITH_PASSWORD, Scripted, behind_basic, names_of, paged, relative, tags_of
 

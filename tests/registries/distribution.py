@@ -1,6 +1,6 @@
 """CNCF distribution: 2.8 as Debian has it, open or behind htpasswd, and 3.1 behind a token server."""
 
-from scripted import Entry, document, on, refusal
+from support.scripted import Entry, document, on, refusal
 
 from .vocabulary import (
     BASIC,

@@ -1,6 +1,6 @@
 """Docker Hub: no catalog, a namespace's names from another API, tokens from auth.docker.io."""
 
-from scripted import Entry, Reply, document, on, refusal
+from support.scripted import Entry, Reply, document, on, refusal
 
 from .vocabulary import (
     BASIC,

@@ -3,7 +3,7 @@
 import re
 from urllib.parse import quote
 
-from scripted import Entry, Reply, document, on, refusal
+from support.scripted import Entry, Reply, document, on, refusal
 
 from .distribution import ABOVE_1000
 from .vocabulary import (

@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from scripted import Entry, Reply, on
+from support.scripted import Entry, Reply, on
 
 from .vocabulary import (
     Scripted,

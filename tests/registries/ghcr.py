@@ -1,6 +1,6 @@
 """GitHub's: no catalog, tags 100 a page however many are asked for, a delay that only words tell."""
 
-from scripted import Reply, on, refusal
+from support.scripted import Reply, on, refusal
 
 from .vocabulary import (
     CATALOG_SCOPE,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from scripted import Entry, document, on, refusal
+from support.scripted import Entry, document, on, refusal
 
 from .vocabulary import (
     BASIC,

@@ -1,6 +1,6 @@
 """GitLab: its registry and its token server are two hosts, and too many wrong passwords shut both for an hour."""
 
-from scripted import Entry, Reply, document, on, refusal
+from support.scripted import Entry, Reply, document, on, refusal
 
 from .vocabulary import (
     BASIC,

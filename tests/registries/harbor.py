@@ -2,7 +2,7 @@
 
 import re
 
-from scripted import Entry, on, refusal
+from support.scripted import Entry, on, refusal
 
 from .vocabulary import (
     BASIC,

@@ -1,6 +1,6 @@
 """Microsoft's: open to all, and one page of everything."""
 
-from scripted import document, on
+from support.scripted import document, on
 
 from .vocabulary import Scripted, listing, names_of, numbered, whole
 

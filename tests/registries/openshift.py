@@ -1,6 +1,6 @@
 """OpenShift: a challenge that names neither service nor scope, and tokens of one minute."""
 
-from scripted import Reply, on
+from support.scripted import Reply, on
 
 from .vocabulary import (
     BASIC,

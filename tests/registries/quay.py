@@ -1,6 +1,6 @@
 """Quay: pages of 100 at most, sealed cursors, and no token for the catalog but one for nothing at all."""
 
-from scripted import Entry, Reply, document, on
+from support.scripted import Entry, Reply, document, on
 
 from .vocabulary import (
     BASIC,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
-from scripted import Entry, Reply, document, on, refusal
+from support.scripted import Entry, Reply, document, on, refusal
 
 USER = "robot"
 PASSWORD = "correct-horse-battery"
@@ -30,7 +30,7 @@ WITH_PASSWORD = {"auth": {"method": "basic", "username": USER, "password": PASSW
 class Scripted:
     """A registry's script, and what a crawl of it brings.
 
-    kind: as `crawler.ways` names it.
+    kind: as `crawler.profiles` names it.
     holds: every repository with its tags; `missing` are those that it names and does not have.
     prefix: the target's; `listed`: the names are given; `config`: what else its table says, `{origin}` in it filled.
     shown_to: the paths where the password may be seen.

@@ -1,6 +1,6 @@
 """zot: an empty scope in its challenge, unencoded links, and a 404 without a word."""
 
-from scripted import Reply, document, on, refusal
+from support.scripted import Reply, document, on, refusal
 
 from .vocabulary import (
     BASIC,

@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from json_values import text, values
+from support.json_values import text, values
 
 from crawler.errors import MalformedReply
 from crawler.wire.docker_hub import HubPage, read_hub_page

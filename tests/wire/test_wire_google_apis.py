@@ -7,10 +7,10 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from json_values import text, values
+from support.json_values import text, values
 
 from crawler.errors import MalformedReply
-from crawler.model import Image
+from crawler.model.image import Image
 from crawler.wire.google_apis import (
     ApiPage,
     ArtifactRepository,

@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from json_values import text, values
+from support.json_values import text, values
 
 from crawler.errors import MalformedReply
-from crawler.model import Image, Listing
+from crawler.model.image import Image
+from crawler.model.record import Listing
 from crawler.wire.tags import ListingPage, merge_listings, parse_listing
 
 fuzz = settings(max_examples=80)

@@ -5,7 +5,7 @@ import traceback
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from json_values import values
+from support.json_values import values
 
 from crawler.errors import MalformedReply
 from crawler.wire.token import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, Grant, read_grant

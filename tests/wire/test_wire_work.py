@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from crawler.model import Image, Listing
+from crawler.model.image import Image
+from crawler.model.record import Listing
 from crawler.wire import fields
-from crawler.wire.fields import read_strings
+from crawler.wire.json_fields import read_strings
 from crawler.wire.tags import merge_listings
 
 

@@ -1,0 +1,182 @@
+"""`registry-crawler emulator`: the embedded registry alone, the roles it plays, and what to try on each."""
+
+import json
+import os
+import shlex
+import signal
+from enum import StrEnum
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from crawler.cli import logs
+from crawler.cli.error_output import complain
+from crawler.cli.exit_codes import BAD_USAGE, COULD_NOT_RUN
+from crawler.cli.options import LogFormatOption
+from crawler.errors import ConfigError, CrawlerError
+
+if TYPE_CHECKING:
+    from crawler.emulator import ArtifactRegistry, Emulator
+
+_CONFIG: Final = """\
+# How to crawl the emulator: Google's kind of registry, whose APIs answer at its own address.
+[[registry]]
+kind = "{kind}"
+location = "{location}"
+auth.key_file = {key_file}
+apis.artifact_registry = "http://{registry}"
+apis.resource_manager = "http://{registry}"
+
+[limits]
+rate = "none"
+"""
+
+
+class Role(StrEnum):
+    """The values of `emulator --role`."""
+
+    GCR = "gcr"
+    ARTIFACT_REGISTRY = "artifact-registry"
+    CONTAINER_REGISTRY = "container-registry"
+
+    @property
+    def projects(self) -> list[str]:
+        """Those that it holds unless others are named."""
+        return ["my-project"] if self is Role.CONTAINER_REGISTRY else ["my-project", "other-project"]
+
+
+class CatalogTold(StrEnum):
+    """The values of `emulator --catalog`."""
+
+    FULL = "full"
+    EMPTY = "empty"
+    NULL = "null"
+
+
+def apis_of(role: Role, projects: list[str]) -> "ArtifactRegistry | None":
+    """What stands behind a role. Raises ValueError for projects that it cannot have."""
+    from crawler.emulator import ArtifactRegistry
+
+    if role is not Role.CONTAINER_REGISTRY:
+        return ArtifactRegistry(serves="gcr.io" if role is Role.GCR else "pkg.dev", projects=tuple(projects))
+    if len(projects) > 1:
+        raise ValueError("the gcr.io of old must have one --project only")
+    return None
+
+
+def worth_trying(
+    role: Role, catalog: CatalogTold, *, registry: str, project: str, key_file: Path, config_file: Path
+) -> list[str]:
+    """Commands that crawl it. Where they need a configuration it is written. Raises OSError."""
+    if role is Role.CONTAINER_REGISTRY:
+        if catalog is CatalogTold.FULL:
+            return [_crawl(registry, "--key-file", key_file)]
+        return [_crawl(f"{registry}/{project}", "--kind", "gcr", "--rate", "none", "--key-file", key_file)]
+    text = _CONFIG.format(
+        kind=role.value,
+        location="us" if role is Role.GCR else "us-central1",
+        key_file=json.dumps(str(key_file.absolute())),
+        registry=registry,
+    )
+    # its table names no target, so it holds for any
+    config_file.write_text(text, encoding="utf-8")
+    return [_crawl(target, "--config", config_file) for target in (registry, f"{registry}/{project}")]
+
+
+def _stop_when_stdin_ends() -> None:
+    """Stop with the process that started this one, however that one ends."""
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _crawl(*arguments: object) -> str:
+    """A command as it may be copied into a shell."""
+    return shlex.join(["registry-crawler", "crawl", *map(str, arguments)])
+
+
+def emulator(
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65_535, help="Port to listen on; 0 takes a free one")
+    ] = 5000,
+    key_file: Annotated[
+        Path, typer.Option(metavar="FILE", help="Where its fresh service account key is written")
+    ] = Path("emulator-key.json"),
+    role: Annotated[
+        Role, typer.Option(help="The former gcr.io, or with Google's APIs: today's gcr.io, or a pkg.dev host")
+    ] = Role.CONTAINER_REGISTRY,
+    config_file: Annotated[
+        Path, typer.Option(metavar="FILE", help="Where the roles with APIs write the configuration to crawl them")
+    ] = Path("emulator.toml"),
+    catalog: Annotated[
+        CatalogTold, typer.Option(help="What the catalog lists; today's gcr.io often lists nothing")
+    ] = CatalogTold.FULL,
+    project: Annotated[
+        list[str] | None, typer.Option(metavar="PROJECT", help="A project that it holds; repeatable")
+    ] = None,
+    repositories: Annotated[int, typer.Option(metavar="N", help="How many repositories the catalog holds")] = 2000,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the inventory")] = 1,
+    giants: Annotated[
+        float, typer.Option(metavar="SHARE", help="Share of repositories with thousands of tags")
+    ] = 0.002,
+    denied: Annotated[float, typer.Option(metavar="SHARE", help="Share of repositories that answer 403")] = 0.0,
+    latency: Annotated[float, typer.Option(metavar="S", help="Seconds before each response")] = 0.0,
+    unavailable: Annotated[float, typer.Option(metavar="SHARE", help="Share of exchanges answered 503")] = 0.0,
+    resets: Annotated[float, typer.Option(metavar="SHARE", help="Share of exchanges whose connection is reset")] = 0.0,
+    truncated: Annotated[float, typer.Option(metavar="SHARE", help="Share of exchanges whose body breaks off")] = 0.0,
+    quota: Annotated[
+        int | None, typer.Option(metavar="N", help="Exchanges per second, above which it answers 429  [default: none]")
+    ] = None,
+    token_lifetime: Annotated[int, typer.Option(metavar="S", help="Seconds that its tokens live")] = 300,
+    log_format: LogFormatOption = logs.LogFormat.TEXT,
+    until_stdin_ends: Annotated[bool, typer.Option("--until-stdin-ends", hidden=True)] = False,
+) -> None:
+    """Run the embedded registry alone, until it is stopped."""
+    from crawler.cli.runs import run_in_a_loop
+    from crawler.emulator import Settings, serve_until_stopped
+
+    logs.configure(log_format, verbosity=0)
+    if until_stdin_ends:
+        Thread(target=_stop_when_stdin_ends, daemon=True).start()
+    projects = project or role.projects
+    try:
+        settings = Settings(
+            artifact_registry=apis_of(role, projects),
+            project=projects[0],
+            catalog=catalog.value,
+            repositories=repositories,
+            seed=seed,
+            giants=giants,
+            denied=denied,
+            latency_s=latency,
+            unavailable=unavailable,
+            resets=resets,
+            truncated=truncated,
+            quota_per_s=quota,
+            registry_token_lifetime_s=token_lifetime,
+            access_token_lifetime_s=12 * token_lifetime,
+        )
+    except ValueError as fault:
+        complain(ConfigError([str(fault)]), BAD_USAGE)
+
+    def announce(running: "Emulator") -> None:
+        print(f"{running.registry} is a Google registry of {repositories:,} repositories; its key is in {key_file}")
+        commands = worth_trying(
+            role,
+            catalog,
+            registry=running.registry,
+            project=projects[0],
+            key_file=key_file,
+            config_file=config_file,
+        )
+        print(*(f"try: {command}" for command in commands), sep="\n", flush=True)
+
+    async def serve() -> None:
+        await serve_until_stopped(settings, host="127.0.0.1", port=port, key_file=key_file, announce=announce)
+
+    try:
+        run_in_a_loop(serve)
+    except OSError as fault:
+        complain(CrawlerError(f"{fault.filename or f'port {port}'}: {fault.strerror or fault}"), COULD_NOT_RUN)

@@ -1,0 +1,138 @@
+"""The body of a refusal: `{"errors": [{"code", "message", "detail"}]}`, or anything at all."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from crawler.errors import MalformedReply
+from crawler.model.record import Fault
+from crawler.untrusted_text import printable
+from crawler.wire.error_message import error_message, is_code
+from crawler.wire.json_fields import read_object
+from crawler.wire.web_page import LOGIN_ADVICE, read_web_page, redirect_message, visible_text
+
+_XML_CODE: Final = re.compile(r"<Code>([^<]{1,100})</Code>")
+_XML_MESSAGE: Final = re.compile(r"<Message>([^<]{1,1000})</Message>")
+
+_VPC_IDENTIFIER: Final = "vpcServiceControlsUniqueIdentifier"
+_VPC_IN_TEXT: Final = re.compile(rb"vpcServiceControlsUniqueIdentifier\W{1,8}([A-Za-z0-9_-]{1,200})")
+_VPC_REASON: Final = "SECURITY_POLICY_VIOLATED"
+_SWITCHED_OFF: Final = "SERVICE_DISABLED"
+
+_WRONG_PORT: Final = (
+    (
+        # Go's net/http, nginx, Apache httpd, Tomcat
+        re.compile(
+            "HTTP request to an HTTPS server|HTTP request was sent to HTTPS port"
+            "|plain HTTP to an SSL-enabled server|combination of host and port requires TLS"
+        ),
+        "the server speaks https: use --no-plain-http (registry.plain_http = false)",
+    ),
+    (
+        re.compile("No required SSL certificate was sent"),  # nginx
+        "the server requires a client certificate: set registry.client_certificate and registry.client_key",
+    ),
+)
+"""What servers answer with 400 to a client that speaks to them in the wrong way, and what to do."""
+
+
+def read_fault(body: bytes, http_status: int, redirected_to: str = "") -> Fault:
+    """The registry's own code and words, escaped and capped; `HTTP_503` and what the body says where it has none.
+
+    `redirected_to` is the URL to which redirects led, where that is to be told.
+    """
+    try:
+        document = read_object(body)
+    except MalformedReply:
+        code, message = "", _message_without_json(body, redirected_to)
+    else:
+        code, message = _code(document), _with_google(document, error_message(document), body)
+        message = (message or "no reason given") + redirect_message(redirected_to)
+    if http_status == 400:
+        advice = next((advice for pattern, advice in _WRONG_PORT if pattern.search(message)), "")
+        message = f"{message.rstrip('.')}: {advice}" if advice else message
+    return Fault(code=printable(code, 60) or f"HTTP_{http_status}", http_status=http_status, message=message)
+
+
+def _code(document: dict[str, Any]) -> str:
+    """The error's code; "" where there is none. Absence is proved by it, so that nothing is guessed here."""
+    errors = document.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors else document
+    if not isinstance(first, dict):
+        return ""
+    # OAuth2's own form (RFC 6749 §5.2), from token servers: {"error": "invalid_scope", "error_description": "…"}
+    code: Any = first.get("code") or first.get("error")
+    if isinstance(code, str) and not first.get("code") and not is_code(code):
+        return ""
+    # Google's REST form: {"error": {"code": 403, "message": "…", "status": "PERMISSION_DENIED", "details": […]}}
+    if isinstance(code, dict):
+        code = next((reason for detail in _details(code) if (reason := detail.get("reason"))), code.get("status"))
+    return code if isinstance(code, str) else ""
+
+
+def read_consumer(body: bytes) -> str:
+    """The project that Google holds a refused request against: `projects/NUMBER`, escaped and capped; "" for none.
+
+    It stands in `metadata.consumer` of google.rpc.ErrorInfo, and may be the quota project of the caller's credentials
+    instead of the project that was asked about: 764086051850 is that of gcloud's own client.
+    """
+    try:
+        document = read_object(body)
+    except MalformedReply:
+        return ""
+    return printable(_metadata(document, "consumer"), 80)
+
+
+def _with_google(document: dict[str, Any], message: str, body: bytes) -> str:
+    """The message with what Google tells beside it and an administrator needs: never cut, as a message is."""
+    identifier = _vpc_identifier(document, body)
+    if identifier and identifier not in message:
+        message = f"{message} {_VPC_IDENTIFIER}: {identifier}".lstrip()
+    service = _metadata(document, "service")
+    if _code(document) == _SWITCHED_OFF and service and service not in message:
+        where = _metadata(document, "consumer")
+        what = f"{printable(service, 100)} is disabled{f' in {printable(where, 80)}' if where else ''}"
+        message = f"{message} ({what})" if message else what
+    return message
+
+
+def _vpc_identifier(document: dict[str, Any], body: bytes) -> str:
+    """By what the administrator of VPC Service Controls finds out why a request was refused; "" for none."""
+    if found := _VPC_IN_TEXT.search(body):
+        return found[1].decode("ascii")
+    for detail in _details(document.get("error")):
+        if detail.get("reason") == _VPC_REASON:
+            return printable(_metadata(document, "uid"), 200)
+        for violation in _objects(detail.get("violations")):
+            described = violation.get("description")
+            if violation.get("type") == "VPC_SERVICE_CONTROLS" and isinstance(described, str):
+                return printable(described, 200)
+    return ""
+
+
+def _metadata(document: dict[str, Any], field: str) -> str:
+    """A field of the metadata of Google's errors; "" where there is none."""
+    told = (detail.get("metadata") for detail in _details(document.get("error")))
+    values = (metadata.get(field) for metadata in told if isinstance(metadata, dict))
+    return next((value for value in values if isinstance(value, str) and value), "")
+
+
+def _details(error: Any) -> Iterator[dict[str, Any]]:
+    return _objects(error.get("details") if isinstance(error, dict) else None)
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    return (item for item in value if isinstance(item, dict)) if isinstance(value, list) else iter(())
+
+
+def _message_without_json(body: bytes, redirected_to: str) -> str:
+    """What a page for people, a store's XML, or a proxy's line of text says, in one line."""
+    where = redirect_message(redirected_to)
+    page = read_web_page(body)
+    if page is not None:
+        words = f": {printable(page.words, 200)}" if page.words else ""
+        return f"{page}{where}: {LOGIN_ADVICE}" if where else f"{page}{words}"
+    text = body[:4096].decode("utf-8", "replace")
+    # S3, Google's and Azure's storage: <Error><Code>NoSuchKey</Code><Message>…</Message></Error>
+    parts = [found[1] for pattern in (_XML_CODE, _XML_MESSAGE) if (found := pattern.search(text))]
+    return (printable(visible_text(": ".join(parts) or text)) or "no reason given") + where

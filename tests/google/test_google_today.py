@@ -1,0 +1,270 @@
+"""Google as it is today: gcr.io whose catalog tells nothing, and pkg.dev, with Artifact Registry's API behind both."""
+
+from typing import Any
+
+import pytest
+from support.inventories import expected, told
+from support.snapshots import read_snapshot
+
+import crawler
+from crawler.discovery.artifact_registry import Place
+from crawler.emulator import ArtifactRegistry, Inventory, Settings
+from crawler.model.names import Target
+from crawler.profiles import ways_of
+from crawler.wire.google_apis import ArtifactRepository
+
+GCR = ArtifactRegistry(serves="gcr.io")
+PKG_DEV = ArtifactRegistry()
+KINDS = {"gcr.io": ("gcr", "us"), "pkg.dev": ("artifact-registry", "us-central1")}
+
+
+@pytest.fixture
+def today(google):
+    """Start Google's registry of today in one of its two roles, with a catalog that is empty unless said otherwise."""
+
+    async def start(role: ArtifactRegistry, **settings: Any) -> Any:
+        return await google(**{"repositories": 150, "catalog": "empty", **settings}, artifact_registry=role)
+
+    return start
+
+
+def crawling(registry: Any, role: ArtifactRegistry, *, prefix: str = "", **changes: Any) -> crawler.Config:
+    kind, location = KINDS[role.serves]
+    address = f"http://{registry.emulator.registry}"
+    table = {
+        "target": registry.emulator.registry + prefix,
+        "kind": kind,
+        "location": location,
+        "apis": {"artifact_registry": address, "resource_manager": address},
+        **changes,
+    }
+    config = registry.config(**table)
+    return config.model_copy(update={"limits": config.limits.model_copy(update={"rate": None})})
+
+
+def below(records: dict[str, Any], project: str) -> dict[str, Any]:
+    return {name: record for name, record in records.items() if name.startswith(f"{project}/")}
+
+
+ROLES = pytest.mark.parametrize("role", [GCR, PKG_DEV], ids=["gcr.io", "pkg.dev"])
+FLOWS = pytest.mark.parametrize("method", ["token", "access-token", "json-key"])
+
+
+@ROLES
+@FLOWS
+@pytest.mark.parametrize("catalog", ["empty", "null"])
+async def test_a_host_alone_gives_the_whole_inventory(today, role, method, catalog):
+    registry = await today(role, catalog=catalog)
+    manifest = await crawler.crawl(crawling(registry, role, auth={"method": method}))
+    assert told(read_snapshot(registry.output).by_name) == expected(registry.emulator.inventory)
+    assert (manifest.verdict, manifest.discovery.method) == ("complete", "artifact-registry")
+    assert "Artifact Registry's API listed" in manifest.discovery.evidence
+    assert "in 2 projects" in manifest.discovery.evidence
+    assert "every folder was opened" in manifest.discovery.evidence
+    assert registry.emulator.counts["catalog"] == 0
+
+
+@ROLES
+@FLOWS
+async def test_a_host_with_a_project_gives_the_projects_whole_inventory(today, role, method):
+    registry = await today(role)
+    manifest = await crawler.crawl(crawling(registry, role, prefix="/my-project", auth={"method": method}))
+    ours = below(expected(registry.emulator.inventory), "my-project")
+    assert told(read_snapshot(registry.output).by_name) == ours
+    assert (manifest.verdict, manifest.discovery.method) == ("complete", "walk")
+    assert "a walk from my-project down: every folder was opened" in manifest.discovery.evidence
+    assert registry.emulator.counts["api"] == 0
+
+
+@ROLES
+@pytest.mark.parametrize(("method", "tokens"), [("access-token", 0), ("token", 1)])
+async def test_two_thousand_nodes_take_as_many_exchanges_and_their_tokens(today, role, method, tokens):
+    registry = await today(role, repositories=1700)
+    manifest = await crawler.crawl(crawling(registry, role, auth={"method": method}))
+    nodes = len(registry.emulator.inventory.nodes())
+    assert nodes > 1800
+    projects_are_no_roots = 2 if role is PKG_DEV else 0  # the API names the repositories below them
+    listings = nodes - projects_are_no_roots
+    counts = registry.emulator.counts
+    assert (counts["listing"], counts["token"]) == (listings, tokens * listings)
+    assert manifest.requests.total == counts["ping"] + counts["api"] + listings * (1 + tokens)
+    assert counts["api"] == 3  # the projects, and each one's repositories
+
+
+@ROLES
+async def test_the_api_alone_tells_the_same_and_asks_the_registry_nothing(today, role):
+    registry = await today(role, empty=0, vanished=0)
+    changes = {"discovery": "artifact-registry", "images_from": "api"}
+    manifest = await crawler.crawl(crawling(registry, role, auth={"method": "access-token"}, **changes))
+    known = expected(registry.emulator.inventory)
+    assert told(read_snapshot(registry.output).by_name) == known
+    assert manifest.verdict == "complete"
+    assert registry.emulator.counts["listing"] == 0
+    assert manifest.counts.images == sum(len(record["images"]) for record in known.values())
+
+
+async def test_the_api_is_read_page_by_page(today):
+    role = ArtifactRegistry(api_page=7, projects=tuple(f"project-{n}" for n in range(20)))
+    registry = await today(role)
+    changes = {"discovery": "artifact-registry", "images_from": "api"}
+    await crawler.crawl(crawling(registry, role, **changes))
+    known = {name for name, record in expected(registry.emulator.inventory).items() if record["images"]}
+    assert set(read_snapshot(registry.output).by_name) == known
+    assert registry.emulator.counts["api"] > len(known) / 7
+
+
+async def test_one_repository_of_artifact_registry_is_a_target_too(today):
+    registry = await today(PKG_DEV)
+    folder = "/".join(registry.emulator.inventory.names[0].split("/")[:2])
+    for changes in ({}, {"discovery": "artifact-registry"}):
+        await crawler.crawl(crawling(registry, PKG_DEV, prefix=f"/{folder}", **changes))
+        assert set(read_snapshot(registry.output).by_name) == set(registry.emulator.inventory.below(folder))
+
+
+async def test_images_at_other_locations_are_not_this_hosts(today):
+    registry = await today(PKG_DEV)
+    elsewhere = Inventory(Settings(repositories=15, artifact_registry=ArtifactRegistry(location="europe-west1")))
+    changes = {"discovery": "artifact-registry", "images_from": "api"}
+    await crawler.crawl(crawling(registry, PKG_DEV, **changes))
+    assert not set(read_snapshot(registry.output).by_name) & (
+        set(elsewhere.names) - set(registry.emulator.inventory.names)
+    )
+
+
+async def test_projects_that_nobody_may_look_into_leave_the_verdict_partial(today):
+    role = ArtifactRegistry(denied_projects=("closed-project", "shut-project"))
+    registry = await today(role)
+    manifest = await crawler.crawl(crawling(registry, role))
+    assert set(read_snapshot(registry.output).by_name) == set(registry.emulator.inventory.names)
+    assert manifest.verdict == "partial"
+    assert "could not look into project " in manifest.discovery.evidence
+    assert "closed-project: 403 IAM_PERMISSION_DENIED" in manifest.discovery.evidence
+    assert "shut-project" in manifest.discovery.evidence
+
+
+async def test_projects_without_the_api_hold_nothing_and_are_counted(today):
+    role = ArtifactRegistry(api_disabled_projects=("plain-project",))
+    registry = await today(role)
+    manifest = await crawler.crawl(crawling(registry, role))
+    assert manifest.verdict == "complete"
+    counted = "in 3 projects at us-central1 (1 of them without that API); not searched: 1 project not ACTIVE; "
+    assert counted in manifest.discovery.evidence
+
+
+async def test_a_project_without_the_api_that_was_asked_for_is_an_error(today):
+    role = ArtifactRegistry(api_disabled_projects=("plain-project",))
+    registry = await today(role)
+    with pytest.raises(crawler.Denied, match="SERVICE_DISABLED"):
+        await crawler.crawl(crawling(registry, role, prefix="/plain-project"))
+    assert not list(registry.output.glob("source=*"))
+
+
+@pytest.mark.parametrize("catalog", ["empty", "null"])
+async def test_without_the_api_an_empty_catalog_is_unknown_and_what_was_tried_is_told(google, catalog):
+    registry = await google(repositories=50, catalog=catalog)
+    address = f"http://{registry.emulator.registry}"  # where no API answers
+    config = registry.config(kind="gcr", apis={"artifact_registry": address, "resource_manager": address})
+    manifest = await crawler.crawl(config)
+    assert (manifest.verdict, manifest.discovery.method, manifest.counts.repositories) == ("partial", "catalog", 0)
+    assert "means unknown, not none (tried: artifact-registry: GET http" in manifest.reasons[0]
+    assert "404" in manifest.reasons[0]
+
+
+async def test_where_nothing_answers_the_run_ends_with_the_last_refusal(today):
+    role = ArtifactRegistry(resource_manager="disabled")
+    registry = await today(role)
+    with pytest.raises(crawler.Denied, match="_catalog"):
+        await crawler.crawl(crawling(registry, role))
+    assert not list(registry.output.glob("source=*"))
+
+
+@pytest.mark.parametrize("catalog", ["empty", "null"])
+async def test_an_empty_catalog_is_never_a_complete_one(google, catalog):
+    registry = await google(repositories=50, catalog=catalog)
+    kind = {"kind": "gcr", "discovery": "catalog"}
+    manifest = await crawler.crawl(registry.config(**kind))
+    assert (manifest.verdict, manifest.counts.repositories) == ("partial", 0)
+    assert "an empty catalog from a Google host means unknown, not none" in manifest.reasons[0]
+
+
+async def test_the_catalog_serves_where_the_api_does_not_answer(google):
+    registry = await google(repositories=50)
+    nowhere = {"artifact_registry": "http://127.0.0.1:9", "resource_manager": f"http://{registry.emulator.registry}"}
+    config = registry.config(kind="gcr", apis=nowhere)
+    manifest = await crawler.crawl(config)
+    assert (manifest.verdict, manifest.discovery.method, manifest.counts.repositories) == ("complete", "catalog", 50)
+    assert "(tried: artifact-registry: GET http://" in manifest.discovery.evidence
+
+
+async def test_a_walk_that_finds_nothing_is_left_for_the_api_which_proves_it(today):
+    role = ArtifactRegistry(serves="gcr.io", projects=("my-project", "bare-project"))
+    registry = await today(role, repositories=1)
+    (taken,) = registry.emulator.inventory.names
+    bare = next(project for project in role.projects if not taken.startswith(f"{project}/"))
+    manifest = await crawler.crawl(crawling(registry, role, prefix=f"/{bare}"))
+    assert (manifest.counts.repositories, manifest.discovery.method) == (0, "artifact-registry")
+    assert f"(tried: walk: a walk from {bare} down finds nothing, which proves nothing: " in manifest.discovery.evidence
+
+
+async def test_a_walk_that_finds_nothing_proves_nothing_where_the_api_is_out_of_reach(today):
+    role = ArtifactRegistry(serves="gcr.io", projects=("my-project", "bare-project"))
+    registry = await today(role, repositories=1)
+    (taken,) = registry.emulator.inventory.names
+    bare = next(project for project in role.projects if not taken.startswith(f"{project}/"))
+    scope = {"scope": "devstorage.read_only"}
+    manifest = await crawler.crawl(crawling(registry, role, prefix=f"/{bare}", auth=scope))
+    assert (manifest.verdict, manifest.counts.repositories) == ("partial", 0)
+    assert "which proves nothing: check the prefix" in manifest.discovery.evidence
+    assert "(tried: artifact-registry: " in manifest.discovery.evidence
+
+
+@pytest.mark.parametrize(
+    ("target", "project", "location", "repository", "folder"),
+    [
+        ("gcr.io", None, "us", "gcr.io", "p"),
+        ("us.gcr.io", None, "us", "us.gcr.io", "p"),
+        ("eu.gcr.io/p", "p", "europe", "eu.gcr.io", "p"),
+        ("asia.gcr.io/example.com/q/team", "example.com:q", "asia", "asia.gcr.io", "example.com/q"),
+        ("us-central1-docker.pkg.dev", None, "us-central1", None, "p/r"),
+        ("europe-docker.pkg.dev/p/r/app", "p", "europe", "r", "p/r"),
+        ("us-docker.pkg.dev/example.com/q/r", "example.com:q", "us", "r", "example.com/q/r"),
+    ],
+)
+def test_a_host_tells_which_repositories_stand_behind_it(target, project, location, repository, folder):
+    target = Target.parse(target)
+    place = Place.behind(target, ways_of(target), None)
+    assert (place.project, place.location, place.repository) == (project, location, repository)
+    found = ArtifactRepository(f"projects/p/locations/us/repositories/{repository or 'r'}", "DOCKER", is_empty=False)
+    assert place.takes(found)
+    assert place.folder(project or "p", found) == folder
+    assert not place.takes(ArtifactRepository(found.resource, "MAVEN", is_empty=False))
+
+
+async def test_the_apis_have_a_pace_of_their_own(today):
+    role = ArtifactRegistry(api_quota_per_s=4, projects=tuple(f"project-{n}" for n in range(8)))
+    registry = await today(role, repositories=30)
+    manifest = await crawler.crawl(crawling(registry, role))
+    assert set(read_snapshot(registry.output).by_name) == set(registry.emulator.inventory.names)
+    assert manifest.verdict == "complete"
+    assert registry.emulator.counts["throttled"] > 0
+
+
+async def test_listings_that_are_cut_are_read_to_their_end(today):
+    registry = await today(PKG_DEV, tags_page=3)
+    manifest = await crawler.crawl(crawling(registry, PKG_DEV))
+    records = read_snapshot(registry.output).by_name
+    known = expected(registry.emulator.inventory)
+    assert {name: record["images"] for name, record in records.items()} == {n: r["images"] for n, r in known.items()}
+    assert {name: sorted(record["tags"]) for name, record in records.items()} == {
+        n: sorted(r["tags"]) for n, r in known.items()
+    }
+    assert manifest.verdict == "complete"
+
+
+async def test_untagged_images_are_there_and_old_build_times_stay(today):
+    registry = await today(PKG_DEV, repositories=300)
+    await crawler.crawl(crawling(registry, PKG_DEV))
+    images = [image for record in read_snapshot(registry.output).records for image in record["images"] or ()]
+    assert [image for image in images if not image["tags"]]
+    assert {image["created_at"][:4] for image in images if image["created_at"]} >= {"1970", "1980"}
+    assert all(image["uploaded_at"] is None or image["uploaded_at"] > "2013" for image in images)

@@ -1,0 +1,185 @@
+"""One setting for certificate authorities: the registry, Google's token endpoint and its APIs are trusted alike."""
+
+import asyncio
+import json
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from support.distribution import Certificates, make_certificates
+from support.distribution.certificates import self_signed
+from support.forward_proxy import proxy_to
+from support.one_project import SCRIPT, TOKEN
+from support.scripted import serve
+from support.snapshots import read_snapshot
+
+import crawler
+from crawler.auth.google_session import GoogleSession
+
+VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Two authorities, a service account's key, and the environment of whoever crawls."""
+
+    folder: Path
+    environment: pytest.MonkeyPatch
+    key: dict[str, str]
+    ours: Certificates
+    others: Certificates
+
+    def config(self, registry: Any, tokens: str, **more: Any) -> crawler.Config:
+        """A crawl of a registry whose APIs answer at its own address, with a key whose token endpoint is `tokens`."""
+        file = self.folder / "key.json"
+        file.write_text(json.dumps({**self.key, "token_uri": f"{tokens}{TOKEN}"}))
+        table = {
+            "target": registry.host,
+            "kind": "artifact-registry",
+            "location": "us",
+            "plain_http": False,
+            "auth": {"method": "access-token", "key_file": file},
+            "apis": {"artifact_registry": registry.origin, "resource_manager": registry.origin},
+            **more,
+        }
+        return crawler.Config(registry=[table], limits={"attempts": 1}, output={"path": self.folder / "out"})
+
+    async def crawl(self, registry: Any, tokens: str, **more: Any) -> None:
+        manifest = await crawler.crawl(self.config(registry, tokens, **more))
+        assert (manifest.verdict, manifest.discovery.method) == ("complete", "artifact-registry")
+        assert [record["repository"] for record in read_snapshot(self.folder / "out").records] == ["acme/team/app"]
+
+    def set(self, name: str, file: Path) -> dict[str, Path]:
+        """Make a file the setting of that name; what goes into the configuration for it."""
+        if name == "ca_file":
+            return {"ca_file": file}
+        self.environment.setenv(name, str(file))
+        return {}
+
+    def hashed(self, certificates: Certificates) -> Path:
+        """A folder of certificates by hash, as OpenSSL reads it."""
+        folder = self.folder / "hashed"
+        folder.mkdir()
+        (folder / "ca.pem").write_bytes(certificates.ca_file.read_bytes())
+        subprocess.run(["openssl", "rehash", folder], check=True)
+        return folder
+
+
+@pytest.fixture
+async def world(google, few_authorities, monkeypatch, tmp_path):
+    for variable in (*VARIABLES, "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(variable, raising=False)
+    registry = await google(repositories=1)
+    key = json.loads(registry.key_file.read_text())
+    return World(tmp_path, monkeypatch, key, make_certificates(tmp_path / "ours"), make_certificates(tmp_path / "no"))
+
+
+@pytest.mark.parametrize("name", ["ca_file", *VARIABLES])
+@pytest.mark.parametrize("is_folder", [False, True], ids=["file", "folder"])
+async def test_certificate_authorities_of_any_setting_serve_registry_tokens_and_apis(name, is_folder, world):
+    file = world.hashed(world.ours) if is_folder else world.ours.ca_file
+    more = world.set(name, file)
+    async with serve(SCRIPT, certificates=world.ours) as server:
+        await world.crawl(server, server.origin, **more)
+    assert server.paths.count(TOKEN) == 1
+
+
+@pytest.mark.parametrize(("winner", "loser"), [("ca_file", VARIABLES[0]), ("ca_file", VARIABLES[1]), VARIABLES])
+async def test_certificate_authorities_of_the_first_setting_win(winner, loser, world):
+    world.set(loser, world.others.ca_file)
+    more = world.set(winner, world.ours.ca_file)
+    async with serve(SCRIPT, certificates=world.ours) as server:
+        await world.crawl(server, server.origin, **more)
+
+
+async def test_certificate_authorities_of_an_empty_variable_are_none(world):
+    world.environment.setenv("SSL_CERT_FILE", "")
+    world.set("REQUESTS_CA_BUNDLE", world.ours.ca_file)
+    async with serve(SCRIPT, certificates=world.ours) as server:
+        await world.crawl(server, server.origin)
+
+
+async def test_certificate_authorities_that_did_not_sign_are_said_at_the_token_endpoint(world):
+    """What requests would read by itself goes for nothing where a setting of ours is there."""
+    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        world.set(variable, world.others.ca_file)
+    world.environment.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(world.others.ca_file))
+    async with serve(SCRIPT, certificates=world.ours) as server, serve(SCRIPT, certificates=world.others) as tokens:
+        with pytest.raises(crawler.CredentialsError, match=r"token endpoint.*of an untrusted authority .*--ca-file"):
+            await crawler.crawl(world.config(server, tokens.origin, ca_file=world.ours.ca_file))
+    assert tokens.paths == []
+
+
+async def test_certificate_authorities_hold_through_a_proxy_with_a_password(world):
+    """The token endpoint's name is known to the proxy alone; the registry is this machine, and needs no proxy."""
+    named = make_certificates(world.folder / "named", "tokens.example.com")
+    bundle = world.folder / "bundle.pem"
+    bundle.write_bytes(named.ca_file.read_bytes() + world.ours.ca_file.read_bytes())
+    async with serve(SCRIPT, certificates=world.ours) as server, serve(SCRIPT) as tokens:
+        places = {"tokens.example.com:443": ("127.0.0.1", tokens.port)}
+        async with proxy_to(places, certificates=named, password="ann:s€cret") as proxy:
+            world.environment.setenv("HTTPS_PROXY", f"http://ann:s%E2%82%ACcret@{proxy.address}")
+            world.environment.setenv("NO_PROXY", "fd00::/8,*.example.net")
+            await world.crawl(server, "https://tokens.example.com", ca_file=bundle)
+    assert proxy.targets == {"CONNECT tokens.example.com:443"}
+    assert tokens.paths == [TOKEN]
+
+
+@pytest.mark.parametrize("entry", ["*.invalid", "tokens.invalid:443", "elsewhere *"])
+async def test_no_proxy_is_read_alike_for_googles_token_endpoint(entry, world):
+    """No name server has the name, so that going there without the proxy fails in its own way."""
+    async with serve(SCRIPT, certificates=world.ours) as server, proxy_to({}) as proxy:
+        world.environment.setenv("HTTPS_PROXY", proxy.url)
+        world.environment.setenv("NO_PROXY", entry)
+        with pytest.raises(crawler.CredentialsError, match=r"cannot be reached: .*tokens\.invalid.*resolve"):
+            await crawler.crawl(world.config(server, "https://tokens.invalid", ca_file=world.ours.ca_file))
+    assert proxy.asked == []
+
+
+@pytest.mark.parametrize("host", ["metadata.google.internal", "Metadata.Google.Internal."])
+async def test_no_proxy_is_needed_for_googles_metadata_server(host, world):
+    """Through a proxy it would answer for the proxy's machine, if at all."""
+    async with proxy_to({}) as proxy:
+        world.environment.setenv("HTTP_PROXY", proxy.url)
+        with GoogleSession(None, None) as session, suppress(requests.RequestException):
+            await asyncio.to_thread(session.get, f"http://{host}/computeMetadata/v1/", timeout=5)
+    assert proxy.asked == []
+
+
+@pytest.mark.parametrize("name", ["ca_file", *VARIABLES])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        ("", "holds no certificates in PEM form"),
+        ("no PEM", "holds no certificates in PEM form"),
+        ({}, r"holds no certificates by hash \(openssl rehash"),
+    ],
+    ids=["missing", "empty", "text", "folder"],
+)
+async def test_certificate_authorities_that_cannot_be_had_are_named_by_their_setting(name, content, said, world):
+    file = world.folder / "authorities"
+    if content == {}:
+        file.mkdir()
+    elif content is not None:
+        file.write_text(content)
+    table = {"target": "registry.invalid", "auth": {"method": "anonymous"}, **world.set(name, file)}
+    with pytest.raises(crawler.CredentialsError, match=f"^{name}: {file}: {said}"):
+        await crawler.crawl(crawler.Config(registry=[table], output={"path": world.folder / "out"}))
+
+
+async def test_certificate_authorities_of_ssl_cert_file_come_beside_the_systems_folder(world):
+    """As with OpenSSL's own programs: the variable takes the place of the system's file alone."""
+    another = world.folder / "another.pem"
+    authority = self_signed(ec.generate_private_key(ec.SECP256R1()), "Another authority")
+    another.write_bytes(authority.public_bytes(Encoding.PEM))
+    world.set("SSL_CERT_FILE", another)
+    world.environment.setenv("SSL_CERT_DIR", str(world.hashed(world.ours)))
+    async with serve(SCRIPT, certificates=world.ours) as server:
+        await world.crawl(server, server.origin)

@@ -1,0 +1,73 @@
+"""A token server that refuses the credentials: fresh ones are tried, and refusals count only in a row."""
+
+import json
+import re
+
+import pytest
+from support.bearer_auth import bearer, scope_of
+from support.scripted import document, on, refusal, serve, token_registry
+from support.snapshots import read_snapshot
+
+import crawler
+from crawler.auth.credentials import Fixed, User
+from crawler.auth.lockout import LIMIT
+
+ANN = User("ann", "made-up-password")
+OLD, FRESH = User("AWS", "expired-password"), User("AWS", "fresh-password")
+REFUSED = refusal(401, "UNAUTHORIZED", "incorrect username or password")
+
+
+@pytest.fixture
+def helper(tmp_path, monkeypatch):
+    """A credential helper whose password has expired when it is first had; the next one is good."""
+    runs = tmp_path / "runs"
+    program = tmp_path / "docker-credential-hourly"
+    answers = [json.dumps({"Username": user.name, "Secret": user.password}) for user in (OLD, FRESH)]
+    program.write_text(
+        f"#!/bin/sh\necho run >> {runs}\n"
+        f"if [ $(wc -l < {runs}) = 1 ]; then echo '{answers[0]}'; else echo '{answers[1]}'; fi\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    for variable in ("REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    (tmp_path / "docker").mkdir()
+    return tmp_path / "docker" / "config.json"
+
+
+async def test_expired_password_is_replaced_by_a_fresh_one_from_the_credential_helper(helper, tmp_path):
+    granted = document({"token": "minted-{count}", "expires_in": 300})
+    script = [
+        on("/token", granted, headers={"Authorization": re.escape(FRESH.header)}),
+        on("/token", REFUSED),
+        *token_registry(),
+    ]
+    async with serve(script) as server:
+        helper.write_text(json.dumps({"credHelpers": {server.host: "hourly"}}))
+        table = {"target": server.host, "auth": {"method": "docker-config"}}
+        manifest = await crawler.crawl(crawler.Config(registry=[table], output={"path": tmp_path / "out"}))
+    assert manifest.verdict == "complete"
+    assert set(read_snapshot(tmp_path / "out").outcomes.values()) == {"ok"}
+    assert [asked.authorization for asked in server.asked("/token")[:2]] == [OLD.header, FRESH.header]
+
+
+async def test_refusals_between_two_grants_are_counted_afresh():
+    """Two times all but one of the refusals that end a run, with a grant between: the run goes on."""
+    almost = LIMIT - 1
+    script = [
+        on("/token", REFUSED, times=almost),
+        on("/token", document({"token": "minted", "expires_in": 300}), times=1),
+        on("/token", REFUSED),
+    ]
+    async with serve(script) as server, bearer(server, Fixed(ANN), lambda: 0.0) as authorization:
+        for number in range(almost):
+            with pytest.raises(crawler.Denied):
+                await authorization.header(scope_of(f"team/refused-{number}"))
+        assert await authorization.header(scope_of("team/granted")) == "Bearer minted"
+        for number in range(almost):
+            with pytest.raises(crawler.Denied):
+                await authorization.header(scope_of(f"team/refused-again-{number}"))
+        with pytest.raises(crawler.GaveUp, match=f"refused {LIMIT} times in a row"):
+            await authorization.header(scope_of("team/one-too-many"))

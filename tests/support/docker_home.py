@@ -1,0 +1,62 @@
+"""TODO."""
+
+import json
+from base64 import b64encode
+
+from crawler.auth.credentials import User
+from crawler.auth.docker_config import DockerCredentials
+from crawler.model.names import Target
+
+REGISTRY = "registry.example.com"
+
+
+SECRET = "hunter2:with:colons"
+
+
+ANN = User("ann", SECRET)
+
+
+def packed(name, password):
+    return {"auth": b64encode(f"{name}:{password}".encode()).decode()}
+
+
+ENTRY = packed(ANN.name, ANN.password)
+
+
+class Home:
+    """A user's home, with a folder of programs and nothing else on the PATH."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.programs = folder / "bin"
+        self.programs.mkdir()
+        self.environ = {"HOME": str(folder), "PATH": str(self.programs)}
+
+    @property
+    def docker(self):
+        return self.folder / ".docker" / "config.json"
+
+    def write(self, config, place=".docker/config.json"):
+        file = self.folder / place
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(config if isinstance(config, str) else json.dumps(config))
+        return file
+
+    def helper(self, name, script, interpreter="/bin/sh"):
+        program = self.programs / f"docker-credential-{name}"
+        program.write_text(f"#!{interpreter}\n{script}\n")
+        program.chmod(0o755)
+
+    def runs(self, name):
+        """How often a helper that notes its runs was run."""
+        notes = self.folder / f"{name}.runs"
+        return len(notes.read_text().splitlines()) if notes.exists() else 0
+
+    def noting(self, name, script):
+        self.helper(name, f'echo run >> "{self.folder / name}.runs"\n{script}')
+
+    def credentials(self, target=REGISTRY, **options):
+        return DockerCredentials(Target.parse(target), environ=self.environ, **options)
+
+    async def is_named(self, target=REGISTRY):
+        return (await self.credentials(target).look_up()).is_named

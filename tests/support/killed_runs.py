@@ -1,0 +1,37 @@
+"""TODO."""
+
+import asyncio
+from pathlib import Path
+
+from support.run_cli import MODULE
+
+
+def journals(google) -> list[Path]:
+    return sorted((google.output / ".unfinished").glob("*/part-00000.jsonl"))
+
+
+async def until_recorded(google, lines: int) -> None:
+    """Wait until a run has so many records on the disk."""
+    async with asyncio.timeout(30):
+        # a file tells nobody when it grows
+        while not journals(google) or journals(google)[-1].read_bytes().count(b"\n") < lines:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def interrupted(google, number: int, *options: str) -> tuple[int, str]:
+    process = await start(google, *options)
+    await until_recorded(google, 20)
+    process.send_signal(number)
+    _, stderr = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, stderr.decode()
+
+
+SLOW = {"repositories": 300, "latency_s": 0.03}
+
+
+async def start(google, *options: str, target: str = "", **how) -> asyncio.subprocess.Process:
+    where = ["--key-file", str(google.key_file), "--output", str(google.output), "--no-progress"]
+    pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
+    arguments = [target or google.emulator.registry, *where, *options]
+    return await asyncio.create_subprocess_exec(*MODULE, "crawl", *arguments, **pipes, **how)

@@ -1,0 +1,152 @@
+"""Whatever bytes a server answers: a value, or one of our errors in one printable line."""
+
+import asyncio
+from base64 import b64encode
+from functools import partial
+
+import anyio
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from support.plain_words import is_plain
+
+from crawler.auth.credentials import Fixed, StraightAuthorization, User
+from crawler.client import Inquiry
+from crawler.errors import CrawlerError, RegistryError
+from crawler.limiter import Pace
+from crawler.transport.fetch import open_transport
+from crawler.transport.http import open_door
+from crawler.transport.messages import Reply, Request
+from crawler.transport.retry import Patience
+from crawler.transport.tls import Certificates
+from crawler.wire.tags import parse_listing
+
+PATIENCE = Patience(attempts=1, connect_s=5, read_s=5, total_s=10, give_up_s=5)
+PASSWORD = "correct-horse-battery"
+USER = User("robot", PASSWORD)
+
+NAMES = ("Location", "WWW-Authenticate", "Link", "Retry-After", "Content-Type", "Content-Encoding", "Set-Cookie", "X")
+STATUSES = (200, 204, 206, 301, 302, 307, 400, 401, 403, 404, 405, 410, 418, 999)
+
+odd = st.binary(max_size=60) | st.sampled_from(
+    [
+        b"http://[::1", b"http://\xff/", b"//%00/", b"http://127.0.0.1:99999/", b"http://a\xcc\x82/", b"\xed\xb2\x80",
+        b"http://\xe2\x84\x80.com/", b"gzip", b"deflate", b"br", b"zstd", b'Bearer realm="http://[', b"Basic \xff=\xff",
+        b"ftp://x", b"http://xn--/", b"http://" + b"a" * 300, b"\xe2\x80\xae<b>\x1b[31m", b"text/html; charset=utf-7",
+        b"Mon, 32 Foo 99999 99:99:99", b"99999999999999999999", b"</v2/\xff?n=1>; rel=next",
+        b'<http://[>; rel="next"',
+        b"application/json; charset=no-such", PASSWORD.encode(), b64encode(f"robot:{PASSWORD}".encode()),
+    ]
+)  # fmt: skip
+lines = odd.map(lambda value: value.replace(b"\r", b"").replace(b"\n", b""))
+bodies = st.binary(max_size=80) | st.sampled_from(
+    [
+        b"", b"{}", b"[", b'{"tags": ["\\ud800"]}', b'{"name": "\\udfff", "tags": null}',
+        b'{"errors": [{"code": "\\ud800"}]}',
+        b'{"errors": [{"code": "A\\u202e\\u0000", "message": "\\n\\u001b[2J"}]}', b'{"errors": "x"}',
+        b'{"error": {"code": {}}}',
+        b'{"manifest": {"\\u202e": 1}}', b"<html>\x00\xff<b", b'{"error": "\xff\xfe"}', b"{" * 2000,
+    ]
+)  # fmt: skip
+
+
+@st.composite
+def responses(draw) -> bytes:
+    """Mostly HTTP."""
+    status, phrase, body = draw(st.sampled_from(STATUSES)), draw(lines), draw(bodies)
+    headers = draw(st.lists(st.tuples(st.sampled_from(NAMES), lines), max_size=4))
+    head = b"HTTP/1.1 %d %b\r\n" % (status, phrase)
+    head += b"".join(b"%b: %b\r\n" % (name.encode(), value) for name, value in headers)
+    framing = draw(st.sampled_from([b"Content-Length: %d\r\n\r\n" % len(body), b"\r\n"]))
+    return head + framing + body
+
+
+anything = responses() | st.binary(max_size=200)
+
+
+async def answering(sent: bytes, ask) -> object:
+    """What `ask` makes of a server that answers each request with these bytes, and closes."""
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(sent)
+            await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    server = await asyncio.start_server(converse, "127.0.0.1", 0)
+    try:
+        return await ask(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v2/a/tags/list")
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def sent_by_the_door(url: str) -> object:
+    options = {"user_agent": "t", "patience": PATIENCE, "concurrency": 2, "certificates": Certificates()}
+    async with open_door(**options) as door:
+        return await door.send(Request(url=url, authorization=USER.header))
+
+
+async def asked(url: str) -> object:
+    options = {"user_agent": "t", "patience": PATIENCE, "concurrency": 2, "certificates": Certificates()}
+    pace = Pace(concurrency=2, starts=None)
+    async with open_transport(**options, pace=pace, scheme="http") as transport:
+        return await Inquiry(StraightAuthorization(Fixed(USER)), transport).ask(
+            url, "", partial(parse_listing, "team/app")
+        )
+
+
+def came_of(sent: bytes, ask) -> object:
+    """What came back, or the error in place of it; any other exception fails the test."""
+    try:
+        return anyio.run(answering, sent, ask)
+    except CrawlerError as exc:
+        return exc
+
+
+@given(anything)
+@settings(deadline=None, max_examples=80)
+@example(b"HTTP/1.1 302 Found\r\nLocation: http://[\r\n\r\n")
+@example(b"HTTP/1.1 200 \xff\x1b[2J\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nxyz")
+def test_any_response_is_a_reply_or_an_error_of_the_registrys(sent):
+    came = came_of(sent, sent_by_the_door)
+    if isinstance(came, Reply):
+        assert came.status < 400 or PASSWORD.encode() not in came.body
+    else:
+        assert isinstance(came, RegistryError)
+        assert is_plain(str(came))
+        assert PASSWORD not in str(came)
+
+
+@given(anything)
+@settings(deadline=None, max_examples=80)
+@example(b'HTTP/1.1 200 OK\r\nContent-Length: 28\r\n\r\n{"manifest": {"\\u202e\\n": 1}}')
+@example(b"HTTP/1.1 401 \xff\r\nWWW-Authenticate: \xff\xfe\r\nContent-Length: 2\r\n\r\n\xff\x00")
+@example(b"HTTP/1.1 404 X\r\nContent-Length: 30\r\n\r\n" + b'{"errors": [{"code": "\\ud800"}]}'[:30])
+def test_any_response_is_a_value_or_one_of_our_errors_in_one_line(sent):
+    came = came_of(sent, asked)
+    if isinstance(came, CrawlerError):
+        assert is_plain(str(came))
+        assert PASSWORD not in str(came)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[", "http://\udc80/", "http://a\u0302:99999/", "x", "", "http://", "http://\x00/"]
+)
+async def test_any_url_is_an_error_of_the_registrys(url):
+    with pytest.raises(RegistryError) as caught:
+        await sent_by_the_door(url)
+    assert is_plain(str(caught.value))
+
+
+@given(st.text(), st.text(), st.text())
+@settings(deadline=None)
+@example("GET \ud800", "\u202e", "\x1b[2J" * 2000)
+def test_any_text_makes_an_error_of_one_printable_line(asked, code, message):
+    error = RegistryError(asked, code=code, message=message, http_status=200)
+    assert str(error).isprintable()
+    assert len(str(error)) < 10_000

@@ -1,0 +1,237 @@
+import json
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crawler.errors import MalformedReply
+from crawler.wire.json_fields import names_next_page, read_count, read_object, read_strings
+
+fuzz = settings(max_examples=100)
+
+text = st.text(st.characters(codec="utf-8"), max_size=12)
+scalars = (
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+)
+values = st.recursive(
+    scalars | text, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4), max_leaves=12
+)
+
+
+@fuzz
+@given(st.dictionaries(text, values, max_size=5), st.booleans(), st.sampled_from([None, 2]))
+def test_an_object_is_read_as_it_was_written(document, ascii_only, indent):
+    assert read_object(json.dumps(document, ensure_ascii=ascii_only, indent=indent).encode()) == document
+
+
+@fuzz
+@given(values.filter(lambda value: not isinstance(value, dict)))
+def test_json_that_is_no_object_is_refused(value):
+    with pytest.raises(MalformedReply, match="where an object belongs"):
+        read_object(json.dumps(value).encode())
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"null", "null"),
+        (b"true", "boolean"),
+        (b"1", "number"),
+        (b"1.5", "number"),
+        (b'"x"', "string"),
+        (b"[]", "list"),
+    ],
+)
+def test_the_refusal_names_what_came_instead(body, kind):
+    with pytest.raises(MalformedReply, match=f"a JSON {kind} where an object belongs"):
+        read_object(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        b"<!DOCTYPE html><title>502 Bad Gateway</title>",
+        b"404 page not found\n",
+        b'{"tags": ["a"',
+        b'{"tags": ["a"]} trailing',
+        b'{"x": NaN}',
+        b'{"x": Infinity}',
+        b'{"x": -Infinity}',
+        b'{"x": 1e999}',
+        b'{"x": ' + b"9" * 5000 + b"}",
+        b'{"x": "\xff"}',
+        b"{'x': 1}",
+        b"\xef\xbb\xbf{}",
+        '{"x": 1}'.encode("utf-16"),
+        b"\x1f\x8b\x08\x00",
+        b'{"x":' * 100_000,
+        b"[" * 100_000,
+    ],
+)
+def test_a_body_that_is_no_json_is_refused(body):
+    with pytest.raises(MalformedReply, match=r"not JSON|where JSON was due"):
+        read_object(body)
+
+
+@fuzz
+@given(st.binary() | st.text('{}[]":,0123456789.eE-+ nultrfas\\', max_size=30).map(str.encode))
+def test_any_bytes_are_an_object_or_a_malformed_reply(body):
+    with suppress(MalformedReply):
+        assert isinstance(read_object(body), dict)
+
+
+@fuzz
+@given(st.lists(text | values, max_size=12))
+def test_a_list_keeps_its_strings_once_each_and_in_order(entries):
+    strings, skipped = read_strings(entries, "tags")
+    expected = []
+    for entry in entries:
+        if isinstance(entry, str) and entry not in expected:
+            expected.append(entry)
+    assert list(strings) == expected
+    assert skipped == sum(not isinstance(entry, str) for entry in entries)
+
+
+def test_nulls_among_strings_are_skipped_and_counted():
+    assert read_strings(["1.0", None, "1.1", None, 7, "1.0"], "tags") == (("1.0", "1.1"), 3)
+
+
+@pytest.mark.parametrize("nothing", [None, []])
+def test_a_null_list_is_an_empty_one(nothing):
+    assert read_strings(nothing, "tags") == ((), 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [({}, "object"), ("a", "string"), (0, "number"), (False, "boolean"), (1.5, "number")]
+)
+def test_what_is_no_list_is_refused_by_name(value, kind):
+    with pytest.raises(MalformedReply, match=f"'tags' is a JSON {kind}, not a list"):
+        read_strings(value, "tags")
+
+
+@fuzz
+@given(st.integers(1, 10**18 - 1))
+def test_a_number_may_be_written_as_a_string(number):
+    assert read_count(number) == read_count(str(number)) == number
+
+
+@pytest.mark.parametrize("number", [10**18, 2**63 - 1])
+def test_the_largest_numbers_are_the_same_as_strings(number):
+    assert read_count(number) == number
+    assert read_count(str(number)) == number
+
+
+@pytest.mark.parametrize("zero", [0, "0", "00", "0" * 18])
+def test_zero_means_unknown(zero):
+    assert read_count(zero) is None
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        None,
+        True,
+        False,
+        "",
+        " ",
+        " 1",
+        "1 ",
+        "1\n",
+        "+1",
+        "-1",
+        "1_000",
+        "1,000",
+        "0x10",
+        "1e3",
+        "1.0",
+        "NaN",
+        "Infinity",
+        "\u0661\u0662",
+        "²",
+        "abc",
+        "9" * 5000,
+        str(2**63),
+        str(2**64),
+        1.0,
+        -1,
+        2**63,
+        2**64 - 1,
+        -(2**63),
+        [],
+        [1],
+        {},
+    ],
+)
+def test_nonsense_is_no_number(nonsense):
+    assert read_count(nonsense) is None
+
+
+@fuzz
+@given(values | st.text("0123456789-+._ e", max_size=25))
+def test_any_value_is_unknown_or_a_positive_number_of_64_bits(value):
+    count = read_count(value)
+    assert count is None or (type(count) is int and 0 < count < 2**63)
+
+
+@pytest.mark.parametrize(
+    ("escaped", "text"),
+    [
+        (rb"a\ud800b", "a\ufffdb"),
+        (rb"\udfffb", "\ufffdb"),
+        (rb"\ud83d\ude00\ud83d", "\U0001f600\ufffd"),
+        (rb"\ude00\ud83d", "\ufffd\ufffd"),
+        (rb"\\ud800 \ud800", "\\ud800 \ufffd"),
+    ],
+)
+def test_half_a_character_spoils_itself_alone(escaped, text):
+    assert read_object(b'{"x": "' + escaped + b'"}') == {"x": text}
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b" \n", "an empty body came where JSON was due"),
+        (
+            b"<!doctype HTML><title>Sign in</title>",
+            "an HTML page came where JSON was due, titled 'Sign in'",
+        ),
+        (b"<html><title> </title>", "an HTML page came where JSON was due"),
+        (
+            b"<html><title>\x1b[31m\xe2\x80\xae" + b"x" * 900 + b"</title>",
+            "an HTML page came where JSON was due, titled '\\x1b[31m",
+        ),
+        (b'<?xml version="1.0"?><html xmlns="x"><title>T</title>', "an HTML page came where JSON was due, titled 'T'"),
+        (b'<?xml version="1.0"?><Error><Code>NoSuchKey</Code></Error>', "an XML document came where JSON was due"),
+        (b"eyJhbGciOi", "not JSON: unexpected character"),
+    ],
+)
+def test_json_that_is_due_is_missed_in_words(body, says):
+    with pytest.raises(MalformedReply) as refused:
+        read_object(body)
+    assert str(refused.value).startswith(says)
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("errors", "says"),
+    [
+        ([{"code": "DENIED", "message": "no", "detail": "at all"}], "DENIED: no: at all"),
+        (["down"], "down"),
+        ({"a": 1}, "no reason given"),
+        ([{"message": "one"}, {}], "one (+1 more)"),
+    ],
+)
+def test_errors_beside_a_list_are_told_in_words(errors, says):
+    with pytest.raises(MalformedReply) as refused:
+        names_next_page({"tags": [], "errors": errors})
+    assert str(refused.value) == f"a list with errors beside it: {says}"
+
+
+@pytest.mark.parametrize("piece", [b"<html>", b"<title", b"<title>", b"<!doctype ", b" "])
+def test_a_hostile_page_is_read_quickly(piece):
+    with pytest.raises(MalformedReply):
+        read_object(b"<html>" + piece * 1_000_000)
