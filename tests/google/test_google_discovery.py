@@ -22,7 +22,7 @@ from support.scripted_google import (
 from support.snapshots import read_snapshot
 
 import crawler
-from crawler.discovery import folders
+from crawler.discovery import tree
 from crawler.discovery.name_filter import Selection
 from crawler.emulator import ArtifactRegistry
 from crawler.emulator.projects import found_projects
@@ -214,7 +214,7 @@ async def test_folders_deeper_than_any_name_can_be_are_a_reason(tmp_path):
 
 
 async def test_a_walk_stops_at_its_bound_on_nodes_and_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(folders, "MAX_NODES", 3)
+    monkeypatch.setattr(tree, "MAX_NODES", 3)
     script = [node("acme", "a", "b", "c", "d"), node("acme/a", "x"), node("acme/b", "x", "y")]
     snapshot = await crawl(script, tmp_path, prefix="/acme", discovery="walk")
     assert snapshot.records == []

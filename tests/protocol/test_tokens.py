@@ -7,7 +7,7 @@ import pytest
 from support.bearer_auth import bearer
 from support.scripted import ScriptedServer, document, on, serve
 
-from crawler.auth import tokens as auth_tokens
+from crawler.auth import bearer as bearer_module
 from crawler.auth.bearer import BearerAuthorization
 from crawler.auth.challenge import NOBODY
 
@@ -85,5 +85,5 @@ async def test_a_clock_that_leaps_ahead_costs_a_renewal(tokens, leap):
 
 
 async def test_the_oldest_tokens_go_where_there_are_too_many(tokens, monkeypatch):
-    monkeypatch.setattr(auth_tokens, "KEPT_TOKENS", 2)
+    monkeypatch.setattr(bearer_module, "KEPT_TOKENS", 2)
     assert [await tokens.of(name) for name in ("a", "b", "c", "c", "b", "a")] == ["1", "2", "3", "3", "2", "4"]

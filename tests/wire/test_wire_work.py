@@ -7,7 +7,7 @@ import pytest
 
 from crawler.model.image import Image
 from crawler.model.record import Listing
-from crawler.wire import fields
+from crawler.wire import json_fields
 from crawler.wire.json_fields import read_strings
 from crawler.wire.tags import merge_listings
 
@@ -68,7 +68,7 @@ def strings_and_others(told: list[str]) -> object:
 )
 def test_work_of_a_list_grows_with_its_length(read, made, monkeypatch):
     """Ten times as many entries are ten times the work, and a little for sorting; not a hundred times."""
-    monkeypatch.setattr(fields, "ONLY_STRINGS", frozenset({str, Counted}))
+    monkeypatch.setattr(json_fields, "ONLY_STRINGS", frozenset({str, Counted}))
     small, large = (work_of(read, made(count)) for count in (100, 1000))
     assert small >= 100
     assert large <= 20 * small
