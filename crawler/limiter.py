@@ -114,7 +114,7 @@ class Pace:
             return "throttling by the registry (429 or 503)"
         return "time-outs" if bound is _Bound.TIMEOUTS else "the concurrency"
 
-    async def begin(self) -> float:
+    async def acquire(self) -> float:
         """Wait for leave for one exchange, and return the moment at which it begins.
 
         It holds through the last byte of the answer, until `end`. No context manager, because those cost more than the

@@ -220,7 +220,7 @@ class Transport:
 
     async def _exchange(self, request: Request) -> Reply:
         pace, exchanges = self.pace, self.exchanges
-        began = await pace.begin()
+        began = await pace.acquire()
         try:
             exchanges.total += 1
             exchanges.by_kind[request.purpose] += 1

@@ -206,7 +206,7 @@ async def test_a_repository_that_the_registry_does_not_have_is_proved_empty_by_i
 
 
 async def test_folders_deeper_than_any_name_can_be_are_a_reason(tmp_path):
-    chain = ["acme" + "/a" * depth for depth in range(folders.DEEPEST + 1)]
+    chain = ["acme" + "/a" * depth for depth in range(tree.DEEPEST + 1)]
     script = [node("acme", "a", "app"), repository("acme/app"), *(node(name, "a") for name in chain[1:])]
     snapshot = await crawl(script, tmp_path, prefix="/acme", discovery="walk")
     assert snapshot.outcomes == {"acme/app": "ok"}

@@ -37,7 +37,7 @@ class Held:
 
 @asynccontextmanager
 async def permit(of: Pace) -> AsyncIterator[Held]:
-    began = await of.begin()
+    began = await of.acquire()
     try:
         yield Held(of, began)
     finally:
@@ -306,10 +306,10 @@ def test_starts_that_come_late_are_never_closer_than_most_of_the_spacing(jumps):
 async def test_a_permit_is_given_back_where_the_wait_for_a_turn_is_cancelled():
     time = SharedTime()
     kept = pace(time, concurrency=1, quota=quota(1, 1000))
-    await kept.begin()
+    await kept.acquire()
     kept.end()
     async with anyio.create_task_group() as group:
-        group.start_soon(kept.begin)
+        group.start_soon(kept.acquire)
         await anyio.wait_all_tasks_blocked()
         assert kept.out == 1
         group.cancel_scope.cancel()
@@ -318,8 +318,8 @@ async def test_a_permit_is_given_back_where_the_wait_for_a_turn_is_cancelled():
 
 async def test_a_permit_is_given_back_where_the_wait_is_cancelled_just_when_it_is_given():
     kept = pace(Time(), concurrency=1)
-    await kept.begin()
-    waiter = asyncio.ensure_future(kept.begin())
+    await kept.acquire()
+    waiter = asyncio.ensure_future(kept.acquire())
     await anyio.wait_all_tasks_blocked()
     kept.end()
     assert kept.out == 1, "it is the waiter's, which does not know yet"
@@ -331,9 +331,9 @@ async def test_a_permit_is_given_back_where_the_wait_is_cancelled_just_when_it_i
 
 async def test_who_cancels_a_wait_for_a_permit_is_not_given_one_later():
     kept = pace(Time(), concurrency=1)
-    await kept.begin()
+    await kept.acquire()
     async with anyio.create_task_group() as group:
-        group.start_soon(kept.begin)
+        group.start_soon(kept.acquire)
         await anyio.wait_all_tasks_blocked()
         group.cancel_scope.cancel()
     kept.end()
@@ -346,7 +346,7 @@ async def test_who_cancels_a_wait_for_a_permit_is_not_given_one_later():
 async def test_a_cool_down_holds_those_who_were_waiting_for_the_quota_already():
     time = SharedTime()
     kept = pace(time, concurrency=8, quota=quota(1, 1))
-    began = await kept.begin()
+    began = await kept.acquire()
     moments: list[float] = []
 
     async def exchange() -> None:
@@ -366,7 +366,7 @@ async def test_a_cool_down_holds_those_who_were_waiting_for_the_quota_already():
 async def test_a_cool_down_holds_those_who_were_waiting_for_the_learned_rate_already():
     time = SharedTime()
     kept = await throttled_to_a_rate(time)
-    began = await kept.begin()
+    began = await kept.acquire()
     moments: list[float] = []
 
     async def exchange() -> None:
@@ -422,7 +422,7 @@ class Registry:
 
     async def _work(self, until: float) -> None:
         while self.time.now < until:
-            began = await self.pace.begin()
+            began = await self.pace.acquire()
             await self.time.sleep(self._latency_s)
             refused = not self._serves()
             self._tell(began, refused=refused)
@@ -451,7 +451,7 @@ class Registry:
 async def throttled_to_a_rate(time: SharedTime) -> Pace:
     """A pace that has learned that one start a second is allowed."""
     kept = pace(time, concurrency=8)
-    kept.throttled(await kept.begin(), None)
+    kept.throttled(await kept.acquire(), None)
     kept.end()
     for _ in range(5):
         time.now += 1
@@ -475,7 +475,7 @@ async def test_a_steady_sprinkle_of_503s_never_eases_the_pace_and_is_no_throttli
 
 async def test_a_burst_of_503s_halves_the_permits_and_is_throttling():
     kept = pace(Time(), concurrency=64)
-    together = [await kept.begin() for _ in range(64)]
+    together = [await kept.acquire() for _ in range(64)]
     judged = [kept.on_unavailable(began) for began in together]
     assert kept.allowed == kept.lowest == 32
     assert judged == sorted(judged)
@@ -495,14 +495,14 @@ async def test_503s_for_a_share_of_all_exchanges_do_not_slow_down_for_ever():
 
 async def test_a_time_out_halves_the_permits():
     kept = pace(Time(), concurrency=64)
-    kept.timed_out(await kept.begin())
+    kept.timed_out(await kept.acquire())
     assert kept.allowed == kept.lowest == 32
 
 
 async def test_the_lowest_concurrency_is_remembered_when_it_has_recovered():
     time = Time()
     kept = pace(time, concurrency=4)
-    kept.timed_out(await kept.begin())
+    kept.timed_out(await kept.acquire())
     for _ in range(20):
         kept.went_well()
     assert (kept.allowed, kept.lowest) == (4, 2)
@@ -624,9 +624,9 @@ async def test_the_quota_is_named_where_it_set_the_pace():
 async def test_time_outs_are_named_where_they_set_the_pace():
     time = SharedTime()
     kept = pace(time, concurrency=2)
-    kept.timed_out(await kept.begin())
+    kept.timed_out(await kept.acquire())
     async with anyio.create_task_group() as group:
-        group.start_soon(kept.begin)
+        group.start_soon(kept.acquire)
         await anyio.wait_all_tasks_blocked()
         time.now += 5
         kept.end()
