@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         Denied,
         GaveUp,
         Interrupted,
-        MalformedReply,
+        MalformedResponse,
         Missing,
         OutputClosed,
         RegistryError,
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
         UnexpectedStatus,
         Unreachable,
         UnsafeAddress,
-        UnusableReply,
+        UnusableResponse,
     )
     from crawler.library import crawl, open_records
     from crawler.model.image import Image
-    from crawler.model.record import Fault, Outcome, Record
+    from crawler.model.record import ErrorDetail, Outcome, Record
     from crawler.model.run_manifest import RunManifest, Verdict
     from crawler.run.crawl import Crawl, Progress
 
@@ -46,11 +46,11 @@ __all__ = [
     "CrawlerError",
     "CredentialsError",
     "Denied",
-    "Fault",
+    "ErrorDetail",
     "GaveUp",
     "Image",
     "Interrupted",
-    "MalformedReply",
+    "MalformedResponse",
     "Missing",
     "Outcome",
     "OutputClosed",
@@ -62,7 +62,7 @@ __all__ = [
     "UnexpectedStatus",
     "Unreachable",
     "UnsafeAddress",
-    "UnusableReply",
+    "UnusableResponse",
     "Verdict",
     "__version__",
     "crawl",

@@ -45,7 +45,7 @@ class CredentialsError(CrawlerError):
     """Credentials that cannot be loaded, or that their issuer or the registry refused."""
 
 
-class MalformedReply(CrawlerError):
+class MalformedResponse(CrawlerError):
     """A reply that breaks the protocol; its text says how, without saying who."""
 
 
@@ -58,15 +58,15 @@ class RegistryError(CrawlerError):
     """
 
     def __init__(
-        self, asked: str, *, code: str, message: str, http_status: int | None = None, consumer: str = ""
+        self, request: str, *, code: str, message: str, http_status: int | None = None, consumer: str = ""
     ) -> None:
-        self.asked = printable(asked, _LONGEST)
+        self.request = printable(request, _LONGEST)
         self.code = printable(code, _LONGEST)
         self.message = printable(message, _LONGEST)
         self.http_status = http_status
         self.consumer = consumer
         status = "" if http_status is None else f"{http_status} "
-        super().__init__(f"{self.asked}: {status}{self.code}: {self.message}")
+        super().__init__(f"{self.request}: {status}{self.code}: {self.message}")
 
 
 class Unreachable(RegistryError):
@@ -77,7 +77,7 @@ class UnsafeAddress(RegistryError):
     """The answer pointed to an address that we do not follow."""
 
 
-class UnusableReply(RegistryError):
+class UnusableResponse(RegistryError):
     """The answer came, and cannot be used."""
 
 

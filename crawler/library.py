@@ -35,7 +35,7 @@ async def open_records(config: Config) -> AsyncIterator[AsyncIterator[Record]]:
 
     async def produce() -> None:
         async with send:
-            await run.into(_Handed(send))
+            await run.run_into(_Handed(send))
 
     async def consume() -> AsyncIterator[Record]:
         async for batch in receive:

@@ -24,16 +24,16 @@ class DiscoveryMethod(StrEnum):
     DOCKER_HUB = "docker-hub"
 
 
-class CatalogAccess(StrEnum):
+class CatalogAuth(StrEnum):
     """Which credentials open the catalog."""
 
-    TOKEN = "token"  # noqa: S105  (the specification's way: a token for registry:catalog:*)
-    PASSWORD = "password"  # noqa: S105  (Basic, whatever opens the repositories)
-    ANY_TOKEN = "any-token"  # noqa: S105  (a token for no scope at all; one for the catalog's is refused)
+    SCOPED_TOKEN = "token"  # noqa: S105  (the specification's way: a token for registry:catalog:*)
+    BASIC = "password"
+    UNSCOPED_TOKEN = "any-token"  # noqa: S105  (a token for no scope at all; one for the catalog's is refused)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ways:
+class RegistryProfile:
     """One registry's, or one kind of registry's, ways.
 
     hosts: globs of the hosts that are known to be of this kind; others are named so by `registry.kind`.
@@ -56,20 +56,20 @@ class Ways:
 
     kind: str
     hosts: tuple[str, ...] = ()
-    endpoint: str = ""
+    api_host: str = ""
     discovery: tuple[DiscoveryMethod, ...] = (DiscoveryMethod.CATALOG,)
-    needs_prefix: str = ""
-    catalog: CatalogAccess = CatalogAccess.TOKEN
-    empty_means: str = ""
-    page_size: int = 1000
-    tags_page: int | None = None
-    realms: tuple[str, ...] = ()
-    limits: tuple[Rate, ...] = ()
-    limits_whose: str = ""
+    prefix_hint: str = ""
+    catalog_auth: CatalogAuth = CatalogAuth.SCOPED_TOKEN
+    empty_catalog_note: str = ""
+    catalog_page_size: int = 1000
+    tags_page_size: int | None = None
+    trusted_realms: tuple[str, ...] = ()
+    rate_limits: tuple[Rate, ...] = ()
+    quota_label: str = ""
     namespace_depth: int = 0
-    tokens_at_once: int | None = None
+    max_concurrent_token_requests: int | None = None
     scopes_per_token: int = 1
-    expired: frozenset[int] = frozenset({401})
+    reauth_statuses: frozenset[int] = frozenset({401})
     absence_codes: frozenset[str] = frozenset({"NAME_UNKNOWN", "REPOSITORY_UNKNOWN", "MANIFEST_UNKNOWN"})
 
     @property
@@ -84,10 +84,10 @@ class Ways:
 
     def quota(self, target: Target) -> Quota | None:
         """What the operator publishes as a limit for this target, or None where nothing is known."""
-        if not self.limits:
+        if not self.rate_limits:
             return None
         project = google_project(target.prefix)[0] or "a project"
-        return Quota(self.limits_whose.format(project=project, host=target.host), self.limits)
+        return Quota(self.quota_label.format(project=project, host=target.host), self.rate_limits)
 
 
 def google_project(path: str) -> tuple[str, str]:
@@ -106,95 +106,99 @@ def google_project(path: str) -> tuple[str, str]:
 API_QUOTA: Final = Quota("Artifact Registry's quota for its API", (Rate(60_000, 60),))
 """What Google's APIs are asked within, beside and apart from the registry's own quota."""
 
-_GOOGLES: Final = (DiscoveryMethod.WALK, DiscoveryMethod.ARTIFACT_REGISTRY, DiscoveryMethod.CATALOG)
+_GOOGLE_DISCOVERY: Final = (DiscoveryMethod.WALK, DiscoveryMethod.ARTIFACT_REGISTRY, DiscoveryMethod.CATALOG)
 _GOOGLE_HOSTS: Final = ("gcr.io", "*.gcr.io", "*.pkg.dev")
-_UNKNOWN_TO_GOOGLE: Final = "an empty catalog from a Google host means unknown, not none"
-_ONLY_LISTED: Final[tuple[DiscoveryMethod, ...]] = ()
-_BATCH: Final = 50
+_EMPTY_GOOGLE_CATALOG: Final = "an empty catalog from a Google host means unknown, not none"
+_LIST_ONLY: Final[tuple[DiscoveryMethod, ...]] = ()
+_SCOPES_PER_TOKEN: Final = 50
 
-DISTRIBUTION: Final = Ways(kind="distribution", scopes_per_token=_BATCH)
+DISTRIBUTION: Final = RegistryProfile(kind="distribution", scopes_per_token=_SCOPES_PER_TOKEN)
 """The specification's ways, which every registry has that is not known for others."""
 
-TABLE: Final = (
+PROFILES: Final = (
     DISTRIBUTION,
-    Ways(
+    RegistryProfile(
         kind="gcr",
         hosts=("gcr.io", "*.gcr.io"),
-        discovery=_GOOGLES,
-        empty_means=_UNKNOWN_TO_GOOGLE,
-        tags_page=10_000,
-        realms=_GOOGLE_HOSTS,
-        limits=(Rate(50_000, 600), Rate(1_000_000, 86_400)),
-        limits_whose="gcr.io's quota for one address",
+        discovery=_GOOGLE_DISCOVERY,
+        empty_catalog_note=_EMPTY_GOOGLE_CATALOG,
+        tags_page_size=10_000,
+        trusted_realms=_GOOGLE_HOSTS,
+        rate_limits=(Rate(50_000, 600), Rate(1_000_000, 86_400)),
+        quota_label="gcr.io's quota for one address",
         namespace_depth=1,
     ),
-    Ways(
+    RegistryProfile(
         kind="artifact-registry",
         hosts=("*.pkg.dev",),
-        discovery=_GOOGLES,
-        empty_means=_UNKNOWN_TO_GOOGLE,
-        tags_page=10_000,
-        realms=_GOOGLE_HOSTS,
-        limits=(Rate(60_000, 60),),
-        limits_whose="Artifact Registry's quota for {project} at {host}",
+        discovery=_GOOGLE_DISCOVERY,
+        empty_catalog_note=_EMPTY_GOOGLE_CATALOG,
+        tags_page_size=10_000,
+        trusted_realms=_GOOGLE_HOSTS,
+        rate_limits=(Rate(60_000, 60),),
+        quota_label="Artifact Registry's quota for {project} at {host}",
         namespace_depth=2,
     ),
-    Ways(
+    RegistryProfile(
         kind="docker-hub",
         hosts=("docker.io", "index.docker.io", "registry-1.docker.io"),
-        endpoint="registry-1.docker.io",
+        api_host="registry-1.docker.io",
         discovery=(DiscoveryMethod.DOCKER_HUB,),
-        needs_prefix="Docker Hub tells no catalog, but the repositories of a namespace: docker.io/NAMESPACE",
-        realms=("auth.docker.io",),
-        scopes_per_token=_BATCH,
+        prefix_hint="Docker Hub tells no catalog, but the repositories of a namespace: docker.io/NAMESPACE",
+        trusted_realms=("auth.docker.io",),
+        scopes_per_token=_SCOPES_PER_TOKEN,
     ),
-    Ways(
+    RegistryProfile(
         kind="ghcr",
         hosts=("ghcr.io",),
-        discovery=_ONLY_LISTED,
-        tags_page=1000,
-        limits=(Rate(2000, 60),),
-        limits_whose="GHCR's limit for one address",
+        discovery=_LIST_ONLY,
+        tags_page_size=1000,
+        rate_limits=(Rate(2000, 60),),
+        quota_label="GHCR's limit for one address",
     ),
-    Ways(kind="ecr", hosts=("*.dkr.ecr.*.amazonaws.com",), tags_page=1000, expired=frozenset({401, 403})),
-    Ways(kind="ecr-public", hosts=("public.ecr.aws",), discovery=_ONLY_LISTED, tags_page=1000),
-    Ways(kind="acr", hosts=("*.azurecr.io",), tags_page=1000, scopes_per_token=_BATCH),
-    Ways(kind="mcr", hosts=("mcr.microsoft.com",)),
-    Ways(
+    RegistryProfile(
+        kind="ecr", hosts=("*.dkr.ecr.*.amazonaws.com",), tags_page_size=1000, reauth_statuses=frozenset({401, 403})
+    ),
+    RegistryProfile(kind="ecr-public", hosts=("public.ecr.aws",), discovery=_LIST_ONLY, tags_page_size=1000),
+    RegistryProfile(kind="acr", hosts=("*.azurecr.io",), tags_page_size=1000, scopes_per_token=_SCOPES_PER_TOKEN),
+    RegistryProfile(kind="mcr", hosts=("mcr.microsoft.com",)),
+    RegistryProfile(
         kind="quay",
         hosts=("quay.io",),
-        catalog=CatalogAccess.ANY_TOKEN,
-        empty_means="an empty catalog from Quay means that it tells us none, not that it has none",
-        page_size=100,
-        tags_page=100,
-        limits=(Rate(5, 1),),
-        limits_whose="Quay's limit",
-        scopes_per_token=_BATCH,
+        catalog_auth=CatalogAuth.UNSCOPED_TOKEN,
+        empty_catalog_note="an empty catalog from Quay means that it tells us none, not that it has none",
+        catalog_page_size=100,
+        tags_page_size=100,
+        rate_limits=(Rate(5, 1),),
+        quota_label="Quay's limit",
+        scopes_per_token=_SCOPES_PER_TOKEN,
     ),
-    Ways(
+    RegistryProfile(
         kind="harbor",
-        catalog=CatalogAccess.PASSWORD,
-        scopes_per_token=_BATCH,
+        catalog_auth=CatalogAuth.BASIC,
+        scopes_per_token=_SCOPES_PER_TOKEN,
         # goharbor/harbor src/lib/errors/const.go: NotFoundCode, which its middleware answers for an unknown repository
         absence_codes=DISTRIBUTION.absence_codes | {"NOT_FOUND"},
     ),
-    Ways(kind="gitlab", hosts=("registry.gitlab.com",), realms=("gitlab.com",), tokens_at_once=16),
-    Ways(kind="artifactory"),
-    Ways(kind="nexus"),
-    Ways(kind="zot"),
-    Ways(kind="gitea", page_size=100, tags_page=100),
-    Ways(kind="openshift"),
+    RegistryProfile(
+        kind="gitlab", hosts=("registry.gitlab.com",), trusted_realms=("gitlab.com",), max_concurrent_token_requests=16
+    ),
+    RegistryProfile(kind="artifactory"),
+    RegistryProfile(kind="nexus"),
+    RegistryProfile(kind="zot"),
+    RegistryProfile(kind="gitea", catalog_page_size=100, tags_page_size=100),
+    RegistryProfile(kind="openshift"),
 )
 
-KINDS: Final = {ways.kind: ways for ways in TABLE}
+PROFILES_BY_KIND: Final = {ways.kind: ways for ways in PROFILES}
 
 
-def ways_of(target: Target, kind: str | None = None) -> Ways:
+def profile_for(target: Target, kind: str | None = None) -> RegistryProfile:
     """The ways of the registry of a target: those of its kind where one is named, else those its host is known for."""
     if kind is not None:
-        return KINDS[kind]
-    return next((ways for ways in TABLE if matches(target.host, ways.hosts)), DISTRIBUTION)
+        return PROFILES_BY_KIND[kind]
+    return next((ways for ways in PROFILES if host_matches(target.host, ways.hosts)), DISTRIBUTION)
 
 
-def matches(host: str, globs: tuple[str, ...]) -> bool:
+def host_matches(host: str, globs: tuple[str, ...]) -> bool:
     return any(fnmatchcase(host, glob) for glob in globs)

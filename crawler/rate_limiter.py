@@ -6,14 +6,14 @@ from typing import Final
 
 from crawler.model.limits import Quota, Rate
 
-_SHARE: Final = 0.98
+_UTILIZATION: Final = 0.98
 """How much of a quota is used: its owner counts arrivals, and the way there is uneven."""
 
-_RUSH: Final = 0.8
+_MIN_SPACING: Final = 0.8
 """The least distance between two beginnings, as a share of the even one."""
 
 
-class Starts:
+class RateLimiter:
     """The moments at which exchanges may begin under one quota; to be shared by all that share the quota.
 
     Moments are given out evenly spaced. Whoever comes late to one, because the machine was busy, still passes what
@@ -21,20 +21,20 @@ class Starts:
     """
 
     def __init__(self, quota: Quota) -> None:
-        self.whose = quota.whose
-        self._spacing = quota.windows[0].seconds / quota.windows[0].count / _SHARE
-        self._windows = [_Began(window) for window in quota.windows]
+        self.whose = quota.label
+        self._spacing = quota.windows[0].seconds / quota.windows[0].count / _UTILIZATION
+        self._windows = [_SlidingWindow(window) for window in quota.windows]
         self._next = self._last = float("-inf")
 
-    def moment(self, now: float) -> float:
+    def reserve(self, now: float) -> float:
         """The next free moment from `now` on, which is taken by being told."""
         moment = max(now, self._next)
         self._next = moment + self._spacing
         return moment
 
-    def begin(self, now: float) -> float:
+    def try_acquire(self, now: float) -> float:
         """Count a beginning `now` and return 0; or, where a window is full, the seconds after which to ask again."""
-        delay = max(self._last + _RUSH * self._spacing, *(window.free_at() for window in self._windows)) - now
+        delay = max(self._last + _MIN_SPACING * self._spacing, *(window.free_at() for window in self._windows)) - now
         if delay > 0:
             return delay
         self._last = now
@@ -43,12 +43,12 @@ class Starts:
         return 0.0
 
 
-class _Began:
+class _SlidingWindow:
     """The last beginnings of a window, as many as it allows, in a ring."""
 
     def __init__(self, window: Rate) -> None:
-        self._count = ceil(window.count * _SHARE)
-        self._seconds = window.seconds * self._count / (window.count * _SHARE)
+        self._count = ceil(window.count * _UTILIZATION)
+        self._seconds = window.seconds * self._count / (window.count * _UTILIZATION)
         self._moments = array("d")
         self._oldest = 0
 
@@ -123,7 +123,7 @@ class LearnedRate:
 
     def delay(self, now: float) -> float:
         """The seconds from `now` until the next exchange may begin; 0 or less where it may begin now."""
-        return max(self._next, self._last + _RUSH / self.per_second(now)) - now
+        return max(self._next, self._last + _MIN_SPACING / self.per_second(now)) - now
 
     def start(self, now: float) -> None:
         """Count a beginning `now`. Lateness of less than the spacing is made up for."""

@@ -8,16 +8,16 @@ from typing import Final
 
 from crawler.model.record import Outcome, Record
 from crawler.model.run_manifest import Counts, Slow
-from crawler.snapshot.journal import Entry
+from crawler.snapshot.journal import JournalEntry
 
 SLOWEST_KEPT: Final = 10
-TROUBLES_KEPT: Final = 3
-_IN_THE_WAY: Final = frozenset({Outcome.DENIED, Outcome.FAILED})
+FAILURES_KEPT: Final = 3
+_FAILURES: Final = frozenset({Outcome.DENIED, Outcome.FAILED})
 """Outcomes that keep a snapshot from being complete."""
 
 
 @dataclass(slots=True)
-class Tally:
+class RunStats:
     """Counts that only grow: `known` names so far, and all there are once `walked`.
 
     `passed_over` counts names that the target or the filters leave out.
@@ -26,28 +26,28 @@ class Tally:
     `gone` counts what is left of that in the end.
     """
 
-    known: int = 0
-    walked: bool = False
-    passed_over: int = 0
-    gone: int = 0
-    before: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    discovered: int = 0
+    discovery_done: bool = False
+    filtered_out: int = 0
+    no_longer_listed: int = 0
+    resumed: dict[str, tuple[str, ...]] = field(default_factory=dict)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     suspect: int = 0
     tags: int = 0
     images: int | None = None
     problems: int = 0
-    troubles: list[Record] = field(default_factory=list)
-    remarkable_s: float = 0.0
+    sample_failures: list[Record] = field(default_factory=list)
+    slowest_threshold_s: float = 0.0
     _slowest: list[tuple[float, str]] = field(default_factory=list)
 
     @property
-    def done(self) -> int:
+    def recorded(self) -> int:
         return self.outcomes.total()
 
     @property
     def counts(self) -> Counts:
         return Counts(
-            repositories=self.done,
+            repositories=self.recorded,
             suspect=self.suspect,
             tags=self.tags,
             images=self.images,
@@ -61,37 +61,37 @@ class Tally:
         ranked = sorted(self._slowest, reverse=True)
         return tuple(Slow(repository=name, seconds=round(seconds, 3)) for seconds, name in ranked)
 
-    def recall(self, entries: Iterable[Entry]) -> None:
+    def restore(self, entries: Iterable[JournalEntry]) -> None:
         """Count what a resumed run had recorded before and keeps; these repositories are not listed again."""
         for entry in entries:
-            self.before[entry.repository] = entry.children
+            self.resumed[entry.repository] = entry.children
             self.outcomes[entry.outcome] += 1
             self.tags += entry.tags
             self.problems += entry.problems
             self._add_images(entry.images)
 
-    def count(self, records: Sequence[Record]) -> None:
+    def add(self, records: Sequence[Record]) -> None:
         for record in records:
             self.outcomes[record.outcome] += 1
             self.tags += len(record.tags)
             self.problems += len(record.problems)
             if record.images is not None:
                 self._add_images(len(record.images))
-            if record.suspect is not None or record.outcome in _IN_THE_WAY:
-                self._note(record)
+            if record.suspect is not None or record.outcome in _FAILURES:
+                self._add_failure(record)
 
     def _add_images(self, images: int | None) -> None:
         if images is not None:
             self.images = images + (self.images or 0)
 
-    def _note(self, trouble: Record) -> None:
+    def _add_failure(self, trouble: Record) -> None:
         self.suspect += trouble.suspect is not None
-        if len(self.troubles) < TROUBLES_KEPT:
-            self.troubles.append(trouble)
+        if len(self.sample_failures) < FAILURES_KEPT:
+            self.sample_failures.append(trouble)
 
-    def timed(self, repository: str, seconds: float) -> None:
+    def add_duration(self, repository: str, seconds: float) -> None:
         """Keep a repository that took longer than `remarkable_s`."""
         heappush(self._slowest, (seconds, repository))
         if len(self._slowest) > SLOWEST_KEPT:
             heappop(self._slowest)
-            self.remarkable_s = self._slowest[0][0]
+            self.slowest_threshold_s = self._slowest[0][0]

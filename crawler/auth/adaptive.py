@@ -11,18 +11,18 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from crawler.auth.bearer import BearerAuthorization, TokenServer
+from crawler.auth.bearer import BearerAuth, TokenServer
 from crawler.auth.credentials import (
-    ANYWHERE,
     BEARER_TOKEN_USER,
     CATALOG_SCOPE,
-    Authorization,
-    Credentials,
-    StraightAuthorization,
+    NO_SCOPE,
+    Authenticator,
+    CredentialProvider,
+    PreemptiveAuth,
 )
 from crawler.auth.realms import Realms
 from crawler.errors import CredentialsError
-from crawler.profiles import CatalogAccess
+from crawler.profiles import CatalogAuth
 from crawler.wire.challenge import Challenge, reading_actions, usable_challenge
 
 log = logging.getLogger(__name__)
@@ -30,20 +30,20 @@ log = logging.getLogger(__name__)
 _LONGEST_TRIAL: Final = 5
 """Refusals of one question after which nothing more is tried: each of the ways below has had its turn by then."""
 
-_PASSWORDS_IN_VAIN: Final = 3
+_REFUSED_PASSWORDS: Final = 3
 """Passwords refused in place of a refused token, after which a Basic challenge counts as the registry's manner only."""
 
 _KEPT_TRIALS: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
+class _Scheme:
     """How a kind of question is asked. `scope` replaces the question's own; "" is none at all, None the own one.
 
     `actions` replace those of the scope: Azure's want `metadata_read` where all others want `pull`.
     """
 
-    authorization: Authorization
+    authorization: Authenticator
     scope: str | None = None
     actions: str | None = None
     server: TokenServer | None = None
@@ -60,7 +60,7 @@ class _Way:
         return scope if self.actions is None else f"{scope.rpartition(':')[0]}:{self.actions}"
 
 
-class ChallengedAuthorization:
+class AdaptiveAuth:
     """Every request carries what the registry asked for.
 
     `server` is where `/v2/` sends for tokens, None where it wants Basic or nothing. `bearer_of` makes the authorization
@@ -69,27 +69,27 @@ class ChallengedAuthorization:
 
     def __init__(
         self,
-        credentials: Credentials,
+        credentials: CredentialProvider,
         *,
         server: TokenServer | None,
-        catalog: CatalogAccess,
+        catalog: CatalogAuth,
         realms: Realms,
-        bearer_of: Callable[[TokenServer], BearerAuthorization],
+        bearer_of: Callable[[TokenServer], BearerAuth],
     ) -> None:
         self._credentials = credentials
         self._realms = realms
         self._bearer_of = bearer_of
-        self._bearers: dict[TokenServer, BearerAuthorization] = {}
-        self._password = _Way(StraightAuthorization(credentials))
+        self._bearers: dict[TokenServer, BearerAuth] = {}
+        self._password = _Scheme(PreemptiveAuth(credentials))
         self._repositories = self._password if server is None else self._by_token(server)
         self._catalog = self._repositories
-        if server is not None and catalog is CatalogAccess.PASSWORD:
+        if server is not None and catalog is CatalogAuth.BASIC:
             self._catalog = self._password
-        elif server is not None and catalog is CatalogAccess.ANY_TOKEN:
-            self._catalog = _Way(self._bearer(server), ANYWHERE)
-        self._trials: OrderedDict[str, _Way] = OrderedDict()
+        elif server is not None and catalog is CatalogAuth.UNSCOPED_TOKEN:
+            self._catalog = _Scheme(self._bearer(server), NO_SCOPE)
+        self._trials: OrderedDict[str, _Scheme] = OrderedDict()
         """What was tried after a refusal, by the header that it gave."""
-        self._passwords_in_vain = 0
+        self._refused_passwords = 0
         self._distrusted: set[TokenServer] = set()
 
     def header(self, scope: str) -> Coroutine[Any, Any, str | None]:
@@ -97,38 +97,38 @@ class ChallengedAuthorization:
         return way.authorization.header(scope if way.is_plain else way.asked(scope))
 
     def is_vouched_for(self, scope: str) -> bool:
-        way = self._way(scope)
+        way = self._scheme_for(scope)
         return way.authorization.is_vouched_for(way.asked(scope))
 
-    def expect(self, scopes: Iterable[str]) -> None:
+    def prefetch(self, scopes: Iterable[str]) -> None:
         if self._repositories.actions is None:
-            self._repositories.authorization.expect(scopes)
+            self._repositories.authorization.prefetch(scopes)
 
-    async def renewed(self, scope: str, refused: Sequence[str | None], challenges: Sequence[Challenge]) -> str | None:
+    async def refresh(self, scope: str, refused: Sequence[str | None], challenges: Sequence[Challenge]) -> str | None:
         last = refused[-1]
         tried = self._trials.pop(last, None) if last is not None else None
         if tried is self._password:
-            self._passwords_in_vain += scope != CATALOG_SCOPE
+            self._refused_passwords += scope != CATALOG_SCOPE
         if len(refused) >= _LONGEST_TRIAL:
             return None
-        way = tried or self._way(scope)
+        way = tried or self._scheme_for(scope)
         challenge = usable_challenge(challenges)
         wants_password = challenge is not None and challenge.scheme == "basic"
         if wants_password and scope == CATALOG_SCOPE and (header := await self._try(self._password, scope, refused)):
             return header
-        other = None if challenge is None or wants_password else await self._way_of(challenge, scope, way)
+        other = None if challenge is None or wants_password else await self._scheme_from(challenge, scope, way)
         if other is not None and (header := await self._try(other, scope, refused)):
             return header
-        header = await way.authorization.renewed(way.asked(scope), refused, challenges)
+        header = await way.authorization.refresh(way.asked(scope), refused, challenges)
         if header is not None:
             if way is tried:
                 self._remember(header, way)
             return header
-        if wants_password and self._passwords_in_vain < _PASSWORDS_IN_VAIN:
+        if wants_password and self._refused_passwords < _REFUSED_PASSWORDS:
             return await self._try(self._password, scope, refused)
         return None
 
-    def accepted(self, scope: str, header: str) -> None:
+    def on_accepted(self, scope: str, header: str) -> None:
         way = self._trials.pop(header, None)
         if way is None:
             return
@@ -136,12 +136,12 @@ class ChallengedAuthorization:
             self._catalog = way
         else:
             self._repositories = way
-            self._passwords_in_vain = 0
+            self._refused_passwords = 0
 
-    def _way(self, scope: str) -> _Way:
+    def _scheme_for(self, scope: str) -> _Scheme:
         return self._catalog if scope == CATALOG_SCOPE else self._repositories
 
-    async def _try(self, way: _Way, scope: str, refused: Sequence[str | None]) -> str | None:
+    async def _try(self, way: _Scheme, scope: str, refused: Sequence[str | None]) -> str | None:
         """The header of another way; None where it is the one that was refused, or none at all."""
         header = await way.authorization.header(way.asked(scope))
         if header is None or header in refused:
@@ -149,12 +149,12 @@ class ChallengedAuthorization:
         self._remember(header, way)
         return header
 
-    def _remember(self, header: str, way: _Way) -> None:
+    def _remember(self, header: str, way: _Scheme) -> None:
         self._trials[header] = way
         while len(self._trials) > _KEPT_TRIALS:
             self._trials.popitem(last=False)
 
-    async def _way_of(self, challenge: Challenge, scope: str, way: _Way) -> _Way | None:
+    async def _scheme_from(self, challenge: Challenge, scope: str, way: _Scheme) -> _Scheme | None:
         """The way that a Bearer challenge asks for; None where that is the one taken, or leads where we do not go.
 
         What a refusal says of its realm, service and actions counts where it names this very question: registries
@@ -174,7 +174,7 @@ class ChallengedAuthorization:
 
     async def _server(self, challenge: Challenge, current: TokenServer | None) -> TokenServer | None:
         """The challenge's token server, where it may be asked as whom we are."""
-        user = await self._credentials.user()
+        user = await self._credentials.get()
         if user is not None and user.name == BEARER_TOKEN_USER:
             return None  # a registry token is sent as it stands
         try:
@@ -193,10 +193,10 @@ class ChallengedAuthorization:
             self._distrusted.add(server)
             log.warning("%s", exc)
 
-    def _by_token(self, server: TokenServer, actions: str | None = None) -> _Way:
-        return _Way(self._bearer(server), actions=actions, server=server)
+    def _by_token(self, server: TokenServer, actions: str | None = None) -> _Scheme:
+        return _Scheme(self._bearer(server), actions=actions, server=server)
 
-    def _bearer(self, server: TokenServer) -> BearerAuthorization:
+    def _bearer(self, server: TokenServer) -> BearerAuth:
         if server not in self._bearers:
             self._bearers[server] = self._bearer_of(server)
         return self._bearers[server]

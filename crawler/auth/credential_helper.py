@@ -13,7 +13,7 @@ import anyio.to_thread
 import orjson
 from anyio.abc import ByteReceiveStream, ByteSendStream
 
-from crawler.auth.credentials import User
+from crawler.auth.credentials import Credential
 from crawler.config.environment import ENVIRONMENT_PREFIX
 from crawler.errors import CredentialsError
 from crawler.untrusted_text import printable
@@ -47,7 +47,7 @@ class _Ended:
     err: bytes
 
 
-async def ask(helper: Helper, environ: Mapping[str, str], timeout_s: float) -> User | None:
+async def get_credential(helper: Helper, environ: Mapping[str, str], timeout_s: float) -> Credential | None:
     """Who the helper says to be, or None where it knows nobody for its server.
 
     `environ` is its environment, but for our own variables, and says where programs are. Raises CredentialsError, never
@@ -56,15 +56,15 @@ async def ask(helper: Helper, environ: Mapping[str, str], timeout_s: float) -> U
     path = await anyio.to_thread.run_sync(_find_program, helper, environ, abandon_on_cancel=True)
     try:
         with anyio.fail_after(timeout_s):
-            ended = await _run((path, "get"), helper.server.encode(), _without_ours(environ))
+            ended = await _run((path, "get"), helper.server.encode(), _clean_environment(environ))
     except TimeoutError:
         raise CredentialsError(f"{helper.program} gave no answer within {timeout_s:g} s") from None
     except OSError as fault:
         raise CredentialsError(f"{helper.program} cannot be started: {fault.strerror}") from None
-    return _answer(helper.program, ended)
+    return _parse_output(helper.program, ended)
 
 
-def _without_ours(environ: Mapping[str, str]) -> dict[str, str]:
+def _clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment without our own variables, of which one may hold the password to another registry."""
     return {name: value for name, value in environ.items() if not name.upper().startswith(ENVIRONMENT_PREFIX)}
 
@@ -86,9 +86,9 @@ async def _run(command: tuple[str, ...], question: bytes, environ: Mapping[str, 
     out, err = bytearray(), bytearray()
     try:
         async with anyio.create_task_group() as group:
-            group.start_soon(_tell, process.stdin, question)
-            group.start_soon(_hear, process.stdout, out)
-            group.start_soon(_hear, process.stderr, err)
+            group.start_soon(_write_input, process.stdin, question)
+            group.start_soon(_read_output, process.stdout, out)
+            group.start_soon(_read_output, process.stderr, err)
             status = await process.wait()
     except BaseException:
         # many helpers are shell scripts: their own death would leave the program running that does the work
@@ -101,23 +101,23 @@ async def _run(command: tuple[str, ...], question: bytes, environ: Mapping[str, 
     return _Ended(status, bytes(out), bytes(err))
 
 
-async def _tell(stream: ByteSendStream, question: bytes) -> None:
+async def _write_input(stream: ByteSendStream, question: bytes) -> None:
     # a helper that needs no question may have gone before it was asked
     with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
         await stream.send(question)
         await stream.aclose()
 
 
-async def _hear(stream: ByteReceiveStream, heard: bytearray) -> None:
+async def _read_output(stream: ByteReceiveStream, heard: bytearray) -> None:
     async for chunk in stream:
         heard += chunk[: HELPER_CAP + 1 - len(heard)]
 
 
-def _answer(program: str, ended: _Ended) -> User | None:
+def _parse_output(program: str, ended: _Ended) -> Credential | None:
     if ended.status != 0:
         if any(said.strip().startswith(_NOT_FOUND) for said in (ended.out, ended.err)):
             return None
-        raise CredentialsError(f"{program} failed with status {ended.status}: {_complaint(ended)}")
+        raise CredentialsError(f"{program} failed with status {ended.status}: {_error_message(ended)}")
     if len(ended.out) > HELPER_CAP:
         raise CredentialsError(f"{program} answered more than {HELPER_CAP} bytes")
     try:
@@ -126,11 +126,11 @@ def _answer(program: str, ended: _Ended) -> User | None:
         raise CredentialsError(f"{program} did not answer in JSON") from None
     match answer:
         case {"Username": str(name), "Secret": str(secret)}:
-            return whole_user(name, secret)
+            return checked_credential(name, secret)
     raise CredentialsError(f"{program} answered without a Username and a Secret")
 
 
-def _complaint(ended: _Ended) -> str:
+def _error_message(ended: _Ended) -> str:
     """The first line that a helper failed with: on its standard output by the protocol, else where programs have it.
 
     A line with a brace may be an answer with its secret, and is kept back.
@@ -142,6 +142,6 @@ def _complaint(ended: _Ended) -> str:
     return "it gave no reason that can be shown"
 
 
-def whole_user(name: str, password: str) -> User | None:
+def checked_credential(name: str, password: str) -> Credential | None:
     """As docker and podman have it, a name without a password is nobody, and so is a password without a name."""
-    return User(name, password) if name and password else None
+    return Credential(name, password) if name and password else None

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from crawler.wire.challenge import Challenge
 
-ANYWHERE: Final = ""
+NO_SCOPE: Final = ""
 """The scope of a question that needs none: `/v2/` itself."""
 
 CATALOG_SCOPE: Final = "registry:catalog:*"
@@ -21,7 +21,7 @@ BEARER_TOKEN_USER: Final = "<bearer>"  # noqa: S105
 
 
 @dataclass(frozen=True, slots=True)
-class User:
+class Credential:
     """A user's name and password, which no `repr` shows. `header` is the value of an `Authorization` header."""
 
     name: str
@@ -39,30 +39,30 @@ def _written(name: str, password: str) -> str:
     return "Basic " + b64encode(f"{name}:{password}".encode()).decode("ascii")
 
 
-class Credentials(Protocol):
+class CredentialProvider(Protocol):
     """Where a user comes from: written down, or made anew from time to time."""
 
-    async def user(self) -> User | None:
+    async def get(self) -> Credential | None:
         """Who to be now; None is nobody. Raises CredentialsError."""
 
-    async def another(self, refused: User) -> User | None:
+    async def refresh(self, refused: Credential) -> Credential | None:
         """Who to be after `refused` was refused, or None where there is nobody else. Raises CredentialsError."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fixed:
+class StaticCredentials:
     """A user that was written down, or nobody."""
 
-    known: User | None
+    credential: Credential | None
 
-    async def user(self) -> User | None:
-        return self.known
+    async def get(self) -> Credential | None:
+        return self.credential
 
-    async def another(self, refused: User) -> User | None:  # noqa: ARG002  (what is written down stays)
+    async def refresh(self, refused: Credential) -> Credential | None:  # noqa: ARG002  (what is written down stays)
         return None
 
 
-class Authorization(Protocol):
+class Authenticator(Protocol):
     """What a request says of who we are."""
 
     async def header(self, scope: str) -> str | None:
@@ -71,54 +71,54 @@ class Authorization(Protocol):
         Raises CredentialsError, and RegistryError where a token server refuses or fails.
         """
 
-    async def renewed(self, scope: str, refused: Sequence[str | None], challenges: Sequence[Challenge]) -> str | None:
+    async def refresh(self, scope: str, refused: Sequence[str | None], challenges: Sequence[Challenge]) -> str | None:
         """The header to try next for a question that was refused, or None where nothing is left to try.
 
         `refused` are the headers that this question was asked with so far, the last one last, and `challenges` those of
         its last refusal. A token that may not be valid yet is tried again as it is, after a moment.
         """
 
-    def accepted(self, scope: str, header: str) -> None:
+    def on_accepted(self, scope: str, header: str) -> None:
         """Learn from a header that `renewed` gave, and with which the question was answered."""
 
     def is_vouched_for(self, scope: str) -> bool:
         """Whether a token server has accepted the credentials for this scope, so that a refusal is not about them."""
 
-    def expect(self, scopes: Iterable[str]) -> None:
+    def prefetch(self, scopes: Iterable[str]) -> None:
         """Hear which scopes will be asked for, soon and in this order."""
 
 
-_as_it_is: Final = attrgetter("header")
+_unchanged: Final = attrgetter("header")
 
 
-class StraightAuthorization:
+class PreemptiveAuth:
     """Every request carries the user's password; no challenge is waited for.
 
     `written` makes the header's value of a user: Basic, unless said otherwise.
     """
 
-    def __init__(self, credentials: Credentials, written: Callable[[User], str] = _as_it_is) -> None:
+    def __init__(self, credentials: CredentialProvider, written: Callable[[Credential], str] = _unchanged) -> None:
         self._credentials = credentials
         self._written = written
 
     async def header(self, scope: str) -> str | None:  # noqa: ARG002  (a password is good for every scope)
-        user = await self._credentials.user()
+        user = await self._credentials.get()
         return None if user is None else self._written(user)
 
-    async def renewed(self, scope: str, refused: Sequence[str | None], challenges: Sequence[Challenge]) -> str | None:  # noqa: ARG002
+    async def refresh(self, scope: str, refused: Sequence[str | None], challenges: Sequence[Challenge]) -> str | None:  # noqa: ARG002
         if len(refused) > 1:
             return None  # helpers may give another password each time they are asked
-        user = await self._credentials.user()
+        user = await self._credentials.get()
         if user is not None and self._written(user) in refused:
-            user = await self._credentials.another(user)
+            user = await self._credentials.refresh(user)
         header = None if user is None else self._written(user)
         return None if header in refused else header
 
-    def accepted(self, scope: str, header: str) -> None:
+    def on_accepted(self, scope: str, header: str) -> None:
         """There is only one way to ask."""
 
     def is_vouched_for(self, scope: str) -> bool:  # noqa: ARG002  (only the registry itself has seen it)
         return False
 
-    def expect(self, scopes: Iterable[str]) -> None:
+    def prefetch(self, scopes: Iterable[str]) -> None:
         """A password is always at hand."""

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from crawler.auth.credential_helper import ask
-from crawler.auth.credentials import User
-from crawler.auth.login_entries import Entries, canonical, entries_for
+from crawler.auth.credential_helper import get_credential
+from crawler.auth.credentials import Credential
+from crawler.auth.login_entries import LoginEntries, canonical, entries_for
 from crawler.auth.login_files import login_places
-from crawler.auth.single_flight import Flights
+from crawler.auth.single_flight import SingleFlight
 from crawler.errors import CredentialsError
 from crawler.model.names import Target
 
@@ -27,7 +27,7 @@ class Login:
         near_misses: what the files have that nearly is a login to this registry.
     """
 
-    user: User | None
+    credential: Credential | None
     is_named: bool
     warnings: tuple[str, ...]
     failures: tuple[str, ...]
@@ -51,7 +51,7 @@ class DockerCredentials:
         self._places = login_places(environ, run)
         self._timeout_s = timeout_s
         self._known: Login | None = None
-        self._flights: Flights[Target, Login] = Flights()
+        self._flights: SingleFlight[Target, Login] = SingleFlight()
 
     async def look_up(self) -> Login:
         """Search the places, once until the user is refused. Raises CredentialsError.
@@ -60,25 +60,25 @@ class DockerCredentials:
         """
         if self._known is not None:
             return self._known
-        return await self._flights.join(self._target, self._search_and_keep)
+        return await self._flights.do(self._target, self._search_and_keep)
 
-    async def user(self) -> User | None:
+    async def get(self) -> Credential | None:
         """Who docker would be. Raises CredentialsError, for a store that fails as well, where there is no login."""
         login = await self.look_up()
-        if login.user is None and login.failures:
+        if login.credential is None and login.failures:
             raise CredentialsError(login.failures[0])
-        return login.user
+        return login.credential
 
-    async def another(self, refused: User) -> User | None:
+    async def refresh(self, refused: Credential) -> Credential | None:
         """Look again: helpers hand out tokens that expire. Raises CredentialsError."""
-        if self._known is not None and self._known.user == refused:
+        if self._known is not None and self._known.credential == refused:
             self._known = None
-        fresh = await self.user()
+        fresh = await self.get()
         return None if fresh == refused else fresh
 
     async def _search_and_keep(self) -> Login:
         login = await self._search()
-        if login.user is not None or not login.failures:
+        if login.credential is not None or not login.failures:
             self._known = login
         return login
 
@@ -91,16 +91,16 @@ class DockerCredentials:
                 entries = entries_for(self._target, file)
                 search.is_named |= entries.is_named
                 search.near_misses += entries.near_misses
-                user = await self._ask(entries, search.failures) or entries.user
+                user = await self._ask(entries, search.failures) or entries.credential
                 if user is not None:
                     return search.ended(user)
         return search.ended(None)
 
-    async def _ask(self, entries: Entries, failures: list[str]) -> User | None:
+    async def _ask(self, entries: LoginEntries, failures: list[str]) -> Credential | None:
         if entries.helper is None:
             return None
         try:
-            return await ask(entries.helper, self._environ, self._timeout_s)
+            return await get_credential(entries.helper, self._environ, self._timeout_s)
         except CredentialsError as exc:
             if entries.is_named:
                 raise
@@ -117,9 +117,9 @@ class _Search:
     failures: list[str] = field(default_factory=list)
     near_misses: list[str] = field(default_factory=list)
 
-    def ended(self, user: User | None) -> Login:
+    def ended(self, user: Credential | None) -> Login:
         return Login(
-            user=user,
+            credential=user,
             is_named=self.is_named,
             warnings=tuple(self.warnings),
             failures=tuple(dict.fromkeys(self.failures)),

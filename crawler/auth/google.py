@@ -19,17 +19,17 @@ from urllib.parse import quote
 import anyio.to_thread
 
 from crawler.auth.bearer import renewal_margin
-from crawler.auth.credentials import User
+from crawler.auth.credentials import Credential
 from crawler.auth.google_refusals import NOT_IMPERSONATED, Exchange, is_page, message_of
-from crawler.auth.lockout import Strikes
+from crawler.auth.lockout import LockoutGuard
 from crawler.auth.quota_project import QuotaProject
-from crawler.auth.single_flight import Flights
+from crawler.auth.single_flight import SingleFlight
 from crawler.errors import CredentialsError
 from crawler.transport.messages import Purpose
 from crawler.transport.outage import Canary, OutageDetector
 from crawler.transport.tls import ssl_context
 from crawler.untrusted_text import printable
-from crawler.wire.error_body import read_fault
+from crawler.wire.error_body import parse_error_body
 
 REGISTRY_TOKEN_USER: Final = "_token"  # noqa: S105  (Google's names for kinds of password, not passwords)
 ACCESS_TOKEN_USER: Final = "oauth2accesstoken"  # noqa: S105
@@ -46,7 +46,7 @@ _UNTRUSTED_HINT: Final = (
     "Google's token endpoint, or a proxy before it, shows a certificate of an untrusted authority (--ca-file names "
     "those to trust)"
 )
-_BUSY: Final = frozenset({"UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"})
+_BUSY_STATUSES: Final = frozenset({"UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"})
 """google.rpc.Code's names for what passes."""
 
 _PARTY: Final = (Purpose.TOKEN, "Google's token endpoint")
@@ -72,9 +72,9 @@ def oauth_scope(name: str) -> str:
     return name if "://" in name else _SCOPES + name
 
 
-def json_key_user(key_file: Path) -> User:
+def json_key_credential(key_file: Path) -> Credential:
     """The user `_json_key`, whose password is the key file's content. Raises CredentialsError."""
-    return User(JSON_KEY_USER, json.dumps(_read_key(key_file), separators=(",", ":")))
+    return Credential(JSON_KEY_USER, json.dumps(_read_key(key_file), separators=(",", ":")))
 
 
 class _NotNowError(CredentialsError):
@@ -117,10 +117,10 @@ class AccessTokens:
         self._outage = outage
         self._has_answered = False
         self._clock = clock
-        self._current: User | None = None
+        self._current: Credential | None = None
         self._good_until = 0.0
-        self._flights: Flights[str, User] = Flights()
-        self._strikes = Strikes()
+        self._flights: SingleFlight[str, Credential] = SingleFlight()
+        self._lockout = LockoutGuard()
 
     @classmethod
     def of_key(
@@ -187,20 +187,20 @@ class AccessTokens:
         named = getattr(self._source, "service_account_email", None) or getattr(self._source, "account", None)
         return named if isinstance(named, str) and named != "default" else ""
 
-    async def user(self) -> User | None:
+    async def get(self) -> Credential | None:
         if self._current is not None and self._clock() < self._good_until:
             return self._current
-        return await self._flights.join(self._scope, self._renew)
+        return await self._flights.do(self._scope, self._renew)
 
-    async def another(self, refused: User) -> User | None:
+    async def refresh(self, refused: Credential) -> Credential | None:
         if self._current == refused:
             self._current = None
-        fresh = await self.user()
+        fresh = await self.get()
         return None if fresh == refused else fresh
 
-    async def _renew(self) -> User:
+    async def _renew(self) -> Credential:
         """A fresh token, waited for while Google's endpoint is away: that is no refusal."""
-        renewed: list[User] = []
+        renewed: list[Credential] = []
         asked: list[float] = []
 
         async def answers() -> bool:
@@ -216,13 +216,13 @@ class AccessTokens:
                 return await self._exchanged()
             except _NotNowError as exc:
                 canary = Canary(answers=answers, is_own=True, has_answered=self._has_answered)
-                await self._outage.examine(_PARTY, str(exc), canary)
+                await self._outage.probe(_PARTY, str(exc), canary)
                 if renewed:
                     return renewed[0]
                 if asked:  # at first contact it is not waited for long
                     raise
 
-    async def _exchanged(self) -> User:
+    async def _exchanged(self) -> Credential:
         asked = self._clock()
         try:
             token, lifetime_s = await anyio.to_thread.run_sync(self._exchange, abandon_on_cancel=True)
@@ -230,11 +230,11 @@ class AccessTokens:
             self._source = None  # what google-auth has half learned of a metadata server is not to be built on
             raise
         except CredentialsError as error:
-            self._strikes.refused(error)
+            self._lockout.on_failure(error)
             raise
-        self._strikes.granted()
+        self._lockout.on_success()
         self._has_answered = True
-        self._current = User(self._user_name, token)
+        self._current = Credential(self._user_name, token)
         self._good_until = asked + lifetime_s - renewal_margin(lifetime_s)
         return self._current
 
@@ -250,7 +250,7 @@ class AccessTokens:
         if self._authorities is None:
             self._authorities = ssl_context(self._ca_file)
         session = GoogleSession(self._authorities, self.quota_project)
-        with session, _in_one_line(self._exchange_by(session)):
+        with session, _one_line_error(self._exchange_by(session)):
             request = partial(Request(session), timeout=_EXCHANGE_TIMEOUT_S)
             self._source.refresh(request)
         if not self._source.token:
@@ -279,10 +279,10 @@ def _of_environment(scope: str, impersonation: Impersonation | None) -> Any:
     import google.auth
     from google.auth.credentials import with_scopes_if_required
 
-    with _in_one_line(Exchange(scope=scope)):
+    with _one_line_error(Exchange(scope=scope)):
         # with scopes default() would ask Google for a token, and then for the name of the project, which we have
         # no use for: at addresses of its own, without a word on failure, and for as long as it takes
-        source, _ = _whole(google.auth.default)
+        source, _ = _flattened(google.auth.default)
         scoped = with_scopes_if_required(source, [scope])  # type: ignore[no-untyped-call]
     return _impersonating(scoped, scope, impersonation)
 
@@ -292,7 +292,7 @@ def _impersonating(source: Any, scope: str, impersonation: Impersonation | None)
         return source
     from google.auth import impersonated_credentials
 
-    with _in_one_line(Exchange(scope=scope)):
+    with _one_line_error(Exchange(scope=scope)):
         return impersonated_credentials.Credentials(  # type: ignore[no-untyped-call]
             source_credentials=source,
             target_principal=impersonation.account,
@@ -301,7 +301,7 @@ def _impersonating(source: Any, scope: str, impersonation: Impersonation | None)
         )
 
 
-def _whole(find: Callable[[], T]) -> T:
+def _flattened(find: Callable[[], T]) -> T:
     """What google-auth finds, which stumbles over files that lack a field."""
     from google.auth.exceptions import GoogleAuthError
 
@@ -339,7 +339,7 @@ def _read_key(key_file: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _in_one_line(exchange: Exchange) -> Iterator[None]:
+def _one_line_error(exchange: Exchange) -> Iterator[None]:
     """google-auth's failures in our words: what was asked of whom, what came back, what to do."""
     from google.auth import exceptions
 
@@ -352,7 +352,7 @@ def _in_one_line(exchange: Exchange) -> Iterator[None]:
             raise CredentialsError(f"{_UNTRUSTED_HINT}: {message_of(fault)}") from None
         raise _NotNowError(f"Google's token endpoint cannot be reached: {message_of(fault)}") from None
     except (exceptions.RefreshError, exceptions.OAuthError) as fault:
-        if _may_pass(fault):
+        if _is_transient(fault):
             raise _NotNowError(f"Google's token endpoint gives no token: {message_of(fault)}") from None
         raise exchange.refusal(message_of(fault), str(fault.args[-1]) if fault.args else "") from None
     except exceptions.GoogleAuthError as fault:
@@ -362,7 +362,7 @@ def _in_one_line(exchange: Exchange) -> Iterator[None]:
         raise CredentialsError(f"the credentials want a file that cannot be read: {words}") from None
 
 
-def _may_pass(fault: Any) -> bool:
+def _is_transient(fault: Any) -> bool:
     """Whether a token that was not given may be given later.
 
     google-auth retries 500, 503, 504, 408 and 429 by itself and says so by `retryable`, but neither 502, which comes
@@ -373,7 +373,7 @@ def _may_pass(fault: Any) -> bool:
     said = [str(argument) for argument in fault.args]
     if fault.retryable or isinstance(fault.__cause__, TransportError) or any(map(is_page, said)):
         return True
-    return said[:1] == [NOT_IMPERSONATED] and read_fault(said[-1].encode(), 0).code in _BUSY
+    return said[:1] == [NOT_IMPERSONATED] and parse_error_body(said[-1].encode(), 0).code in _BUSY_STATUSES
 
 
 def _expects_metadata() -> bool:

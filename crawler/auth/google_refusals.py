@@ -8,7 +8,7 @@ from typing import Final
 from crawler.auth.quota_project import DENIED, QuotaProject
 from crawler.errors import CredentialsError
 from crawler.untrusted_text import printable
-from crawler.wire.error_body import read_fault
+from crawler.wire.error_body import parse_error_body
 
 NOT_IMPERSONATED: Final = "Unable to acquire impersonated credentials"
 """google-auth's words for a refusal of IAM's, whose answer is then the exception's last argument."""
@@ -58,7 +58,7 @@ class Exchange:
 
     def _not_impersonated(self, answer: str) -> str:
         """Why IAM made no token, by its own answer, whose status google-auth keeps to itself."""
-        fault = read_fault(answer.encode("utf-8", "replace"), 0)
+        fault = parse_error_body(answer.encode("utf-8", "replace"), 0)
         message = fault.message if fault.code == "HTTP_0" else f"{fault.code}: {fault.message}"
         if fault.code == DENIED and self.quota_project is not None:
             message = self.quota_project.denied(message)
@@ -72,7 +72,7 @@ def message_of(exc: Exception) -> str:
     if not exc.args:
         return "no reason given"
     message = str(exc.args[0])
-    return read_fault(message.encode("utf-8", "replace"), 0).message if is_page(message) else printable(message)
+    return parse_error_body(message.encode("utf-8", "replace"), 0).message if is_page(message) else printable(message)
 
 
 def is_page(text: str) -> bool:

@@ -33,7 +33,7 @@ class GoogleSession(requests.Session):
         """How far this machine's clock is ahead of the server's that answered last; None before the first answer."""
         self.hooks["response"].append(self._compare_clocks)
         self.auth = _naming(quota_project)
-        proxies = Proxies.of_environment()
+        proxies = Proxies.from_environment()
         self.mount("http://", _Adapter(None, proxies))
         self.mount("https://", _Adapter(authorities, proxies))
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Final, TypeVar
 
-from crawler.auth.credential_helper import Helper, whole_user
-from crawler.auth.credentials import BEARER_TOKEN_USER, IDENTITY_TOKEN_USER, User
+from crawler.auth.credential_helper import Helper, checked_credential
+from crawler.auth.credentials import BEARER_TOKEN_USER, IDENTITY_TOKEN_USER, Credential
 from crawler.auth.login_files import LoginFile
 from crawler.errors import CredentialsError
 from crawler.model.names import Target, is_loopback
@@ -32,7 +32,7 @@ T = TypeVar("T", dict[str, Any], str)
 
 
 @dataclass(frozen=True, slots=True)
-class Entries:
+class LoginEntries:
     """What one file has for a target. A helper goes before the user that is written down.
 
     Attributes:
@@ -43,7 +43,7 @@ class Entries:
     """
 
     helper: Helper | None
-    user: User | None
+    credential: Credential | None
     is_named: bool
     near_misses: tuple[str, ...]
 
@@ -53,11 +53,11 @@ def canonical(target: Target) -> Target:
     return Target(_canonical(target.registry), target.prefix)
 
 
-def entries_for(target: Target, file: LoginFile) -> Entries:
+def entries_for(target: Target, file: LoginFile) -> LoginEntries:
     """What the file has for a target, which is canonical. Raises CredentialsError, never with a secret."""
     where, auths = _auths(file)
     keys = _keys_for(target, auths)
-    users = (_written_down(where, auths, key) for key in keys)
+    users = (_stored_credential(where, auths, key) for key in keys)
     user = next((user for user in users if user is not None), None)
 
     helpers = _member(file.name, file.content, "credHelpers", dict)
@@ -69,8 +69,8 @@ def entries_for(target: Target, file: LoginFile) -> Entries:
 
     is_named = user is not None or (helper is not None and bool(own or keys))
     if is_named:
-        return Entries(helper, user, is_named, ())
-    return Entries(helper, user, is_named, tuple(_near_misses(target, file.name, keys, (*auths, *helpers))))
+        return LoginEntries(helper, user, is_named, ())
+    return LoginEntries(helper, user, is_named, tuple(_near_miss_messages(target, file.name, keys, (*auths, *helpers))))
 
 
 def _auths(file: LoginFile) -> tuple[str, dict[str, Any]]:
@@ -115,27 +115,27 @@ def _keys_for(target: Target, keys: Iterable[str]) -> list[str]:
     return [key for *_, key in sorted(covering, key=lambda found: found[:2], reverse=True)]
 
 
-def _near_misses(target: Target, where: str, empty: Sequence[str], keys: Iterable[str]) -> Iterator[str]:
+def _near_miss_messages(target: Target, where: str, empty: Sequence[str], keys: Iterable[str]) -> Iterator[str]:
     if empty:  # what is left of docker's file without docker's store, for one
         yield f"{where} has an entry for {target.registry} without a password, and no credential helper for it"
-    near = dict.fromkeys(str(place) for place in map(_keyed, keys) if _is_near(target, place))
+    near = dict.fromkeys(str(place) for place in map(_keyed, keys) if _is_similar(target, place))
     if near:
         yield f"there is a login for {printable(', '.join(near))} in {where}, and none for {target}"
 
 
-def _is_near(target: Target, place: Target) -> bool:
+def _is_similar(target: Target, place: Target) -> bool:
     """Whether a login is for the same host by another port or spelling, or for a part of the target.
 
     A pattern is near, too: Kubernetes' pull secrets may have them, docker and podman know none.
     """
     if place.registry == target.registry:
         return target.covers(place.prefix) and not place.covers(target.prefix)
-    return _spelled_alike(target) == _spelled_alike(place) or (
+    return _similar_spellings(target) == _similar_spellings(place) or (
         "*" in place.registry and fnmatchcase(target.registry, place.registry)
     )
 
 
-def _spelled_alike(target: Target) -> str:
+def _similar_spellings(target: Target) -> str:
     host = target.host.rstrip(".")
     return "localhost" if is_loopback(host) else host
 
@@ -158,19 +158,19 @@ def _member(where: str, table: dict[str, Any], key: str, kind: type[T]) -> T:
     return value
 
 
-def _written_down(where: str, auths: dict[str, Any], key: str) -> User | None:
+def _stored_credential(where: str, auths: dict[str, Any], key: str) -> Credential | None:
     """An entry's user. Where a helper holds the secret docker leaves the entry empty, which is None."""
     entry = _member(where, auths, key, dict)
     if token := _member(where, entry, "registrytoken", str):
-        return User(BEARER_TOKEN_USER, token)
+        return Credential(BEARER_TOKEN_USER, token)
     if token := _member(where, entry, "identitytoken", str):
-        return User(IDENTITY_TOKEN_USER, token)
+        return Credential(IDENTITY_TOKEN_USER, token)
     if auth := _member(where, entry, "auth", str):
         return _unpacked(where, auth)
-    return whole_user(_member(where, entry, "username", str), _member(where, entry, "password", str))
+    return checked_credential(_member(where, entry, "username", str), _member(where, entry, "password", str))
 
 
-def _unpacked(where: str, auth: str) -> User | None:
+def _unpacked(where: str, auth: str) -> Credential | None:
     try:
         text = b64decode("".join(auth.split()), validate=True).decode()
     except ValueError:
@@ -178,4 +178,4 @@ def _unpacked(where: str, auth: str) -> User | None:
     name, colon, password = text.partition(":")
     if not name or not colon:
         raise CredentialsError(f"{where}: auth is not the base64 of a user, a colon and a password")
-    return whole_user(name, password.strip("\0"))
+    return checked_credential(name, password.strip("\0"))

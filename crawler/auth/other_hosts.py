@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from crawler.auth.bearer import BearerAuthorization, TokenServer
-from crawler.auth.credentials import Fixed
+from crawler.auth.bearer import BearerAuth, TokenServer
+from crawler.auth.credentials import StaticCredentials
 from crawler.auth.realms import absolute_realm
 from crawler.errors import CredentialsError
 from crawler.transport.fetch import Transport
@@ -17,7 +17,7 @@ class OtherHosts:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._bearers: dict[TokenServer, BearerAuthorization] = {}
+        self._bearers: dict[TokenServer, BearerAuth] = {}
 
     async def header(self, url: str, scope: str, challenges: Sequence[Challenge]) -> str | None:
         """The `Authorization` header for `url`, which answered 401 with `challenges`; None where it wants no token.
@@ -34,5 +34,5 @@ class OtherHosts:
             return None
         server = TokenServer(realm, challenge.service)
         if server not in self._bearers:
-            self._bearers[server] = BearerAuthorization(server, Fixed(None), self._transport)
+            self._bearers[server] = BearerAuth(server, StaticCredentials(None), self._transport)
         return await self._bearers[server].header(reading_scope(challenge) or scope)

@@ -4,9 +4,9 @@ from collections.abc import Collection
 from urllib.parse import urljoin, urlsplit
 
 from crawler.auth.bearer import TokenServer
-from crawler.errors import CredentialsError, MalformedReply
+from crawler.errors import CredentialsError, MalformedResponse
 from crawler.model.names import Target, is_loopback
-from crawler.profiles import matches
+from crawler.profiles import host_matches
 from crawler.untrusted_text import printable
 from crawler.wire.challenge import Challenge
 from crawler.wire.link import encoded
@@ -32,7 +32,7 @@ class Realms:
         url = urlsplit(server.realm)
         host = url.hostname or ""
         own = {self._target.host, urlsplit(self._base).hostname}
-        if host in own or url.netloc in self._trusted or matches(host, tuple(self._trusted)):
+        if host in own or url.netloc in self._trusted or host_matches(host, tuple(self._trusted)):
             return
         if self._target.is_loopback and is_loopback(host):
             return
@@ -52,7 +52,7 @@ def absolute_realm(challenge: Challenge, base: str, registry: str) -> str:
         url = urlsplit(realm)
         # an encoded host was not of letters, digits and dots: no real one, or made to look like another
         sound = bool(url.hostname) and not set("%@") & set(url.netloc) and (url.port or 1) > 0
-    except (ValueError, MalformedReply):
+    except (ValueError, MalformedResponse):
         raise _bad_realm(challenge, registry) from None
     if not sound or url.scheme not in {"https", urlsplit(base).scheme} or not realm.isascii():
         raise _bad_realm(challenge, registry)

@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from typing import Final
 
-LONGEST: Final = 6000
+MAX_BATCH_BYTES: Final = 6000
 """Characters of one group's scopes: token servers read no longer request lines than 8 KB."""
 
 _REFUSALS: Final = 10
 """Scopes of shared tokens that must have been refused before the share of them says anything."""
 
 
-class Batches:
+class ScopeBatcher:
     """Groups of at most `size` scopes, in the order in which they are expected.
 
     Off, and every scope by itself, once a token for several was refused three times, or did not serve for half of the
@@ -32,7 +32,7 @@ class Batches:
         length = 0
         for scope in scopes:
             length += len(scope)
-            if group and (len(group) == self._size or length > LONGEST):
+            if group and (len(group) == self._size or length > MAX_BATCH_BYTES):
                 self._close(group)
                 group, length = [], len(scope)
             group.append(scope)
@@ -47,17 +47,17 @@ class Batches:
         group = self._groups.get(scope)
         return (scope,) if group is None or not self._is_on else group
 
-    def asked(self, group: tuple[str, ...]) -> None:
+    def on_requested(self, group: tuple[str, ...]) -> None:
         """A token was asked for a group: what of it is needed once more is needed by itself."""
         self._asked_scopes += len(group)
         for scope in group:
             self._groups.pop(scope, None)
 
-    def request_refused(self) -> None:
+    def on_request_refused(self) -> None:
         """The token server refused one for a group."""
         self._refused_requests += 1
 
-    def scope_refused(self) -> None:
+    def on_scope_refused(self) -> None:
         """The registry did not take a shared token for one of its scopes: less was granted than was asked for."""
         self._refused_scopes += 1
 

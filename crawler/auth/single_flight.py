@@ -18,7 +18,7 @@ class _Flight(Generic[V]):
         self.failure: Exception | None = None
 
 
-class Flights(Generic[K, V]):
+class SingleFlight(Generic[K, V]):
     """One flight per key at a time.
 
     A failure reaches everyone who waits, and is forgotten with them. Where the one who fetches is cancelled, the next
@@ -28,7 +28,7 @@ class Flights(Generic[K, V]):
     def __init__(self) -> None:
         self._under_way: dict[K, _Flight[V]] = {}
 
-    async def join(self, key: K, fetch: Callable[[], Awaitable[V]]) -> V:
+    async def do(self, key: K, fetch: Callable[[], Awaitable[V]]) -> V:
         while (flight := self._under_way.get(key)) is not None:
             flight.over = flight.over or anyio.Event()
             await flight.over.wait()

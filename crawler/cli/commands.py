@@ -11,7 +11,7 @@ import typer
 from crawler.cli import logs, options
 from crawler.cli.demo import demo
 from crawler.cli.emulator_options import emulator
-from crawler.cli.error_output import complain, complain_of_usage, report_internal_error
+from crawler.cli.error_output import report_error, report_internal_error, report_usage_error
 from crawler.cli.exit_codes import BAD_USAGE, COMPLETE, COULD_NOT_RUN, INTERRUPTED
 from crawler.cli.unfinished import runs
 from crawler.errors import ConfigError
@@ -36,7 +36,7 @@ def _exit_code() -> int:
     try:
         return typer.main.get_command(app).main(standalone_mode=False) or COMPLETE
     except typer.TyperException as error:
-        complain_of_usage(error, sys.argv[1:])
+        report_usage_error(error, sys.argv[1:])
         return BAD_USAGE
     except typer.Abort:
         return INTERRUPTED
@@ -113,8 +113,8 @@ def crawl(
       registry-crawler crawl --config config.toml --resume --log-format json
     """  # noqa: D301  (the escape keeps the lines of the examples)
     from crawler.cli.descriptors import fitted
-    from crawler.cli.runs import Look, begun, begun_or_resumed, crawl_each, run_in_a_loop
-    from crawler.config import STANDARD_STREAM, Config, Flag
+    from crawler.cli.runs import DisplayOptions, crawl_each, run_async, start, start_or_resume
+    from crawler.config import STDIO, Config, Flag
 
     logs.configure(log_format, verbose)
     given = {
@@ -143,13 +143,13 @@ def crawl(
     }
     flags = [Flag(name, key, value) for name, (key, value) in given.items() if value is not None]
     try:
-        settings = fitted(Config.load(config, targets=targets or (), flags=flags), logs.say)
+        settings = fitted(Config.load(config, targets=targets or (), flags=flags), logs.notice)
     except ConfigError as mistakes:
-        complain(mistakes, BAD_USAGE)
-    if resume and settings.output.path == STANDARD_STREAM:
-        complain(ConfigError(["--resume: records that went to standard output cannot be resumed"]), BAD_USAGE)
-    look = Look(progress=progress is not False, records=show, log_format=log_format)
-    raise typer.Exit(run_in_a_loop(crawl_each, settings, look, begun_or_resumed if resume else begun))
+        report_error(mistakes, BAD_USAGE)
+    if resume and settings.output.path == STDIO:
+        report_error(ConfigError(["--resume: records that went to standard output cannot be resumed"]), BAD_USAGE)
+    look = DisplayOptions(progress=progress is not False, records=show, log_format=log_format)
+    raise typer.Exit(run_async(crawl_each, settings, look, start_or_resume if resume else start))
 
 
 def _password_line() -> str:
@@ -157,7 +157,7 @@ def _password_line() -> str:
     try:
         line = sys.stdin.buffer.readline()
     except OSError as exc:
-        complain(ConfigError([f"--password-stdin: standard input cannot be read: {exc.strerror}"]), BAD_USAGE)
+        report_error(ConfigError([f"--password-stdin: standard input cannot be read: {exc.strerror}"]), BAD_USAGE)
     return line.decode("utf-8-sig", "replace").rstrip("\r\n")
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Final
 import typer
 
 from crawler.cli import logs
-from crawler.cli.error_output import complain
+from crawler.cli.error_output import report_error
 from crawler.cli.exit_codes import COULD_NOT_RUN
 from crawler.cli.process import unwind_on_signals
 from crawler.errors import CrawlerError
@@ -43,12 +43,12 @@ def demo(
     with _folder_for_key() as folder:
         key_file = Path(folder) / "key.json"
         with _embedded(repositories, key_file, logs.format_of(context.args)) as registry:
-            logs.say(f"an embedded Google registry of {repositories:,} repositories is at {registry}", logging.INFO)
+            logs.notice(f"an embedded Google registry of {repositories:,} repositories is at {registry}", logging.INFO)
             # what is given on the command line comes last, and wins
             crawl = ["crawl", registry, f"--key-file={key_file}", f"--output={FOLDER}", "--show=2", *context.args]
             code = whole.command.main(crawl, prog_name=whole.info_name, standalone_mode=False)
     for line in _afterwards(registry):
-        logs.say(line, logging.INFO)
+        logs.notice(line, logging.INFO)
     raise typer.Exit(code)
 
 
@@ -57,7 +57,7 @@ def _folder_for_key() -> tempfile.TemporaryDirectory[str]:
         return tempfile.TemporaryDirectory(prefix="registry-crawler-")
     except OSError:
         wrong = "the demo needs a temporary folder for its key, and none can be written: set TMPDIR to one that can"
-        complain(CrawlerError(wrong), COULD_NOT_RUN)
+        report_error(CrawlerError(wrong), COULD_NOT_RUN)
 
 
 @contextmanager

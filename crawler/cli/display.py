@@ -11,7 +11,7 @@ import anyio
 
 from crawler.cli import logs
 from crawler.cli.logs import LogFormat
-from crawler.cli.output import takes_escape_codes, write_for_people
+from crawler.cli.output import supports_escape_codes, write_text
 from crawler.run.crawl import Crawl, Progress
 
 _BAR_EVERY_S = 0.2
@@ -19,37 +19,37 @@ _LINE_EVERY_S = 10.0
 
 
 @asynccontextmanager
-async def progress_shown(crawl: Crawl, log_format: LogFormat) -> AsyncIterator[None]:
+async def show_progress(crawl: Crawl, log_format: LogFormat) -> AsyncIterator[None]:
     """Show a run's progress on standard error while the block runs."""
     async with anyio.create_task_group() as group:
-        group.start_soon(_shown_as(log_format), crawl)
+        group.start_soon(_display_kind(log_format), crawl)
         yield
         group.cancel_scope.cancel()
 
 
-def _shown_as(log_format: LogFormat) -> Callable[[Crawl], Coroutine[Any, Any, None]]:
+def _display_kind(log_format: LogFormat) -> Callable[[Crawl], Coroutine[Any, Any, None]]:
     if log_format is LogFormat.JSON:
         return _events
-    return _bar if takes_escape_codes(sys.stderr) else _lines
+    return _bar if supports_escape_codes(sys.stderr) else _lines
 
 
 async def _lines(crawl: Crawl) -> None:
     async for before, now in _states(crawl, _LINE_EVERY_S):
-        write_for_people(f"{datetime.now().astimezone():%H:%M:%S} {crawl.target}: {_state(before, now)}")
+        write_text(f"{datetime.now().astimezone():%H:%M:%S} {crawl.target}: {_state(before, now)}")
 
 
 async def _events(crawl: Crawl) -> None:
     async for before, now in _states(crawl, _LINE_EVERY_S):
-        logs.say(
+        logs.notice(
             f"{crawl.target}: {_state(before, now)}",
             logging.INFO,
             event="progress",
             target=str(crawl.target),
             run_id=crawl.parameters.run_id,
             repositories_done=now.done,
-            repositories_known=now.known,
-            discovery_done=now.walked,
-            failed_or_denied=now.unwell,
+            repositories_known=now.discovered,
+            discovery_done=now.discovery_done,
+            failed_or_denied=now.failed,
             exchanges=now.exchanges,
             exchanges_per_s=round(_rate(before, now), 1),
             duration_s=round(now.seconds, 1),
@@ -79,17 +79,17 @@ async def _bar(crawl: Crawl) -> None:
     state = Text()
     with Live(Group(bar, state), console=Console(stderr=True), transient=True):
         async for before, now in _states(crawl, _BAR_EVERY_S):
-            bar.update(task, completed=now.done, total=now.known if now.walked else None)
+            bar.update(task, completed=now.done, total=now.discovered if now.discovery_done else None)
             state.plain = f"  {_state(before, now)}"
 
 
 def _state(before: Progress, now: Progress) -> str:
     """Repositories done and known, exchanges per second, failures, time left."""
-    known = f"{now.known:,}" if now.walked else f"{now.known:,} so far"
+    known = f"{now.discovered:,}" if now.discovery_done else f"{now.discovered:,} so far"
     words = [
         f"{now.done:,} of {known} repositories",
         f"{_rate(before, now):,.0f} exchanges/s",
-        f"{now.unwell:,} failed or denied",
+        f"{now.failed:,} failed or denied",
     ]
     left = _seconds_left(now)
     if left is not None:
@@ -104,4 +104,4 @@ def _rate(before: Progress, now: Progress) -> float:
 
 def _seconds_left(now: Progress) -> int | None:
     """About how long it will go on; None where that is not known yet."""
-    return round((now.known - now.done) * now.seconds / now.done) if now.walked and now.done else None
+    return round((now.discovered - now.done) * now.seconds / now.done) if now.discovery_done and now.done else None

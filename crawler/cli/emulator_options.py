@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from crawler.cli import logs
-from crawler.cli.error_output import complain
+from crawler.cli.error_output import report_error
 from crawler.cli.exit_codes import BAD_USAGE, COULD_NOT_RUN
 from crawler.cli.options import LogFormatOption
 from crawler.errors import ConfigError, CrawlerError
@@ -47,7 +47,7 @@ class Role(StrEnum):
         return ["my-project"] if self is Role.CONTAINER_REGISTRY else ["my-project", "other-project"]
 
 
-class CatalogTold(StrEnum):
+class CatalogMode(StrEnum):
     """The values of `emulator --catalog`."""
 
     FULL = "full"
@@ -66,12 +66,12 @@ def apis_of(role: Role, projects: list[str]) -> "ArtifactRegistry | None":
     return None
 
 
-def worth_trying(
-    role: Role, catalog: CatalogTold, *, registry: str, project: str, key_file: Path, config_file: Path
+def example_command(
+    role: Role, catalog: CatalogMode, *, registry: str, project: str, key_file: Path, config_file: Path
 ) -> list[str]:
     """Commands that crawl it. Where they need a configuration it is written. Raises OSError."""
     if role is Role.CONTAINER_REGISTRY:
-        if catalog is CatalogTold.FULL:
+        if catalog is CatalogMode.FULL:
             return [_crawl(registry, "--key-file", key_file)]
         return [_crawl(f"{registry}/{project}", "--kind", "gcr", "--rate", "none", "--key-file", key_file)]
     text = _CONFIG.format(
@@ -111,8 +111,8 @@ def emulator(
         Path, typer.Option(metavar="FILE", help="Where the roles with APIs write the configuration to crawl them")
     ] = Path("emulator.toml"),
     catalog: Annotated[
-        CatalogTold, typer.Option(help="What the catalog lists; today's gcr.io often lists nothing")
-    ] = CatalogTold.FULL,
+        CatalogMode, typer.Option(help="What the catalog lists; today's gcr.io often lists nothing")
+    ] = CatalogMode.FULL,
     project: Annotated[
         list[str] | None, typer.Option(metavar="PROJECT", help="A project that it holds; repeatable")
     ] = None,
@@ -134,7 +134,7 @@ def emulator(
     until_stdin_ends: Annotated[bool, typer.Option("--until-stdin-ends", hidden=True)] = False,
 ) -> None:
     """Run the embedded registry alone, until it is stopped."""
-    from crawler.cli.runs import run_in_a_loop
+    from crawler.cli.runs import run_async
     from crawler.emulator import Settings, serve_until_stopped
 
     logs.configure(log_format, verbosity=0)
@@ -159,11 +159,11 @@ def emulator(
             access_token_lifetime_s=12 * token_lifetime,
         )
     except ValueError as fault:
-        complain(ConfigError([str(fault)]), BAD_USAGE)
+        report_error(ConfigError([str(fault)]), BAD_USAGE)
 
     def announce(running: "Emulator") -> None:
         print(f"{running.registry} is a Google registry of {repositories:,} repositories; its key is in {key_file}")
-        commands = worth_trying(
+        commands = example_command(
             role,
             catalog,
             registry=running.registry,
@@ -177,6 +177,6 @@ def emulator(
         await serve_until_stopped(settings, host="127.0.0.1", port=port, key_file=key_file, announce=announce)
 
     try:
-        run_in_a_loop(serve)
+        run_async(serve)
     except OSError as fault:
-        complain(CrawlerError(f"{fault.filename or f'port {port}'}: {fault.strerror or fault}"), COULD_NOT_RUN)
+        report_error(CrawlerError(f"{fault.filename or f'port {port}'}: {fault.strerror or fault}"), COULD_NOT_RUN)

@@ -8,21 +8,21 @@ from typing import Final, Never
 import typer
 
 from crawler.cli import logs
-from crawler.cli.internal_errors import in_brief
+from crawler.cli.internal_errors import brief_traceback
 from crawler.errors import CrawlerError
 from crawler.untrusted_text import printable
 
 _LONGEST: Final = 2000
 
 
-def complain(error: CrawlerError, code: int) -> Never:
+def report_error(error: CrawlerError, code: int) -> Never:
     """Say what is wrong, each mistake in its line, and end the command."""
     for line in str(error).splitlines():
-        logs.say(line, logging.ERROR)
+        logs.notice(line, logging.ERROR)
     raise typer.Exit(code)
 
 
-def complain_of_usage(error: typer.TyperException, arguments: Sequence[str]) -> None:
+def report_usage_error(error: typer.TyperException, arguments: Sequence[str]) -> None:
     """Say in one line what is wrong with a command line, and how to get help."""
     wrong = printable(error.format_message(), _LONGEST).removesuffix(".")
     for theirs, plain in (("Value error, ", ""), ("Input should be ", "must be ")):
@@ -30,12 +30,12 @@ def complain_of_usage(error: typer.TyperException, arguments: Sequence[str]) -> 
     context = getattr(error, "ctx", None)  # that an option wants a value is said without
     words = " ".join(["registry-crawler", *takewhile(str.isalpha, arguments)])
     command = words if context is None else context.command_path
-    logs.say(f"{wrong} (try '{command} --help')", logging.ERROR)
+    logs.notice(f"{wrong} (try '{command} --help')", logging.ERROR)
 
 
 def report_internal_error(bug: Exception) -> None:
-    logs.say(internal_error(bug), logging.ERROR, bug=bug)
+    logs.notice(internal_error(bug), logging.ERROR, bug=bug)
 
 
 def internal_error(bug: Exception) -> str:
-    return f"internal error; please report this: {in_brief(bug)} (-v shows the traceback)"
+    return f"internal error; please report this: {brief_traceback(bug)} (-v shows the traceback)"

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from crawler.config import RegistryConfig
 from crawler.errors import CrawlerError, CredentialsError, Denied, GaveUp, Missing, RegistryError
 from crawler.model.auth_method import AuthMethod
-from crawler.profiles import DISTRIBUTION, DiscoveryMethod, matches
+from crawler.profiles import DISTRIBUTION, DiscoveryMethod, host_matches
 
 _FROM_A_LIST: Final = "--repositories-from FILE"
 _LOGINS: Final = "--username with --password-file"
@@ -63,7 +63,7 @@ def _perimeter(_: RegistryConfig, error: CrawlerError) -> str:
 
 
 def _project(of: RegistryConfig, error: CrawlerError) -> str:
-    if isinstance(error, Missing) and of.ways.is_google and "/projects/" in error.asked:
+    if isinstance(error, Missing) and of.profile.is_google and "/projects/" in error.request:
         return f"check the project in {of.target}, and registry.location"
     return ""
 
@@ -72,7 +72,7 @@ def _catalog(of: RegistryConfig, error: CrawlerError) -> str:
     """What opens a catalog, or does without one."""
     if not isinstance(error, RegistryError) or "an HTML page" in error.message:
         return ""
-    if "/_catalog" not in error.asked and not (_is_about_scope(error) and _wants_catalog(of)):
+    if "/_catalog" not in error.request and not (_is_about_scope(error) and _wants_catalog(of)):
         return ""
     kind = _kind(of, error)
     if kind in {"quay", "harbor"}:
@@ -97,25 +97,25 @@ def _is_about_scope(error: RegistryError) -> bool:
 def _wants_catalog(of: RegistryConfig) -> bool:
     if of.repositories_from is not None:
         return False
-    tried = of.ways.discovery if of.discovery is DiscoveryMethod.AUTO else (of.discovery,)
+    tried = of.profile.discovery if of.discovery is DiscoveryMethod.AUTO else (of.discovery,)
     return tried[:1] == (DiscoveryMethod.CATALOG,)
 
 
 def _is_unknown(of: RegistryConfig) -> bool:
     """Whether nothing says which product the registry is."""
-    return of.kind is None and of.ways is DISTRIBUTION
+    return of.kind is None and of.profile is DISTRIBUTION
 
 
 def _kind(of: RegistryConfig, error: RegistryError) -> str:
     """The product by the address of its token server, where nothing else says it; "" for an unknown one."""
-    path = urlsplit(error.asked.partition(" ")[2]).path
+    path = urlsplit(error.request.partition(" ")[2]).path
     return _KIND_OF_REALM.get(path, "") if _is_unknown(of) else ""
 
 
 def _other_discoveries(of: RegistryConfig) -> list[str]:
     """The ways to find names that this registry has beside its catalog, as flags."""
     needs_more = {DiscoveryMethod.CATALOG, of.discovery} | (set() if of.target.prefix else {DiscoveryMethod.WALK})
-    return [f"--discovery {method}" for method in of.ways.discovery if method not in needs_more]
+    return [f"--discovery {method}" for method in of.profile.discovery if method not in needs_more]
 
 
 def _refused(of: RegistryConfig, error: CrawlerError) -> str:
@@ -133,15 +133,17 @@ def _credentials_advice(of: RegistryConfig, http_status: int | None) -> str:
     """What to try with other credentials, or other rights for the same ones."""
     method, registry = of.auth.method, of.target.registry
     if method is AuthMethod.ANONYMOUS:
-        instead = "--key-file, or --auth docker-config" if of.ways.is_google else f"{_LOGINS}, or --auth docker-config"
+        instead = (
+            "--key-file, or --auth docker-config" if of.profile.is_google else f"{_LOGINS}, or --auth docker-config"
+        )
         return f"--auth anonymous sends no credentials: give {instead}, which takes docker's login"
     if http_status == 403:
-        return "check what the account may do: its roles" if of.ways.is_google else "check what the account may do"
+        return "check what the account may do: its roles" if of.profile.is_google else "check what the account may do"
     if of.auth.username is not None:
         return "check --username and the password (--password-file, --password-stdin)"
     if method is AuthMethod.DOCKER_CONFIG:
         return f"run `docker login {registry}` again"
-    if of.ways.is_google:
+    if of.profile.is_google:
         return "check the account (--key-file); for public repositories use --auth anonymous"
     if of.auth.key_file is not None:
         return "check --key-file"
@@ -150,7 +152,7 @@ def _credentials_advice(of: RegistryConfig, http_status: int | None) -> str:
 
 def _no_google_credentials(of: RegistryConfig, error: CrawlerError) -> str:
     about_google = re.search("Application Default Credentials|Google refuses the credentials", str(error))
-    if not isinstance(error, CredentialsError | GaveUp) or not of.ways.is_google or about_google is None:
+    if not isinstance(error, CredentialsError | GaveUp) or not of.profile.is_google or about_google is None:
         return ""
     return "for public repositories use --auth anonymous, for docker's login --auth docker-config"
 
@@ -161,7 +163,7 @@ def _unreachable(of: RegistryConfig, error: CrawlerError) -> str:
         return ""  # an error of a proxy says itself what to do
     variable = "HTTPS_PROXY" if of.scheme == "https" else "HTTP_PROXY"
     if unknown := _UNKNOWN_NAME.search(text):
-        is_known = matches(of.target.host, of.ways.hosts)
+        is_known = host_matches(of.target.host, of.profile.hosts)
         check = "this machine's DNS" if is_known else f"the spelling of {unknown['host']}"
         return f"check {check}; where only a proxy leads out, set {variable}"
     if "(limits.connect_timeout)" in text:

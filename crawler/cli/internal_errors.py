@@ -7,7 +7,7 @@ from typing import Final
 _PACKAGE: Final = Path(__file__).parent.parent
 
 
-def in_brief(bug: BaseException) -> str:
+def brief_traceback(bug: BaseException) -> str:
     """The type of an exception, and the innermost of our lines that it passed through."""
     while isinstance(bug, BaseExceptionGroup):
         bug = bug.exceptions[0]

@@ -9,12 +9,12 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final, TextIO
 
-from crawler.cli.internal_errors import in_brief
-from crawler.cli.output import takes_escape_codes
+from crawler.cli.internal_errors import brief_traceback
+from crawler.cli.output import supports_escape_codes
 
 log = logging.getLogger(__name__)
 
-_SAYING = logging.getLogger("crawler.cli.say")
+_NOTICE = logging.getLogger("crawler.cli.say")
 _LEVELS: Final = {0: logging.WARNING, 1: logging.INFO}
 
 Event = MutableMapping[str, Any]
@@ -63,20 +63,20 @@ def configure(log_format: LogFormat, verbosity: int) -> None:
     logging.getLogger("google.auth").setLevel(logging.ERROR)  # it advises to name a project, which nobody needs here
     logging.getLogger("crawler").setLevel(_LEVELS.get(verbosity, logging.DEBUG))
     said = _Formatter(log_format, verbosity) if log_format is LogFormat.JSON else _Sentences(verbosity)
-    _SAYING.handlers[:] = [_StandardError(said)]
-    _SAYING.setLevel(logging.INFO)
-    _SAYING.propagate = False
+    _NOTICE.handlers[:] = [_StandardError(said)]
+    _NOTICE.setLevel(logging.INFO)
+    _NOTICE.propagate = False
     logging.captureWarnings(capture=True)
     sys.unraisablehook = _log_unraisable
     threading.excepthook = _log_end_of_thread
 
 
-def say(line: str, level: int = logging.WARNING, *, bug: BaseException | None = None, **fields: object) -> None:
+def notice(line: str, level: int = logging.WARNING, *, bug: BaseException | None = None, **fields: object) -> None:
     """Tell the person who runs the command one thing, at any verbosity; `fields` go along where lines are JSON.
 
     `bug` is an unexpected exception: its traceback goes along in JSON, and where more is to be said.
     """
-    _SAYING.log(level, "%s", line, exc_info=bug, extra=fields)
+    _NOTICE.log(level, "%s", line, exc_info=bug, extra=fields)
 
 
 def _log_unraisable(lost: "sys.UnraisableHookArgs") -> None:
@@ -133,7 +133,7 @@ class _Formatter(logging.Formatter):
         return stdlib.ProcessorFormatter(
             processors=[
                 stdlib.ProcessorFormatter.remove_processors_meta,
-                dev.ConsoleRenderer(colors=takes_escape_codes(sys.stderr)),
+                dev.ConsoleRenderer(colors=supports_escape_codes(sys.stderr)),
             ],
             foreign_pre_chain=[
                 stdlib.add_log_level,
@@ -155,5 +155,5 @@ def _add_event(_: object, __: str, event: Event) -> Event:
 def _exception_in_brief(_: object, __: str, event: Event) -> Event:
     exc_info = event.pop("exc_info", None)
     if exc_info:
-        event["event"] += f": {in_brief(exc_info[1])}"
+        event["event"] += f": {brief_traceback(exc_info[1])}"
     return event

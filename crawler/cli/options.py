@@ -11,7 +11,7 @@ import typer
 
 from crawler.cli.logs import LogFormat
 from crawler.model.auth_method import AuthMethod
-from crawler.profiles import KINDS, DiscoveryMethod
+from crawler.profiles import PROFILES_BY_KIND, DiscoveryMethod
 
 
 def _one_of(values: type[StrEnum]) -> str:
@@ -19,7 +19,7 @@ def _one_of(values: type[StrEnum]) -> str:
 
 
 def _kinds() -> list[str]:
-    return list(KINDS)
+    return list(PROFILES_BY_KIND)
 
 
 Targets = Annotated[list[str] | None, typer.Argument(metavar="TARGET", hidden=True)]

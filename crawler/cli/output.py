@@ -17,11 +17,11 @@ def write(stream: TextIO, data: bytes) -> None:
         stream.buffer.flush()
 
 
-def write_for_people(text: str) -> None:
+def write_text(text: str) -> None:
     """Write lines to standard error, which takes whatever can be written (`streams.Words`)."""
     print(text, file=sys.stderr, flush=True)
 
 
-def takes_escape_codes(stream: TextIO) -> bool:
+def supports_escape_codes(stream: TextIO) -> bool:
     """Whether colours and a moving bar are welcome: on a terminal that is not dumb, and where NO_COLOR is not set."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in _NO_ESCAPE_CODES

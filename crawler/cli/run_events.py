@@ -41,7 +41,7 @@ def fields_of(run: Crawl, end: End, sentence: str, output: Path, code: int) -> d
         "counts": asdict(run.counts),
         "requests": {"total": run.progress.exchanges} if manifest is None else asdict(manifest.requests),
         "duration_s": round(run.progress.seconds, 3),
-        "snapshot": str(output / manifest.folder) if manifest is not None and run.is_journaled else None,
+        "snapshot": str(output / manifest.folder) if manifest is not None and run.writes_snapshot else None,
         "identity": run.parameters.identity if manifest is None else manifest.identity,
         "exit_code": code,
     }

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, Never
 
-from crawler.cli.logs import say
+from crawler.cli.logs import notice
 from crawler.cli.process import HANDLED, end_at_once
 from crawler.run.crawl import Crawl
 
@@ -67,7 +67,7 @@ class Signals:
         self._loop.call_soon_threadsafe(self._stop)
 
     def _stop(self) -> None:
-        say(f"stopping within {STOP_WITHIN_S:.0f} s; once more ends at once")
+        notice(f"stopping within {STOP_WITHIN_S:.0f} s; once more ends at once")
         if self._run is not None:
             self._run.stop()
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 
-class Words(io.TextIOWrapper):
+class TextStream(io.TextIOWrapper):
     """A text stream for words to a person, which a crawl does not depend on.
 
     What cannot be written is dropped: its reader has gone, the disk is full, the stream was closed at the start.
@@ -37,8 +37,8 @@ def prepare_streams() -> None:
     _occupy_closed_descriptors()
     if sys.stdin is None:
         sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False), encoding="utf-8")
-    sys.stdout = _words(sys.stdout, 1)
-    sys.stderr = _words(sys.stderr, 2)
+    sys.stdout = _text_stream(sys.stdout, 1)
+    sys.stderr = _text_stream(sys.stderr, 2)
 
 
 def _occupy_closed_descriptors() -> None:
@@ -55,12 +55,12 @@ def _occupy_closed_descriptors() -> None:
             os.set_inheritable(os.open(os.devnull, direction), True)  # the lowest free number, so this one
 
 
-def _words(stream: TextIO | None, descriptor: int) -> TextIO:
+def _text_stream(stream: TextIO | None, descriptor: int) -> TextIO:
     if stream is None:
-        return Words(io.FileIO(descriptor, "w", closefd=False), encoding="utf-8", errors="backslashreplace")
+        return TextStream(io.FileIO(descriptor, "w", closefd=False), encoding="utf-8", errors="backslashreplace")
     if not isinstance(stream, io.TextIOWrapper):
         return stream
-    return Words(
+    return TextStream(
         stream.buffer,
         encoding=stream.encoding,
         errors="backslashreplace",

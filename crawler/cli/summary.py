@@ -32,15 +32,15 @@ def summary(crawl: Crawl, manifest: RunManifest, config: Config) -> str:
         lines.append(f"  resumed      at {', '.join(manifest.resumed_at)}; begun at {manifest.started_at}")
     lines += [
         f"  repositories {counts.repositories:,}: {outcomes}",
-        f"  contents     {_contents(counts)}",
+        f"  contents     {_counts_line(counts)}",
         f"  discovery    {manifest.discovery.evidence}",
-        f"  exchanges    {_price(requests)}, {requests.total / seconds:,.0f}/s",
+        f"  exchanges    {_cost(requests)}, {requests.total / seconds:,.0f}/s",
         f"  pace         {_pace(manifest, crawl.pace_set_by)}",
     ]
-    if crawl.pays_for_tokens and requests.token:
+    if crawl.cheaper_auth_exists and requests.token:
         lines.append(f"  cheaper      --auth access-token finds the same without the {requests.token:,} for tokens")
-    lines += [f"  for example  {_trouble(record)}" for record in crawl.troubles]
-    if crawl.is_journaled:
+    lines += [f"  for example  {_failure_line(record)}" for record in crawl.sample_failures]
+    if crawl.writes_snapshot:
         lines.append(f"  snapshot     {printable(str(config.output.path / manifest.folder), _LONGEST_PATH)}")
     return "\n".join(lines)
 
@@ -49,12 +49,12 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
 
 
-def _price(requests: Requests) -> str:
+def _cost(requests: Requests) -> str:
     parts = f"{requests.token:,} for tokens, {requests.retries:,} retries, {requests.throttled:,} throttled"
     return f"{requests.total:,} ({parts})"
 
 
-def _contents(counts: Counts) -> str:
+def _counts_line(counts: Counts) -> str:
     images = "no images listed" if counts.images is None else f"{counts.images:,} images"
     problems = f", {counts.problems:,} problems" if counts.problems else ""
     return f"{counts.tags:,} tags, {images}{problems}"
@@ -66,7 +66,7 @@ def _pace(manifest: RunManifest, set_by: str) -> str:
     return f"{kept.configured}; kept {kept.median_per_s:,.4g}/s, set by {set_by}"
 
 
-def _trouble(record: Record) -> str:
+def _failure_line(record: Record) -> str:
     said = f": {record.error.code}: {record.error.message}" if record.error else f": {record.suspect}"
     return f"{record.outcome} {record.repository}{said}"
 

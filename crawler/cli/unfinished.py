@@ -5,7 +5,7 @@ import logging
 import typer
 
 from crawler.cli import logs
-from crawler.cli.error_output import complain
+from crawler.cli.error_output import report_error
 from crawler.cli.exit_codes import BAD_USAGE, COULD_NOT_RUN
 from crawler.cli.options import ConfigFile, LogFormatOption, OutputFolder, RunId
 from crawler.errors import ConfigError, SnapshotError
@@ -32,7 +32,7 @@ def discard(
 
     Exit code: 0 dropped, 1 could not be dropped, 2 bad usage, or no such run.
     """
-    from crawler.config import STANDARD_STREAM, Flag, OutputConfig
+    from crawler.config import STDIO, Flag, OutputConfig
     from crawler.snapshot.locks import FileLocks, NoLocks
     from crawler.snapshot.unfinished import UnfinishedRuns
 
@@ -40,15 +40,15 @@ def discard(
     try:
         settings = OutputConfig.load(config, [] if output is None else [Flag("--output", "output.path", output)])
     except ConfigError as mistakes:
-        complain(mistakes, BAD_USAGE)
-    if settings.path == STANDARD_STREAM:
-        complain(ConfigError(["--output: standard output has no runs"]), BAD_USAGE)
+        report_error(mistakes, BAD_USAGE)
+    if settings.path == STDIO:
+        report_error(ConfigError(["--output: standard output has no runs"]), BAD_USAGE)
     unfinished = UnfinishedRuns(settings.path, FileLocks() if settings.lock else NoLocks())
     try:
         unfinished.discard(run_id)
     except LookupError as exc:
         there_are = f"there is no unfinished run {run_id!r} in {settings.path}; there are: {exc}"
-        complain(ConfigError([there_are]), BAD_USAGE)
+        report_error(ConfigError([there_are]), BAD_USAGE)
     except SnapshotError as exc:
-        complain(exc, COULD_NOT_RUN)
-    logs.say(f"run {run_id} is discarded", logging.INFO)
+        report_error(exc, COULD_NOT_RUN)
+    logs.notice(f"run {run_id} is discarded", logging.INFO)

@@ -2,10 +2,10 @@
 
 from crawler.config.schema import AuthConfig, Config, OutputConfig, RegistryConfig, VerdictConfig
 from crawler.config.sources import Flag
-from crawler.config.values import STANDARD_STREAM
+from crawler.config.values import STDIO
 
 __all__ = [
-    "STANDARD_STREAM",
+    "STDIO",
     "AuthConfig",
     "Config",
     "Flag",

@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from crawler.config.environment import Environment
 from crawler.config.keys import keys_of
-from crawler.config.sources import Flag, Said
+from crawler.config.sources import ConfigLayers, Flag
 from crawler.config.values import (
     CHECKING_FILES,
-    STANDARD_STREAM,
+    STDIO,
     ApiPath,
     Duration,
     FilePath,
@@ -37,7 +37,7 @@ from crawler.config.values import (
 )
 from crawler.errors import ConfigError
 from crawler.model.auth_method import AuthMethod
-from crawler.profiles import DiscoveryMethod, Ways, matches, ways_of
+from crawler.profiles import DiscoveryMethod, RegistryProfile, host_matches, profile_for
 
 
 class _Table(BaseModel):
@@ -62,7 +62,7 @@ class AuthConfig(_Table):
     impersonate: Text | None = None
 
     @model_validator(mode="after")
-    def _fit_together(self) -> Self:
+    def _check_consistency(self) -> Self:
         if self.password is not None and self.password_file is not None:
             raise ValueError("give password or password_file, not both")
         has_password = self.password is not None or self.password_file is not None
@@ -114,7 +114,7 @@ class RegistryConfig(_Table):
     apis: ApisConfig = ApisConfig()
 
     @model_validator(mode="after")
-    def _fit_together(self) -> Self:
+    def _check_consistency(self) -> Self:
         names = self.repositories_from
         if names is not None and self.discovery not in {DiscoveryMethod.AUTO, DiscoveryMethod.LIST}:
             raise ValueError(f"repositories_from goes with discovery list, not {self.discovery}")
@@ -124,8 +124,8 @@ class RegistryConfig(_Table):
             raise ValueError("plain_http needs no ca_file and no client_certificate: choose one")
         if self.client_key is not None and self.client_certificate is None:
             raise ValueError("client_key goes with client_certificate")
-        if self.tokens == "batched" and self.ways.scopes_per_token == 1:
-            raise ValueError(f"tokens batched is not for {self.ways.kind}: its tokens are for one repository each")
+        if self.tokens == "batched" and self.profile.scopes_per_token == 1:
+            raise ValueError(f"tokens batched is not for {self.profile.kind}: its tokens are for one repository each")
         return self
 
     def _check_discovery(self) -> None:
@@ -138,21 +138,21 @@ class RegistryConfig(_Table):
             raise ValueError("discovery docker-hub needs a target with a namespace: docker.io/NAMESPACE")
         if self.images_from == "api" and self.discovery is not DiscoveryMethod.ARTIFACT_REGISTRY:
             raise ValueError("images_from api goes with discovery artifact-registry")
-        if self.discovery is DiscoveryMethod.AUTO and not self.ways.discovery:
-            why = f"{self.ways.kind} tells nobody its repositories"
+        if self.discovery is DiscoveryMethod.AUTO and not self.profile.discovery:
+            why = f"{self.profile.kind} tells nobody its repositories"
             raise ValueError(f"{why}: name them with repositories_from (--repositories-from)")
-        if self.discovery is DiscoveryMethod.AUTO and self.ways.needs_prefix and not self.target.prefix:
-            raise ValueError(self.ways.needs_prefix)
+        if self.discovery is DiscoveryMethod.AUTO and self.profile.prefix_hint and not self.target.prefix:
+            raise ValueError(self.profile.prefix_hint)
 
     @property
-    def ways(self) -> Ways:
+    def profile(self) -> RegistryProfile:
         """How this registry goes about it."""
-        return ways_of(self.target, self.kind)
+        return profile_for(self.target, self.kind)
 
     @property
     def base(self) -> str:
         """The address of the registry's API, `https://HOST/v2/`."""
-        stands_in = self.ways.endpoint if matches(self.target.host, self.ways.hosts) else ""
+        stands_in = self.profile.api_host if host_matches(self.target.host, self.profile.hosts) else ""
         return f"{self.scheme}://{stands_in or self.target.registry}{self.api_path}"
 
     @property
@@ -185,7 +185,7 @@ class OutputConfig(_Table):
     @classmethod
     def load(cls, file: str | Path | None, flags: Sequence[Flag] = ()) -> "OutputConfig":
         """This table alone, for commands that ask no registry. Raises ConfigError."""
-        said = Said.gather(file, _environment(), (), flags)
+        said = ConfigLayers.gather(file, _environment(), (), flags)
         output = said.document().get("output", {})
         return _validated(_OutputOnly, {"output": output}, said, said.environment.mistakes).output
 
@@ -226,7 +226,7 @@ class Config(_Table):
         twice = sorted({target for target in targets if targets.count(target) > 1})
         if twice:
             raise ValueError(f"registry: named more than once: {', '.join(twice)}")
-        if len([r for r in self.registry if r.repositories_from == STANDARD_STREAM]) > 1:
+        if len([r for r in self.registry if r.repositories_from == STDIO]) > 1:
             raise ValueError("registry.repositories_from: standard input can hold the names of one registry only")
         return self
 
@@ -240,7 +240,7 @@ class Config(_Table):
         only one.
         Raises ConfigError with every mistake.
         """
-        said = Said.gather(file, _environment(), targets, flags)
+        said = ConfigLayers.gather(file, _environment(), targets, flags)
         return _validated(cls, said.document(), said, [*said.environment.mistakes, *said.shared_credentials()])
 
     def effective(self, registry: RegistryConfig) -> dict[str, Any]:
@@ -258,7 +258,7 @@ def _environment() -> Environment:
     return Environment.read(os.environ, list(keys_of(Config)))
 
 
-def _validated(table: type[_T], document: Any, said: Said, mistakes: Sequence[str]) -> _T:
+def _validated(table: type[_T], document: Any, said: ConfigLayers, mistakes: Sequence[str]) -> _T:
     """The table of a document that has no mistakes beside those given. Raises ConfigError with all of them."""
     try:
         validated = table.model_validate(document, context=CHECKING_FILES)

@@ -38,7 +38,7 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ConfigLayers:
     """The three sources, and the line of each key in the file."""
 
     file: Path | None
@@ -71,7 +71,7 @@ class Said:
         for flag in self.flags:
             above = merged(above, nested(flag.key.split("."), flag.value))
         over_each = above.get("registry", {})
-        tables = [self._tables[number] if number is not None else {} for number in self._chosen]
+        tables = [self._tables[number] if number is not None else {} for number in self._selected_tables]
         named = [{"target": target} for target in self.targets] or [{}] * len(tables)
         registries = [
             merged(self._with_short_names(_registry_merged(table, over_each)), name)
@@ -118,13 +118,13 @@ class Said:
         return tables if isinstance(tables, list) else [tables]
 
     @property
-    def _chosen(self) -> list[int | None]:
+    def _selected_tables(self) -> list[int | None]:
         """For each registry of the run, the number of its table in the file, or None."""
         if not self.targets:
             is_set = value_at(self.environment.tree, _TARGET) is not None
             return list(range(len(self._tables))) or ([None] if is_set else [])
-        numbers = {_spelt_alike(t.get("target")): i for i, t in enumerate(self._tables) if isinstance(t, dict)}
-        return [numbers.get(_spelt_alike(target), numbers.get("")) for target in self.targets]
+        numbers = {_similar_names(t.get("target")): i for i, t in enumerate(self._tables) if isinstance(t, dict)}
+        return [numbers.get(_similar_names(target), numbers.get("")) for target in self.targets]
 
     def explain_all(self, found: Sequence[ErrorDetails], root: type[BaseModel]) -> list[str]:
         """Every mistake in one line each; that no valid registry is left is news only where none was named."""
@@ -161,7 +161,7 @@ class Said:
         if self.file is None:
             return ""
         if len(key) > 1 and isinstance(key[1], int):
-            table = self._chosen[key[1]]
+            table = self._selected_tables[key[1]]
             key = ("registry", -1 if table is None else table, *key[2:])
         known = (self.lines[key[:end]] for end in range(len(key), 0, -1) if key[:end] in self.lines)
         line = next(known, None)
@@ -169,7 +169,7 @@ class Said:
 
 
 def _host(table: Any) -> str:
-    return _spelt_alike(table.get("target")).partition("/")[0]
+    return _similar_names(table.get("target")).partition("/")[0]
 
 
 def _takes_password(table: Any) -> bool:
@@ -178,7 +178,7 @@ def _takes_password(table: Any) -> bool:
     return isinstance(method, str) and method in _PASSWORD_METHODS
 
 
-def _spelt_alike(target: Any) -> str:
+def _similar_names(target: Any) -> str:
     """A target as it is compared: however it is spelt; "" where there is none."""
     try:
         return str(Target.parse(target)) if isinstance(target, str) else ""

@@ -16,10 +16,10 @@ from pydantic_core import PydanticCustomError
 
 from crawler.model.limits import Rate
 from crawler.model.names import Target, is_loopback
-from crawler.profiles import KINDS
+from crawler.profiles import PROFILES_BY_KIND
 from crawler.untrusted_text import printable
 
-STANDARD_STREAM: Final = Path("-")
+STDIO: Final = Path("-")
 """Standard output as `output.path`, standard input as `registry.repositories_from`."""
 
 CHECKING_FILES: Final = {"files": "checked"}
@@ -57,7 +57,7 @@ def one_of(choices: Iterable[str], given: Any = None) -> str:
     return words + (f"; did you mean {near[0]}?" if near else "")
 
 
-def _read_rate(value: Any) -> Any:
+def _parse_rate(value: Any) -> Any:
     if value is None or value == "none":
         return None
     if isinstance(value, Rate) or value == "auto":
@@ -69,11 +69,11 @@ def _read_rate(value: Any) -> Any:
     return Rate(int(count), int(number or 1) * _UNIT_SECONDS[unit])
 
 
-def _written_rate(rate: Any) -> str:
+def _dump_rate(rate: Any) -> str:
     return f"{rate.count}/{rate.seconds:g}s" if isinstance(rate, Rate) else rate or "none"
 
 
-def _read_share(value: Any) -> Any:
+def _parse_share(value: Any) -> Any:
     if value is None or value == "none":
         return None
     if isinstance(value, float) and 0 <= value <= 1:
@@ -83,11 +83,11 @@ def _read_share(value: Any) -> Any:
     raise ValueError("a share is written 20%, or none")
 
 
-def _written_share(share: float | None) -> str:
+def _dump_share(share: float | None) -> str:
     return "none" if share is None else f"{share * 100:.6g}%"
 
 
-def _read_duration(value: Any) -> Any:
+def _parse_duration(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
@@ -96,13 +96,13 @@ def _read_duration(value: Any) -> Any:
     return timedelta(seconds=int(match[1]) * _UNIT_SECONDS[match[2]])
 
 
-def _written_duration(duration: timedelta) -> str:
+def _dump_duration(duration: timedelta) -> str:
     seconds = round(duration.total_seconds())
     unit = next(unit for unit in ("d", "h", "m", "s") if seconds % _UNIT_SECONDS[unit] == 0)
     return f"{seconds // _UNIT_SECONDS[unit]}{unit}"
 
 
-def _read_path(value: Any) -> Any:
+def _parse_path(value: Any) -> Any:
     # as a Path, because pydantic takes no text that is not UTF-8, and a path may be any bytes
     if not isinstance(value, str | Path):
         return value
@@ -128,7 +128,7 @@ def _expanded(path: str) -> str:
     return expanded
 
 
-def _read_key_file(value: Any) -> Any:
+def _parse_key_file(value: Any) -> Any:
     if isinstance(value, str) and ("{" in value or "\n" in value or len(value) > _LONGEST_PATH):
         raise ValueError("key_file is the path of a key file, not its content")
     return value
@@ -148,10 +148,10 @@ def _check_readable(path: Path, info: ValidationInfo) -> Path:
 
 
 def _check_list_readable(path: Path, info: ValidationInfo) -> Path:
-    return path if path == STANDARD_STREAM else _check_readable(path, info)
+    return path if path == STDIO else _check_readable(path, info)
 
 
-def _read_target(value: Any) -> Any:
+def _parse_target(value: Any) -> Any:
     if isinstance(value, Target):
         return value
     if not isinstance(value, str):  # a table would be taken for the fields of a Target, unchecked
@@ -159,13 +159,13 @@ def _read_target(value: Any) -> Any:
     return Target.parse(value)
 
 
-def _read_kind(value: Any) -> Any:
-    if isinstance(value, str) and value not in KINDS:
-        raise ValueError(f"must be {one_of(KINDS, value)}")
+def _parse_kind(value: Any) -> Any:
+    if isinstance(value, str) and value not in PROFILES_BY_KIND:
+        raise ValueError(f"must be {one_of(PROFILES_BY_KIND, value)}")
     return value
 
 
-def _read_origin(value: Any) -> Any:
+def _parse_origin(value: Any) -> Any:
     """An API's address, to which access tokens go: https, or this machine itself."""
     if not isinstance(value, str):
         return value
@@ -197,7 +197,7 @@ def _check_username(username: str) -> str:
     return username
 
 
-def _read_password(value: Any) -> Any:
+def _parse_password(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     if not (password := without_ends(value)):
@@ -220,10 +220,10 @@ Words = Annotated[tuple[str, ...], Takes("a list of texts"), BeforeValidator(_sp
 Text = Annotated[str, Field(min_length=1), Takes("a text, and not an empty one")]
 Scope = Annotated[Text, AfterValidator(_check_scope)]
 Username = Annotated[Text, AfterValidator(_check_username)]
-Password = Annotated[SecretStr, Takes("a text"), BeforeValidator(_read_password)]
+Password = Annotated[SecretStr, Takes("a text"), BeforeValidator(_parse_password)]
 Realms = Annotated[Words, AfterValidator(_check_realms)]
-Origin = Annotated[str, BeforeValidator(_read_origin)]
-Kind = Annotated[str, BeforeValidator(_read_kind)]
+Origin = Annotated[str, BeforeValidator(_parse_origin)]
+Kind = Annotated[str, BeforeValidator(_parse_kind)]
 Location = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$"), Takes("a location, such as us-central1")]
 ApiPath = Annotated[
     str, Field(pattern=r"^/([A-Za-z0-9._~-]+/)*v2/$"), Takes("a path that begins with '/' and ends with '/v2/'")
@@ -238,20 +238,20 @@ Seconds = Annotated[
 TargetText = Annotated[
     Target,
     Takes("a text: HOST[:PORT][/PREFIX]"),
-    BeforeValidator(_read_target),
+    BeforeValidator(_parse_target),
     PlainSerializer(str),
 ]
-RateText = Annotated[Rate | Literal["auto"] | None, BeforeValidator(_read_rate), PlainSerializer(_written_rate)]
-Share = Annotated[float | None, BeforeValidator(_read_share), PlainSerializer(_written_share)]
-Duration = Annotated[timedelta, BeforeValidator(_read_duration), PlainSerializer(_written_duration)]
+RateText = Annotated[Rate | Literal["auto"] | None, BeforeValidator(_parse_rate), PlainSerializer(_dump_rate)]
+Share = Annotated[float | None, BeforeValidator(_parse_share), PlainSerializer(_dump_share)]
+Duration = Annotated[timedelta, BeforeValidator(_parse_duration), PlainSerializer(_dump_duration)]
 FilePath = Annotated[
     Path,
     Takes("a path"),
-    BeforeValidator(_read_path),
+    BeforeValidator(_parse_path),
     PlainSerializer(lambda path: printable(str(path), _LONGEST_PATH), when_used="json"),
 ]
 """A path in which `~` is expanded; in JSON with escapes for what is not UTF-8."""
 InputFile = Annotated[FilePath, AfterValidator(_check_readable)]
 """A file that a run reads: one that cannot be read is a mistake where a configuration is loaded (CHECKING_FILES)."""
-KeyFile = Annotated[InputFile, BeforeValidator(_read_key_file)]
+KeyFile = Annotated[InputFile, BeforeValidator(_parse_key_file)]
 ListFile = Annotated[FilePath, AfterValidator(_check_list_readable)]

@@ -7,7 +7,7 @@ from crawler.errors import CrawlerError
 from crawler.model.record import Listing
 from crawler.model.run_manifest import Evidence
 
-Answer = Listing | CrawlerError
+ListResult = Listing | CrawlerError
 """What came of asking for a repository's listing."""
 
 
@@ -22,13 +22,13 @@ class Discovery(Protocol):
     def method(self) -> str: ...
 
     @property
-    def looks_inside(self) -> bool:
+    def requires_all_listings(self) -> bool:
         """Whether a name is asked about even if its record is not wanted, for what lies below it."""
 
     def pages(self) -> AsyncIterator[Page]:
         """The names, in the order of their source. Raises CrawlerError where not even a first page can be had."""
 
-    def heard(self, name: str, answer: Answer) -> bool:
+    def on_listed(self, name: str, answer: ListResult) -> bool:
         """Hear what the registry answered about a name that was told without its listing.
 
         Returns whether it is a repository, and gets a record.

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from crawler.discovery import Answer, Page
+from crawler.discovery import ListResult, Page
 from crawler.errors import RegistryError
 from crawler.model.run_manifest import Evidence
 from crawler.registry.registry import Registry
@@ -12,7 +12,7 @@ class CatalogDiscovery:
     """The catalog, page by page. One that breaks off after its first page still counts for what it listed."""
 
     method = "catalog"
-    looks_inside = False
+    requires_all_listings = False
 
     def __init__(self, registry: Registry, *, empty_means: str = "") -> None:
         """`empty_means` says what an empty catalog tells, where it does not tell that there is nothing."""
@@ -32,7 +32,7 @@ class CatalogDiscovery:
         except RegistryError as exc:
             self._broken = exc
 
-    def heard(self, name: str, answer: Answer) -> bool:  # noqa: ARG002  (its source said what is a repository)
+    def on_listed(self, name: str, answer: ListResult) -> bool:  # noqa: ARG002  (its source said what is a repository)
         return True
 
     @property
@@ -41,7 +41,7 @@ class CatalogDiscovery:
 
     @property
     def evidence(self) -> Evidence:
-        listed = f"the catalog listed {_counted(self._names, 'name')} on {_counted(self.pages_read, 'page')}"
+        listed = f"the catalog listed {_count_of(self._names, 'name')} on {_count_of(self.pages_read, 'page')}"
         if self._skipped:
             were = "entry was not a string" if self._skipped == 1 else "entries were not strings"
             listed += f"; {self._skipped:,} {were}"
@@ -53,5 +53,5 @@ class CatalogDiscovery:
         return Evidence(complete=end.complete and not self._skipped, text=f"{listed}: {end.text}")
 
 
-def _counted(number: int, thing: str) -> str:
+def _count_of(number: int, thing: str) -> str:
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

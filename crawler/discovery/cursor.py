@@ -1,6 +1,6 @@
 """Lists whose pages say in their bodies how to ask for the next, kept from leading in circles."""
 
-from crawler.errors import UnusableReply
+from crawler.errors import UnusableResponse
 from crawler.registry.pager import MAX_PAGES
 from crawler.transport.messages import Request
 
@@ -20,7 +20,7 @@ class Cursor:
         """Go on to the page that the one from `address` names. Raises UnusableReply for one that leads nowhere."""
         if token in self._seen or len(self._seen) >= MAX_PAGES:
             message = "its next page is an earlier one" if token in self._seen else f"no end after {MAX_PAGES} pages"
-            raise UnusableReply(Request(url=address).asked, code="PAGES", message=message, http_status=200)
+            raise UnusableResponse(Request(url=address).summary, code="PAGES", message=message, http_status=200)
         self._seen.add(token)
         self.token = token
         self.is_over = not token

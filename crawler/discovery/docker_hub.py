@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 from functools import partial
 from typing import Final
 
-from crawler.auth.credentials import ANYWHERE
-from crawler.client import Inquiry
-from crawler.discovery import Answer, Page
+from crawler.auth.credentials import NO_SCOPE
+from crawler.client import AuthenticatedClient
+from crawler.discovery import ListResult, Page
 from crawler.discovery.cursor import Cursor
 from crawler.errors import Missing, RegistryError
 from crawler.model.run_manifest import Evidence
 from crawler.transport.messages import Purpose
-from crawler.wire.docker_hub import HubPage, read_hub_page
+from crawler.wire.docker_hub import HubPage, parse_hub_page
 
 PAGE: Final = 100
 
@@ -29,14 +29,14 @@ class DockerHubDiscovery:
     """
 
     method = "docker-hub"
-    looks_inside = False
+    requires_all_listings = False
 
-    def __init__(self, inquiry: Inquiry, *, api: str, namespace: str, is_anybody: bool) -> None:
+    def __init__(self, inquiry: AuthenticatedClient, *, api: str, namespace: str, is_anybody: bool) -> None:
         """`inquiry` asks without credentials; `is_anybody` is whether the registry knows us no better either."""
         self._inquiry = inquiry
         self._namespace = namespace
         self._first = f"{api}/v2/namespaces/{namespace}/repositories?page_size={PAGE}"
-        self._is_anybody = is_anybody
+        self._is_anonymous = is_anybody
         self._names: set[str] = set()
         self._count = 0
         self._broken: RegistryError | None = None
@@ -44,7 +44,7 @@ class DockerHubDiscovery:
 
     async def pages(self) -> AsyncIterator[Page]:
         try:
-            async for page in self._told():
+            async for page in self._pages_of_names():
                 self.pages_read += 1
                 self._count = page.count
                 fresh = [name for name in page.names if name not in self._names]
@@ -55,16 +55,16 @@ class DockerHubDiscovery:
                 raise
             self._broken = fault
 
-    async def _told(self) -> AsyncIterator[HubPage]:
+    async def _pages_of_names(self) -> AsyncIterator[HubPage]:
         cursor = Cursor(self._first)
         while not cursor.is_over:
             address = cursor.token
-            parse = partial(read_hub_page, requested=address)
-            _, page = await self._inquiry.ask(address, ANYWHERE, parse, Purpose.API)
+            parse = partial(parse_hub_page, requested=address)
+            _, page = await self._inquiry.get(address, NO_SCOPE, parse, Purpose.API)
             yield page
-            cursor.follow(page.following or "", address)
+            cursor.follow(page.next_url or "", address)
 
-    def heard(self, name: str, answer: Answer) -> bool:  # noqa: ARG002  (its source said what is a repository)
+    def on_listed(self, name: str, answer: ListResult) -> bool:  # noqa: ARG002  (its source said what is a repository)
         return True
 
     @property
@@ -79,6 +79,6 @@ class DockerHubDiscovery:
             return Evidence(complete=False, text=f"{text}, then failed: {self._broken}")
         if listed < self._count:
             return Evidence(complete=False, text=f"{text}, and no next page")
-        if not self._is_anybody:
+        if not self._is_anonymous:
             return Evidence(complete=False, text=f"{text}; {_NO_PRIVATE}")
         return Evidence(complete=True, text=f"{text}, which are all that are public")

@@ -4,14 +4,14 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 
-from crawler.discovery import Answer, Discovery, Page
+from crawler.discovery import Discovery, ListResult, Page
 from crawler.errors import CredentialsError, RegistryError
 from crawler.model.run_manifest import Evidence
 
 log = logging.getLogger(__name__)
 
 
-class LadderDiscovery:
+class FallbackDiscovery:
     """Goes from a source that fails at once, or finds nothing and proves nothing, to the next.
 
     What was tried is in the evidence. Where the last source finds nothing either, the first that read a page counts,
@@ -20,54 +20,54 @@ class LadderDiscovery:
     """
 
     def __init__(self, rungs: Sequence[Discovery]) -> None:
-        self._rung, *rest = rungs
+        self._current, *rest = rungs
         self._rest = deque(rest)
-        self._told: Discovery | None = None
+        self._yielded: Discovery | None = None
         self._found = 0
-        self._left: list[tuple[Discovery, str]] = []
+        self._fallback_reasons: list[tuple[Discovery, str]] = []
 
     @property
     def method(self) -> str:
-        return self._rung.method
+        return self._current.method
 
     @property
-    def looks_inside(self) -> bool:
-        return self._rung.looks_inside
+    def requires_all_listings(self) -> bool:
+        return self._current.requires_all_listings
 
     async def pages(self) -> AsyncIterator[Page]:
         while True:
             try:
-                async for page in self._rung.pages():
-                    self._found += 0 if self.looks_inside else len(page)
+                async for page in self._current.pages():
+                    self._found += 0 if self.requires_all_listings else len(page)
                     yield page
             except (RegistryError, CredentialsError) as failure:
-                if not self._rest and self._told is None:
+                if not self._rest and self._yielded is None:
                     raise
                 why = str(failure)
             else:
-                why = self._rung.evidence.text
-                if self._found or self._rung.evidence.complete:
+                why = self._current.evidence.text
+                if self._found or self._current.evidence.complete:
                     return
-                if self._told is None and self._rung.pages_read:
-                    self._told = self._rung
-            self._left.append((self._rung, why))
+                if self._yielded is None and self._current.pages_read:
+                    self._yielded = self._current
+            self._fallback_reasons.append((self._current, why))
             if not self._rest:
-                self._rung = self._told or self._rung
+                self._current = self._yielded or self._current
                 return
             log.info("%s was left for %s: %s", self.method, self._rest[0].method, why)
-            self._rung = self._rest.popleft()
+            self._current = self._rest.popleft()
 
-    def heard(self, name: str, answer: Answer) -> bool:
-        is_repository = self._rung.heard(name, answer)
+    def on_listed(self, name: str, answer: ListResult) -> bool:
+        is_repository = self._current.on_listed(name, answer)
         self._found += is_repository
         return is_repository
 
     @property
     def pages_read(self) -> int:
-        return self._rung.pages_read
+        return self._current.pages_read
 
     @property
     def evidence(self) -> Evidence:
-        told = self._rung.evidence
-        others = [f"{rung.method}: {why}" for rung, why in self._left if rung is not self._rung]
+        told = self._current.evidence
+        others = [f"{rung.method}: {why}" for rung, why in self._fallback_reasons if rung is not self._current]
         return Evidence(told.complete, told.text + (f" (tried: {'; '.join(others)})" if others else ""))

@@ -6,9 +6,9 @@ from urllib.parse import quote, urlencode
 
 import anyio
 
-from crawler.auth.credentials import ANYWHERE
+from crawler.auth.credentials import NO_SCOPE
 from crawler.auth.quota_project import DENIED, VARIABLE, QuotaProject
-from crawler.client import Inquiry
+from crawler.client import AuthenticatedClient
 from crawler.discovery.cursor import Cursor
 from crawler.errors import RegistryError
 from crawler.model.image import Image
@@ -17,10 +17,10 @@ from crawler.wire.google_apis import (
     ApiPage,
     ArtifactRepository,
     Project,
-    read_docker_images,
-    read_locations,
-    read_projects,
-    read_repositories,
+    parse_docker_images,
+    parse_locations,
+    parse_projects,
+    parse_repositories,
 )
 
 T = TypeVar("T")
@@ -39,7 +39,12 @@ class GoogleApis:
     """
 
     def __init__(
-        self, inquiry: Inquiry, *, artifact_registry: str, resource_manager: str, quota_project: QuotaProject | None
+        self,
+        inquiry: AuthenticatedClient,
+        *,
+        artifact_registry: str,
+        resource_manager: str,
+        quota_project: QuotaProject | None,
     ) -> None:
         self._inquiry = inquiry
         self._quota_project = quota_project
@@ -49,20 +54,20 @@ class GoogleApis:
 
     async def projects(self) -> list[Project]:
         """Every project that the account sees (`projects:search`), in no order."""
-        return await self._all(self._projects, read_projects)
+        return await self._all(self._projects, parse_projects)
 
     async def locations(self, project: str) -> list[str]:
-        return await self._all(f"{self._artifacts}/projects/{_part(project)}/locations", read_locations)
+        return await self._all(f"{self._artifacts}/projects/{_part(project)}/locations", parse_locations)
 
     async def repositories(self, project: str, location: str) -> list[ArtifactRepository]:
         """A project's repositories of every format at one location."""
         place = f"projects/{_part(project)}/locations/{_part(location)}"
-        return await self._all(f"{self._artifacts}/{place}/repositories", read_repositories)
+        return await self._all(f"{self._artifacts}/{place}/repositories", parse_repositories)
 
     async def images(self, repository: ArtifactRepository, cursor: Cursor) -> tuple[tuple[str, Image], ...]:
         """The next page of a repository's images, with their paths."""
         resource = quote(repository.resource, safe="/:")
-        return await self._page(f"{self._artifacts}/{resource}/dockerImages", cursor, read_docker_images)
+        return await self._page(f"{self._artifacts}/{resource}/dockerImages", cursor, parse_docker_images)
 
     async def _all(self, address: str, reader: Callable[[bytes], ApiPage[T]]) -> list[T]:
         items: list[T] = []
@@ -75,14 +80,14 @@ class GoogleApis:
         query = {"pageSize": str(LARGEST_PAGE)} | ({"pageToken": cursor.token} if cursor.token else {})
         asked = f"{address}?{urlencode(query)}"
         try:
-            _, page = await self._inquiry.ask(asked, ANYWHERE, reader, Purpose.API)
+            _, page = await self._inquiry.get(asked, NO_SCOPE, reader, Purpose.API)
         except RegistryError as error:
-            raise self._explained(error) from None
+            raise self._with_advice(error) from None
         self.pages_read += 1
-        cursor.follow(page.following, asked)
+        cursor.follow(page.next_token, asked)
         return page.items
 
-    def _explained(self, error: RegistryError) -> RegistryError:
+    def _with_advice(self, error: RegistryError) -> RegistryError:
         """The same error, and what to do about the quota project where that is at fault."""
         if error.code == DENIED and self._quota_project is not None:
             message = self._quota_project.denied(error.message)
@@ -91,11 +96,11 @@ class GoogleApis:
         else:
             return error
         return type(error)(
-            error.asked, code=error.code, message=message, http_status=error.http_status, consumer=error.consumer
+            error.request, code=error.code, message=message, http_status=error.http_status, consumer=error.consumer
         )
 
 
-async def together(questions: Sequence[Callable[[], Awaitable[T]]]) -> list[T | RegistryError]:
+async def gather(questions: Sequence[Callable[[], Awaitable[T]]]) -> list[T | RegistryError]:
     """The answers to questions asked at once, in their order; a refusal or failure is an answer, too."""
     answers: dict[int, T | RegistryError] = {}
 

@@ -12,10 +12,10 @@ from crawler.untrusted_text import printable
 _SAMPLE: Final = 10_000
 """Prefixes that are remembered of the names outside the target's prefix."""
 
-_GLOBS_SHOWN: Final = 3
+_GLOBS_QUOTED: Final = 3
 
 
-class Selection:
+class NameFilter:
     """The target's prefix, then the globs: without `include` everything, and `exclude` wins.
 
     In a glob `*` reaches across slashes: `base/*` takes `base/tools/jq`. How far names came is remembered, so that
@@ -33,9 +33,9 @@ class Selection:
         self._under_prefix = 0
         self._under_include = 0
         self._matched = 0
-        self.takes_all = not (target.prefix or include or exclude)
+        self.matches_all = not (target.prefix or include or exclude)
 
-    def wants(self, name: str) -> bool:
+    def matches(self, name: str) -> bool:
         if not self._target.covers(name):
             self._remember(name)
             return False
@@ -62,8 +62,8 @@ class Selection:
             hint = f": did you mean {printable(near)}?" if near else ""
             return f"no repository lies under the prefix {self._target.prefix}{hint}"
         if not self._under_include:
-            return f"no repository matches {_shown('--include', self._include)}"
-        return f"{_shown('--exclude', self._exclude)} leaves out every repository"
+            return f"no repository matches {_quoted('--include', self._include)}"
+        return f"{_quoted('--exclude', self._exclude)} leaves out every repository"
 
     @property
     def suggestion(self) -> str | None:
@@ -79,6 +79,6 @@ def _any_of(globs: Sequence[str]) -> re.Pattern[str]:
     return re.compile("|".join(translate(glob) for glob in globs))
 
 
-def _shown(flag: str, globs: Sequence[str]) -> str:
-    more = f" or {len(globs) - _GLOBS_SHOWN:,} more" if len(globs) > _GLOBS_SHOWN else ""
-    return f"{flag} " + " or ".join(f"'{printable(glob, 80)}'" for glob in globs[:_GLOBS_SHOWN]) + more
+def _quoted(flag: str, globs: Sequence[str]) -> str:
+    more = f" or {len(globs) - _GLOBS_QUOTED:,} more" if len(globs) > _GLOBS_QUOTED else ""
+    return f"{flag} " + " or ".join(f"'{printable(glob, 80)}'" for glob in globs[:_GLOBS_QUOTED]) + more

@@ -7,7 +7,7 @@ from typing import Final
 
 import anyio.to_thread
 
-from crawler.discovery import Answer, Page
+from crawler.discovery import ListResult, Page
 from crawler.discovery.name_check import name_problem
 from crawler.errors import ConfigError, Missing
 from crawler.model.run_manifest import Evidence
@@ -15,8 +15,8 @@ from crawler.untrusted_text import printable
 
 PAGE: Final = 1000
 
-_PROBLEMS_SHOWN: Final = 3
-_ENTRY_SHOWN: Final = 80
+_PROBLEMS_QUOTED: Final = 3
+_ENTRY_QUOTED: Final = 80
 _LINE_END: Final = re.compile(r"\r\n|\n|\r")
 _UTF_16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
 
@@ -29,7 +29,7 @@ class ListDiscovery:
     """
 
     method = "list"
-    looks_inside = False
+    requires_all_listings = False
 
     def __init__(self, source: str, read: Callable[[], bytes], registry: str) -> None:
         """`source` names the list to a person; `read` gives its bytes, blocking, and is called in a worker thread.
@@ -40,7 +40,7 @@ class ListDiscovery:
         self._read = read
         self._registry = registry
         self._evidence = Evidence(complete=False, text=f"{source} was not read")
-        self._heard = 0
+        self._listed = 0
         self._missing = 0
         self.pages_read = 0
 
@@ -56,20 +56,20 @@ class ListDiscovery:
             return
         text = data.decode("utf-8-sig", "surrogateescape")
         lines = _entries(text)
-        self._evidence = self._judged(lines) if lines else self._nothing(_why_none(text))
+        self._evidence = self._check_lines(lines) if lines else self._nothing(_why_none(text))
         names = list(lines)
         for start in range(0, len(names), PAGE):
             self.pages_read += 1
             yield dict.fromkeys(names[start : start + PAGE])
 
-    def heard(self, name: str, answer: Answer) -> bool:  # noqa: ARG002  (its source said what is a repository)
-        self._heard += 1
+    def on_listed(self, name: str, answer: ListResult) -> bool:  # noqa: ARG002  (its source said what is a repository)
+        self._listed += 1
         self._missing += isinstance(answer, Missing)
         return True
 
     @property
     def evidence(self) -> Evidence:
-        if self._heard == self._missing > 0:
+        if self._listed == self._missing > 0:
             text = f"{self._evidence.text}, and {self._registry} has none of them: check the registry and the list"
             return Evidence(complete=False, text=text)
         return self._evidence
@@ -77,7 +77,7 @@ class ListDiscovery:
     def _nothing(self, why: str) -> Evidence:
         return Evidence(complete=False, text=f"{self._source} {why}")
 
-    def _judged(self, lines: dict[str, int]) -> Evidence:
+    def _check_lines(self, lines: dict[str, int]) -> Evidence:
         """What is to be said of the entries, given with the numbers of their lines."""
         listed = f"{len(lines):,} {'name' if len(lines) == 1 else 'names'} listed in {self._source}"
         problems = [
@@ -87,8 +87,8 @@ class ListDiscovery:
         ]
         if not problems:
             return Evidence(complete=True, text=listed)
-        more = f"; and {len(problems) - _PROBLEMS_SHOWN:,} more" if len(problems) > _PROBLEMS_SHOWN else ""
-        shown = "; ".join(problems[:_PROBLEMS_SHOWN])
+        more = f"; and {len(problems) - _PROBLEMS_QUOTED:,} more" if len(problems) > _PROBLEMS_QUOTED else ""
+        shown = "; ".join(problems[:_PROBLEMS_QUOTED])
         text = f"{listed}, of which {len(problems):,} cannot be right: {shown}{more}"
         return Evidence(complete=False, text=text)
 
@@ -114,4 +114,4 @@ def _entries(text: str) -> dict[str, int]:
 
 
 def _quoted(entry: str) -> str:
-    return f"'{printable(entry, _ENTRY_SHOWN)}'"
+    return f"'{printable(entry, _ENTRY_QUOTED)}'"

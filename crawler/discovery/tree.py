@@ -6,14 +6,14 @@ from typing import Final
 
 import anyio
 
-from crawler.discovery import Answer, Page
+from crawler.discovery import ListResult, Page
 from crawler.errors import Missing
 from crawler.model.record import Listing
 from crawler.model.run_manifest import Evidence
-from crawler.profiles import Ways
+from crawler.profiles import RegistryProfile
 from crawler.untrusted_text import printable
 
-DEEPEST: Final = 64
+MAX_DEPTH: Final = 64
 """Levels below the root where folders stop being believed; a name has room for hardly twice as many."""
 
 MAX_NODES: Final = 2_000_000
@@ -21,10 +21,10 @@ MAX_NODES: Final = 2_000_000
 
 PAGE: Final = 1000
 
-_VANISHED_SHOWN: Final = 3
+_VANISHED_QUOTED: Final = 3
 
 
-class Folders:
+class FolderTree:
     """Nodes go out in pages, and what was heard of them comes back: the children of those that have any go out next.
 
     The frontier is unbounded, so that whoever hears never waits for whoever asks; each node is asked about once, and
@@ -34,7 +34,7 @@ class Folders:
     folder, what it held is unknown, and the evidence says so.
     """
 
-    def __init__(self, ways: Ways) -> None:
+    def __init__(self, ways: RegistryProfile) -> None:
         self._ways = ways
         self._frontier: deque[str] = deque()
         self._seen: set[str] = set()
@@ -75,15 +75,15 @@ class Folders:
             self.pages_read += 1
             yield dict.fromkeys(page)
 
-    def heard(self, name: str, answer: Answer) -> bool:
+    def on_listed(self, name: str, answer: ListResult) -> bool:
         """Whether the node is a repository, and gets a record; a mere folder does not."""
         self._open -= 1
         self._news.set()
-        is_repository = self._learn(name, answer)
+        is_repository = self._add_result(name, answer)
         self.repositories += is_repository
         return is_repository
 
-    def _learn(self, name: str, answer: Answer) -> bool:
+    def _add_result(self, name: str, answer: ListResult) -> bool:
         namespace = self._ways.is_namespace(name)
         if isinstance(answer, Missing):
             if not namespace and name not in self._roots:
@@ -94,26 +94,26 @@ class Folders:
             self._closed += 1
             return True
         children = answer.children or ()
-        self._find(name, children)
+        self._add_children(name, children)
         return bool(answer.tags or answer.images or not (children or namespace))
 
-    def _find(self, name: str, children: Sequence[str]) -> None:
-        if name.count("/") >= DEEPEST:
+    def _add_children(self, name: str, children: Sequence[str]) -> None:
+        if name.count("/") >= MAX_DEPTH:
             self._too_deep += bool(children)
         else:
             self._add(f"{name}/{child}" for child in children)
 
     @property
     def evidence(self) -> Evidence:
-        doubts = self._doubts()
+        doubts = self._doubt_messages()
         if doubts:
             return Evidence(complete=False, text="; ".join(doubts))
         return Evidence(complete=True, text=f"every folder was opened: {_nodes(len(self._seen))}")
 
-    def _doubts(self) -> list[str]:
+    def _doubt_messages(self) -> list[str]:
         doubts = []
         if self._too_deep:
-            doubts.append(f"there are folders deeper than {DEEPEST} levels")
+            doubts.append(f"there are folders deeper than {MAX_DEPTH} levels")
         if self._too_many:
             doubts.append(
                 f"the walk stops at {MAX_NODES:,} nodes and leaves at least {self._too_many:,} unopened: "
@@ -124,13 +124,13 @@ class Folders:
                 f"{self._closed:,} of {_nodes(len(self._seen))} could not be opened: what lies below is unknown"
             )
         if self._vanished:
-            doubts.append(_vanished(self._vanished))
+            doubts.append(_vanished_message(self._vanished))
         return doubts
 
 
-def _vanished(folders: Sequence[str]) -> str:
-    shown = ", ".join(printable(folder, 80) for folder in folders[:_VANISHED_SHOWN])
-    more = f" and {len(folders) - _VANISHED_SHOWN:,} more" if len(folders) > _VANISHED_SHOWN else ""
+def _vanished_message(folders: Sequence[str]) -> str:
+    shown = ", ".join(printable(folder, 80) for folder in folders[:_VANISHED_QUOTED])
+    more = f" and {len(folders) - _VANISHED_QUOTED:,} more" if len(folders) > _VANISHED_QUOTED else ""
     which, what = ("folder", "it holds") if len(folders) == 1 else ("folders", "they hold")
     return (
         f"the registry answers 404 for the {which} {shown}{more}: what {what} is unknown; "

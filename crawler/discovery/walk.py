@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator
 from typing import Final
 
-from crawler.discovery import Answer, Page
-from crawler.discovery.tree import Folders
+from crawler.discovery import ListResult, Page
+from crawler.discovery.tree import FolderTree
 from crawler.errors import CrawlerError, Missing
 from crawler.model.record import Listing
 from crawler.model.run_manifest import Evidence
-from crawler.profiles import Ways
+from crawler.profiles import RegistryProfile
 
 _CHECK: Final = "check the prefix and the account's roles (roles/artifactregistry.reader)"
 
@@ -20,22 +20,22 @@ class WalkDiscovery:
     """
 
     method = "walk"
-    looks_inside = True
+    requires_all_listings = True
 
-    def __init__(self, root: str, ways: Ways) -> None:
+    def __init__(self, root: str, ways: RegistryProfile) -> None:
         self._root = root
-        self._folders = Folders(ways)
-        self._folders.start_at([root])
+        self._tree = FolderTree(ways)
+        self._tree.start_at([root])
         self._failure: CrawlerError | None = None
 
     async def pages(self) -> AsyncIterator[Page]:
-        async for page in self._folders.pages():
+        async for page in self._tree.pages():
             yield page
         if self._failure is not None and not isinstance(self._failure, Missing):
             raise self._failure
 
-    def heard(self, name: str, answer: Answer) -> bool:
-        is_repository = self._folders.heard(name, answer)
+    def on_listed(self, name: str, answer: ListResult) -> bool:
+        is_repository = self._tree.on_listed(name, answer)
         if name == self._root and not isinstance(answer, Listing):
             self._failure = answer
             return False
@@ -44,12 +44,12 @@ class WalkDiscovery:
     @property
     def pages_read(self) -> int:
         """Pages of nodes; none where not even the first node is there."""
-        return 0 if isinstance(self._failure, Missing) else self._folders.pages_read
+        return 0 if isinstance(self._failure, Missing) else self._tree.pages_read
 
     @property
     def evidence(self) -> Evidence:
-        walked = self._folders.evidence
-        if self._folders.repositories:
+        walked = self._tree.evidence
+        if self._tree.repositories:
             return Evidence(walked.complete, f"a walk from {self._root} down: {walked.text}")
         return Evidence(
             complete=False, text=f"a walk from {self._root} down finds nothing, {self._why_nothing(walked)}"

@@ -10,7 +10,7 @@ MAX_NAME_LENGTH: Final = 255
 
 _FORM: Final = "a target is HOST[:PORT][/PREFIX]"
 _LONGEST_HOST: Final = 253
-_SHOWN: Final = 80
+_QUOTED_CHARACTERS: Final = 80
 """Characters of a part of a target that a mistake quotes, and of a target that a mistake suggests."""
 
 # distribution-spec, "Pulling manifests": the grammar of <name> and of a <reference> that is a tag
@@ -43,7 +43,7 @@ def split_port(registry: str) -> tuple[str, str]:
     return host, port or ":"
 
 
-def read_target(text: str) -> tuple[str, str]:
+def parse_target(text: str) -> tuple[str, str]:
     """`HOST[:PORT][/PREFIX]` as the host with its port, and the prefix without a slash at its end.
 
     `HOST/example.com:project` is read as Google's registries write it, `HOST/example.com/project`.
@@ -70,20 +70,20 @@ def _check_whole(text: str) -> None:
         raise ValueError(f"is empty; {_FORM}")
     if (url := _SCHEME.match(text)) is not None and "://" not in url["rest"]:
         plainly = " with --plain-http" if url["scheme"].lower() == "http" else ""
-        raise ValueError(f"has a scheme{_instead(_API_PATH.sub('', url['rest']), plainly)}")
+        raise ValueError(f"has a scheme{_suggestion(_API_PATH.sub('', url['rest']), plainly)}")
     if "://" in text:
         raise ValueError(f"has a scheme; {_FORM}")
     if "@" in text:
         _refuse_at_sign(text)
     if any(character.isspace() for character in text):
-        raise ValueError(f"has blanks{_instead(text.strip()) if text != text.strip() else f'; {_FORM}'}")
+        raise ValueError(f"has blanks{_suggestion(text.strip()) if text != text.strip() else f'; {_FORM}'}")
 
 
 def _refuse_at_sign(text: str) -> NoReturn:
     before, _, after = text.partition("@")
     if "/" in before and re.match(r"[a-z0-9+._-]+:[0-9a-fA-F]", after):
         name = re.sub(r":[\w.-]+$", "", before)  # and the tag, where there is one
-        raise ValueError(f"has a digest{_instead(name)}; a snapshot is of whole repositories")
+        raise ValueError(f"has a digest{_suggestion(name)}; a snapshot is of whole repositories")
     raise ValueError(f"has a user before '@'; {_FORM}, and the user is --username")
 
 
@@ -94,10 +94,10 @@ def _check_registry(registry: str, prefix: str) -> None:
     if (scoped := _DOMAIN_SCOPED.fullmatch(registry)) is not None:
         project = f"{scoped['domain']}/{scoped['project']}{prefix and '/'}{prefix}"
         raise ValueError(
-            f"has no host before the project{_instead(f'gcr.io/{project}', ' (or the registry it is in)')}"
+            f"has no host before the project{_suggestion(f'gcr.io/{project}', ' (or the registry it is in)')}"
         )
     if _is_ipv6(registry):
-        raise ValueError(f"has an IPv6 address without brackets{_instead(f'[{registry}]/{prefix}'.rstrip('/'))}")
+        raise ValueError(f"has an IPv6 address without brackets{_suggestion(f'[{registry}]/{prefix}'.rstrip('/'))}")
     if not _is_host(host):
         raise ValueError(f"{_quoted(host)} is not a host; {_FORM}")
     if port and not (port.isascii() and port.isdigit() and len(port) < 6 and 0 < int(port) < 2**16):
@@ -120,13 +120,13 @@ def _check_prefix(registry: str, prefix: str) -> None:
         return
     if "//" in prefix or prefix.startswith("/"):
         parts = "/".join(part for part in prefix.split("/") if part)
-        raise ValueError(f"has an empty part ('//'){_instead(f'{registry}/{parts}')}")
+        raise ValueError(f"has an empty part ('//'){_suggestion(f'{registry}/{parts}')}")
     if (tagged := _TAGGED.fullmatch(prefix)) is not None:
         name = tagged["name"]
-        raise ValueError(f"has a tag{_instead(f'{registry}/{name}')}; a snapshot is of whole repositories")
+        raise ValueError(f"has a tag{_suggestion(f'{registry}/{name}')}; a snapshot is of whole repositories")
     if is_name(prefix.lower()):
         raise ValueError(
-            f"has upper case letters, which no repository name has{_instead(f'{registry}/{prefix.lower()}')}"
+            f"has upper case letters, which no repository name has{_suggestion(f'{registry}/{prefix.lower()}')}"
         )
     raise ValueError(
         f"{_quoted(prefix)} is not the beginning of a repository name: "
@@ -147,10 +147,10 @@ def _is_ipv6(text: str) -> bool:
         return False
 
 
-def _instead(target: str, more: str = "") -> str:
+def _suggestion(target: str, more: str = "") -> str:
     """`: write 'TARGET'`, where that is a target; else the form of all of them."""
     try:
-        registry, prefix = read_target(target)
+        registry, prefix = parse_target(target)
     except ValueError:
         return f"; {_FORM}"
     return f": write {_quoted(f'{registry}/{prefix}' if prefix else registry)}{more}"
@@ -161,4 +161,4 @@ def _quoted(text: str) -> str:
 
 
 def _cut(text: str) -> str:
-    return printable(text, _SHOWN)
+    return printable(text, _QUOTED_CHARACTERS)

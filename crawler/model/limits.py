@@ -15,7 +15,7 @@ class Rate:
 class Quota:
     """A limit, the narrowest window first, and whose it is: registries of one `whose` share it."""
 
-    whose: str
+    label: str
     windows: tuple[Rate, ...]
 
     @property

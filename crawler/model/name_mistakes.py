@@ -12,26 +12,26 @@ _HOST_WITH_PORT: Final = re.compile(r"[A-Za-z0-9.-]+:[0-9]+/")
 _PART: Final = re.compile(COMPONENT)
 _NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9._/-]")
 
-_LOOKED_AT: Final = 1000
+_MAX_CHARACTERS: Final = 1000
 """Characters that are looked at: no reference is longer, whatever it holds."""
 
-_SHOWN: Final = 25
+_QUOTED_CHARACTERS: Final = 25
 """Characters of a part that are quoted."""
 
 
 def name_mistake(text: str) -> str:
     """The first mistake of a text that is no name."""
-    if "://" in text[:_LOOKED_AT]:
+    if "://" in text[:_MAX_CHARACTERS]:
         return "is a URL: write the name of the repository alone"
     return reference_mistake(text) or grammar_mistake(text)
 
 
 def reference_mistake(text: str) -> str:
     """What a text has of an image's reference beside a name; "" for nothing."""
-    text = text[:_LOOKED_AT]
+    text = text[:_MAX_CHARACTERS]
     if (digest := _DIGEST.search(text)) is not None:
         what = "a tag and a digest" if digest["tag"] else "a digest"
-        return f"has {what}: write the name without '{printable(digest[0], _SHOWN)}'"
+        return f"has {what}: write the name without '{printable(digest[0], _QUOTED_CHARACTERS)}'"
     if "@" in text:
         return "holds '@': write the name without a user before it or a digest behind it"
     if (tagged := _TAGGED.fullmatch(text)) is not None:
@@ -56,6 +56,6 @@ def grammar_mistake(text: str) -> str:
         return f"holds '{printable(odd[0])}', which no repository name may hold: only a-z, 0-9, '.', '_', '-' and '/'"
     part = next((part for part in text.split("/") if _PART.fullmatch(part) is None), text)
     return (
-        f"has the part '{printable(part, _SHOWN)}': a part begins and ends with a letter or digit, "
+        f"has the part '{printable(part, _QUOTED_CHARACTERS)}': a part begins and ends with a letter or digit, "
         "with '.', '_', '__' or dashes between them"
     )

@@ -4,7 +4,7 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Self
 
-from crawler.model.grammar import MAX_NAME_LENGTH, NAME, read_target, split_port
+from crawler.model.grammar import MAX_NAME_LENGTH, NAME, parse_target, split_port
 from crawler.model.name_mistakes import name_mistake
 
 
@@ -35,7 +35,7 @@ class Target:
 
         A Google project of a domain may be written as Google does: `gcr.io/example.com:my-project`.
         """
-        return cls(*read_target(text))
+        return cls(*parse_target(text))
 
     @property
     def host(self) -> str:

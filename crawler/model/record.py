@@ -21,7 +21,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ErrorDetail:
     """What a registry, or we in its place, say of a failed question: `message` is escaped and capped."""
 
     code: str
@@ -66,5 +66,5 @@ class Record:
     children: tuple[str, ...] | None
     problems: tuple[Problem, ...]
     suspect: str | None
-    error: Fault | None
+    error: ErrorDetail | None
     observed_at: str

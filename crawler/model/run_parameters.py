@@ -11,7 +11,7 @@ from crawler.model.names import Target
 from crawler.model.run_manifest import snapshot_folder
 from crawler.untrusted_text import printable
 
-BEGUN_VERSION: Final = 1
+PARAMETERS_VERSION: Final = 1
 """The version of `begun.json`. One of another version is another program's to go on with."""
 
 _OF_THE_RUN: Final = frozenset({"version", "run_id", "started_at", "resumed_at"})
@@ -35,7 +35,7 @@ class RunParameters:
         discovery: the method as configured; `repositories_from` the list's path, with escapes where it is not UTF-8.
     """
 
-    version: int = BEGUN_VERSION
+    version: int = PARAMETERS_VERSION
     run_id: str
     started_at: str
     resumed_at: tuple[str, ...] = ()
@@ -79,9 +79,9 @@ class RunParameters:
             raise UnreadableParametersError("its begun.json is not JSON") from None
         target = _target(document)
         version = document.get("version") if isinstance(document, dict) else None
-        if version != BEGUN_VERSION:
+        if version != PARAMETERS_VERSION:
             written = "none" if version is None else _quoted(version)
-            raise UnreadableParametersError(f"its begun.json has version {written}, not {BEGUN_VERSION}", target)
+            raise UnreadableParametersError(f"its begun.json has version {written}, not {PARAMETERS_VERSION}", target)
         try:
             parameters = TypeAdapter(cls).validate_json(content, strict=True)
         except ValidationError as exc:

@@ -4,15 +4,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequ
 from enum import Enum, auto
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
-from crawler.errors import MalformedReply, Missing, RegistryError, UnexpectedStatus
+from crawler.errors import MalformedResponse, Missing, RegistryError, UnexpectedStatus
 from crawler.model.run_manifest import Evidence
 from crawler.transport.messages import Headers, Request
 from crawler.wire.json_fields import NEXT_IN_BODY
 from crawler.wire.link import (
     has_cursor,
     leads_to_the_beginning,
-    next_address,
     next_link,
+    next_url,
     page_size_of,
     with_cursor,
     with_page_size,
@@ -58,11 +58,11 @@ class Page(Protocol):
 P = TypeVar("P", bound=Page)
 
 
-class _Question(Enum):
+class _PageReason(Enum):
     """Why a page was asked for."""
 
-    IN_TURN = auto()
-    BEYOND = auto()
+    LINKED = auto()
+    AFTER_FULL = auto()
     """What comes behind the last entry of a page that was full and named no next."""
     UNSIZED = auto()
     """Everything, in whatever pages the registry makes of its own accord."""
@@ -74,7 +74,7 @@ class FetchedPage(NamedTuple, Generic[P]):
     url: str
     headers: Headers
     page: P
-    question: _Question = _Question.IN_TURN
+    reason: _PageReason = _PageReason.LINKED
 
 
 class PageSizer:
@@ -138,7 +138,7 @@ class Pager(Generic[P]):
             fresh, progress = self._note(fetched.page)
             yield fetched.page, fresh
             following = self._next_url(fetched, progress)
-            fetched = await (self._settled(fetched, fresh) if following is None else self._page_at(following))
+            fetched = await (self._check_full_page(fetched, fresh) if following is None else self._page_at(following))
 
     def _note(self, page: P) -> tuple[list[str], int]:
         """The entries that no page before held, and how many this pass had not met."""
@@ -155,20 +155,20 @@ class Pager(Generic[P]):
 
     def _next_url(self, fetched: FetchedPage[P], progress: int) -> str | None:
         """Where the list goes on behind a page, or None, and then `evidence` says why it does not."""
-        if fetched.question is _Question.BEYOND:
+        if fetched.reason is _PageReason.AFTER_FULL:
             return None  # a list without a size follows, whatever this page links to
-        following = self._linked(fetched, progress)
+        following = self._linked_url(fetched, progress)
         if isinstance(following, Evidence):
             self.evidence = following
             return None
         return following
 
-    def _linked(self, fetched: FetchedPage[P], progress: int) -> str | Evidence:
+    def _linked_url(self, fetched: FetchedPage[P], progress: int) -> str | Evidence:
         url, page = fetched.url, fetched.page
         try:
             link = next_link(fetched.headers.getall("Link", ()))
-            following = None if link is None else next_address(link, url)
-        except MalformedReply as exc:
+            following = None if link is None else next_url(link, url)
+        except MalformedResponse as exc:
             return Evidence(complete=False, text=str(exc))
         if following is None and page.names_next:
             return Evidence(complete=False, text=NEXT_IN_BODY)
@@ -236,25 +236,25 @@ class Pager(Generic[P]):
 
     # ------------------------------------------------------------------------- a full page that names no next one
 
-    async def _settled(self, fetched: FetchedPage[P], fresh: list[str]) -> FetchedPage[P] | None:
+    async def _check_full_page(self, fetched: FetchedPage[P], fresh: list[str]) -> FetchedPage[P] | None:
         """One page more where the last does not prove that it was the last; None where the list is at its end.
 
         Quay answers a list of exactly as many entries as were asked for whole, and without a link. So does
         go-containerregistry's registry, which cuts it there, in an order that is another every time
         (google/go-containerregistry, pkg/registry/manifest.go), and any registry behind a proxy that drops the links.
         """
-        match fetched.question:
-            case _Question.IN_TURN if self._is_full(fetched):
+        match fetched.reason:
+            case _PageReason.LINKED if self._is_full(fetched):
                 self._full = page_size_of(fetched.url) or 0
-                return await self._beyond(fetched)
-            case _Question.BEYOND if max(fetched.page.lengths):
+                return await self._page_after_full(fetched)
+            case _PageReason.AFTER_FULL if max(fetched.page.lengths):
                 self._is_cut = self._is_cut or bool(fresh)
                 is_in_order = len(fresh) == len(fetched.page.entries) and self.pages_read < MAX_PAGES
-                return await (self._beyond(fetched) if is_in_order else self._unsized())
-            case _Question.BEYOND:
+                return await (self._page_after_full(fetched) if is_in_order else self._unsized_page())
+            case _PageReason.AFTER_FULL:
                 self.evidence = Evidence(complete=True, text="asked beyond the last name: nothing more")
-            case _Question.UNSIZED if self.evidence.complete:
-                self.evidence = self._compared(max(fetched.page.lengths), fresh)
+            case _PageReason.UNSIZED if self.evidence.complete:
+                self.evidence = self._evidence_without_size(max(fetched.page.lengths), fresh)
         return None
 
     def _is_full(self, fetched: FetchedPage[P]) -> bool:
@@ -262,25 +262,25 @@ class Pager(Generic[P]):
         size = page_size_of(fetched.url)
         return self.pages_read == 1 and self.evidence.complete and bool(size) and size in fetched.page.lengths
 
-    async def _beyond(self, full: FetchedPage[P]) -> FetchedPage[P] | None:
+    async def _page_after_full(self, full: FetchedPage[P]) -> FetchedPage[P] | None:
         if not full.page.ordered:
-            return await self._unsized()
+            return await self._unsized_page()
         url = with_cursor(full.url, full.page.ordered[-1])
         try:
-            return FetchedPage(url, *await self._read(url), _Question.BEYOND)
+            return FetchedPage(url, *await self._read(url), _PageReason.AFTER_FULL)
         except RegistryError:
-            return await self._unsized()
+            return await self._unsized_page()
 
-    async def _unsized(self) -> FetchedPage[P] | None:
+    async def _unsized_page(self) -> FetchedPage[P] | None:
         self._pass += 1
         try:
-            return FetchedPage(self._url, *await self._read(self._url), _Question.UNSIZED)
+            return FetchedPage(self._url, *await self._read(self._url), _PageReason.UNSIZED)
         except RegistryError as exc:
             text = f"{self._full:,} entries, as many as were asked for, and no next link; without n: {exc}"
             self.evidence = Evidence(complete=False, text=text)
             return None
 
-    def _compared(self, length: int, fresh: list[str]) -> Evidence:
+    def _evidence_without_size(self, length: int, fresh: list[str]) -> Evidence:
         """What a list without a size proves of the full page before it."""
         lost = sum(met != self._pass for met in self._seen.values())
         if not (lost or fresh or self._is_cut):
@@ -295,8 +295,8 @@ class Pager(Generic[P]):
 
 def _concerns(url: str, refusal: RegistryError, statuses: Collection[int]) -> bool:
     """Whether it is the list that was refused, and not a token for it, with one of these statuses."""
-    asked = Request(url=url).asked
-    return refusal.http_status in statuses and refusal.asked.partition("?")[0] == asked.partition("?")[0]
+    asked = Request(url=url).summary
+    return refusal.http_status in statuses and refusal.request.partition("?")[0] == asked.partition("?")[0]
 
 
 def _smaller_size(size: int | None, refusal: RegistryError) -> int | None:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from crawler.auth.credentials import CATALOG_SCOPE
-from crawler.client import Inquiry
+from crawler.client import AuthenticatedClient
 from crawler.errors import UnexpectedStatus
 from crawler.model.names import RepositoryName
 from crawler.model.record import Listing
@@ -26,7 +26,9 @@ class Registry:
     smaller ones where the registry refuses; where `tags_page` is None, all tags come unasked.
     """
 
-    def __init__(self, base: str, inquiry: Inquiry, *, page_size: int, tags_page: int | None = None) -> None:
+    def __init__(
+        self, base: str, inquiry: AuthenticatedClient, *, page_size: int, tags_page: int | None = None
+    ) -> None:
         self._base = base
         self._inquiry = inquiry
         self._names = PageSizer(page_size, REFUSED_SIZE | TOO_MUCH_WORK)
@@ -37,38 +39,38 @@ class Registry:
         """The names of all repositories (distribution-spec, "Listing Repositories"), unchecked."""
 
         async def read(url: str) -> tuple[Headers, CatalogPage]:
-            return await self._inquiry.ask(url, CATALOG_SCOPE, parse_catalog, Purpose.CATALOG)
+            return await self._inquiry.get(url, CATALOG_SCOPE, parse_catalog, Purpose.CATALOG)
 
         return Pager(f"{self._base}_catalog", read, self._names)
 
-    def expect(self, names: Iterable[RepositoryName]) -> None:
+    def prefetch_hint(self, names: Iterable[RepositoryName]) -> None:
         """Hear whose listings will be asked for, soon and in this order: one token may serve for many."""
-        self._inquiry.authorization.expect(f"repository:{name}:pull" for name in names)
+        self._inquiry.authorization.prefetch(f"repository:{name}:pull" for name in names)
 
-    async def listing(self, name: RepositoryName) -> Listing:
+    async def list_tags(self, name: RepositoryName) -> Listing:
         """The repository's tags, and what else its registry tells with them (distribution-spec, "Listing Tags")."""
         url, scope, parse = f"{self._base}{name}/tags/list", f"repository:{name}:pull", partial(parse_listing, name)
         size = self._tags.size
         sized = url if size is None else f"{url}?n={size}"
 
         async def read(url: str) -> tuple[Headers, ListingPage]:
-            headers, listing = await self._inquiry.ask(url, scope, parse)
+            headers, listing = await self._inquiry.get(url, scope, parse)
             return headers, ListingPage(listing)
 
         try:
-            headers, listing = await self._inquiry.ask(sized, scope, parse)
+            headers, listing = await self._inquiry.get(sized, scope, parse)
         except UnexpectedStatus as refusal:
             pager = Pager(url, read, self._tags)
-            return await _read_on(pager, await pager.smaller_first_page(sized, refusal))
+            return await _remaining_pages(pager, await pager.smaller_first_page(sized, refusal))
         if "Link" not in headers:
             if listing.images is not None and max(lengths_of(listing)) >= GOOGLE_ENTRIES_LIMIT:
                 return replace(listing, suspect=f"{max(lengths_of(listing)):,} entries and no next link")
             if size is None or size not in lengths_of(listing):
                 return listing  # as nearly all are, without a pager's work
-        return await _read_on(Pager(url, read, self._tags), FetchedPage(sized, headers, ListingPage(listing)))
+        return await _remaining_pages(Pager(url, read, self._tags), FetchedPage(sized, headers, ListingPage(listing)))
 
 
-async def _read_on(pager: Pager[ListingPage], first: FetchedPage[ListingPage]) -> Listing:
+async def _remaining_pages(pager: Pager[ListingPage], first: FetchedPage[ListingPage]) -> Listing:
     """The whole listing, and why it may not be."""
     listing = merge_listings([page.listing async for page, _ in pager.pages_from(first)])
     return listing if pager.evidence.complete else replace(listing, suspect=pager.evidence.text)

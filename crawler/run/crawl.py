@@ -13,26 +13,26 @@ from typing import Final, Protocol, TypeVar
 import anyio
 import anyio.to_thread
 
-from crawler.config import STANDARD_STREAM, Config, RegistryConfig
+from crawler.config import STDIO, Config, RegistryConfig
 from crawler.discovery import Discovery
-from crawler.discovery.artifact_registry import AT_ONCE
-from crawler.discovery.name_filter import Selection
+from crawler.discovery.artifact_registry import MAX_CONCURRENT_LISTS
+from crawler.discovery.name_filter import NameFilter
 from crawler.errors import Interrupted, SnapshotError
-from crawler.limiter import Pace
+from crawler.limiter import Limiter
 from crawler.model.limits import Quota
 from crawler.model.names import Target
 from crawler.model.record import Record
 from crawler.model.run_manifest import Counts, PaceKept, RunManifest, SnapshotFile
 from crawler.model.run_parameters import RunParameters
-from crawler.pipeline.pipeline import Scheduler
+from crawler.pipeline.pipeline import Pipeline
 from crawler.profiles import API_QUOTA
-from crawler.rate_limiter import Starts
-from crawler.run.credentials import Identity, identify, open_registry
+from crawler.rate_limiter import RateLimiter
+from crawler.run.credentials import ResolvedAuth, connect, resolve_credentials
 from crawler.run.failures import unwrap_group
-from crawler.run.parameters import parameters_of, resumed_in_words
-from crawler.run.run_manifest import TOOL, account
-from crawler.run.sources import discovery_of
-from crawler.run.throughput import SAMPLE_S, Throughput, in_words
+from crawler.run.parameters import build_run_parameters, resumed_message
+from crawler.run.run_manifest import TOOL, build_run_manifest
+from crawler.run.sources import build_discovery
+from crawler.run.throughput import SAMPLE_S, Throughput, describe_pace
 from crawler.sinks import Sink
 from crawler.sinks.jsonl import JsonLinesFile, JsonLinesPipe
 from crawler.snapshot.journal import Journal
@@ -40,29 +40,29 @@ from crawler.snapshot.locks import FileLocks, NoLocks
 from crawler.snapshot.publish import Draft
 from crawler.snapshot.reader import PublishedRun, last_complete
 from crawler.snapshot.unfinished import UnfinishedRuns
-from crawler.stats import Tally
+from crawler.stats import RunStats
 from crawler.transport.fetch import RunLimits, Transport, open_transport
-from crawler.transport.retry import Patience
+from crawler.transport.retry import RetryPolicy
 from crawler.transport.tls import Certificates
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-GRACE_S: Final = 4.0
+GRACE_PERIOD_S: Final = 4.0
 """How long exchanges under way may go on when a run is asked to stop."""
 
 
-class SharedStarts:
+class SharedRateLimits:
     """One line of starts per quota, for all the runs of a process: who shares a quota shares its pace."""
 
     def __init__(self) -> None:
-        self._lines: dict[Quota, Starts] = {}
+        self._limiters: dict[Quota, RateLimiter] = {}
 
-    def under(self, quota: Quota | None) -> Starts | None:
+    def for_quota(self, quota: Quota | None) -> RateLimiter | None:
         if quota is None:
             return None
-        return self._lines.setdefault(quota, Starts(quota))
+        return self._limiters.setdefault(quota, RateLimiter(quota))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +70,10 @@ class Progress:
     """How far a run is. `known` repositories are all there are once `walked`; `unwell` are denied or failed."""
 
     seconds: float
-    known: int
-    walked: bool
+    discovered: int
+    discovery_done: bool
     done: int
-    unwell: int
+    failed: int
     exchanges: int
 
 
@@ -81,7 +81,7 @@ class Progress:
 class Crawled:
     """What a crawl ends with, for its account."""
 
-    identity: Identity
+    identity: ResolvedAuth
     transport: Transport
     discovery: Discovery
 
@@ -107,41 +107,41 @@ class Crawl:
         self,
         config: Config,
         registry: RegistryConfig,
-        starts: "SharedStarts | None" = None,
+        starts: "SharedRateLimits | None" = None,
         notice: Notice = _log_notice,
     ) -> None:
-        self.parameters = parameters_of(registry, datetime.now(UTC))
+        self.parameters = build_run_parameters(registry, datetime.now(UTC))
         self._began = time.monotonic()
         self._config = config
-        self._of = registry
-        self._starts = starts or SharedStarts()
+        self._registry = registry
+        self._rate_limits = starts or SharedRateLimits()
         self._notice = notice
-        self._tally = Tally()
-        self._selection = Selection(registry.target, include=registry.include, exclude=registry.exclude)
+        self._stats = RunStats()
+        self._name_filter = NameFilter(registry.target, include=registry.include, exclude=registry.exclude)
         self._throughput = Throughput(self._began)
-        self._limits = RunLimits.of(_patience(config))
+        self._limits = RunLimits.of(_retry_policy(config))
         self._unfinished = UnfinishedRuns(
             config.output.path, FileLocks() if config.output.lock else NoLocks(), config.resume.within
         )
         self._transport: Transport | None = None
-        self._identity: Identity | None = None
+        self._auth: ResolvedAuth | None = None
         self._stopping = anyio.Event()
 
     @property
     def target(self) -> Target:
-        return self._of.target
+        return self._registry.target
 
     @property
     def registry(self) -> RegistryConfig:
         """What this run was told about its registry."""
-        return self._of
+        return self._registry
 
     @property
     def quota(self) -> Quota | None:
         """The quota that this run keeps: the configured rate, or its host's published one; None where there is none."""
         rate = self._config.limits.rate
         if rate == "auto":
-            return self._of.ways.quota(self.target)
+            return self._registry.profile.quota(self.target)
         if rate is None:
             return None
         return Quota(f"the configured rate for {self.target.registry}", (rate,))
@@ -149,62 +149,62 @@ class Crawl:
     @property
     def pace_set_by(self) -> str:
         """What held the exchanges back most, in words."""
-        return "" if self._transport is None else self._transport.pace.held_by
+        return "" if self._transport is None else self._transport.limiter.held_by
 
     @property
-    def pays_for_tokens(self) -> bool:
+    def cheaper_auth_exists(self) -> bool:
         """Whether each repository costs a token that Google does without: its access tokens open the registry, too."""
-        return self._identity is not None and self._identity.could_go_straight
+        return self._auth is not None and self._auth.could_skip_token
 
     @property
-    def troubles(self) -> tuple[Record, ...]:
+    def sample_failures(self) -> tuple[Record, ...]:
         """The first few records that make a snapshot partial."""
-        return tuple(self._tally.troubles)
+        return tuple(self._stats.sample_failures)
 
     @property
-    def is_journaled(self) -> bool:
+    def writes_snapshot(self) -> bool:
         """Whether records go to the disk, from where a run can be resumed, rather than to standard output."""
-        return self._config.output.path != STANDARD_STREAM
+        return self._config.output.path != STDIO
 
     @property
     def recorded(self) -> int:
         """How many repositories have their record on the disk, or with the sink."""
-        return self._tally.done
+        return self._stats.recorded
 
     @property
     def counts(self) -> Counts:
         """What is recorded so far."""
-        return self._tally.counts
+        return self._stats.counts
 
     @property
     def progress(self) -> Progress:
-        counts = self._tally.counts
+        counts = self._stats.counts
         return Progress(
             seconds=time.monotonic() - self._began,
-            known=self._tally.known,
-            walked=self._tally.walked,
+            discovered=self._stats.discovered,
+            discovery_done=self._stats.discovery_done,
             done=counts.repositories,
-            unwell=counts.denied + counts.failed,
-            exchanges=0 if self._transport is None else self._transport.exchanges.total,
+            failed=counts.denied + counts.failed,
+            exchanges=0 if self._transport is None else self._transport.requests.total,
         )
 
     def stop(self) -> None:
         """Take no new work, finish what is under way within a few seconds, and raise Interrupted from `run`."""
         self._stopping.set()
 
-    async def resumable(self) -> list[RunParameters]:
+    async def unfinished_runs(self) -> list[RunParameters]:
         """The unfinished runs of the same target that `resume` would go on with, the newest first."""
-        if not self.is_journaled:
+        if not self.writes_snapshot:
             return []
-        await self._identify()
+        await self._authenticate()
         return await anyio.to_thread.run_sync(self._unfinished.resumable, self.parameters)
 
     async def run(self) -> RunManifest:
         """Crawl, and publish the snapshot; or stream the records where the output is standard output."""
-        await self._identify()
-        if not self.is_journaled:
+        await self._authenticate()
+        if not self.writes_snapshot:
             with FileIO(sys.stdout.fileno(), "w", closefd=False) as pipe:
-                crawled = await self.into(JsonLinesPipe(pipe))
+                crawled = await self.run_into(JsonLinesPipe(pipe))
             return self._account(crawled, (), None)
         await self._name_unreadable_runs()
         journal = await anyio.to_thread.run_sync(self._unfinished.begin, self.parameters)
@@ -212,7 +212,7 @@ class Crawl:
             await self._clean_up()
             return await self._journaled(journal)
         finally:
-            if self._tally.done == 0:
+            if self._stats.recorded == 0:
                 journal.discard()
             journal.close()
 
@@ -221,7 +221,7 @@ class Crawl:
 
         None where there is none to go on with, for reasons that are noticed: then `run` begins a new one.
         """
-        await self._identify()
+        await self._authenticate()
         resumption = await anyio.to_thread.run_sync(self._unfinished.resume, self.parameters)
         for note in resumption.notes:
             self._notice(f"{self.target}: {note}", logging.INFO)
@@ -231,8 +231,8 @@ class Crawl:
         self.parameters = journal.parameters
         try:
             await self._name_unreadable_runs()
-            await anyio.to_thread.run_sync(self._tally.recall, journal.entries())
-            self._notice(f"{self.target}: {resumed_in_words(journal, self._tally.done)}", logging.INFO)
+            await anyio.to_thread.run_sync(self._stats.restore, journal.entries())
+            self._notice(f"{self.target}: {resumed_message(journal, self._stats.recorded)}", logging.INFO)
             return await self._journaled(journal)
         finally:
             journal.close()
@@ -251,27 +251,27 @@ class Crawl:
     async def _journaled(self, journal: Journal) -> RunManifest:
         output = self._config.output
         with journal.appended() as file:
-            crawled = await self.into(JsonLinesFile(file))
+            crawled = await self.run_into(JsonLinesFile(file))
         draft = Draft(journal)
-        files = await anyio.to_thread.run_sync(draft.write, output.compression, self._tally.done)
+        files = await anyio.to_thread.run_sync(draft.write, output.compression, self._stats.recorded)
         earlier = partial(last_complete, output.path, self.parameters.target, self.parameters.started_at)
         manifest = self._account(crawled, files, await anyio.to_thread.run_sync(earlier))
         await anyio.to_thread.run_sync(draft.publish, output.path, manifest)
         await self._clean_up()
         return manifest
 
-    async def _identify(self) -> Identity:
+    async def _authenticate(self) -> ResolvedAuth:
         """Find the credentials, which a run is known by, and which need no registry. Raises CredentialsError."""
-        if self._identity is None:
-            self._identity = await self._until_stopped(partial(identify, self._of, self._limits.outage))
-            self.parameters = replace(self.parameters, identity=self._identity.label)
-            for warning in self._identity.warnings:
+        if self._auth is None:
+            self._auth = await self._until_stopped(partial(resolve_credentials, self._registry, self._limits.outage))
+            self.parameters = replace(self.parameters, identity=self._auth.label)
+            for warning in self._auth.warnings:
                 self._notice(f"{self.target}: {warning}")
-        return self._identity
+        return self._auth
 
-    async def into(self, sink: Sink) -> Crawled:
+    async def run_into(self, sink: Sink) -> Crawled:
         """Crawl into a sink; the discovery returned has its evidence."""
-        identity = await self._identify()
+        identity = await self._authenticate()
         return await self._until_stopped(partial(self._crawl, sink, identity))
 
     async def _until_stopped(self, work: Callable[[], Awaitable[T]]) -> T:
@@ -286,46 +286,48 @@ class Crawl:
 
     async def _end_after_grace(self, scope: anyio.CancelScope) -> None:
         await self._stopping.wait()
-        await anyio.sleep(GRACE_S)
+        await anyio.sleep(GRACE_PERIOD_S)
         scope.cancel()
 
-    async def _crawl(self, sink: Sink, identity: Identity) -> Crawled:
+    async def _crawl(self, sink: Sink, identity: ResolvedAuth) -> Crawled:
         limits = self._config.limits
         async with open_transport(
             user_agent=f"{TOOL.name}/{TOOL.version}",
-            pace=Pace(concurrency=limits.concurrency, starts=self._starts.under(self.quota)),
-            patience=_patience(self._config),
+            pace=Limiter(concurrency=limits.concurrency, starts=self._rate_limits.for_quota(self.quota)),
+            patience=_retry_policy(self._config),
             limits=self._limits,
             concurrency=limits.concurrency,
-            scheme=self._of.scheme,
+            scheme=self._registry.scheme,
             certificates=Certificates(
-                ca_file=self._of.ca_file,
-                client_certificate=self._of.client_certificate,
-                client_key=self._of.client_key,
+                ca_file=self._registry.ca_file,
+                client_certificate=self._registry.client_certificate,
+                client_key=self._registry.client_key,
             ),
         ) as transport:
             self._transport = transport
-            registry = await open_registry(self._of, identity, transport)
-            apis = transport.paced(Pace(concurrency=AT_ONCE, starts=self._starts.under(API_QUOTA)))
-            discovery = await discovery_of(self._of, registry, identity, apis)
-            scheduler = Scheduler(
+            registry = await connect(self._registry, identity, transport)
+            apis = transport.with_limiter(
+                Limiter(concurrency=MAX_CONCURRENT_LISTS, starts=self._rate_limits.for_quota(API_QUOTA))
+            )
+            discovery = await build_discovery(self._registry, registry, identity, apis)
+            scheduler = Pipeline(
                 run_id=self.parameters.run_id,
                 target=self.parameters.target,
                 registry_name=self.target.registry,
                 discovery=discovery,
-                selection=self._selection,
+                name_filter=self._name_filter,
                 registry=registry,
                 sink=sink,
                 concurrency=limits.concurrency,
-                tally=self._tally,
+                stats=self._stats,
                 stopping=self._stopping,
             )
             async with anyio.create_task_group() as group:
                 group.start_soon(self._measure, transport)
                 await scheduler.run()
                 group.cancel_scope.cancel()
-            self._throughput.sample(time.monotonic(), transport.exchanges.total)
-        is_whole = self._tally.walked and self._tally.done >= self._tally.known
+            self._throughput.sample(time.monotonic(), transport.requests.total)
+        is_whole = self._stats.discovery_done and self._stats.recorded >= self._stats.discovered
         if self._stopping.is_set() and not is_whole:
             raise Interrupted("stopped before the end, as asked")
         return Crawled(identity, transport, discovery)
@@ -333,33 +335,33 @@ class Crawl:
     async def _measure(self, transport: Transport) -> None:
         while True:
             await anyio.sleep(SAMPLE_S)
-            self._throughput.sample(time.monotonic(), transport.exchanges.total)
+            self._throughput.sample(time.monotonic(), transport.requests.total)
 
     def _account(self, crawled: Crawled, files: tuple[SnapshotFile, ...], previous: PublishedRun | None) -> RunManifest:
-        return account(
+        return build_run_manifest(
             parameters=self.parameters,
             registry=self.target.registry,
             identity=crawled.identity.label,
             expected=self._config.verdict,
-            config=self._config.effective(self._of),
+            config=self._config.effective(self._registry),
             discovery=crawled.discovery,
-            selection=self._selection,
-            tally=self._tally,
+            selection=self._name_filter,
+            tally=self._stats,
             transport=crawled.transport,
             pace=PaceKept(
-                configured=in_words(self._config.limits.concurrency, self.quota),
+                configured=describe_pace(self._config.limits.concurrency, self.quota),
                 median_per_s=round(self._throughput.median_per_s, 1),
-                lowest_concurrency=crawled.transport.pace.lowest,
-                set_by=crawled.transport.pace.held_by,
+                lowest_concurrency=crawled.transport.limiter.lowest_limit,
+                set_by=crawled.transport.limiter.held_by,
             ),
             files=files,
             previous=previous,
         )
 
 
-def _patience(config: Config) -> Patience:
+def _retry_policy(config: Config) -> RetryPolicy:
     limits = config.limits
-    return Patience(
+    return RetryPolicy(
         attempts=limits.attempts,
         connect_s=limits.connect_timeout,
         read_s=limits.read_timeout,

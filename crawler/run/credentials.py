@@ -7,24 +7,24 @@ from functools import partial
 import anyio.to_thread
 import orjson
 
-from crawler.auth.challenge import NOBODY, Flow, authorize
-from crawler.auth.credentials import ANYWHERE, Credentials, Fixed, User
+from crawler.auth.challenge import ANONYMOUS, Flow, authenticate
+from crawler.auth.credentials import NO_SCOPE, Credential, CredentialProvider, StaticCredentials
 from crawler.auth.docker_config import DockerCredentials, Login
 from crawler.auth.google import (
     ACCESS_TOKEN_USER,
     REGISTRY_TOKEN_USER,
     AccessTokens,
     Impersonation,
-    json_key_user,
+    json_key_credential,
 )
-from crawler.client import Inquiry
+from crawler.client import AuthenticatedClient
 from crawler.config import AuthConfig, RegistryConfig
 from crawler.errors import CredentialsError
 from crawler.model.auth_method import AuthMethod
 from crawler.model.names import Target
 from crawler.registry.registry import Registry
 from crawler.transport.fetch import Transport
-from crawler.transport.messages import ERROR_CAP, Purpose, Request
+from crawler.transport.messages import MAX_ERROR_BYTES, Purpose, Request
 from crawler.transport.outage import OutageDetector
 from crawler.untrusted_text import printable
 
@@ -33,7 +33,7 @@ _PASSWORD_IS_ACCESS_TOKEN = frozenset({ACCESS_TOKEN_USER, REGISTRY_TOKEN_USER, "
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class ResolvedAuth:
     """Credentials, and the flow by which they reach the registry.
 
     `named` is the account's name, where that was written down. `warnings` are for the operator: logins that were
@@ -42,7 +42,7 @@ class Identity:
 
     method: AuthMethod
     flow: Flow
-    credentials: Credentials
+    credentials: CredentialProvider
     named: str = ""
     warnings: tuple[str, ...] = ()
 
@@ -53,139 +53,145 @@ class Identity:
         return f"{self.method}: {printable(account)}" if account else str(self.method)
 
     @property
-    def could_go_straight(self) -> bool:
+    def could_skip_token(self) -> bool:
         """Whether these credentials would open the registry without a token for each scope."""
-        return self.flow is Flow.ANSWER and isinstance(self.credentials, AccessTokens)
+        return self.flow is Flow.CHALLENGE and isinstance(self.credentials, AccessTokens)
 
     @property
-    def is_anybody(self) -> bool:
-        return self.credentials is NOBODY
+    def is_anonymous(self) -> bool:
+        return self.credentials is ANONYMOUS
 
 
-async def identify(of: RegistryConfig, outage: OutageDetector) -> Identity:
+async def resolve_credentials(config: RegistryConfig, outage: OutageDetector) -> ResolvedAuth:
     """Who the configuration says to be. Raises CredentialsError."""
-    user = await anyio.to_thread.run_sync(_written_user, of.auth)
-    match _method(of, user):
+    user = await anyio.to_thread.run_sync(_configured_credential, config.auth)
+    match _method(config, user):
         case AuthMethod.AUTO:
-            return await _login_or_anonymous(of.target)
+            return await _docker_login_or_anonymous(config.target)
         case AuthMethod.DOCKER_CONFIG:
-            return await _login(of.target)
+            return await _login(config.target)
         case method:
-            return await anyio.to_thread.run_sync(_identity, method, of, user, outage)
+            return await anyio.to_thread.run_sync(_resolved, method, config, user, outage)
 
 
-async def open_registry(of: RegistryConfig, identity: Identity, transport: Transport) -> Registry:
+async def connect(config: RegistryConfig, auth: ResolvedAuth, transport: Transport) -> Registry:
     """Learn the registry's challenge, and be ready to answer it. Raises CredentialsError and RegistryError."""
-    ways, batched = of.ways, of.tokens == "batched"
+    ways, batched = config.profile, config.tokens == "batched"
     # a Google access token is good for far more than a registry: no configuration sends it to a stranger's realm
-    realms = ways.realms if isinstance(identity.credentials, AccessTokens) else (*ways.realms, *of.realms)
-    authorization = await authorize(
-        of.base,
-        of.target,
-        flow=identity.flow,
-        credentials=identity.credentials,
+    realms = (
+        ways.trusted_realms if isinstance(auth.credentials, AccessTokens) else (*ways.trusted_realms, *config.realms)
+    )
+    authorization = await authenticate(
+        config.base,
+        config.target,
+        flow=auth.flow,
+        credentials=auth.credentials,
         realms=realms,
         transport=transport,
         ways=ways,
         scopes_per_token=ways.scopes_per_token if batched else 1,
     )
     # a token for many may have been granted for fewer, which registries say in either way
-    expired = ways.expired | {403} if batched else ways.expired
-    ping = Request(url=of.base, cap=ERROR_CAP, purpose=Purpose.PING)
-    inquiry = Inquiry(
-        authorization, transport, expired=expired, absence_codes=ways.absence_codes, accepted=(ping, ANYWHERE)
+    expired = ways.reauth_statuses | {403} if batched else ways.reauth_statuses
+    ping = Request(url=config.base, max_body_bytes=MAX_ERROR_BYTES, purpose=Purpose.PING)
+    inquiry = AuthenticatedClient(
+        authorization, transport, expired=expired, absence_codes=ways.absence_codes, accepted=(ping, NO_SCOPE)
     )
-    page_size = of.page_size or ways.page_size
-    return Registry(of.base, inquiry, page_size=page_size, tags_page=ways.tags_page)
+    page_size = config.page_size or ways.catalog_page_size
+    return Registry(config.base, inquiry, page_size=page_size, tags_page=ways.tags_page_size)
 
 
-async def api_credentials(of: RegistryConfig, credentials: Credentials, outage: OutageDetector) -> Credentials | None:
+async def api_credentials(
+    config: RegistryConfig, credentials: CredentialProvider, outage: OutageDetector
+) -> CredentialProvider | None:
     """Who to be to Google's APIs, which take access tokens and nothing else; None where we have none to give."""
     if isinstance(credentials, AccessTokens):
         return credentials
-    if of.auth.method is AuthMethod.JSON_KEY:
-        return await anyio.to_thread.run_sync(partial(_access_tokens, ACCESS_TOKEN_USER, of, outage))
-    user = await credentials.user()
+    if config.auth.method is AuthMethod.JSON_KEY:
+        return await anyio.to_thread.run_sync(partial(_access_tokens, ACCESS_TOKEN_USER, config, outage))
+    user = await credentials.get()
     return credentials if user is not None and user.name in _PASSWORD_IS_ACCESS_TOKEN else None
 
 
-def _method(of: RegistryConfig, user: User | None) -> AuthMethod:
+def _method(config: RegistryConfig, user: Credential | None) -> AuthMethod:
     """What `auto` means: a user, else a key file or Google's host; it stays AUTO where docker's login decides."""
-    auth = of.auth
+    auth = config.auth
     if auth.method is not AuthMethod.AUTO:
         return auth.method
     if user is not None:
         return AuthMethod.BASIC
-    if auth.key_file is not None or auth.impersonate is not None or of.ways.is_google:
+    if auth.key_file is not None or auth.impersonate is not None or config.profile.is_google:
         return AuthMethod.TOKEN
     return AuthMethod.AUTO
 
 
-async def _login_or_anonymous(target: Target) -> Identity:
+async def _docker_login_or_anonymous(target: Target) -> ResolvedAuth:
     """Docker's login, or anonymous where no file names the registry. Raises CredentialsError."""
     credentials = DockerCredentials(target, environ=os.environ)
     login = await credentials.look_up()
-    if login.user is not None or login.is_named:
+    if login.credential is not None or login.is_named:
         return _logged_in(target, credentials, login)
     doubts = (f"{doubt}: crawling as anonymous" for doubt in (*login.failures, *login.near_misses))
-    return Identity(AuthMethod.ANONYMOUS, Flow.ANSWER, NOBODY, warnings=(*login.warnings, *doubts))
+    return ResolvedAuth(AuthMethod.ANONYMOUS, Flow.CHALLENGE, ANONYMOUS, warnings=(*login.warnings, *doubts))
 
 
-async def _login(target: Target) -> Identity:
+async def _login(target: Target) -> ResolvedAuth:
     """Docker's login. Raises CredentialsError, where there is none as well."""
     credentials = DockerCredentials(target, environ=os.environ)
     return _logged_in(target, credentials, await credentials.look_up())
 
 
-def _logged_in(target: Target, credentials: DockerCredentials, login: Login) -> Identity:
+def _logged_in(target: Target, credentials: DockerCredentials, login: Login) -> ResolvedAuth:
     warnings = (*login.warnings, *login.failures)
-    if login.user is None:
+    if login.credential is None:
         none = f"docker and podman know no login to {target.registry}: docker login makes one"
         raise CredentialsError("; ".join((none, *warnings, *login.near_misses)))
-    return Identity(AuthMethod.DOCKER_CONFIG, Flow.ANSWER, credentials, login.user.name, warnings)
+    return ResolvedAuth(AuthMethod.DOCKER_CONFIG, Flow.CHALLENGE, credentials, login.credential.name, warnings)
 
 
-def _identity(method: AuthMethod, of: RegistryConfig, user: User | None, outage: OutageDetector) -> Identity:
+def _resolved(
+    method: AuthMethod, config: RegistryConfig, user: Credential | None, outage: OutageDetector
+) -> ResolvedAuth:
     """The flow and the credentials of a method; reads files, so in a worker thread."""
     match method:
         case AuthMethod.ANONYMOUS:
-            return Identity(method, Flow.ANSWER, NOBODY)
+            return ResolvedAuth(method, Flow.CHALLENGE, ANONYMOUS)
         case AuthMethod.BASIC | AuthMethod.TOKEN if user is not None:
-            return Identity(method, Flow.ANSWER, Fixed(user), user.name)
+            return ResolvedAuth(method, Flow.CHALLENGE, StaticCredentials(user), user.name)
         case AuthMethod.TOKEN:
-            return Identity(method, Flow.ANSWER, _access_tokens(REGISTRY_TOKEN_USER, of, outage))
+            return ResolvedAuth(method, Flow.CHALLENGE, _access_tokens(REGISTRY_TOKEN_USER, config, outage))
         case AuthMethod.ACCESS_TOKEN:
-            return Identity(method, Flow.STRAIGHT, _access_tokens(ACCESS_TOKEN_USER, of, outage))
-        case AuthMethod.JSON_KEY if of.auth.key_file is not None:
-            key = json_key_user(of.auth.key_file)
-            return Identity(method, Flow.STRAIGHT, Fixed(key), _account_of_key(key))
+            return ResolvedAuth(method, Flow.PREEMPTIVE, _access_tokens(ACCESS_TOKEN_USER, config, outage))
+        case AuthMethod.JSON_KEY if config.auth.key_file is not None:
+            key = json_key_credential(config.auth.key_file)
+            return ResolvedAuth(method, Flow.PREEMPTIVE, StaticCredentials(key), _account_of_key(key))
         case _:
             raise AssertionError(f"AuthConfig sees to it that {method} has what it needs")
 
 
-def _account_of_key(key: User) -> str:
+def _account_of_key(key: Credential) -> str:
     account = orjson.loads(key.password).get("client_email")
     return account if isinstance(account, str) else ""
 
 
-def _access_tokens(user_name: str, of: RegistryConfig, outage: OutageDetector) -> AccessTokens:
-    auth = of.auth
-    stand_in = None if auth.impersonate is None else Impersonation(auth.impersonate, of.apis.iam_credentials)
+def _access_tokens(user_name: str, config: RegistryConfig, outage: OutageDetector) -> AccessTokens:
+    auth = config.auth
+    stand_in = None if auth.impersonate is None else Impersonation(auth.impersonate, config.apis.iam_credentials)
     if auth.key_file is None:
         return AccessTokens.of_environment(
-            user_name, auth.scope, outage=outage, ca_file=of.ca_file, impersonation=stand_in
+            user_name, auth.scope, outage=outage, ca_file=config.ca_file, impersonation=stand_in
         )
     return AccessTokens.of_key(
-        user_name, auth.key_file, auth.scope, outage=outage, ca_file=of.ca_file, impersonation=stand_in
+        user_name, auth.key_file, auth.scope, outage=outage, ca_file=config.ca_file, impersonation=stand_in
     )
 
 
-def _written_user(auth: AuthConfig) -> User | None:
+def _configured_credential(auth: AuthConfig) -> Credential | None:
     if auth.username is None:
         return None
     if auth.password_file is None:
         assert auth.password is not None  # AuthConfig saw to it
-        return User(auth.username, auth.password.get_secret_value())
+        return Credential(auth.username, auth.password.get_secret_value())
     try:
         password = auth.password_file.read_text(encoding="utf-8-sig").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as fault:
@@ -193,4 +199,4 @@ def _written_user(auth: AuthConfig) -> User | None:
         raise CredentialsError(f"{auth.password_file}: the password file cannot be read: {why}") from None
     if not password:
         raise CredentialsError(f"{auth.password_file}: the password file is empty")
-    return User(auth.username, password)
+    return Credential(auth.username, password)

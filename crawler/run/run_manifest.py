@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from crawler.config import VerdictConfig
 from crawler.discovery import Discovery
-from crawler.discovery.name_filter import Selection
+from crawler.discovery.name_filter import NameFilter
 from crawler.model.record import SCHEMA
 from crawler.model.run_manifest import (
     VERSION,
@@ -21,14 +21,14 @@ from crawler.model.run_manifest import (
 from crawler.model.run_parameters import RunParameters
 from crawler.model.timestamps import timestamp
 from crawler.snapshot.reader import PublishedRun
-from crawler.stats import Tally
+from crawler.stats import RunStats
 from crawler.transport.fetch import Transport
 from crawler.verdict import Findings, reasons_for_doubt, repositories
 
 TOOL: Final = Tool(name="registry-crawler", version=VERSION)
 
 
-def account(
+def build_run_manifest(
     *,
     parameters: RunParameters,
     registry: str,
@@ -36,21 +36,21 @@ def account(
     expected: VerdictConfig,
     config: dict[str, Any],
     discovery: Discovery,
-    selection: Selection,
-    tally: Tally,
+    selection: NameFilter,
+    tally: RunStats,
     transport: Transport,
     pace: PaceKept,
     files: tuple[SnapshotFile, ...],
     previous: PublishedRun | None,
 ) -> RunManifest:
     """The manifest of a run that came to its end. `previous` is the target's last complete snapshot."""
-    evidence = _with_remarks(discovery.evidence, tally)
+    evidence = _with_notes(discovery.evidence, tally)
     reasons = reasons_for_doubt(
         Findings(
             evidence=evidence,
             counts=tally.counts,
-            names=tally.known,
-            nothing_matched=None if tally.done else selection.nothing_matched,
+            names=tally.discovered,
+            nothing_matched=None if tally.recorded else selection.nothing_matched,
             expect=expected.expect,
             max_shrink=expected.max_shrink,
             previous_ok=None if previous is None else previous.ok,
@@ -73,7 +73,7 @@ def account(
         discovery=Discovered(
             method=discovery.method,
             pages=discovery.pages_read,
-            repositories=tally.known,
+            repositories=tally.discovered,
             complete=evidence.complete,
             evidence=evidence.text,
         ),
@@ -87,23 +87,23 @@ def account(
     )
 
 
-def _with_remarks(evidence: Evidence, tally: Tally) -> Evidence:
+def _with_notes(evidence: Evidence, tally: RunStats) -> Evidence:
     text = evidence.text
-    if tally.passed_over:
-        text += f"; {tally.passed_over:,} of them left out by the target's prefix or the filters"
-    if tally.gone:
-        text += f"; {repositories(tally.gone)} recorded before the interruption and no longer listed"
+    if tally.filtered_out:
+        text += f"; {tally.filtered_out:,} of them left out by the target's prefix or the filters"
+    if tally.no_longer_listed:
+        text += f"; {repositories(tally.no_longer_listed)} recorded before the interruption and no longer listed"
     return Evidence(evidence.complete, text)
 
 
 def _requests(transport: Transport) -> Requests:
-    exchanges = transport.exchanges
+    exchanges = transport.requests
     return Requests(
         total=exchanges.total,
         token=exchanges.token,
         retries=exchanges.retries,
         throttled=exchanges.throttled,
         bytes=exchanges.bytes,
-        wait_s=round(transport.pace.wait_s, 3),
+        wait_s=round(transport.limiter.wait_s, 3),
         by_kind={purpose.value: count for purpose, count in sorted(exchanges.by_kind.items())},
     )

@@ -32,7 +32,7 @@ class Throughput:
         return median(self._rates)
 
 
-def in_words(concurrency: int, quota: Quota | None) -> str:
+def describe_pace(concurrency: int, quota: Quota | None) -> str:
     """The pace that a run is allowed, and who set its rate."""
-    limit = "no rate limit" if quota is None else f"{quota.per_second:,.4g}/s: {quota.whose}"
+    limit = "no rate limit" if quota is None else f"{quota.per_second:,.4g}/s: {quota.label}"
     return f"{concurrency} at once, {limit}"

@@ -13,16 +13,16 @@ import orjson
 from crawler.errors import OutputClosed, SnapshotError
 from crawler.model.record import Record
 
-_WORTH_A_THREAD: Final = 1024**2
+_THREAD_THRESHOLD_BYTES: Final = 1024**2
 """From this many bytes on a slow disk would be felt by every exchange under way."""
 
 
 def encode(records: Sequence[Record]) -> bytes:
     """The records as whole lines, their keys in the contract's order."""
-    return b"".join([orjson.dumps(_told(record), option=orjson.OPT_APPEND_NEWLINE) for record in records])
+    return b"".join([orjson.dumps(_as_dict(record), option=orjson.OPT_APPEND_NEWLINE) for record in records])
 
 
-def _told(record: Record) -> dict[str, Any]:
+def _as_dict(record: Record) -> dict[str, Any]:
     """Written out, because orjson takes twice as long to find a dataclass's fields by itself.
 
     Every key of the contract is always there; what nothing asks for yet is null.
@@ -75,7 +75,7 @@ class JsonLinesFile:
     async def write(self, records: Sequence[Record]) -> None:
         lines = encode(records)
         try:
-            if len(lines) < _WORTH_A_THREAD:
+            if len(lines) < _THREAD_THRESHOLD_BYTES:
                 _write_all(self._file, lines)
             else:
                 await anyio.to_thread.run_sync(_write_all, self._file, lines)

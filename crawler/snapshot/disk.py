@@ -16,18 +16,18 @@ LONGEST_PATH: Final = 4096
 _DISK_FAILURES: Final = frozenset({errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
-def shown(path: Path | str) -> str:
+def quoted_path(path: Path | str) -> str:
     """A path as text. One that is not UTF-8 holds surrogates, which neither JSON nor a terminal takes."""
     return printable(str(path), LONGEST_PATH)
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
+def wrap_os_errors(path: Path) -> Iterator[None]:
     """An OSError as a SnapshotError that names the path."""
     try:
         yield
     except OSError as exc:
-        raise SnapshotError(f"{shown(exc.filename or path)}: {exc.strerror or exc}") from None
+        raise SnapshotError(f"{quoted_path(exc.filename or path)}: {exc.strerror or exc}") from None
 
 
 def write_durably(path: Path, content: bytes) -> None:

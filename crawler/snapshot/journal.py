@@ -17,7 +17,7 @@ import orjson
 
 from crawler.model.record import Outcome
 from crawler.model.run_parameters import RunParameters
-from crawler.snapshot.disk import explained, remove_folder, sync_folder
+from crawler.snapshot.disk import remove_folder, sync_folder, wrap_os_errors
 from crawler.snapshot.locks import Lock
 
 _JOURNAL: Final = "part-00000.jsonl"
@@ -27,7 +27,7 @@ _FINAL: Final = frozenset({Outcome.OK, Outcome.MISSING, Outcome.INVALID})
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class JournalEntry:
     """What of a journaled record its run's counts are made of. `images` is None where they were not listed."""
 
     repository: str
@@ -72,17 +72,17 @@ class Journal:
     @contextmanager
     def appended(self) -> Iterator[BinaryIO]:
         """The file that records are appended to."""
-        with explained(self.path):
+        with wrap_os_errors(self.path):
             file = self.path.open("ab", buffering=0)
         with file:
             yield file
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[JournalEntry]:
         """What a resumed run keeps. After the last of them the journal is rewritten without the rest, if there is any.
 
         Dropped are lines that no run wrote whole, a repository's second record, and records that are not final.
         """
-        with explained(self.path):
+        with wrap_os_errors(self.path):
             dropped: set[int] = set()
             names: set[str] = set()
             with self.path.open("a+b") as lines:  # which makes it where a kill came before the first record
@@ -98,7 +98,7 @@ class Journal:
             if dropped:
                 self._rewrite(dropped)
 
-    def _is_kept(self, entry: Entry, names: set[str]) -> bool:
+    def _is_kept(self, entry: JournalEntry, names: set[str]) -> bool:
         is_new = entry.repository not in names
         self.dropped.asked_again += not entry.is_final
         self.dropped.doubled += entry.is_final and not is_new
@@ -116,7 +116,7 @@ class Journal:
 
     def copy_to(self, part: BinaryIO) -> None:
         """Write all that the journal holds."""
-        with explained(self.path), self.path.open("rb") as lines:
+        with wrap_os_errors(self.path), self.path.open("rb") as lines:
             shutil.copyfileobj(lines, part, 1024**2)
 
     def discard(self) -> None:
@@ -127,7 +127,7 @@ class Journal:
         self._lock.release()
 
 
-def _entry(line: bytes) -> Entry | None:
+def _entry(line: bytes) -> JournalEntry | None:
     """The entry of a line, or None for one that no run wrote whole."""
     if not line.endswith(b"\n"):
         return None
@@ -136,7 +136,7 @@ def _entry(line: bytes) -> Entry | None:
         repository, children = record["repository"], record["children"] or ()
         if not isinstance(repository, str) or not all(isinstance(child, str) for child in children):
             return None
-        return Entry(
+        return JournalEntry(
             repository=repository,
             outcome=Outcome(record["outcome"]),
             tags=len(record["tags"]),

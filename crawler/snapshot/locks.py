@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from crawler.errors import SnapshotError
-from crawler.snapshot.disk import shown
+from crawler.snapshot.disk import quoted_path
 
 _LOCK_FILE: Final = "lock"
 _RETRIES: Final = 50
@@ -101,7 +101,7 @@ def _locked(folder: Path, how: int) -> Lock | None:
         os.close(descriptor)
         if exc.errno in _UNSUPPORTED:
             raise SnapshotError(
-                f"{shown(folder.parent)}: the file system has no locks ({exc.strerror}): "
+                f"{quoted_path(folder.parent)}: the file system has no locks ({exc.strerror}): "
                 "use --no-lock (output.lock = false), and let one crawl at a time write there"
             ) from None
         raise

@@ -14,7 +14,7 @@ import orjson
 
 from crawler.errors import SnapshotError
 from crawler.model.run_manifest import RunManifest, SnapshotFile, Verdict
-from crawler.snapshot.disk import explained, shown, sync_folder, write_durably
+from crawler.snapshot.disk import quoted_path, sync_folder, wrap_os_errors, write_durably
 from crawler.snapshot.journal import Journal
 from crawler.snapshot.reader import RUN_MANIFEST, SUCCESS, open_part
 
@@ -40,7 +40,7 @@ class Draft:
         It is a copy: the journal may still be appended to. `rows` is how many records were written to the journal.
         """
         part = self._folder / (self._journal.path.name + _SUFFIX[compression])
-        with explained(self._folder):
+        with wrap_os_errors(self._folder):
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder.mkdir()
             with part.open("wb") as file:
@@ -51,7 +51,7 @@ class Draft:
             described = _described(part)
         if described.rows != rows:
             raise SnapshotError(
-                f"{shown(self._journal.path)} holds {described.rows:,} lines, but {rows:,} records were written to it: "
+                f"{quoted_path(self._journal.path)} holds {described.rows:,} lines, but {rows:,} records were written to it: "
                 "nothing is published; rerun with --resume to continue"
             )
         return (described,)
@@ -59,7 +59,7 @@ class Draft:
     def publish(self, output: Path, manifest: RunManifest) -> Path:
         """Write `_run.json`, and `_SUCCESS` where it is deserved; move the whole to its place, and drop the journal."""
         place = output / manifest.folder
-        with explained(place):
+        with wrap_os_errors(place):
             content = orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
             write_durably(self._folder / RUN_MANIFEST, content)
             if manifest.verdict is Verdict.COMPLETE:
@@ -78,7 +78,7 @@ def _make_last(place: Path, output: Path) -> None:
         for folder in (place.parent, place.parent.parent, output):
             sync_folder(folder)
     except OSError as exc:
-        log.warning("%s is published, but a power cut may undo it: %s", shown(place), exc.strerror)
+        log.warning("%s is published, but a power cut may undo it: %s", quoted_path(place), exc.strerror)
 
 
 @contextmanager
@@ -113,7 +113,7 @@ def _described(part: Path) -> SnapshotFile:
                 begun = len(rest[-1])
     if begun:
         raise SnapshotError(
-            f"{shown(part)} ends within a line, after {rows:,} whole ones: "
+            f"{quoted_path(part)} ends within a line, after {rows:,} whole ones: "
             "nothing is published; rerun with --resume to continue"
         )
     return SnapshotFile(name=part.name, rows=rows, bytes=size, sha256=digest.hexdigest(), longest_line=longest)

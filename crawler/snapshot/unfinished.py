@@ -12,7 +12,7 @@ from typing import Final
 from crawler.errors import SnapshotError
 from crawler.model.run_parameters import RunParameters, UnreadableParametersError
 from crawler.model.timestamps import timestamp
-from crawler.snapshot.disk import explained, remove_folder, shown, sync_folder, write_durably
+from crawler.snapshot.disk import quoted_path, remove_folder, sync_folder, wrap_os_errors, write_durably
 from crawler.snapshot.journal import Journal
 from crawler.snapshot.locks import Lock, Locks
 from crawler.snapshot.reader import PublishedRun, published_runs
@@ -61,11 +61,11 @@ class UnfinishedRuns:
         """
         new = self._folder / f".{parameters.run_id}.new"
         folder = self._folder / parameters.run_id
-        with explained(new):
-            self._sweep()
+        with wrap_os_errors(new):
+            self._remove_published()
             new.mkdir(parents=True)
             try:
-                lock = self._lock_of(new, parameters)
+                lock = self._lock(new, parameters)
                 with _released_on_failure(lock):
                     write_durably(new / _BEGUN, parameters.dump())
                     _try_rename(new / "probe", self._output / parameters.place)
@@ -83,16 +83,16 @@ class UnfinishedRuns:
         moment = datetime.fromisoformat(now.started_at)
         newest = self._newest(now.target, moment)
         notes = []
-        for run in self._runs_of(now.target):
+        for run in self._runs_for(now.target):
             obstacle = self._obstacle(run, moment, newest)
             differences = "; ".join(run.differences(now))
             if obstacle or differences:
                 why = obstacle or f"it was begun with other options: {differences}"
                 notes.append(
-                    f"run {run.run_id} was begun {age_in_words(run.age(moment))} and is not resumed: {why}; "
+                    f"run {run.run_id} was begun {age_text(run.age(moment))} and is not resumed: {why}; "
                     f"`registry-crawler runs discard {run.run_id}` drops it"
                 )
-            elif (journal := self._taken(run, now.started_at)) is not None:
+            elif (journal := self._take_over(run, now.started_at)) is not None:
                 return Resumption(journal, tuple(notes))
         return Resumption(None, tuple(notes))
 
@@ -102,7 +102,7 @@ class UnfinishedRuns:
         newest = self._newest(now.target, moment)
         return [
             run
-            for run in self._runs_of(now.target)
+            for run in self._runs_for(now.target)
             if not (self._obstacle(run, moment, newest) or run.differences(now) or self._is_held(run))
         ]
 
@@ -110,7 +110,7 @@ class UnfinishedRuns:
         """A line for each run that this version cannot read, unless it is known to be of another target."""
         found = (run for run in self._all() if isinstance(run, _Unreadable) and run.target in {"", target})
         return [
-            f"run {printable(run.run_id)} in {shown(self._folder)} cannot be resumed and is left: {run.why}; "
+            f"run {printable(run.run_id)} in {quoted_path(self._folder)} cannot be resumed and is left: {run.why}; "
             f"`registry-crawler runs discard {printable(run.run_id)}` drops it"
             for run in found
         ]
@@ -121,7 +121,7 @@ class UnfinishedRuns:
         One that began in the future is kept: after a start with its clock unset a machine takes every run for such.
         """
         newest = self._newest(target, moment)
-        past = [run for run in self._runs_of(target) if run.age(moment) >= timedelta(0)]
+        past = [run for run in self._runs_for(target) if run.age(moment) >= timedelta(0)]
         stale = [run for run in past if self._obstacle(run, moment, newest) and not self._is_held(run)]
         for run in stale[1:]:
             self._drop(run.run_id)
@@ -134,11 +134,11 @@ class UnfinishedRuns:
         if not self._drop(run_id):
             raise SnapshotError(f"run {printable(run_id)} is not discarded: another process works on it")
 
-    def _taken(self, run: RunParameters, now: str) -> Journal | None:
+    def _take_over(self, run: RunParameters, now: str) -> Journal | None:
         """The run's journal, ours from now on; None where it has gone meanwhile."""
         folder = self._folder / run.run_id
-        with explained(folder), suppress(FileNotFoundError):
-            lock = self._lock_of(folder, run)
+        with wrap_os_errors(folder), suppress(FileNotFoundError):
+            lock = self._lock(folder, run)
             resumed = replace(run, resumed_at=(*run.resumed_at, now))
             with _released_on_failure(lock):
                 write_durably(folder / f"{_BEGUN}.new", resumed.dump())
@@ -147,7 +147,7 @@ class UnfinishedRuns:
             return Journal(folder, resumed, lock)
         return None
 
-    def _lock_of(self, folder: Path, run: RunParameters) -> Lock:
+    def _lock(self, folder: Path, run: RunParameters) -> Lock:
         lock = self._locks.take(folder)
         if lock is None:
             raise SnapshotError(f"run {run.run_id} of {run.target} cannot be resumed: another process works on it")
@@ -164,7 +164,7 @@ class UnfinishedRuns:
             if snapshot.started_at > run.started_at and (snapshot.started_at <= now or run.started_at > now):
                 return f"snapshot {printable(snapshot.run_id)} is newer"
         if abs(run.age(moment)) > self._within:
-            return f"resume.within is {words_of(self._within)}"
+            return f"resume.within is {duration_text(self._within)}"
         return ""
 
     def _newest(self, target: str, moment: datetime) -> list[PublishedRun]:
@@ -176,7 +176,7 @@ class UnfinishedRuns:
                 break
         return found
 
-    def _runs_of(self, target: str) -> list[RunParameters]:
+    def _runs_for(self, target: str) -> list[RunParameters]:
         """A target's runs, the newest first, but for those whose snapshot stands."""
         runs = [run for run in self._all() if isinstance(run, RunParameters) and run.target == target]
         ours = [run for run in runs if not (self._output / run.place).exists()]
@@ -194,13 +194,13 @@ class UnfinishedRuns:
                 yield _Unreadable(run_id, "", f"its {_BEGUN} cannot be read: {exc.strerror}")
 
     def _run_ids(self) -> list[str]:
-        with explained(self._folder):
+        with wrap_os_errors(self._folder):
             try:
                 return sorted(run.name for run in self._folder.iterdir() if not run.name.startswith("."))
             except FileNotFoundError:
                 return []
 
-    def _sweep(self) -> None:
+    def _remove_published(self) -> None:
         """Drop what kills left behind: journals whose snapshot stands, and folders half made or half removed."""
         for run in self._all():
             if isinstance(run, RunParameters) and (self._output / run.place).exists():
@@ -214,7 +214,7 @@ class UnfinishedRuns:
 
     def _is_held(self, run: RunParameters) -> bool:
         folder = self._folder / run.run_id
-        with explained(folder):
+        with wrap_os_errors(folder):
             try:
                 return self._locks.is_held(folder)
             except FileNotFoundError:
@@ -223,7 +223,7 @@ class UnfinishedRuns:
     def _drop(self, run_id: str) -> bool:
         """Remove a run that no process works on, and say whether it has gone."""
         folder = self._folder / run_id
-        with explained(folder):
+        with wrap_os_errors(folder):
             try:
                 if not folder.is_dir():
                     folder.unlink()
@@ -247,7 +247,7 @@ def _released_on_failure(lock: Lock) -> Iterator[None]:
         raise
 
 
-def words_of(duration: timedelta) -> str:
+def duration_text(duration: timedelta) -> str:
     """A duration as people say it: `3 days`, `20 h`, `12 min`."""
     seconds = duration.total_seconds()
     for unit, size in ((" days", 86_400), (" h", 3600), (" min", 60)):
@@ -256,9 +256,9 @@ def words_of(duration: timedelta) -> str:
     return f"{seconds:.0f} s"
 
 
-def age_in_words(age: timedelta) -> str:
+def age_text(age: timedelta) -> str:
     """How long ago something began: `20 h ago`, or `3 days in the future` where the clock was put back since."""
-    return f"{words_of(age)} ago" if age >= timedelta(0) else f"{words_of(-age)} in the future"
+    return f"{duration_text(age)} ago" if age >= timedelta(0) else f"{duration_text(-age)} in the future"
 
 
 def _try_rename(probe: Path, place: Path) -> None:
@@ -278,7 +278,7 @@ def _try_rename(probe: Path, place: Path) -> None:
     except OSError as exc:
         shutil.rmtree(probe, ignore_errors=True)
         raise SnapshotError(
-            f"{shown(beside)}: a folder cannot be renamed from {shown(probe.parent)} to here ({exc.strerror}), "
+            f"{quoted_path(beside)}: a folder cannot be renamed from {quoted_path(probe.parent)} to here ({exc.strerror}), "
             "and that is how a snapshot is published: choose an output.path on one file system that can"
         ) from None
     shutil.rmtree(moved, ignore_errors=True)

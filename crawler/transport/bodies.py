@@ -4,18 +4,18 @@ from typing import Final
 
 import anyio
 
-BODIES_CAP: Final = 512 * 1024**2
+MAX_BODIES_BYTES: Final = 512 * 1024**2
 """Bytes, decompressed, that the large bodies of a run may hold together. A body of one piece is not counted."""
 
 
-class BodyRoom:
+class BodyBudget:
     """The room that bodies share while they are read.
 
     Where they hold more than `limit` bytes together, every body but the oldest must wait until others are done.
     The oldest goes on up to its own cap, so that one always ends, and all do in turn.
     """
 
-    def __init__(self, limit: int = BODIES_CAP) -> None:
+    def __init__(self, limit: int = MAX_BODIES_BYTES) -> None:
         self._limit = limit
         self._by_owner: dict[object, int] = {}
         self.held = 0
@@ -24,7 +24,7 @@ class BodyRoom:
         self.waiting = 0
         """How many bodies wait at this moment."""
 
-    def take(self, owner: object, size: int) -> None:
+    def reserve(self, owner: object, size: int) -> None:
         """`owner`'s body has grown by `size` bytes."""
         self._by_owner[owner] = self._by_owner.get(owner, 0) + size
         self.held += size
@@ -42,7 +42,7 @@ class BodyRoom:
         finally:
             self.waiting -= 1
 
-    def leave(self, owner: object) -> None:
+    def release(self, owner: object) -> None:
         """`owner`'s body is read, or given up."""
         self.held -= self._by_owner.pop(owner)
         self._freed.set()

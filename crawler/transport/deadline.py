@@ -13,7 +13,7 @@ _TICKS: Final = 32
 """How finely the time is told: an exchange may take that part more than its due."""
 
 
-class Overdue:
+class DeadlineTimer:
     """Ends exchanges that take more than `limit_s` seconds. Used within `async with`, in asyncio's loop.
 
     Whoever exchanges notes its task in `since`, with the tick at which it begins, and in the end has it forgotten.
@@ -22,7 +22,7 @@ class Overdue:
     def __init__(self, limit_s: float) -> None:
         self.tick = 0
         self.since: dict[asyncio.Task[object], int] = {}
-        self._ended: set[asyncio.Task[object]] = set()
+        self._expired: set[asyncio.Task[object]] = set()
         self._tick_s = limit_s / _TICKS
         self._timer: asyncio.TimerHandle | None = None
 
@@ -36,17 +36,17 @@ class Overdue:
         if self._timer is not None:
             self._timer.cancel()
 
-    def has_ended(self, task: asyncio.Task[object]) -> bool:
+    def has_expired(self, task: asyncio.Task[object]) -> bool:
         """Whether the cancellation that `task` has just met is ours alone, and means that its time is over."""
-        return task in self._ended and task.uncancel() == 0
+        return task in self._expired and task.uncancel() == 0
 
     def forget(self, task: asyncio.Task[object]) -> None:
         """The exchange is over, in whatever way."""
         del self.since[task]
-        self._ended.discard(task)
+        self._expired.discard(task)
 
     @contextmanager
-    def standing_still(self, task: asyncio.Task[object]) -> Iterator[None]:
+    def paused(self, task: asyncio.Task[object]) -> Iterator[None]:
         """For the time of the block nothing of the exchange's time is used up: it waits for us, not for the server."""
         began, stopped = self.since.pop(task), self.tick
         try:
@@ -55,12 +55,12 @@ class Overdue:
             self.since[task] = began + self.tick - stopped
 
     def _wait(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._tick_s, self._look)
+        self._timer = asyncio.get_running_loop().call_later(self._tick_s, self._expire)
 
-    def _look(self) -> None:
+    def _expire(self) -> None:
         self.tick += 1
         for task, began in self.since.items():
-            if self.tick - began > _TICKS and task not in self._ended:
-                self._ended.add(task)
+            if self.tick - began > _TICKS and task not in self._expired:
+                self._expired.add(task)
                 task.cancel()
         self._wait()

@@ -11,16 +11,16 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp.http_exceptions import LineTooLong
 
-from crawler.errors import RegistryError, Unreachable, UnsafeAddress, UnusableReply
+from crawler.errors import RegistryError, Unreachable, UnsafeAddress, UnusableResponse
 from crawler.transport.messages import Purpose, Request
 from crawler.transport.proxies import Proxy
 from crawler.transport.redact import Redactor
-from crawler.transport.retry import PASSING, Patience
+from crawler.transport.retry import RETRYABLE_STATUSES, RetryPolicy
 from crawler.transport.ssrf import ForbiddenAddressError
 from crawler.transport.tls_messages import USE_HTTPS, USE_PLAIN_HTTP, alert_message, tls_message
 from crawler.untrusted_text import printable
 
-LONGEST_HEADER: Final = 64 * 1024
+MAX_HEADER_BYTES: Final = 64 * 1024
 """Bytes of a header, or of a status line, that are read: Go's limit is 1 MB, curl's 100 KB, aiohttp's own 8 KB."""
 
 _NOT_THE_REGISTRYS: Final = frozenset({Purpose.TOKEN, Purpose.API})
@@ -43,7 +43,7 @@ _TLS_RECORD: Final = re.compile(r"\\x1[56]\\x03")
 
 
 def map_exception(
-    request: Request, exc: Exception, proxy: Proxy | None, redactor: Redactor, patience: Patience
+    request: Request, exc: Exception, proxy: Proxy | None, redactor: Redactor, patience: RetryPolicy
 ) -> RegistryError:
     """The error to raise where an exchange ended with `exc`. `redactor` knows the exchange's secrets.
 
@@ -51,32 +51,32 @@ def map_exception(
     """
     if any(isinstance(cause, ForbiddenAddressError) for cause in _causes(exc)):
         message = "it leads to a link-local or metadata address, where we do not go"
-        return UnsafeAddress(request.asked, code="FORBIDDEN_ADDRESS", message=message)
+        return UnsafeAddress(request.summary, code="FORBIDDEN_ADDRESS", message=message)
     if isinstance(exc, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
-        return UnsafeAddress(request.asked, code="BAD_ADDRESS", message="not an address of http or https")
+        return UnsafeAddress(request.summary, code="BAD_ADDRESS", message="not an address of http or https")
     if isinstance(exc, aiohttp.ClientHttpProxyError) and proxy is not None:
-        return refused_by_proxy(request, proxy, exc.status)
+        return proxy_refusal(request, proxy, exc.status)
     if isinstance(exc, aiohttp.ClientResponseError):
-        return UnusableReply(request.asked, code="NOT_HTTP", message=_not_http_message(request, exc, redactor))
+        return UnusableResponse(request.summary, code="NOT_HTTP", message=_not_http_message(request, exc, redactor))
     if alert := next(filter(None, map(alert_message, _causes(exc))), None):
-        return UnusableReply(request.asked, code="TLS", message=alert)
+        return UnusableResponse(request.summary, code="TLS", message=alert)
     if isinstance(exc, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
-        return UnusableReply(request.asked, code="TLS", message=_tls_message(request, exc))
+        return UnusableResponse(request.summary, code="TLS", message=_tls_message(request, exc))
     if isinstance(exc, TimeoutError):
-        return Unreachable(request.asked, code="TIMEOUT", message=_timeout_message(request, exc, proxy, patience))
-    return Unreachable(request.asked, code="UNREACHABLE", message=_unreachable_message(request, exc, proxy, redactor))
+        return Unreachable(request.summary, code="TIMEOUT", message=_timeout_message(request, exc, proxy, patience))
+    return Unreachable(request.summary, code="UNREACHABLE", message=_unreachable_message(request, exc, proxy, redactor))
 
 
-def refused_by_proxy(request: Request, proxy: Proxy, status: int) -> RegistryError:
+def proxy_refusal(request: Request, proxy: Proxy, status: int) -> RegistryError:
     """A proxy's own response in place of a connection: final, unless it is that the proxy cannot connect itself."""
     host = _host(request)
     if status == 407:
         wants = "refuses the user and password" if proxy.headers else "wants a user and password"
         message = f"the proxy {proxy.address} {wants} (of {proxy.variable}: http://USER:PASSWORD@HOST:PORT)"
-        return UnusableReply(request.asked, code="PROXY", message=message, http_status=status)
-    kind = Unreachable if status in PASSING else UnusableReply
+        return UnusableResponse(request.summary, code="PROXY", message=message, http_status=status)
+    kind = Unreachable if status in RETRYABLE_STATUSES else UnusableResponse
     message = f"the proxy {proxy.address} makes no connection to {host} {_where(proxy)}"
-    return kind(request.asked, code="PROXY", message=message, http_status=status)
+    return kind(request.summary, code="PROXY", message=message, http_status=status)
 
 
 def _host(request: Request) -> str:
@@ -100,7 +100,7 @@ def _causes(exc: BaseException) -> Iterator[BaseException]:
 
 def _not_http_message(request: Request, exc: aiohttp.ClientResponseError, redactor: Redactor) -> str:
     if any(isinstance(cause, LineTooLong) for cause in _causes(exc)):
-        return f"a header is longer than the {LONGEST_HEADER:,} bytes that we read"
+        return f"a header is longer than the {MAX_HEADER_BYTES:,} bytes that we read"
     text = redactor.text(exc.message)
     quoted = _QUOTED_BYTES.search(text)
     if quoted is None:
@@ -125,7 +125,7 @@ def _tls_message(request: Request, exc: aiohttp.ClientConnectorError | aiohttp.C
     return tls_message(reason, advice=_for_registry(request, USE_PLAIN_HTTP))
 
 
-def _timeout_message(request: Request, exc: TimeoutError, proxy: Proxy | None, patience: Patience) -> str:
+def _timeout_message(request: Request, exc: TimeoutError, proxy: Proxy | None, patience: RetryPolicy) -> str:
     """Which limit it was that ran out."""
     host = _host(request)
     match exc:

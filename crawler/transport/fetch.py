@@ -10,26 +10,26 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import anyio
 
-from crawler.errors import MalformedReply, RegistryError, Unreachable, UnsafeAddress, UnusableReply
-from crawler.limiter import Pace
-from crawler.transport.http import Door, open_door
-from crawler.transport.messages import Exchanges, Party, Purpose, Reply, Request
+from crawler.errors import MalformedResponse, RegistryError, Unreachable, UnsafeAddress, UnusableResponse
+from crawler.limiter import Limiter
+from crawler.transport.http import HttpSession, open_http_session
+from crawler.transport.messages import Party, Purpose, Request, RequestStats, Response
 from crawler.transport.outage import FIRST_CONTACT_S, Canary, OutageDetector
-from crawler.transport.retry import PASSING, Budget, PassingFailure, Patience, tries
+from crawler.transport.retry import RETRYABLE_STATUSES, RetryBudget, RetryPolicy, TransientFailure, attempts
 from crawler.transport.throttling import ThrottlingWatch
 from crawler.transport.tls import Certificates
 from crawler.transport.tls_messages import USE_HTTPS
 from crawler.untrusted_text import printable
-from crawler.wire.error_body import read_fault
+from crawler.wire.error_body import parse_error_body
 from crawler.wire.link import encoded
-from crawler.wire.retry_after import read_retry_after
-from crawler.wire.web_page import LOGIN_ADVICE, read_web_page, redirect_message, without_query
+from crawler.wire.retry_after import parse_retry_after
+from crawler.wire.web_page import LOGIN_ADVICE, parse_web_page, redirect_message, without_query
 
-_BUSY: Final = frozenset({429, 502, 503, 504})
+_BUSY_STATUSES: Final = frozenset({429, 502, 503, 504})
 """Statuses of a registry, or of a gateway before it, that has too much to do, or has failed. A 500 is no such sign."""
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_MAX_HOPS: Final = 5
+_MAX_REDIRECTS: Final = 5
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 _BROKEN_SERVER: Final = frozenset({"TLS", "NOT_HTTP", "PROXY"})
@@ -46,46 +46,46 @@ class RunLimits:
             more than this look.
     """
 
-    exchanges: Exchanges
-    budget: Budget
+    requests: RequestStats
+    budget: RetryBudget
     outage: OutageDetector
     throttling: ThrottlingWatch
     last_answered: dict[Purpose, Request] = field(default_factory=dict)
     in_trouble: bool = False
 
     @classmethod
-    def of(cls, patience: Patience) -> "RunLimits":
-        exchanges = Exchanges()
+    def of(cls, patience: RetryPolicy) -> "RunLimits":
+        exchanges = RequestStats()
         # who wants one try only does not want to wait for a server that may not exist
         first_contact_s = FIRST_CONTACT_S if patience.attempts > 1 else 0
         outage = OutageDetector(patience.give_up_s, first_contact_s=first_contact_s)
-        return cls(exchanges, Budget(exchanges), outage, ThrottlingWatch(patience.give_up_s))
+        return cls(exchanges, RetryBudget(exchanges), outage, ThrottlingWatch(patience.give_up_s))
 
     def answered(self, party: Party) -> None:
         """A party gave an answer, whatever it says."""
         self.outage.answered(party)
-        self.throttling.answered(party)
+        self.throttling.on_answered(party)
         self.in_trouble = self.outage.has_failures or self.throttling.is_on
 
 
 class Transport:
     """Exchanges with one registry, and with whom it sends us to. Made by `open_transport`."""
 
-    def __init__(self, door: Door, pace: Pace, patience: Patience, scheme: str, limits: RunLimits) -> None:
-        self.exchanges = limits.exchanges
+    def __init__(self, door: HttpSession, pace: Limiter, patience: RetryPolicy, scheme: str, limits: RunLimits) -> None:
+        self.requests = limits.requests
         self.outage = limits.outage
-        self.pace = pace
+        self.limiter = pace
         self._limits = limits
-        self._door = door
-        self._patience = patience
+        self._session = door
+        self._policy = patience
         self._scheme = scheme
         self._schemes = {"https", scheme}
 
-    def paced(self, pace: Pace) -> "Transport":
+    def with_limiter(self, pace: Limiter) -> "Transport":
         """The same connections, counts and limits at another pace: for another service than the registry."""
-        return Transport(self._door, pace, self._patience, self._scheme, self._limits)
+        return Transport(self._session, pace, self._policy, self._scheme, self._limits)
 
-    async def fetch(self, request: Request) -> Reply:
+    async def fetch(self, request: Request) -> Response:
         """Ask, following redirects and trying again where that may help.
 
         A reply of any status is returned, one that is no answer (408, 429, 5xx, a 404 that is not the registry's)
@@ -95,32 +95,32 @@ class Transport:
         """
         try:
             return await self._try(request)
-        except PassingFailure as first:
-            return await self._again(request, first)
+        except TransientFailure as first:
+            return await self._retry(request, first)
 
-    async def _again(self, request: Request, first: PassingFailure) -> Reply:
+    async def _retry(self, request: Request, first: TransientFailure) -> Response:
         """All tries after the first, which stands outside tenacity because it is the hot path."""
         try:
-            async for attempt in tries(self._patience, self._limits.budget, sleep=anyio.sleep):
+            async for attempt in attempts(self._policy, self._limits.budget, sleep=anyio.sleep):
                 with attempt:
                     if attempt.retry_state.attempt_number == 1:
                         raise first
-                    self.exchanges.retries += 1
+                    self.requests.retries += 1
                     return await self._try(request)
-        except PassingFailure as last:
-            if isinstance(last.came, Reply):
-                return last.came
-            raise last.came from None
+        except TransientFailure as last:
+            if isinstance(last.result, Response):
+                return last.result
+            raise last.result from None
         raise AssertionError("tries end with a reply or a failure")
 
-    async def _try(self, request: Request) -> Reply:
+    async def _try(self, request: Request) -> Response:
         """One try, held while an outage is on. Raises PassingFailure where another may help."""
         limits = self._limits
         if limits.outage.is_on:
             await limits.outage.wait()
         try:
-            reply = await self._answer(request)
-        except PassingFailure as failure:
+            reply = await self._exchange_followed(request)
+        except TransientFailure as failure:
             await self._failed(request, failure)
             raise
         limits.last_answered[request.purpose] = request
@@ -128,79 +128,79 @@ class Transport:
             limits.answered(request.party)
         return reply
 
-    async def _failed(self, request: Request, failure: PassingFailure) -> None:
+    async def _failed(self, request: Request, failure: TransientFailure) -> None:
         """Take note of a try that came to nothing, and wait where it was part of an outage."""
         limits, party = self._limits, request.party
         limits.in_trouble = True
-        if _is_429(failure.came):
+        if _is_429(failure.result):
             limits.outage.answered(party)
-            limits.throttling.throttled(party, request.asked, failure.came)
+            limits.throttling.on_throttled(party, request.summary, failure.result)
         elif limits.outage.failed(party, has_answered=request.purpose in limits.last_answered):
             failure.in_outage = await self._examine(request, failure)
 
-    async def _answer(self, request: Request) -> Reply:
+    async def _exchange_followed(self, request: Request) -> Response:
         """A reply that is an answer, whatever it says. Raises PassingFailure for what is none."""
         try:
             reply = await self._exchange(request)
             if reply.status != 200:
-                reply = await self._followed(request, reply)
+                reply = await self._follow(request, reply)
         except Unreachable as error:
-            raise PassingFailure(error) from None
-        except UnusableReply as error:
+            raise TransientFailure(error) from None
+        except UnusableResponse as error:
             if error.code in _BROKEN_SERVER and request.purpose in self._limits.last_answered:
-                raise PassingFailure(error) from None
+                raise TransientFailure(error) from None
             raise
         return reply if request.parse is None or reply.status != 200 else self._parsed(request, reply)
 
-    def _parsed(self, request: Request, reply: Reply) -> Reply:
+    def _parsed(self, request: Request, reply: Response) -> Response:
         """The reply with its value in place of its body. Raises PassingFailure for a body that cannot be read."""
         assert request.parse is not None
         try:
-            return Reply(reply.status, reply.headers, b"", request.parse(reply.body))
-        except MalformedReply as exc:
-            self._door.distrust(reply)  # it may be the answer to another question
-            message = printable(self._door.redacted(request, _unreadable_message(exc, reply)), 600)
-            unreadable = UnusableReply(request.asked, code="MALFORMED", message=message, http_status=reply.status)
-            raise PassingFailure(unreadable) from None
+            return Response(reply.status, reply.headers, b"", request.parse(reply.body))
+        except MalformedResponse as exc:
+            self._session.distrust(reply)  # it may be the answer to another question
+            message = printable(self._session.redacted(request, _unreadable_message(exc, reply)), 600)
+            unreadable = UnusableResponse(request.summary, code="MALFORMED", message=message, http_status=reply.status)
+            raise TransientFailure(unreadable) from None
 
-    async def _examine(self, request: Request, failure: PassingFailure) -> bool:
+    async def _examine(self, request: Request, failure: TransientFailure) -> bool:
         """Ask what was answered last, and hold every request while it is not. Returns whether the party was away."""
         known = {asked.party: asked for asked in self._limits.last_answered.values()}
         others = [asked for (_, origin), asked in known.items() if origin == request.origin]
         asked = known.get(request.party) or (others[-1] if others else request)
         canary = Canary(
-            answers=partial(self._answers, asked),
+            answers=partial(self._is_answering, asked),
             is_own=asked.purpose is request.purpose,
             has_answered=request.party in known,
         )
-        away = await self.outage.examine(request.party, str(failure), canary)
+        away = await self.outage.probe(request.party, str(failure), canary)
         if away:
             self._limits.budget.refill()
-            self.pace.on_outage_over()
+            self.limiter.on_outage_over()
         return away
 
-    async def _answers(self, request: Request) -> bool:
+    async def _is_answering(self, request: Request) -> bool:
         """Whether a request gets an answer. 429 is one; a 5xx is none, even where the pace takes it for throttling."""
         try:
-            await self._answer(request)
-        except PassingFailure as failure:
-            return _is_429(failure.came)
+            await self._exchange_followed(request)
+        except TransientFailure as failure:
+            return _is_429(failure.result)
         except RegistryError:
             pass  # not what it was, and an answer all the same
         return True
 
-    async def _followed(self, request: Request, reply: Reply) -> Reply:
+    async def _follow(self, request: Request, reply: Response) -> Response:
         """The reply at the end of the redirects. Raises PassingFailure for a status that may pass."""
         hops = 0
         while reply.status in _REDIRECTS and (location := reply.headers.get("Location")) is not None:
             hops += 1
-            if hops > _MAX_HOPS:
-                message = f"more than {_MAX_HOPS} redirects, the last to {without_query(request.url)}"
-                raise UnsafeAddress(request.asked, code="REDIRECT", message=message, http_status=reply.status)
+            if hops > _MAX_REDIRECTS:
+                message = f"more than {_MAX_REDIRECTS} redirects, the last to {without_query(request.url)}"
+                raise UnsafeAddress(request.summary, code="REDIRECT", message=message, http_status=reply.status)
             request = self._redirected(request, location, reply.status)
             reply = (await self._exchange(request))._replace(redirected_to=request.url)
-        if reply.status in PASSING or _is_somebody_elses(request, reply):
-            raise PassingFailure(reply)
+        if reply.status in RETRYABLE_STATUSES or _is_from_other_party(request, reply):
+            raise TransientFailure(reply)
         return reply
 
     def _redirected(self, request: Request, location: str, status: int) -> Request:
@@ -209,34 +209,34 @@ class Transport:
             url = urljoin(request.url, encoded(location))
             here, there = urlsplit(request.url), urlsplit(url)
             stays = _origin(here) == _origin(there)
-        except (ValueError, MalformedReply):
+        except (ValueError, MalformedResponse):
             message = "a redirect to no address"
-            raise UnsafeAddress(request.asked, code="REDIRECT", message=message, http_status=status) from None
+            raise UnsafeAddress(request.summary, code="REDIRECT", message=message, http_status=status) from None
         if problem := _redirect_problem(request, here, there, self._schemes):
-            shown = without_query(self._door.redacted(request, url))
+            shown = without_query(self._session.redacted(request, url))
             message = f"a redirect that is not followed, to {shown}: {problem}"
-            raise UnsafeAddress(request.asked, code="REDIRECT", message=message, http_status=status)
+            raise UnsafeAddress(request.summary, code="REDIRECT", message=message, http_status=status)
         return replace(request, url=url) if stays else replace(request, url=url, authorization=None, headers=())
 
-    async def _exchange(self, request: Request) -> Reply:
-        pace, exchanges = self.pace, self.exchanges
+    async def _exchange(self, request: Request) -> Response:
+        pace, exchanges = self.limiter, self.requests
         began = await pace.acquire()
         try:
             exchanges.total += 1
             exchanges.by_kind[request.purpose] += 1
-            reply = await self._door.send(request)
+            reply = await self._session.send(request)
             exchanges.bytes += len(reply.body)
-            if reply.status in _BUSY:
+            if reply.status in _BUSY_STATUSES:
                 reply = reply._replace(throttled=_is_throttled(reply, began, pace))
                 exchanges.throttled += reply.throttled
             else:
-                pace.went_well()
+                pace.on_success()
         except Unreachable as error:
             if error.code == "TIMEOUT":
-                pace.timed_out(began)
+                pace.on_timeout(began)
             raise
         finally:
-            pace.end()
+            pace.release()
         return reply
 
 
@@ -244,8 +244,8 @@ class Transport:
 async def open_transport(
     *,
     user_agent: str,
-    pace: Pace,
-    patience: Patience,
+    pace: Limiter,
+    patience: RetryPolicy,
     concurrency: int,
     scheme: str,
     certificates: Certificates,
@@ -257,20 +257,22 @@ async def open_transport(
 
     Raises CredentialsError for certificates that cannot be used.
     """
-    door = open_door(user_agent=user_agent, patience=patience, concurrency=concurrency, certificates=certificates)
+    door = open_http_session(
+        user_agent=user_agent, patience=patience, concurrency=concurrency, certificates=certificates
+    )
     async with door as opened:
         yield Transport(opened, pace, patience, scheme, limits or RunLimits.of(patience))
 
 
-def _is_429(came: Reply | RegistryError) -> TypeGuard[Reply]:
-    return isinstance(came, Reply) and came.status == 429
+def _is_429(came: Response | RegistryError) -> TypeGuard[Response]:
+    return isinstance(came, Response) and came.status == 429
 
 
-def _is_somebody_elses(request: Request, reply: Reply) -> bool:
+def _is_from_other_party(request: Request, reply: Response) -> bool:
     """Whether a 404 is not the registry's own: an ingress without a backend answers so, and proves no absence."""
     if reply.status != 404 or request.absence_codes is None:
         return False
-    return read_fault(reply.body, reply.status).code not in request.absence_codes
+    return parse_error_body(reply.body, reply.status).code not in request.absence_codes
 
 
 def is_same_origin(url: str, other: str) -> bool:
@@ -278,10 +280,10 @@ def is_same_origin(url: str, other: str) -> bool:
     return _origin(urlsplit(url)) == _origin(urlsplit(other))
 
 
-def _unreadable_message(exc: MalformedReply, reply: Reply) -> str:
+def _unreadable_message(exc: MalformedResponse, reply: Response) -> str:
     """What came in place of an answer, and where redirects led."""
     message = f"{exc}{redirect_message(reply.redirected_to)}"
-    if read_web_page(reply.body) is not None:
+    if parse_web_page(reply.body) is not None:
         return f"{message}: {LOGIN_ADVICE}"
     content_type = reply.headers.get("Content-Type") or ""
     is_told = message.startswith("not JSON") and content_type and "json" not in content_type
@@ -307,10 +309,10 @@ def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
     return url.scheme, url.hostname, url.port or _DEFAULT_PORTS.get(url.scheme)
 
 
-def _is_throttled(reply: Reply, began: float, pace: Pace) -> bool:
+def _is_throttled(reply: Response, began: float, pace: Limiter) -> bool:
     """Tell the pace of a refusal, and learn whether it was because of the pace."""
-    asked = read_retry_after(reply.headers.get("Retry-After"), reply.body, datetime.now(UTC))
+    asked = parse_retry_after(reply.headers.get("Retry-After"), reply.body, datetime.now(UTC))
     if reply.status != 429 and asked is None:
         return pace.on_unavailable(began)
-    pace.throttled(began, asked)
+    pace.on_throttled(began, asked)
     return True

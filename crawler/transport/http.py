@@ -13,44 +13,44 @@ from typing import Any, Final
 import aiohttp
 from yarl import URL
 
-from crawler.errors import RegistryError, UnusableReply
-from crawler.transport.bodies import BodyRoom
-from crawler.transport.deadline import Overdue
-from crawler.transport.error_mapping import LONGEST_HEADER, map_exception, refused_by_proxy
-from crawler.transport.messages import ERROR_CAP, Headers, Reply, Request
+from crawler.errors import RegistryError, UnusableResponse
+from crawler.transport.bodies import BodyBudget
+from crawler.transport.deadline import DeadlineTimer
+from crawler.transport.error_mapping import MAX_HEADER_BYTES, map_exception, proxy_refusal
+from crawler.transport.messages import MAX_ERROR_BYTES, Headers, Request, Response
 from crawler.transport.proxies import Proxies, Proxy
 from crawler.transport.redact import WITHHELD, Redactor, credentials_in
-from crawler.transport.retry import Patience
+from crawler.transport.retry import RetryPolicy
 from crawler.transport.ssrf import check_address, check_host
-from crawler.transport.tls import Certificates, trust
+from crawler.transport.tls import Certificates, run_ssl_context
 
 log = logging.getLogger(__name__)
 
 _KEPT_SECRETS: Final = 64
 
 
-class Door:
+class HttpSession:
     """The connections of one run. Made by `open_door`."""
 
     def __init__(
         self,
         session: aiohttp.ClientSession,
-        overdue: Overdue,
+        overdue: DeadlineTimer,
         proxies: Proxies | None,
-        room: BodyRoom,
-        patience: Patience,
+        room: BodyBudget,
+        patience: RetryPolicy,
     ) -> None:
         self._session = session
-        self._overdue = overdue
+        self._deadlines = overdue
         self._proxies = proxies
         self._room = room
         self._patience = patience
         self._proxy_of_origin: dict[tuple[str, str | None, int | None], Proxy | None] = {}
         self._redactor_for = lru_cache(_KEPT_SECRETS)(Redactor)
         self._credentials_in = lru_cache(_KEPT_SECRETS)(credentials_in)
-        self._tells_all = log.isEnabledFor(logging.DEBUG)
+        self._logs_exchanges = log.isEnabledFor(logging.DEBUG)
 
-    async def send(self, request: Request) -> Reply:
+    async def send(self, request: Request) -> Response:
         """One exchange, without redirects or retries.
 
         What of the response quotes our credentials is withheld. Raises RegistryError where no usable response came,
@@ -59,29 +59,29 @@ class Door:
         proxy = None
         task = asyncio.current_task()
         assert task is not None
-        self._overdue.since[task] = self._overdue.tick
+        self._deadlines.since[task] = self._deadlines.tick
         try:
             url = URL(request.url, encoded=True)
             if self._proxies is not None:
                 proxy = self._proxy(url, self._proxies)
             response = await self._session.request(**_arguments(request, url, proxy))
-            reply = await self._reply(request, response, proxy, task)
+            reply = await self._response(request, response, proxy, task)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as exc:
             # without its cause, which may quote our credentials
             raise self._error(request, exc, proxy) from None
         except asyncio.CancelledError:
-            if self._overdue.has_ended(task):
+            if self._deadlines.has_expired(task):
                 raise self._error(request, TimeoutError(), proxy) from None
             raise
         finally:
-            self._overdue.forget(task)
+            self._deadlines.forget(task)
         if proxy is not None and reply.status == 407:
-            raise refused_by_proxy(request, proxy, 407)
-        if self._tells_all:
-            log.debug("%s: %d, %d bytes", request.asked, reply.status, len(reply.body))
+            raise proxy_refusal(request, proxy, 407)
+        if self._logs_exchanges:
+            log.debug("%s: %d, %d bytes", request.summary, reply.status, len(reply.body))
         return reply
 
-    def distrust(self, reply: Reply) -> None:
+    def distrust(self, reply: Response) -> None:
         """Ask nothing more on the connection of this reply: what comes on it may be the answer to another question.
 
         An exchange that is under way on it by now goes on; the connection is closed behind it.
@@ -110,9 +110,9 @@ class Door:
         self._proxy_of_origin[origin] = proxy
         return proxy
 
-    async def _reply(
+    async def _response(
         self, request: Request, response: aiohttp.ClientResponse, proxy: Proxy | None, task: asyncio.Task[Any]
-    ) -> Reply:
+    ) -> Response:
         """The whole response, or a refusal with the first of its body, without our secrets.
 
         Its connection is free afterwards, or closed.
@@ -128,8 +128,8 @@ class Door:
         except BaseException:
             response.close()
             raise
-        if len(body) > request.cap:
-            raise _too_large(request, response)
+        if len(body) > request.max_body_bytes:
+            raise _too_large_error(request, response)
         connection = response._protocol  # noqa: SLF001  (`response.connection` has none once the body is read)
         if status < 400:
             for header in _secret_headers(request, proxy):
@@ -137,11 +137,11 @@ class Door:
                 if credentials is not None and credentials in body:
                     body = body.replace(credentials, WITHHELD.encode())
         if status == 200 and "Link" not in headers:
-            return Reply(status, headers, body, None, connection)
+            return Response(status, headers, body, None, connection)
         redactor = self._redactor(request, proxy)
         if status >= 400:
             body = redactor.body(body)
-        return Reply(status, _without_credentials(headers, redactor), body, None, connection)
+        return Response(status, redact_headers(headers, redactor), body, None, connection)
 
     async def _read_on(
         self, request: Request, response: aiohttp.ClientResponse, first: bytes, task: asyncio.Task[Any]
@@ -149,19 +149,19 @@ class Door:
         """The whole body, of which `first` was read. Raises UnusableReply for one that is too large."""
         chunks = [first]
         size = len(first)
-        self._room.take(task, size)
+        self._room.reserve(task, size)
         try:
             while chunk := await response.content.readany():
                 size += len(chunk)
-                if size > request.cap:
-                    raise _too_large(request, response)
+                if size > request.max_body_bytes:
+                    raise _too_large_error(request, response)
                 chunks.append(chunk)
-                self._room.take(task, len(chunk))
+                self._room.reserve(task, len(chunk))
                 if self._room.must_wait(task):
-                    with self._overdue.standing_still(task):
+                    with self._deadlines.paused(task):
                         await self._room.wait(task)
         finally:
-            self._room.leave(task)
+            self._room.release(task)
         return b"".join(chunks)
 
 
@@ -213,39 +213,39 @@ def _arguments(request: Request, url: URL, proxy: Proxy | None) -> dict[str, Any
 
 
 @asynccontextmanager
-async def open_door(
+async def open_http_session(
     *,
     user_agent: str,
-    patience: Patience,
+    patience: RetryPolicy,
     concurrency: int,
     certificates: Certificates,
-    room: BodyRoom | None = None,
-) -> AsyncIterator[Door]:
+    room: BodyBudget | None = None,
+) -> AsyncIterator[HttpSession]:
     """A door whose connections close when the block ends, through the proxies that the environment names.
 
     `room` is what bodies under way may hold together. Raises CredentialsError for certificates that cannot be used.
     """
-    proxies = Proxies.of_environment()
+    proxies = Proxies.from_environment()
     connector = _Connector(
         limit=concurrency,  # aiohttp's default of 100 would cap it silently
-        ssl=trust(certificates),
-        socket_factory=_guarded_socket,
+        ssl=run_ssl_context(certificates),
+        socket_factory=guarded_socket,
     )
     session = aiohttp.ClientSession(
         connector=connector,
         headers={"User-Agent": user_agent, "Accept": "application/json"},
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=_timeouts(patience, proxies),
-        max_line_size=LONGEST_HEADER,
-        max_field_size=LONGEST_HEADER,
+        max_line_size=MAX_HEADER_BYTES,
+        max_field_size=MAX_HEADER_BYTES,
     )
     # aiohttp would repeat a GET by itself where a kept connection breaks: neither paced nor counted, so not wanted
     session._retry_connection = False  # noqa: SLF001
-    async with session, Overdue(patience.total_s) as overdue:
-        yield Door(session, overdue, proxies, room or BodyRoom(), patience)
+    async with session, DeadlineTimer(patience.total_s) as overdue:
+        yield HttpSession(session, overdue, proxies, room or BodyBudget(), patience)
 
 
-def _timeouts(patience: Patience, proxies: Proxies | None) -> aiohttp.ClientTimeout:
+def _timeouts(patience: RetryPolicy, proxies: Proxies | None) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(
         total=None,  # a scope for each exchange costs a tenth of the speed: Overdue's one clock does without
         # of a proxy's answer to CONNECT only the whole way to a connection can be timed
@@ -260,22 +260,22 @@ def _secret_headers(request: Request, proxy: Proxy | None) -> tuple[str, ...]:
     return own if proxy is None else (*own, *proxy.headers.values())
 
 
-def _too_large(request: Request, response: aiohttp.ClientResponse) -> UnusableReply:
-    message = f"the body is larger than the {request.cap:,} bytes that we read"
-    return UnusableReply(request.asked, code="TOO_LARGE", message=message, http_status=response.status)
+def _too_large_error(request: Request, response: aiohttp.ClientResponse) -> UnusableResponse:
+    message = f"the body is larger than the {request.max_body_bytes:,} bytes that we read"
+    return UnusableResponse(request.summary, code="TOO_LARGE", message=message, http_status=response.status)
 
 
 async def _read_beginning(response: aiohttp.ClientResponse) -> bytes:
     """What of a refusal's body matters: its first words."""
     body = b""
-    while len(body) < ERROR_CAP and (chunk := await response.content.readany()):
+    while len(body) < MAX_ERROR_BYTES and (chunk := await response.content.readany()):
         body += chunk
-    if len(body) >= ERROR_CAP:
+    if len(body) >= MAX_ERROR_BYTES:
         response.close()  # there may be no end to it
-    return body[:ERROR_CAP]
+    return body[:MAX_ERROR_BYTES]
 
 
-def _without_credentials(headers: Any, redactor: Redactor) -> Headers:
+def redact_headers(headers: Any, redactor: Redactor) -> Headers:
     """The headers with our credentials withheld in them; the same object where there are none."""
     quoted = "\n".join(headers.values())
     if redactor.header(quoted) is quoted:
@@ -286,7 +286,7 @@ def _without_credentials(headers: Any, redactor: Redactor) -> Headers:
     return shown  # type: ignore[no-any-return]
 
 
-def _guarded_socket(address: tuple[Any, ...]) -> socket.socket:
+def guarded_socket(address: tuple[Any, ...]) -> socket.socket:
     """A socket to a resolved address. Raises ForbiddenAddressError for one of a metadata service."""
     family, kind, protocol, _, peer = address
     check_address(ip_address(str(peer[0]).partition("%")[0]))

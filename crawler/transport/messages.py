@@ -8,9 +8,9 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from crawler.untrusted_text import printable
 
-TOKEN_CAP: Final = 1024**2
-ERROR_CAP: Final = 64 * 1024
-LISTING_CAP: Final = 256 * 1024**2
+MAX_TOKEN_BYTES: Final = 1024**2
+MAX_ERROR_BYTES: Final = 64 * 1024
+MAX_LISTING_BYTES: Final = 256 * 1024**2
 
 
 class Purpose(StrEnum):
@@ -42,7 +42,7 @@ class Request:
 
     url: str
     authorization: str | None = None
-    cap: int = LISTING_CAP
+    max_body_bytes: int = MAX_LISTING_BYTES
     purpose: Purpose = Purpose.LISTING
     form: tuple[tuple[str, str], ...] = ()
     parse: Callable[[bytes], Any] | None = None
@@ -50,10 +50,10 @@ class Request:
     headers: tuple[tuple[str, str], ...] = ()
 
     def __repr__(self) -> str:
-        return f"Request({self.asked})"  # never the authorization
+        return f"Request({self.summary})"  # never the authorization
 
     @property
-    def asked(self) -> str:
+    def summary(self) -> str:
         """The question, as errors and logs name it."""
         return f"{self.method} {printable(self.url)}"
 
@@ -79,7 +79,7 @@ class Headers(Protocol):
     def getall(self, name: str, default: Sequence[str], /) -> Sequence[str]: ...
 
 
-class Reply(NamedTuple):
+class Response(NamedTuple):
     """An answer, whole: its body read to the end, decompressed, and within the cap.
 
     `value` is what `Request.parse` made of the body, which is then no longer kept. `connection` is the door's, for
@@ -98,7 +98,7 @@ class Reply(NamedTuple):
 
 
 @dataclass(slots=True)
-class Exchanges:
+class RequestStats:
     """What was exchanged so far, retries counted in; `bytes` are bodies as decompressed."""
 
     total: int = 0

@@ -23,15 +23,15 @@ log = logging.getLogger(__name__)
 Probe = Callable[[], Awaitable[bool]]
 """Asks a party something that it should answer; returns whether it did."""
 
-FEW: Final = 4
+FAILURES_TO_PROBE: Final = 4
 """So many failures in a row are worth a probe, where many exchanges are under way at once."""
 
-FEW_ONE_BY_ONE: Final = 2
+FAILURES_TO_PROBE_ALONE: Final = 2
 """So many are, where each page is asked for after the one before, and one was answered before."""
 
 _ONE_BY_ONE: Final = frozenset({Purpose.PING, Purpose.CATALOG, Purpose.API})
 
-QUIET_S: Final = 0.3
+SILENCE_S: Final = 0.3
 """How long there must have been no answer: a server that throttles by refusing answers between its refusals."""
 
 FIRST_CONTACT_S: Final = 20.0
@@ -57,12 +57,12 @@ class Canary:
 
 
 @dataclass(slots=True)
-class _Streak:
+class _FailureStreak:
     """Failures of one party in a row: how many, since when, and how many of them are worth the next probe."""
 
     since: float
     failures: int = 0
-    worth_a_probe: int = FEW
+    worth_a_probe: int = FAILURES_TO_PROBE
 
 
 class OutageDetector:
@@ -88,7 +88,7 @@ class OutageDetector:
         self._first_contact_s = min(first_contact_s, give_up_s)
         self._clock = clock
         self._sleep = sleep
-        self._streaks: dict[Party, _Streak] = {}
+        self._streaks: dict[Party, _FailureStreak] = {}
         self._over = anyio.Event()
         self._was_away = False
 
@@ -116,13 +116,13 @@ class OutageDetector:
         if self.is_on:
             return True
         if has_answered and party[0] in _ONE_BY_ONE:
-            return streak.failures >= min(streak.worth_a_probe, FEW_ONE_BY_ONE)
-        return streak.failures >= streak.worth_a_probe and self._clock() - streak.since >= QUIET_S
+            return streak.failures >= min(streak.worth_a_probe, FAILURES_TO_PROBE_ALONE)
+        return streak.failures >= streak.worth_a_probe and self._clock() - streak.since >= SILENCE_S
 
-    def _streak(self, party: Party) -> _Streak:
-        return self._streaks.setdefault(party, _Streak(self._clock()))
+    def _streak(self, party: Party) -> _FailureStreak:
+        return self._streaks.setdefault(party, _FailureStreak(self._clock()))
 
-    async def examine(self, party: Party, why: str, canary: Canary) -> bool:
+    async def probe(self, party: Party, why: str, canary: Canary) -> bool:
         """Hold every request while the canary gets no answer; where a party is examined already, wait for that alone.
 
         `why` is what came of the party's last exchange. Returns whether the party examined was away. Raises GaveUp
@@ -146,29 +146,31 @@ class OutageDetector:
             lasts_s = self._clock() - streak.since
             if lasts_s >= patience_s:
                 if canary.has_answered:
-                    raise self._gave_up(party, lasts_s, why)
+                    raise self._give_up_error(party, lasts_s, why)
                 return
             if not self._was_away:
                 self._was_away = True
-                log.warning("%s: every request waits, for at most %.0f s: %s", _named(party), patience_s - lasts_s, why)
+                log.warning(
+                    "%s: every request waits, for at most %.0f s: %s", _describe(party), patience_s - lasts_s, why
+                )
             await self._pause(min(max(lasts_s / 4, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S, patience_s - lasts_s))
         lasts_s = self._clock() - streak.since
         if self._was_away:
-            log.warning("%s: answers again, after %.0f s", _named(party), lasts_s)
+            log.warning("%s: answers again, after %.0f s", _describe(party), lasts_s)
         if canary.is_own:
             self._streaks.pop(party, None)
         elif lasts_s >= self._give_up_s:
-            raise self._gave_up(party, lasts_s, why)
+            raise self._give_up_error(party, lasts_s, why)
         else:
             streak.worth_a_probe = 2 * streak.failures
 
     async def _pause(self, seconds: float) -> None:
         await self._sleep(seconds * random.uniform(0.8, 1.0))  # noqa: S311  (jitter is no secret)
 
-    def _gave_up(self, party: Party, lasts_s: float, why: str) -> GaveUp:
-        return GaveUp(f"{_named(party)} has not answered for {lasts_s:.0f} s (limits.give_up_after); last: {why}")
+    def _give_up_error(self, party: Party, lasts_s: float, why: str) -> GaveUp:
+        return GaveUp(f"{_describe(party)} has not answered for {lasts_s:.0f} s (limits.give_up_after); last: {why}")
 
 
-def _named(party: Party) -> str:
+def _describe(party: Party) -> str:
     purpose, origin = party
     return f"{origin} ({purpose})"

@@ -36,7 +36,7 @@ class Proxies:
         self._no_proxy = NoProxy(named.get("no", ""))
 
     @classmethod
-    def of_environment(cls) -> "Proxies | None":
+    def from_environment(cls) -> "Proxies | None":
         """None where no proxy is named, so that nothing need be looked up.
 
         Raises CredentialsError for what is no address at all.
@@ -81,10 +81,10 @@ def _read(variable: str, value: str) -> Proxy:
     if not host:
         raise CredentialsError(f"{variable} is not the address of a proxy: {_FORM}")
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return Proxy(printable(place), variable, _introduction(address))
+    return Proxy(printable(place), variable, _proxy_headers(address))
 
 
-def _introduction(address: SplitResult) -> dict[str, str]:
+def _proxy_headers(address: SplitResult) -> dict[str, str]:
     if address.username is None:
         return {}
     user = f"{unquote(address.username)}:{unquote(address.password or '')}"

@@ -7,11 +7,11 @@ from typing import Final
 
 import tenacity
 
-from crawler.errors import RegistryError, Unreachable, UnusableReply
-from crawler.transport.messages import Exchanges, Reply
-from crawler.wire.error_body import read_fault
+from crawler.errors import RegistryError, Unreachable, UnusableResponse
+from crawler.transport.messages import RequestStats, Response
+from crawler.wire.error_body import parse_error_body
 
-PASSING: Final = frozenset({408, 429}) | frozenset(range(500, 600)) - {501, 505}
+RETRYABLE_STATUSES: Final = frozenset({408, 429}) | frozenset(range(500, 600)) - {501, 505}
 """Statuses that may be gone at the next try; 501 and 505 say that they will not."""
 
 _THROTTLED_TRIES: Final = 10
@@ -22,12 +22,12 @@ _THROTTLED_PART: Final = 5
 
 _FREE_RETRIES: Final = 100
 _RETRIES_PER_EXCHANGE: Final = 0.2
-_BACK_OFF: Final = tenacity.wait_random_exponential(multiplier=0.5, max=30)
-_SOON: Final = tenacity.wait_random(0, 1)
+_BACKOFF: Final = tenacity.wait_random_exponential(multiplier=0.5, max=30)
+_SHORT_BACKOFF: Final = tenacity.wait_random(0, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class RetryPolicy:
     """How often an exchange is tried, and what may take how many seconds.
 
     `connect_s`: a connection; `read_s`: a silence in an answer; `total_s`: an answer; `give_up_s`: an outage, or
@@ -41,34 +41,34 @@ class Patience:
     give_up_s: float
 
 
-class PassingFailure(Exception):
+class TransientFailure(Exception):
     """A try that failed and may succeed the next time: a reply that is no answer, or no whole or readable reply."""
 
-    def __init__(self, came: Reply | Unreachable | UnusableReply) -> None:
-        self.came = came
+    def __init__(self, came: Response | Unreachable | UnusableResponse) -> None:
+        self.result = came
         self.in_outage = False
         """Whether it was part of an outage that is over now: then it does not count as a try."""
         super().__init__()
 
     def __str__(self) -> str:
-        if isinstance(self.came, RegistryError):
-            return str(self.came)
-        said = read_fault(self.came.body, self.came.status, self.came.redirected_to)
-        return f"{self.came.status} {said.code}: {said.message}"
+        if isinstance(self.result, RegistryError):
+            return str(self.result)
+        said = parse_error_body(self.result.body, self.result.status, self.result.redirected_to)
+        return f"{self.result.status} {said.code}: {said.message}"
 
     @property
     def throttled(self) -> bool:
-        return isinstance(self.came, Reply) and self.came.throttled
+        return isinstance(self.result, Response) and self.result.throttled
 
 
-class Budget:
+class RetryBudget:
     """Retries of failures that a run may make: some to begin with, and one more for every few exchanges.
 
     So a registry that fails now and then is asked again each time, and one that fails all over is not asked five times
     over. Waiting never spends it: what fails in an outage, or is throttled, takes no retry from here.
     """
 
-    def __init__(self, exchanges: Exchanges) -> None:
+    def __init__(self, exchanges: RequestStats) -> None:
         self._exchanges = exchanges
         self._spent = 0
 
@@ -84,9 +84,9 @@ class Budget:
         self._spent = 0
 
 
-def tries(
-    patience: Patience,
-    budget: Budget,
+def attempts(
+    patience: RetryPolicy,
+    budget: RetryBudget,
     *,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[None]],
@@ -115,15 +115,15 @@ def tries(
 
     def wait(state: tenacity.RetryCallState) -> float:
         failure = _failure(state)
-        return (_SOON if failure.throttled or failure.in_outage else _BACK_OFF)(state)
+        return (_SHORT_BACKOFF if failure.throttled or failure.in_outage else _BACKOFF)(state)
 
     return tenacity.AsyncRetrying(
-        stop=over, wait=wait, retry=tenacity.retry_if_exception_type(PassingFailure), sleep=sleep, reraise=True
+        stop=over, wait=wait, retry=tenacity.retry_if_exception_type(TransientFailure), sleep=sleep, reraise=True
     )
 
 
-def _failure(state: tenacity.RetryCallState) -> PassingFailure:
+def _failure(state: tenacity.RetryCallState) -> TransientFailure:
     failure = None if state.outcome is None else state.outcome.exception()
-    if not isinstance(failure, PassingFailure):
+    if not isinstance(failure, TransientFailure):
         raise TypeError(f"only a PassingFailure is tried again, not {failure!r}")
     return failure

@@ -10,9 +10,9 @@ from typing import Final
 
 from crawler.errors import CredentialsError
 
-SYSTEMS: Final = "SSL_CERT_FILE"
+SSL_CERT_FILE: Final = "SSL_CERT_FILE"
 """OpenSSL's variable: a file that takes the place of the system's, beside the system's folder of certificates."""
-REQUESTS: Final = "REQUESTS_CA_BUNDLE"
+REQUESTS_CA_BUNDLE: Final = "REQUESTS_CA_BUNDLE"
 """The variable of Python's requests: a file, or a folder of certificates by hash, in place of the system's."""
 
 _BY_HASH: Final = re.compile(r"[0-9a-f]{8}\.[0-9]+")
@@ -33,7 +33,7 @@ class Certificates:
     client_key: Path | None = None
 
 
-def trust(certificates: Certificates) -> ssl.SSLContext | bool:
+def run_ssl_context(certificates: Certificates) -> ssl.SSLContext | bool:
     """The one context of a run, as building one takes as long as a hundred exchanges; True for the client's own.
 
     Raises CredentialsError, which names the file at fault.
@@ -42,7 +42,9 @@ def trust(certificates: Certificates) -> ssl.SSLContext | bool:
         return True
     context = ssl_context(certificates.ca_file)
     if certificates.client_certificate is not None:
-        _show(certificates.client_certificate, certificates.client_key or certificates.client_certificate, context)
+        _load_client_certificate(
+            certificates.client_certificate, certificates.client_key or certificates.client_certificate, context
+        )
     return context
 
 
@@ -63,7 +65,7 @@ def ssl_context(ca_file: Path | None) -> ssl.SSLContext:
             context = ssl.create_default_context(capath=path)
         else:
             raise CredentialsError(f"{name}: {path}: holds no certificates by hash (openssl rehash names them so)")
-        if name == SYSTEMS:
+        if name == SSL_CERT_FILE:
             context.load_verify_locations(capath=os.environ.get("SSL_CERT_DIR") or _SYSTEMS_FOLDER)
     except ssl.SSLError:
         raise CredentialsError(f"{name}: {path}: holds no certificates in PEM form") from None
@@ -76,10 +78,12 @@ def _setting(ca_file: Path | None, environ: Mapping[str, str]) -> tuple[str, Pat
     """What names the authorities, and where they are; None where nothing does. An empty variable is none."""
     if ca_file is not None:
         return "ca_file", ca_file
-    return next(((name, Path(environ[name])) for name in (SYSTEMS, REQUESTS) if environ.get(name)), None)
+    return next(
+        ((name, Path(environ[name])) for name in (SSL_CERT_FILE, REQUESTS_CA_BUNDLE) if environ.get(name)), None
+    )
 
 
-def _show(certificate: Path, key: Path, context: ssl.SSLContext) -> None:
+def _load_client_certificate(certificate: Path, key: Path, context: ssl.SSLContext) -> None:
     """Show the certificate to whoever wants to see one. Raises CredentialsError, which names the file at fault."""
     for file in (certificate, key):
         try:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from crawler.errors import MalformedReply
-from crawler.wire.json_fields import names_next_page, read_object, read_strings
+from crawler.errors import MalformedResponse
+from crawler.wire.json_fields import names_next_page, parse_object, parse_strings
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,10 @@ def parse_catalog(body: bytes) -> CatalogPage:
 
     Raises MalformedReply, also where there is no list at all, or errors beside it.
     """
-    document = read_object(body)
+    document = parse_object(body)
     if "repositories" not in document:
-        raise MalformedReply("a catalog without 'repositories'")
+        raise MalformedResponse("a catalog without 'repositories'")
     names_next = names_next_page(document)
     repositories = document["repositories"]
-    names, skipped = read_strings(repositories, "repositories")
+    names, skipped = parse_strings(repositories, "repositories")
     return CatalogPage(names, skipped, len(repositories or ()), names_next)

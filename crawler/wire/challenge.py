@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-MOST_READ: Final = 64 * 1024
+MAX_LENGTH: Final = 64 * 1024
 """Reading is linear, and a hundred headers of that size would take seconds all the same."""
 
 _READING: Final = frozenset({"pull", "metadata_read", "content_read"})
@@ -46,12 +46,12 @@ class Challenge:
         return self.parameters.get("service") or None
 
 
-def read_challenges(values: Iterable[str]) -> tuple[Challenge, ...]:
+def parse_challenges(values: Iterable[str]) -> tuple[Challenge, ...]:
     """Every challenge of every `WWW-Authenticate` header, in order, in the first MOST_READ characters of all of them.
 
     What cannot be read is passed over.
     """
-    left = MOST_READ
+    left = MAX_LENGTH
     challenges: list[Challenge] = []
     for value in values:
         challenges += _challenges(value[:left])

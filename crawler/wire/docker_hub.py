@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from crawler.errors import MalformedReply
-from crawler.wire.json_fields import read_object
-from crawler.wire.link import next_address
+from crawler.errors import MalformedResponse
+from crawler.wire.json_fields import parse_object
+from crawler.wire.link import next_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,23 +14,23 @@ class HubPage:
 
     names: tuple[str, ...]
     count: int
-    following: str | None
+    next_url: str | None
 
 
-def read_hub_page(body: bytes, requested: str) -> HubPage:
+def parse_hub_page(body: bytes, requested: str) -> HubPage:
     """Read the page that came from the address `requested`. Raises MalformedReply."""
-    document = read_object(body)
+    document = parse_object(body)
     results, count, following = (document.get(field) for field in ("results", "count", "next"))
     if not isinstance(results, list) or isinstance(count, bool) or not isinstance(count, int):
-        raise MalformedReply("a page without 'results' and 'count'")
+        raise MalformedResponse("a page without 'results' and 'count'")
     if following is not None and not isinstance(following, str):
-        raise MalformedReply("'next' is not an address")
-    address = next_address(following, requested) if following else None
+        raise MalformedResponse("'next' is not an address")
+    address = next_url(following, requested) if following else None
     return HubPage(tuple(_name(told) for told in results), count, address)
 
 
 def _name(told: Any) -> str:
     name = told.get("name") if isinstance(told, dict) else None
     if not isinstance(name, str) or not name:
-        raise MalformedReply("a repository without a name")
+        raise MalformedResponse("a repository without a name")
     return name

@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from crawler.errors import MalformedReply
-from crawler.model.record import Fault
+from crawler.errors import MalformedResponse
+from crawler.model.record import ErrorDetail
 from crawler.untrusted_text import printable
 from crawler.wire.error_message import error_message, is_code
-from crawler.wire.json_fields import read_object
-from crawler.wire.web_page import LOGIN_ADVICE, read_web_page, redirect_message, visible_text
+from crawler.wire.json_fields import parse_object
+from crawler.wire.web_page import LOGIN_ADVICE, parse_web_page, redirect_message, visible_text
 
 _XML_CODE: Final = re.compile(r"<Code>([^<]{1,100})</Code>")
 _XML_MESSAGE: Final = re.compile(r"<Message>([^<]{1,1000})</Message>")
@@ -17,7 +17,7 @@ _XML_MESSAGE: Final = re.compile(r"<Message>([^<]{1,1000})</Message>")
 _VPC_IDENTIFIER: Final = "vpcServiceControlsUniqueIdentifier"
 _VPC_IN_TEXT: Final = re.compile(rb"vpcServiceControlsUniqueIdentifier\W{1,8}([A-Za-z0-9_-]{1,200})")
 _VPC_REASON: Final = "SECURITY_POLICY_VIOLATED"
-_SWITCHED_OFF: Final = "SERVICE_DISABLED"
+_SERVICE_DISABLED: Final = "SERVICE_DISABLED"
 
 _WRONG_PORT: Final = (
     (
@@ -36,14 +36,14 @@ _WRONG_PORT: Final = (
 """What servers answer with 400 to a client that speaks to them in the wrong way, and what to do."""
 
 
-def read_fault(body: bytes, http_status: int, redirected_to: str = "") -> Fault:
+def parse_error_body(body: bytes, http_status: int, redirected_to: str = "") -> ErrorDetail:
     """The registry's own code and words, escaped and capped; `HTTP_503` and what the body says where it has none.
 
     `redirected_to` is the URL to which redirects led, where that is to be told.
     """
     try:
-        document = read_object(body)
-    except MalformedReply:
+        document = parse_object(body)
+    except MalformedResponse:
         code, message = "", _message_without_json(body, redirected_to)
     else:
         code, message = _code(document), _with_google(document, error_message(document), body)
@@ -51,7 +51,7 @@ def read_fault(body: bytes, http_status: int, redirected_to: str = "") -> Fault:
     if http_status == 400:
         advice = next((advice for pattern, advice in _WRONG_PORT if pattern.search(message)), "")
         message = f"{message.rstrip('.')}: {advice}" if advice else message
-    return Fault(code=printable(code, 60) or f"HTTP_{http_status}", http_status=http_status, message=message)
+    return ErrorDetail(code=printable(code, 60) or f"HTTP_{http_status}", http_status=http_status, message=message)
 
 
 def _code(document: dict[str, Any]) -> str:
@@ -70,15 +70,15 @@ def _code(document: dict[str, Any]) -> str:
     return code if isinstance(code, str) else ""
 
 
-def read_consumer(body: bytes) -> str:
+def parse_consumer(body: bytes) -> str:
     """The project that Google holds a refused request against: `projects/NUMBER`, escaped and capped; "" for none.
 
     It stands in `metadata.consumer` of google.rpc.ErrorInfo, and may be the quota project of the caller's credentials
     instead of the project that was asked about: 764086051850 is that of gcloud's own client.
     """
     try:
-        document = read_object(body)
-    except MalformedReply:
+        document = parse_object(body)
+    except MalformedResponse:
         return ""
     return printable(_metadata(document, "consumer"), 80)
 
@@ -89,7 +89,7 @@ def _with_google(document: dict[str, Any], message: str, body: bytes) -> str:
     if identifier and identifier not in message:
         message = f"{message} {_VPC_IDENTIFIER}: {identifier}".lstrip()
     service = _metadata(document, "service")
-    if _code(document) == _SWITCHED_OFF and service and service not in message:
+    if _code(document) == _SERVICE_DISABLED and service and service not in message:
         where = _metadata(document, "consumer")
         what = f"{printable(service, 100)} is disabled{f' in {printable(where, 80)}' if where else ''}"
         message = f"{message} ({what})" if message else what
@@ -128,7 +128,7 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
 def _message_without_json(body: bytes, redirected_to: str) -> str:
     """What a page for people, a store's XML, or a proxy's line of text says, in one line."""
     where = redirect_message(redirected_to)
-    page = read_web_page(body)
+    page = parse_web_page(body)
     if page is not None:
         words = f": {printable(page.words, 200)}" if page.words else ""
         return f"{page}{where}: {LOGIN_ADVICE}" if where else f"{page}{words}"

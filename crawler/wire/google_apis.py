@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import unquote
 
-from crawler.errors import MalformedReply
+from crawler.errors import MalformedResponse
 from crawler.model.image import Image
 from crawler.model.timestamps import timestamp
-from crawler.wire.json_fields import read_count, read_object, read_strings, read_text
+from crawler.wire.json_fields import parse_count, parse_object, parse_strings, parse_text
 
 T = TypeVar("T")
 
@@ -22,7 +22,7 @@ class ApiPage(Generic[T]):
     """One page; `following` asks for the next, and is empty on the last."""
 
     items: tuple[T, ...]
-    following: str
+    next_token: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,38 +50,38 @@ class ArtifactRepository:
         return self.resource.rpartition("/")[2]
 
 
-def read_projects(body: bytes) -> ApiPage[Project]:
+def parse_projects(body: bytes) -> ApiPage[Project]:
     return _page(body, "projects", _project)
 
 
-def read_locations(body: bytes) -> ApiPage[str]:
+def parse_locations(body: bytes) -> ApiPage[str]:
     return _page(body, "locations", lambda told: _text(told, "locationId"))
 
 
-def read_repositories(body: bytes) -> ApiPage[ArtifactRepository]:
+def parse_repositories(body: bytes) -> ApiPage[ArtifactRepository]:
     return _page(body, "repositories", _repository)
 
 
-def read_docker_images(body: bytes) -> ApiPage[tuple[str, Image]]:
+def parse_docker_images(body: bytes) -> ApiPage[tuple[str, Image]]:
     """Images, each with its path below its repository: `team/app` of `…/dockerImages/team%2Fapp@sha256:…`."""
     return _page(body, "dockerImages", _docker_image)
 
 
 def _page(body: bytes, field: str, read: Callable[[dict[str, Any]], T]) -> ApiPage[T]:
-    document = read_object(body)
+    document = parse_object(body)
     told = document.get(field, [])
     following = document.get("nextPageToken", "")
     if not isinstance(told, list) or not all(isinstance(item, dict) for item in told):
-        raise MalformedReply(f"{field!r} is not a list of objects")
+        raise MalformedResponse(f"{field!r} is not a list of objects")
     if not isinstance(following, str):
-        raise MalformedReply("'nextPageToken' is not a string")
+        raise MalformedResponse("'nextPageToken' is not a string")
     return ApiPage(tuple(read(item) for item in told), following)
 
 
 def _text(told: dict[str, Any], field: str) -> str:
-    value = read_text(told.get(field))
+    value = parse_text(told.get(field))
     if value is None:
-        raise MalformedReply(f"{field!r} is missing")
+        raise MalformedResponse(f"{field!r} is missing")
     return value
 
 
@@ -99,18 +99,18 @@ def _repository(told: dict[str, Any]) -> ArtifactRepository:
 def _docker_image(told: dict[str, Any]) -> tuple[str, Image]:
     path, at, digest = unquote(_text(told, "name").partition("/dockerImages/")[2]).rpartition("@")
     if not at:
-        raise MalformedReply("an image whose name has no digest")
+        raise MalformedResponse("an image whose name has no digest")
     return path, Image(
         digest=digest,
-        tags=tuple(sorted(read_strings(told.get("tags"), "tags")[0])),
-        media_type=read_text(told.get("mediaType")),
-        size_bytes=read_count(told.get("imageSizeBytes")),
-        created_at=_moment(told.get("buildTime")),
-        uploaded_at=_moment(told.get("uploadTime")),
+        tags=tuple(sorted(parse_strings(told.get("tags"), "tags")[0])),
+        media_type=parse_text(told.get("mediaType")),
+        size_bytes=parse_count(told.get("imageSizeBytes")),
+        created_at=_timestamp(told.get("buildTime")),
+        uploaded_at=_timestamp(told.get("uploadTime")),
     )
 
 
-def _moment(value: Any) -> str | None:
+def _timestamp(value: Any) -> str | None:
     """RFC 3339 with up to nanoseconds, cut to milliseconds; None for what is unknown or nonsense."""
     if not isinstance(value, str) or not value:
         return None

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 import orjson
 
-from crawler.errors import MalformedReply
+from crawler.errors import MalformedResponse
 from crawler.untrusted_text import printable
 from crawler.wire.error_message import error_message
-from crawler.wire.web_page import read_web_page
+from crawler.wire.web_page import parse_web_page
 
 ONLY_STRINGS: Final = frozenset({str})
 """The types of a list's entries, taken all at once, where each is a string."""
@@ -27,18 +27,18 @@ _ESCAPE = re.compile(
 )
 
 
-def read_object(body: bytes) -> dict[str, Any]:
+def parse_object(body: bytes) -> dict[str, Any]:
     """The JSON object of a body. Raises MalformedReply where it is none."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as fault:
-        value = _mended(body, fault)
+        value = _repaired(body, fault)
     if type(value) is not dict:
-        raise MalformedReply(f"a JSON {_kind(value)} where an object belongs")
+        raise MalformedResponse(f"a JSON {_kind(value)} where an object belongs")
     return value
 
 
-def _mended(body: bytes, fault: orjson.JSONDecodeError) -> Any:
+def _repaired(body: bytes, fault: orjson.JSONDecodeError) -> Any:
     """Strict JSON, but for halves of characters, of which one would spoil a whole page: they become U+FFFD."""
     mended = _ESCAPE.sub(lambda escape: rb"\ufffd" if escape["half"] else escape[0], body)
     try:
@@ -46,21 +46,21 @@ def _mended(body: bytes, fault: orjson.JSONDecodeError) -> Any:
             return orjson.loads(mended)
     except orjson.JSONDecodeError as other:
         fault = other
-    raise MalformedReply(_what_came(body) or f"not JSON: {fault.msg} (line {fault.lineno}, column {fault.colno})")
+    raise MalformedResponse(_body_kind(body) or f"not JSON: {fault.msg} (line {fault.lineno}, column {fault.colno})")
 
 
-def _what_came(body: bytes) -> str:
+def _body_kind(body: bytes) -> str:
     """What a body is that is no JSON, in words; "" where only the parser can say. Never its text: it may be a token."""
     beginning = body[:1024].lstrip()
     if not beginning:
         return "an empty body came where JSON was due"
-    page = read_web_page(body)
+    page = parse_web_page(body)
     if page is not None:
         return str(page)
     return "an XML document came where JSON was due" if beginning.startswith((b"<?xml", b"<Error")) else ""
 
 
-def read_strings(value: Any, field: str) -> tuple[tuple[str, ...], int]:
+def parse_strings(value: Any, field: str) -> tuple[tuple[str, ...], int]:
     """The strings of a list, without duplicates and in its order, and how many entries were no strings.
 
     null is an empty list: registries in Go write an empty one so. Raises MalformedReply for anything else.
@@ -68,7 +68,7 @@ def read_strings(value: Any, field: str) -> tuple[tuple[str, ...], int]:
     if value is None:
         return (), 0
     if type(value) is not list:
-        raise MalformedReply(f"{field!r} is a JSON {_kind(value)}, not a list")
+        raise MalformedResponse(f"{field!r} is a JSON {_kind(value)}, not a list")
     if {*map(type, value)} <= ONLY_STRINGS:  # for all entries at once, as listings can have many
         return tuple(dict.fromkeys(value)), 0
     strings = [entry for entry in value if isinstance(entry, str)]
@@ -87,16 +87,16 @@ def names_next_page(document: dict[str, Any]) -> bool:
         first = errors[0] if type(errors) is list else errors
         code = first.get("code") if type(first) is dict else None
         told = ": ".join(part for part in (code, error_message(document)) if isinstance(part, str) and part)
-        raise MalformedReply(f"a list with errors beside it: {printable(told, 200) or 'no reason given'}")
+        raise MalformedResponse(f"a list with errors beside it: {printable(told, 200) or 'no reason given'}")
     return any(document.get(field) for field in _NEXT_PAGE)
 
 
-def read_text(value: Any) -> str | None:
+def parse_text(value: Any) -> str | None:
     """A string that says something; None for the empty one and for what is none."""
     return value if isinstance(value, str) and value else None
 
 
-def read_count(value: Any) -> int | None:
+def parse_count(value: Any) -> int | None:
     """A number that may be written as a string, as Google does; None for 0, which means unknown, and for nonsense."""
     number = value
     if type(value) is str:

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
-from crawler.errors import MalformedReply
+from crawler.errors import MalformedResponse
 
-LONGEST_LINKS: Final = 64 * 1024
+MAX_LINK_HEADER: Final = 64 * 1024
 """Characters of all `Link` headers of a page together, beyond which none of them is read."""
 
 _QUOTES: Final = "\"'"
@@ -29,8 +29,8 @@ def next_link(values: Iterable[str]) -> str | None:
     Raises MalformedReply where a link mentions a next page, and none can be read: such a page is not the last.
     """
     values = tuple(values)
-    if sum(map(len, values)) > LONGEST_LINKS:
-        raise MalformedReply(f"more than {LONGEST_LINKS:,} characters of Link headers")
+    if sum(map(len, values)) > MAX_LINK_HEADER:
+        raise MalformedResponse(f"more than {MAX_LINK_HEADER:,} characters of Link headers")
     mentioned = False
     for value in values:
         if "next" not in value.lower():
@@ -40,7 +40,7 @@ def next_link(values: Iterable[str]) -> str | None:
                 return link.url
             mentioned = mentioned or "next" in link.unread.lower()
     if mentioned:
-        raise MalformedReply("the next link cannot be read")
+        raise MalformedResponse("the next link cannot be read")
     return None
 
 
@@ -119,7 +119,7 @@ class _Scanner:
         return self._at < self._end
 
 
-def next_address(link: str, requested: str) -> str:
+def next_url(link: str, requested: str) -> str:
     """The address of the page after the one at `requested`.
 
     A next page is the same list with another cursor, so all that is taken from the link is its query. That keeps the
@@ -130,9 +130,9 @@ def next_address(link: str, requested: str) -> str:
     try:
         target = urlsplit(urljoin(requested, link))
     except ValueError as fault:
-        raise MalformedReply(f"the next link is no address: {fault}") from None
+        raise MalformedResponse(f"the next link is no address: {fault}") from None
     if target.scheme not in {"http", "https"} or not _is_same_list(_endpoint(target.path), _endpoint(here.path)):
-        raise MalformedReply("the next link leads away from the list that it should continue")
+        raise MalformedResponse("the next link leads away from the list that it should continue")
     return here._replace(query=encoded(target.query)).geturl()
 
 
@@ -196,7 +196,7 @@ def encoded(address: str) -> str:
     try:
         return quote(address, safe="%/?:@!$&'()*+,;=-._~#[]", errors="surrogateescape")
     except UnicodeEncodeError:
-        raise MalformedReply("an address holds what is no text") from None
+        raise MalformedResponse("an address holds what is no text") from None
 
 
 def _endpoint(path: str) -> str:

@@ -14,7 +14,7 @@ _A_MOMENT: Final = 1e9
 """From here on a number is a moment, and no delay: thirty years of it."""
 
 
-def read_retry_after(value: str | None, body: bytes, now: datetime) -> float | None:
+def parse_retry_after(value: str | None, body: bytes, now: datetime) -> float | None:
     """Seconds from `now` on, never below 0; None where nothing that can be read asks for any."""
     said = None if value is None else _header_seconds(value.strip(), now)
     return _body_seconds(body) if said is None else said

@@ -8,7 +8,7 @@ from itertools import chain, repeat
 from operator import itemgetter
 from typing import Any, Final
 
-from crawler.errors import MalformedReply
+from crawler.errors import MalformedResponse
 from crawler.model.image import Image
 from crawler.model.record import Listing
 from crawler.untrusted_text import printable
@@ -16,10 +16,10 @@ from crawler.wire.json_fields import (
     NEXT_IN_BODY,
     ONLY_STRINGS,
     names_next_page,
-    read_count,
-    read_object,
-    read_strings,
-    read_text,
+    parse_count,
+    parse_object,
+    parse_strings,
+    parse_text,
 )
 
 _LISTINGS_KEYS: Final = frozenset({"name", "tags", "manifest", "child"})
@@ -65,16 +65,16 @@ def lengths_of(listing: Listing) -> tuple[int, int, int]:
 
 def parse_listing(repository: str, body: bytes) -> Listing:
     """Read one page of the repository's listing. Raises MalformedReply, also where it is another repository's."""
-    document = read_object(body)
+    document = parse_object(body)
     if "tags" not in document and _LISTINGS_KEYS.isdisjoint(document):
-        raise MalformedReply("a listing without tags, images or children")
+        raise MalformedResponse("a listing without tags, images or children")
     names_next = names_next_page(document)
-    if "name" in document and document["name"] != repository and not _is_called(repository, document["name"]):
-        raise MalformedReply(f"the body lists another repository: {printable(str(document['name']), 200)}")
+    if "name" in document and document["name"] != repository and not _is_named(repository, document["name"]):
+        raise MalformedResponse(f"the body lists another repository: {printable(str(document['name']), 200)}")
     listed = document["tags"] if "tags" in document else None  # noqa: SIM401  (get is a call more, for each listing)
-    tags, odd_tags = read_strings(listed, "tags")
-    children, odd_children = read_strings(document["child"], "child") if "child" in document else (None, 0)
-    suspect = _doubt(tags, listed or (), odd_tags, odd_children) if odd_tags or odd_children else None
+    tags, odd_tags = parse_strings(listed, "tags")
+    children, odd_children = parse_strings(document["child"], "child") if "child" in document else (None, 0)
+    suspect = _suspect_reason(tags, listed or (), odd_tags, odd_children) if odd_tags or odd_children else None
     return Listing(
         tags=tags,
         images=_images(document["manifest"] or {}) if "manifest" in document else None,
@@ -83,7 +83,7 @@ def parse_listing(repository: str, body: bytes) -> Listing:
     )
 
 
-def _doubt(tags: Sequence[str], listed: Sequence[Any], odd_tags: int, odd_children: int) -> str | None:
+def _suspect_reason(tags: Sequence[str], listed: Sequence[Any], odd_tags: int, odd_children: int) -> str | None:
     """Why a listing with entries that are no strings may not be whole, or None.
 
     Nexus writes null for a tag that it has no more (podman-container-tools/skopeo#2409), but a listing of nulls alone
@@ -96,7 +96,7 @@ def _doubt(tags: Sequence[str], listed: Sequence[Any], odd_tags: int, odd_childr
     return f"{odd} entries of the listing are no strings" if odd else None
 
 
-def _is_called(repository: str, name: Any) -> bool:
+def _is_named(repository: str, name: Any) -> bool:
     """Whether a listing's body may call the repository so.
 
     Behind a proxy or a path of its own a registry knows it by a shorter or a longer name, and some leave the name out.
@@ -137,22 +137,22 @@ def _merged_children(pages: Sequence[tuple[str, ...]]) -> tuple[str, ...] | None
 
 def _images(manifests: Any) -> tuple[Image, ...]:
     if not isinstance(manifests, dict):
-        raise MalformedReply("'manifest' is not an object")
+        raise MalformedResponse("'manifest' is not an object")
     if not manifests:
         return ()
     digests = sorted(manifests)
     told = [*map(manifests.__getitem__, digests)]
     try:
-        return _alike(digests, told)
-    except (_OddError, KeyError, TypeError, ValueError):
+        return _parse_columns(digests, told)
+    except (_IrregularError, KeyError, TypeError, ValueError):
         return tuple([_image(digest, image) for digest, image in zip(digests, told, strict=True)])
 
 
-class _OddError(Exception):
+class _IrregularError(Exception):
     """An image that is not as Google writes them; it is read by itself, and what of it is nonsense left out."""
 
 
-def _alike(digests: list[str], told: list[dict[str, Any]]) -> tuple[Image, ...]:
+def _parse_columns(digests: list[str], told: list[dict[str, Any]]) -> tuple[Image, ...]:
     """Images as Google writes them, column by column: one by one they would cost as much as all the rest of a listing.
 
     Raises _OddError, KeyError, TypeError or ValueError where one is not so.
@@ -166,8 +166,8 @@ def _alike(digests: list[str], told: list[dict[str, Any]]) -> tuple[Image, ...]:
         or not {*map(type, every_tag), *map(type, kinds)} <= ONLY_STRINGS
         or len({*every_tag}) < len(every_tag)
     ):
-        raise _OddError
-    moments = _moments(map(int, created + uploaded))
+        raise _IrregularError
+    moments = _timestamps(map(int, created + uploaded))
     columns = zip(
         digests,
         map(tuple, tags),
@@ -182,19 +182,19 @@ def _alike(digests: list[str], told: list[dict[str, Any]]) -> tuple[Image, ...]:
 
 def _image(digest: str, told: Any) -> Image:
     if not isinstance(told, dict):
-        raise MalformedReply(f"the manifest of {printable(digest, 80)!r} is not an object")
-    created, uploaded = _moments(read_count(told.get(field)) or 0 for field in ("timeCreatedMs", "timeUploadedMs"))
+        raise MalformedResponse(f"the manifest of {printable(digest, 80)!r} is not an object")
+    created, uploaded = _timestamps(parse_count(told.get(field)) or 0 for field in ("timeCreatedMs", "timeUploadedMs"))
     return Image(
         digest=digest,
-        tags=read_strings(told.get("tag"), "tag")[0],
-        media_type=read_text(told.get("mediaType")),
-        size_bytes=read_count(told.get("imageSizeBytes")),
+        tags=parse_strings(told.get("tag"), "tag")[0],
+        media_type=parse_text(told.get("mediaType")),
+        size_bytes=parse_count(told.get("imageSizeBytes")),
         created_at=created,
         uploaded_at=uploaded,
     )
 
 
-def _moments(milliseconds: Iterable[int]) -> list[str | None]:
+def _timestamps(milliseconds: Iterable[int]) -> list[str | None]:
     """Times since the epoch in RFC 3339, None for 0.
 
     From tables, because there are two for each image, and datetime takes four times as long.

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
-from crawler.errors import MalformedReply
-from crawler.wire.json_fields import read_object
+from crawler.errors import MalformedResponse
+from crawler.wire.json_fields import parse_object
 
 DEFAULT_LIFETIME_S: Final = 60.0
 """What the protocol gives a token whose answer does not say."""
@@ -15,7 +15,7 @@ MAX_LIFETIME_S: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class TokenResponse:
     """A registry token, and for how many seconds from its arrival it may be used."""
 
     token: str
@@ -25,15 +25,15 @@ class Grant:
         return f"Grant(lifetime_s={self.lifetime_s})"  # never the token
 
 
-def read_grant(body: bytes) -> Grant:
+def parse_token(body: bytes) -> TokenResponse:
     """Read a token answer; `token` and `access_token` are the same thing. Raises MalformedReply."""
-    document = read_object(body)
+    document = parse_object(body)
     token = document.get("token") or document.get("access_token")
     if not isinstance(token, str) or not token:
-        raise MalformedReply("a token answer without a token")
+        raise MalformedResponse("a token answer without a token")
     if not (token.isascii() and token.isprintable()):
-        raise MalformedReply("a token that cannot stand in a header")
-    return Grant(token, _lifetime(document.get("expires_in")))
+        raise MalformedResponse("a token that cannot stand in a header")
+    return TokenResponse(token, _lifetime(document.get("expires_in")))
 
 
 def _lifetime(expires_in: Any) -> float:

@@ -13,7 +13,7 @@ LOGIN_ADVICE: Final = (
 )
 """What to do about a page that came in place of a registry's answer."""
 
-_LOOKED_AT: Final = 16 * 1024
+_MAX_CHARACTERS: Final = 16 * 1024
 """Bytes of a body in which a page's title is looked for."""
 
 _IS_PAGE: Final = re.compile(rb"<(?:!doctype\s{1,9}html|html|head|title|body)\b", re.IGNORECASE)
@@ -33,9 +33,9 @@ class WebPage(NamedTuple):
         return f"an HTML page came where JSON was due{titled}"
 
 
-def read_web_page(body: bytes) -> WebPage | None:
+def parse_web_page(body: bytes) -> WebPage | None:
     """The page that a body is; None for a body that is none."""
-    beginning = body[:_LOOKED_AT].removeprefix(b"\xef\xbb\xbf").lstrip()
+    beginning = body[:_MAX_CHARACTERS].removeprefix(b"\xef\xbb\xbf").lstrip()
     if not beginning.startswith(b"<") or _IS_PAGE.search(beginning[:1024]) is None:
         return None
     text = beginning.decode("utf-8", "replace")

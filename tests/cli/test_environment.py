@@ -13,11 +13,11 @@ from support.scripted import document, on, refusal, serve
 from support.snapshots import read_snapshot
 from support.toml_text import toml
 
-from crawler.auth.google import json_key_user
+from crawler.auth.google import json_key_credential
 from crawler.config import Config, Flag, OutputConfig
 from crawler.config.keys import keys_of, nested
 from crawler.errors import ConfigError, CredentialsError
-from crawler.run.credentials import identify
+from crawler.run.credentials import resolve_credentials
 from crawler.transport.outage import OutageDetector
 
 PREFIX = "REGISTRY_CRAWLER_"
@@ -289,7 +289,7 @@ def test_configuration_with_a_number_that_python_cannot_read_is_one_mistake(tmp_
 async def password_of(auth: dict[str, Any]) -> str:
     flags = [Flag("--flag", f"registry.auth.{key}", value) for key, value in auth.items()]
     config = Config.load(targets=["localhost:5000"], flags=flags)
-    user = await (await identify(config.registry[0], OutageDetector(300))).credentials.user()
+    user = await (await resolve_credentials(config.registry[0], OutageDetector(300))).credentials.get()
     return user.password
 
 
@@ -327,7 +327,7 @@ async def test_password_from_standard_input_loses_a_bom(command):
 
 def test_key_file_may_begin_with_a_bom(tmp_path):
     (tmp_path / "key.json").write_text(f'{BOM}{{"type": "service_account"}}\r\n', encoding="utf-8")
-    assert json_key_user(tmp_path / "key.json").password == '{"type":"service_account"}'
+    assert json_key_credential(tmp_path / "key.json").password == '{"type":"service_account"}'
 
 
 async def test_docker_login_may_begin_with_a_bom(tmp_path, monkeypatch):

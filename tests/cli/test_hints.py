@@ -11,12 +11,12 @@ from crawler.errors import (
     Denied,
     GaveUp,
     Interrupted,
-    MalformedReply,
+    MalformedResponse,
     Missing,
     SnapshotError,
     UnexpectedStatus,
     Unreachable,
-    UnusableReply,
+    UnusableResponse,
 )
 
 HOST = "registry.example.com"
@@ -269,17 +269,19 @@ def test_hint_says_what_to_do(config, error, says):
     [
         pytest.param(registry(), Interrupted("stopped"), id="an interruption"),
         pytest.param(registry(), SnapshotError("disk: No space left on device"), id="the disk"),
-        pytest.param(registry(), MalformedReply("not JSON"), id="a body"),
+        pytest.param(registry(), MalformedResponse("not JSON"), id="a body"),
         pytest.param(registry(), status(500), id="a broken catalog"),
         pytest.param(registry(), status(503), id="a busy catalog"),
         pytest.param(registry(), status(429), id="throttling"),
         pytest.param(
             registry(),
-            UnusableReply(CATALOG, code="MALFORMED", message="an HTML page came where JSON was due", http_status=200),
+            UnusableResponse(
+                CATALOG, code="MALFORMED", message="an HTML page came where JSON was due", http_status=200
+            ),
             id="a login page",
         ),
         pytest.param(registry(), denied(message="an HTML page came where JSON was due", status=403), id="a firewall"),
-        pytest.param(registry(), UnusableReply(CATALOG, code="TLS", message="certificate has expired"), id="TLS"),
+        pytest.param(registry(), UnusableResponse(CATALOG, code="TLS", message="certificate has expired"), id="TLS"),
         pytest.param(
             registry(),
             Unreachable(CATALOG, code="TIMEOUT", message="nothing came for 60 s (limits.read_timeout)"),

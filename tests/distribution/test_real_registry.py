@@ -837,7 +837,7 @@ async def test_tls_with_an_authority_that_is_not_known(shelf, shell, tmp_path):
             shell.crawl(registry.host, "--no-plain-http"),
             shell.crawl(registry.host, "--ca-file", stranger.ca_file),
         )
-        with pytest.raises(crawler.UnusableReply, match="certificate"):
+        with pytest.raises(crawler.UnusableResponse, match="certificate"):
             await crawler.crawl(shell.config(registry, plain_http=False))
 
     for ended in (without, wrong):
@@ -859,7 +859,7 @@ async def test_a_file_without_certificates(shelf, shell, tmp_path):
 
 async def test_the_wrong_scheme(shelf, shell, tmp_path):
     async with shelf.serving() as registry:
-        with pytest.raises(crawler.UnusableReply, match="plain_http"):
+        with pytest.raises(crawler.UnusableResponse, match="plain_http"):
             await crawler.crawl(shell.config(registry, plain_http=False))
     async with shelf.serving(certificates=make_certificates(tmp_path / "tls")) as registry:
         with pytest.raises(crawler.UnexpectedStatus, match="HTTP request to an HTTPS server"):

@@ -23,7 +23,7 @@ from support.snapshots import read_snapshot
 
 import crawler
 from crawler.discovery import tree
-from crawler.discovery.name_filter import Selection
+from crawler.discovery.name_filter import NameFilter
 from crawler.emulator import ArtifactRegistry
 from crawler.emulator.projects import found_projects
 from crawler.model.names import Target
@@ -206,7 +206,7 @@ async def test_a_repository_that_the_registry_does_not_have_is_proved_empty_by_i
 
 
 async def test_folders_deeper_than_any_name_can_be_are_a_reason(tmp_path):
-    chain = ["acme" + "/a" * depth for depth in range(tree.DEEPEST + 1)]
+    chain = ["acme" + "/a" * depth for depth in range(tree.MAX_DEPTH + 1)]
     script = [node("acme", "a", "app"), repository("acme/app"), *(node(name, "a") for name in chain[1:])]
     snapshot = await crawl(script, tmp_path, prefix="/acme", discovery="walk")
     assert snapshot.outcomes == {"acme/app": "ok"}
@@ -320,7 +320,7 @@ async def test_a_filter_that_matches_nothing_of_a_walk_is_a_reason(tmp_path):
 
 
 def test_a_selection_says_nothing_where_a_name_matched_or_none_was_judged():
-    selection = Selection(Target.parse("localhost/team"), include=["*/app"])
+    selection = NameFilter(Target.parse("localhost/team"), include=["*/app"])
     assert selection.nothing_matched is None
     for name, why in (
         ("base/jq", "no repository lies under the prefix team"),
@@ -328,5 +328,5 @@ def test_a_selection_says_nothing_where_a_name_matched_or_none_was_judged():
         ("team/app", None),
         ("team/lib2", None),
     ):
-        selection.wants(name)
+        selection.matches(name)
         assert selection.nothing_matched == why

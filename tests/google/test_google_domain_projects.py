@@ -7,7 +7,7 @@ from support.snapshots import read_snapshot
 
 import crawler
 from crawler.model.names import Target
-from crawler.profiles import KINDS, google_project, ways_of
+from crawler.profiles import PROFILES_BY_KIND, google_project, profile_for
 
 ID = "example.com:ours"
 PING = on("/v2/", document({}))
@@ -108,15 +108,15 @@ async def test_domain_project_that_may_not_be_seen_is_named_by_its_id(tmp_path):
 
 def quota(text):
     target = Target.parse(text)
-    return ways_of(target).quota(target)
+    return profile_for(target).quota(target)
 
 
 def test_domain_project_has_a_quota_of_its_own():
     ours = quota("us-docker.pkg.dev/example.com/ours")
-    assert ours.whose == f"Artifact Registry's quota for {ID} at us-docker.pkg.dev"
+    assert ours.label == f"Artifact Registry's quota for {ID} at us-docker.pkg.dev"
     assert ours != quota("us-docker.pkg.dev/example.com/theirs")
     assert ours == quota("us-docker.pkg.dev/example.com/ours/team/app")
-    assert quota("us-docker.pkg.dev/example.com").whose == quota("us-docker.pkg.dev").whose
+    assert quota("us-docker.pkg.dev/example.com").label == quota("us-docker.pkg.dev").label
     assert quota("gcr.io/example.com/ours") == quota("gcr.io/acme")
 
 
@@ -146,4 +146,4 @@ def test_domain_project_is_read_from_a_path(path, found):
     ],
 )
 def test_domain_project_makes_namespaces_one_deeper(kind, name, is_namespace):
-    assert KINDS[kind].is_namespace(name) is is_namespace
+    assert PROFILES_BY_KIND[kind].is_namespace(name) is is_namespace

@@ -7,10 +7,10 @@ from support.inventories import expected, told
 from support.snapshots import read_snapshot
 
 import crawler
-from crawler.discovery.artifact_registry import Place
+from crawler.discovery.artifact_registry import HostScope
 from crawler.emulator import ArtifactRegistry, Inventory, Settings
 from crawler.model.names import Target
-from crawler.profiles import ways_of
+from crawler.profiles import profile_for
 from crawler.wire.google_apis import ArtifactRepository
 
 GCR = ArtifactRegistry(serves="gcr.io")
@@ -232,12 +232,12 @@ async def test_a_walk_that_finds_nothing_proves_nothing_where_the_api_is_out_of_
 )
 def test_a_host_tells_which_repositories_stand_behind_it(target, project, location, repository, folder):
     target = Target.parse(target)
-    place = Place.behind(target, ways_of(target), None)
+    place = HostScope.of_target(target, profile_for(target), None)
     assert (place.project, place.location, place.repository) == (project, location, repository)
     found = ArtifactRepository(f"projects/p/locations/us/repositories/{repository or 'r'}", "DOCKER", is_empty=False)
-    assert place.takes(found)
-    assert place.folder(project or "p", found) == folder
-    assert not place.takes(ArtifactRepository(found.resource, "MAVEN", is_empty=False))
+    assert place.matches(found)
+    assert place.name_prefix(project or "p", found) == folder
+    assert not place.matches(ArtifactRepository(found.resource, "MAVEN", is_empty=False))
 
 
 async def test_the_apis_have_a_pace_of_their_own(today):

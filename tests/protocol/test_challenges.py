@@ -25,11 +25,11 @@ from support.scripted import (
 from support.snapshots import Snapshot, read_snapshot
 
 import crawler
-from crawler.auth.credentials import User
+from crawler.auth.credentials import Credential
 
 pytestmark = pytest.mark.usefixtures("few_authorities")
 
-ROBOT = User("robot", "correct-horse-battery")
+ROBOT = Credential("robot", "correct-horse-battery")
 WITH_PASSWORD = {"auth": {"method": "basic", "username": ROBOT.name, "password": ROBOT.password}}
 ANYBODY = {"auth": {"method": "anonymous"}}
 
@@ -67,7 +67,7 @@ def asks(realm: str, *, scope: str = "", service: str = "scripted", error: str =
     return refusal(401, "UNAUTHORIZED", "authentication required", (name, value))
 
 
-def minting(path: str = "/token", *, user: User | None = ROBOT) -> list[Entry]:
+def minting(path: str = "/token", *, user: Credential | None = ROBOT) -> list[Entry]:
     """A token server whose tokens hold the scope, for one user and for nobody else."""
     wanted = None if user is None else re.escape(user.header)
     reads = [

@@ -127,7 +127,7 @@ async def test_client_certificate_that_is_refused_after_the_handshake_is_named(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         refusing = asyncio.create_task(asyncio.to_thread(refuse_and_drain, listener, context))
         target = f"127.0.0.1:{listener.getsockname()[1]}"
-        with pytest.raises(crawler.UnusableReply, match=r"TLS: .*client_certificate"):
+        with pytest.raises(crawler.UnusableResponse, match=r"TLS: .*client_certificate"):
             await crawler.crawl(config(target, tmp_path, ca_file=server_certificates.ca_file, **shown))
         assert "CERT" in await refusing
 
@@ -148,7 +148,7 @@ async def test_a_refusal_within_the_handshake_of_tls_1_2_is_the_same_line(server
         listener.settimeout(10)
         refusing = asyncio.create_task(asyncio.to_thread(refuse, listener))
         target = f"127.0.0.1:{listener.getsockname()[1]}"
-        with pytest.raises(crawler.UnusableReply, match=r"TLS: .*client_certificate"):
+        with pytest.raises(crawler.UnusableResponse, match=r"TLS: .*client_certificate"):
             await crawler.crawl(config(target, tmp_path, ca_file=server_certificates.ca_file))
         await refusing
 

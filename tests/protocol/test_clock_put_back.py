@@ -97,7 +97,7 @@ async def test_a_resumed_run_from_the_future_ends_no_earlier_than_it_began(tmp_p
     async with serve(plain_registry()) as server:
         config = crawler.Config(registry=[{"target": server.host}], output={"path": tmp_path})
         run = crawler.Crawl(config, config.registry[0])
-        await run.resumable()
+        await run.unfinished_runs()
         begun = datetime.now(UTC) + WITHIN / 2
         changes = {"kind": run.parameters.kind, "identity": run.parameters.identity, "target": server.host}
         changes |= {"images_from": run.parameters.images_from}

@@ -35,9 +35,9 @@ from support.scripted import (
 from support.snapshots import read_snapshot
 
 import crawler
-from crawler.transport.http import open_door
+from crawler.transport.http import open_http_session
 from crawler.transport.messages import Request
-from crawler.transport.retry import Patience
+from crawler.transport.retry import RetryPolicy
 from crawler.transport.tls import Certificates as TrustedCertificates
 
 USE_PLAIN_HTTP = "use --plain-http (registry.plain_http)"
@@ -349,9 +349,9 @@ def no_more_files():
 
 
 async def test_too_many_open_files_names_the_limit():
-    patience = Patience(attempts=1, connect_s=2, read_s=2, total_s=4, give_up_s=4)
+    patience = RetryPolicy(attempts=1, connect_s=2, read_s=2, total_s=4, give_up_s=4)
     options = {"user_agent": "t", "patience": patience, "concurrency": 1, "certificates": TrustedCertificates()}
-    async with blunt(b"") as host, open_door(**options) as door:
+    async with blunt(b"") as host, open_http_session(**options) as door:
         with no_more_files(), pytest.raises(crawler.Unreachable) as caught:
             await door.send(Request(url=f"http://{host}/v2/"))
     message = str(caught.value)

@@ -9,9 +9,9 @@ from support.scripted import REPOSITORIES, challenge, document, listing_path, on
 from support.snapshots import read_snapshot
 
 import crawler
-from crawler.auth.bearer import VALID_EVERYWHERE_S
-from crawler.auth.challenge import NOBODY
-from crawler.wire.challenge import read_challenges
+from crawler.auth.bearer import CLOCK_SKEW_S
+from crawler.auth.challenge import ANONYMOUS
+from crawler.wire.challenge import parse_challenges
 
 pytestmark = pytest.mark.usefixtures("few_authorities")
 
@@ -25,7 +25,7 @@ async def renewals(authorization, *, error: str = "", asked_after: float = 0.0, 
     """Every header that a question is asked with until nothing is left to try."""
     said = f'Bearer realm="https://x/token"{f",error={chr(34)}{error}{chr(34)}" if error else ""}'
     shown: list[str | None] = [await authorization.header(SCOPE)]
-    while (header := await authorization.renewed(SCOPE, shown, read_challenges([said]))) is not None:
+    while (header := await authorization.renewed(SCOPE, shown, parse_challenges([said]))) is not None:
         time.now += asked_after
         shown.append(header)
     return shown
@@ -34,23 +34,23 @@ async def renewals(authorization, *, error: str = "", asked_after: float = 0.0, 
 @pytest.mark.parametrize("error", ["invalid_token", ""])
 async def test_fresh_token_is_tried_once_more_after_its_first_second(error):
     time = Time()
-    async with serve([on("/token", GRANTED)]) as server, bearer(server, NOBODY, time, time.sleep) as authorization:
+    async with serve([on("/token", GRANTED)]) as server, bearer(server, ANONYMOUS, time, time.sleep) as authorization:
         shown = await renewals(authorization, error=error, time=time)
     assert shown == ["Bearer minted-1", "Bearer minted-2", "Bearer minted-2"]
-    assert time.slept == [VALID_EVERYWHERE_S]
+    assert time.slept == [CLOCK_SKEW_S]
 
 
 async def test_fresh_token_that_the_server_gives_twice_is_tried_once_more_all_the_same():
     time, same = Time(), document({"token": "minted", "expires_in": 300})
-    async with serve([on("/token", same)]) as server, bearer(server, NOBODY, time, time.sleep) as authorization:
+    async with serve([on("/token", same)]) as server, bearer(server, ANONYMOUS, time, time.sleep) as authorization:
         shown = await renewals(authorization, error="invalid_token", time=time)
     assert shown == ["Bearer minted", "Bearer minted"]
-    assert time.slept == [VALID_EVERYWHERE_S]
+    assert time.slept == [CLOCK_SKEW_S]
 
 
 async def test_fresh_token_of_too_little_scope_is_not_waited_for():
     time = Time()
-    async with serve([on("/token", GRANTED)]) as server, bearer(server, NOBODY, time, time.sleep) as authorization:
+    async with serve([on("/token", GRANTED)]) as server, bearer(server, ANONYMOUS, time, time.sleep) as authorization:
         shown = await renewals(authorization, error="insufficient_scope", time=time)
     assert shown == ["Bearer minted-1", "Bearer minted-2"]
     assert time.slept == []
@@ -58,15 +58,15 @@ async def test_fresh_token_of_too_little_scope_is_not_waited_for():
 
 async def test_fresh_token_that_is_older_than_a_second_is_not_waited_for():
     time = Time()
-    async with serve([on("/token", GRANTED)]) as server, bearer(server, NOBODY, time, time.sleep) as authorization:
-        shown = await renewals(authorization, asked_after=2 * VALID_EVERYWHERE_S, time=time)
+    async with serve([on("/token", GRANTED)]) as server, bearer(server, ANONYMOUS, time, time.sleep) as authorization:
+        shown = await renewals(authorization, asked_after=2 * CLOCK_SKEW_S, time=time)
     assert shown == ["Bearer minted-1", "Bearer minted-2"]
     assert time.slept == []
 
 
 async def test_fresh_tokens_are_not_waited_for_any_more_where_it_never_helped():
     time = Time()
-    async with serve([on("/token", GRANTED)]) as server, bearer(server, NOBODY, time, time.sleep) as authorization:
+    async with serve([on("/token", GRANTED)]) as server, bearer(server, ANONYMOUS, time, time.sleep) as authorization:
         for _ in range(10):
             await renewals(authorization, time=time)
     assert len(time.slept) == 3

@@ -497,7 +497,7 @@ async def test_a_server_whose_catalog_is(reply, names, tmp_path):
 async def test_a_server_whose_catalog_cannot_be_read(reply, tmp_path):
     async with serve([on(CATALOG, reply), *plain_registry()]) as server:
         error = await fails(server, tmp_path)
-    assert isinstance(error, crawler.UnusableReply)
+    assert isinstance(error, crawler.UnusableResponse)
     assert error.code == "MALFORMED"
     assert server.paths == ["/v2/", CATALOG, CATALOG]
 
@@ -589,7 +589,7 @@ async def test_a_server_that_behind_the_first_page(reply, code, tmp_path):
         "answers-401": (Reply(status=401), crawler.Denied, "HTTP_401"),
         "drops-the-connection": (dropped(), crawler.Unreachable, "closed the connection"),
         "falls-silent": (silent(), crawler.Unreachable, "nothing came for 0.5 s (limits.read_timeout)"),
-        "speaks-ssh": (raw(b"SSH-2.0-OpenSSH_9.2\r\n"), crawler.UnusableReply, "NOT_HTTP"),
+        "speaks-ssh": (raw(b"SSH-2.0-OpenSSH_9.2\r\n"), crawler.UnusableResponse, "NOT_HTTP"),
         "sends-an-error-without-end": (
             Reply(status=404, body=b"x" * 8192, framing=Framing.CHUNKED, ending=Ending.ENDLESS),
             crawler.RegistryError,
@@ -1349,8 +1349,8 @@ async def test_a_server_whose_token_server(reply, fate, tmp_path):
     "reply kind",
     {
         "answers-401": (refusal(401, "UNAUTHORIZED", "incorrect username or password"), crawler.Denied),
-        "answers-without-a-token": (document({}), crawler.UnusableReply),
-        "answers-a-token-with-a-newline": (document({"token": "minted-\r\n"}), crawler.UnusableReply),
+        "answers-without-a-token": (document({}), crawler.UnusableResponse),
+        "answers-a-token-with-a-newline": (document({"token": "minted-\r\n"}), crawler.UnusableResponse),
         "answers-500-for-ever": (Reply(status=500), crawler.UnexpectedStatus),
         "drops-every-connection": (dropped(), crawler.Unreachable),
     },

@@ -13,14 +13,14 @@ from support.scripted import html, listing_path, on, plain_registry, serve
 from support.snapshots import read_snapshot
 
 import crawler
-from crawler.transport.bodies import BodyRoom
-from crawler.transport.deadline import Overdue
-from crawler.transport.http import Door, open_door
+from crawler.transport.bodies import BodyBudget
+from crawler.transport.deadline import DeadlineTimer
+from crawler.transport.http import HttpSession, open_http_session
 from crawler.transport.messages import Request
-from crawler.transport.retry import Patience
+from crawler.transport.retry import RetryPolicy
 from crawler.transport.tls import Certificates
 
-PATIENCE = Patience(attempts=1, connect_s=20, read_s=20, total_s=40, give_up_s=40)
+PATIENCE = RetryPolicy(attempts=1, connect_s=20, read_s=20, total_s=40, give_up_s=40)
 
 
 def response(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
@@ -77,12 +77,12 @@ async def serving(context=None) -> AsyncIterator[Server]:
         await server.wait_closed()
 
 
-def door(ca_file: Path | None = None, room: BodyRoom | None = None):
+def door(ca_file: Path | None = None, room: BodyBudget | None = None):
     certificates = Certificates(ca_file=ca_file)
-    return open_door(user_agent="t", patience=PATIENCE, concurrency=8, certificates=certificates, room=room)
+    return open_http_session(user_agent="t", patience=PATIENCE, concurrency=8, certificates=certificates, room=room)
 
 
-async def asked(opened: Door, server: Server, path: str) -> str:
+async def asked(opened: HttpSession, server: Server, path: str) -> str:
     reply = await opened.send(Request(url=server.origin + path))
     return json.loads(reply.body)["for"]
 
@@ -225,7 +225,7 @@ MIB = 1024**2
 
 
 async def test_bodies_under_way_wait_for_the_oldest_and_all_come_whole():
-    room, done = BodyRoom(MIB), []
+    room, done = BodyBudget(MIB), []
 
     async def read(path: str) -> None:
         reply = await opened.send(Request(url=server.origin + path))
@@ -246,7 +246,7 @@ async def test_bodies_under_way_wait_for_the_oldest_and_all_come_whole():
 
 
 async def test_bodies_under_way_make_room_when_the_oldest_is_given_up():
-    room, done = BodyRoom(MIB), []
+    room, done = BodyBudget(MIB), []
 
     async def read(path: str) -> None:
         reply = await opened.send(Request(url=server.origin + path))
@@ -265,7 +265,7 @@ async def test_bodies_under_way_make_room_when_the_oldest_is_given_up():
 
 
 async def test_bodies_under_way_that_fit_together_do_not_wait():
-    room = BodyRoom(64 * MIB)
+    room = BodyBudget(64 * MIB)
     async with large_bodies(8 * MIB) as server, door(room=room) as opened, anyio.create_task_group() as group:
         group.start_soon(opened.send, Request(url=f"{server.origin}/held"))
         await until(lambda: room.held > MIB)
@@ -276,10 +276,10 @@ async def test_bodies_under_way_that_fit_together_do_not_wait():
 
 async def test_a_body_that_waits_for_room_uses_up_none_of_its_time():
     task = asyncio.current_task()
-    async with Overdue(1000) as overdue:
+    async with DeadlineTimer(1000) as overdue:
         overdue.tick = 5
         overdue.since[task] = 2
-        with overdue.standing_still(task):
+        with overdue.paused(task):
             overdue.tick = 500
             assert task not in overdue.since
         assert overdue.since[task] == 497
@@ -299,12 +299,12 @@ async def test_a_header_of_nearly_64_kilobytes_is_read(name):
 
 async def test_a_header_that_is_longer_is_refused_in_words():
     async with door() as opened:
-        with pytest.raises(crawler.UnusableReply) as caught:
+        with pytest.raises(crawler.UnusableResponse) as caught:
             await sent_with(opened, f"Set-Cookie: {'x' * 66_000}")
         assert str(caught.value).endswith("NOT_HTTP: a header is longer than the 65,536 bytes that we read")
 
 
-async def sent_with(opened: Door, header: str):
+async def sent_with(opened: HttpSession, header: str):
     """The reply of a server that sends this header."""
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

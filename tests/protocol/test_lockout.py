@@ -12,8 +12,8 @@ from support.scripted import Entry, Reply, ScriptedServer, challenge, document, 
 from support.snapshots import folders, read_snapshot
 
 import crawler
-from crawler.auth.credentials import User
-from crawler.auth.lockout import LIMIT
+from crawler.auth.credentials import Credential
+from crawler.auth.lockout import MAX_REFUSALS
 from crawler.run.crawl import Crawl
 
 pytestmark = pytest.mark.usefixtures("few_authorities")
@@ -64,12 +64,12 @@ async def ends_resumably(server: ScriptedServer, folder: Path, **of: Any) -> Non
     """
     settings = config(server, folder, **of)
     run = Crawl(settings, settings.registry[0])
-    with pytest.raises(crawler.GaveUp, match=f"refused {LIMIT} times in a row"):
+    with pytest.raises(crawler.GaveUp, match=f"refused {MAX_REFUSALS} times in a row"):
         await run.run()
     assert folders(folder / "out") == []
     assert run.recorded >= GOOD_FOR
     refused = [asked for asked in server.requests if asked.path.endswith("/tags/list")][GOOD_FOR:]
-    assert len(refused) <= LIMIT + WORKERS + 1
+    assert len(refused) <= MAX_REFUSALS + WORKERS + 1
 
 
 @pytest.mark.parametrize(("kind", "dead"), [("distribution", DEAD), ("ecr", EXPIRED), ("ecr", DEAD), ("nexus", DEAD)])
@@ -80,7 +80,7 @@ async def test_refusals_of_a_password_in_a_row_end_the_run(kind, dead, tmp_path)
 
 
 async def test_refusals_of_an_access_token_given_by_hand_in_a_row_end_the_run(tmp_path):
-    user = User("oauth2accesstoken", "ya29.made-up")
+    user = Credential("oauth2accesstoken", "ya29.made-up")
     auth = {"method": "basic", "username": user.name, "password": user.password}
     async with serve(registry_whose_password_dies(DEAD, header=re.escape(user.header))) as server:
         await ends_resumably(server, tmp_path, auth=auth)
@@ -107,7 +107,7 @@ async def test_refusals_of_harbors_catalog_and_tokens_in_a_row_end_the_run(tmp_p
     auth = {"method": "basic", "username": USER, "password": PASSWORD}
     async with serve(script) as server:
         settings = config(server, tmp_path, kind="harbor", auth=auth)
-        with pytest.raises(crawler.GaveUp, match=f"refused {LIMIT} times in a row"):
+        with pytest.raises(crawler.GaveUp, match=f"refused {MAX_REFUSALS} times in a row"):
             await crawler.crawl(settings)
     assert folders(tmp_path / "out") == []
 
@@ -137,7 +137,7 @@ async def test_refusals_of_a_block_of_repositories_end_nothing(kind, refused, tm
         table = {"kind": kind, "auth": auth, "repositories_from": tmp_path / "names.txt"}
         manifest = await crawler.crawl(config(server, tmp_path, **table))
     assert (manifest.counts.denied, manifest.counts.ok) == (40, 20)
-    assert len(server.asked("/v2/")) <= 2 + 40 // LIMIT
+    assert len(server.asked("/v2/")) <= 2 + 40 // MAX_REFUSALS
 
 
 async def test_refusals_of_anybody_are_no_refusals_of_credentials(tmp_path):

@@ -11,7 +11,7 @@ from support.scripted import challenge, document, on, refusal, serve
 import crawler
 from crawler.config import Config, RegistryConfig
 from crawler.errors import ConfigError, CredentialsError
-from crawler.run.credentials import identify
+from crawler.run.credentials import resolve_credentials
 from crawler.transport.outage import OutageDetector
 
 PREFIX = "REGISTRY_CRAWLER_"
@@ -155,8 +155,8 @@ def test_a_credential_helper_gets_none_of_our_variables(tmp_path, monkeypatch):
 
     async def user():
         registry = RegistryConfig(target="registry.example.com", auth={"method": "docker-config"})
-        identity = await identify(registry, OutageDetector(300))
-        return await identity.credentials.user()
+        identity = await resolve_credentials(registry, OutageDetector(300))
+        return await identity.credentials.get()
 
     assert anyio.run(user, backend_options={"use_uvloop": True}).name == "u"
     environment = (tmp_path / "env").read_text()

@@ -76,7 +76,7 @@ async def test_a_strangers_certificate_behind_the_proxy_is_refused(environment, 
         proxy_to({f"{REGISTRY}:443": place(server)}, certificates=other) as proxy,
     ):
         environment.setenv("HTTPS_PROXY", proxy.url)
-        with pytest.raises(crawler.UnusableReply, match=r"TLS: .*ca_file"):
+        with pytest.raises(crawler.UnusableResponse, match=r"TLS: .*ca_file"):
             await crawl(REGISTRY, ca_file=certificates.ca_file)
     assert server.requests == []
 
@@ -156,7 +156,7 @@ async def test_a_proxy_that_wants_a_password_is_named_and_asked_once(target, use
     places = {f"{REGISTRY}:443": ("127.0.0.1", 9), f"{REGISTRY}:80": ("127.0.0.1", 9)}
     async with proxy_to(places, password=f"ann:{PASSWORD}") as proxy:
         environment.setenv("ALL_PROXY", f"http://{user}{proxy.address}")
-        with pytest.raises(crawler.UnusableReply) as refused:
+        with pytest.raises(crawler.UnusableResponse) as refused:
             await crawl(**target)
     assert f"407 PROXY: the proxy {proxy.address} {'refuses the' if user else 'wants a'} user and password" in str(
         refused.value
@@ -170,7 +170,7 @@ async def test_a_proxy_that_lets_nobody_through_is_named(environment, crawl):
     async with proxy_to({}) as proxy:
         environment.setenv("HTTPS_PROXY", proxy.url)
         with pytest.raises(
-            crawler.UnusableReply, match=rf"403 PROXY: the proxy {proxy.address} makes no connection to"
+            crawler.UnusableResponse, match=rf"403 PROXY: the proxy {proxy.address} makes no connection to"
         ):
             await crawl(REGISTRY)
     assert len(proxy.asked) == 1

@@ -35,7 +35,7 @@ from crawler.sinks.jsonl import encode
 from crawler.snapshot.journal import Journal
 from crawler.snapshot.locks import FileLocks, NoLocks
 from crawler.snapshot.reader import last_complete
-from crawler.stats import Tally
+from crawler.stats import RunStats
 
 fuzz = settings(deadline=None)
 
@@ -169,20 +169,20 @@ def test_resume_asks_again_for_what_was_failed_denied_or_suspect(tmp_path):
 def test_resume_counts_what_it_keeps_as_it_was_counted(tmp_path):
     images = encode([record("team/a", images=(), problems=(problem(),), children=("b",))])
     journal = journaled(tmp_path, images, encode(KEPT[1:]), encode(ASKED_AGAIN))
-    tally = Tally()
-    tally.recall(journal.entries())
+    tally = RunStats()
+    tally.restore(journal.entries())
     counts = tally.counts
     assert (counts.repositories, counts.ok, counts.missing, counts.invalid) == (3, 1, 1, 1)
     assert (counts.tags, counts.images, counts.problems, counts.suspect) == (2, 0, 1, 0)
-    assert tally.before == {"team/a": ("b",), "team/b": (), "x y": ()}
+    assert tally.resumed == {"team/a": ("b",), "team/b": (), "x y": ()}
     journal.close()
 
 
 def test_images_that_no_record_has_are_not_counted_as_none():
-    tally = Tally()
-    tally.count([record("team/a")])
+    tally = RunStats()
+    tally.add([record("team/a")])
     assert tally.counts.images is None
-    tally.count([record("team/b", images=())])
+    tally.add([record("team/b", images=())])
     assert tally.counts.images == 0
 
 

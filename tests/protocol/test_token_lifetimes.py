@@ -5,7 +5,7 @@ from support.bearer_auth import bearer, scope_of
 from support.scripted import document, on, serve
 
 from crawler.auth.bearer import renewal_margin
-from crawler.auth.challenge import NOBODY
+from crawler.auth.challenge import ANONYMOUS
 
 
 class Clock:
@@ -30,7 +30,7 @@ async def test_token_serves_for_nine_tenths_of_a_short_life(lifetime_s, used_unt
     """With the margin of a long life, a token of three seconds would be renewed before every single question."""
     clock = Clock()
     granted = document({"token": "token-{count}", "expires_in": lifetime_s})
-    async with serve([on("/token", granted)]) as server, bearer(server, NOBODY, clock) as authorization:
+    async with serve([on("/token", granted)]) as server, bearer(server, ANONYMOUS, clock) as authorization:
         headers = []
         for moment in (0.0, used_until_s, renewed_at_s):
             clock.now = 1000.0 + moment

@@ -9,11 +9,11 @@ from support.scripted import document, on, refusal, serve, token_registry
 from support.snapshots import read_snapshot
 
 import crawler
-from crawler.auth.credentials import Fixed, User
-from crawler.auth.lockout import LIMIT
+from crawler.auth.credentials import Credential, StaticCredentials
+from crawler.auth.lockout import MAX_REFUSALS
 
-ANN = User("ann", "made-up-password")
-OLD, FRESH = User("AWS", "expired-password"), User("AWS", "fresh-password")
+ANN = Credential("ann", "made-up-password")
+OLD, FRESH = Credential("AWS", "expired-password"), Credential("AWS", "fresh-password")
 REFUSED = refusal(401, "UNAUTHORIZED", "incorrect username or password")
 
 
@@ -55,13 +55,13 @@ async def test_expired_password_is_replaced_by_a_fresh_one_from_the_credential_h
 
 async def test_refusals_between_two_grants_are_counted_afresh():
     """Two times all but one of the refusals that end a run, with a grant between: the run goes on."""
-    almost = LIMIT - 1
+    almost = MAX_REFUSALS - 1
     script = [
         on("/token", REFUSED, times=almost),
         on("/token", document({"token": "minted", "expires_in": 300}), times=1),
         on("/token", REFUSED),
     ]
-    async with serve(script) as server, bearer(server, Fixed(ANN), lambda: 0.0) as authorization:
+    async with serve(script) as server, bearer(server, StaticCredentials(ANN), lambda: 0.0) as authorization:
         for number in range(almost):
             with pytest.raises(crawler.Denied):
                 await authorization.header(scope_of(f"team/refused-{number}"))
@@ -69,5 +69,5 @@ async def test_refusals_between_two_grants_are_counted_afresh():
         for number in range(almost):
             with pytest.raises(crawler.Denied):
                 await authorization.header(scope_of(f"team/refused-again-{number}"))
-        with pytest.raises(crawler.GaveUp, match=f"refused {LIMIT} times in a row"):
+        with pytest.raises(crawler.GaveUp, match=f"refused {MAX_REFUSALS} times in a row"):
             await authorization.header(scope_of("team/one-too-many"))

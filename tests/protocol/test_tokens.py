@@ -8,8 +8,8 @@ from support.bearer_auth import bearer
 from support.scripted import ScriptedServer, document, on, serve
 
 from crawler.auth import bearer as bearer_module
-from crawler.auth.bearer import BearerAuthorization
-from crawler.auth.challenge import NOBODY
+from crawler.auth.bearer import BearerAuth
+from crawler.auth.challenge import ANONYMOUS
 
 
 class Clock:
@@ -23,7 +23,7 @@ class Clock:
 class Tokens:
     """An authorization by a token server whose tokens are numbered, and live for 300 seconds."""
 
-    def __init__(self, server: ScriptedServer, authorization: BearerAuthorization, clock: Clock) -> None:
+    def __init__(self, server: ScriptedServer, authorization: BearerAuth, clock: Clock) -> None:
         self.server = server
         self.clock = clock
         self.authorization = authorization
@@ -38,7 +38,7 @@ class Tokens:
 async def tokens() -> AsyncIterator[Tokens]:
     clock = Clock()
     granted = document('{"token": "token-{count}", "expires_in": 300}')
-    async with serve([on("/token", granted)]) as server, bearer(server, NOBODY, clock) as authorization:
+    async with serve([on("/token", granted)]) as server, bearer(server, ANONYMOUS, clock) as authorization:
         yield Tokens(server, authorization, clock)
 
 

@@ -14,7 +14,7 @@ from support.scripted import Entry, Reply, ScriptedServer, document, html, on, r
 from support.snapshots import Snapshot, folders, read_snapshot
 
 import crawler
-from crawler.profiles import KINDS
+from crawler.profiles import PROFILES_BY_KIND
 from registries import (
     EMULATED,
     SCRIPTED,
@@ -163,11 +163,11 @@ async def test_a_crawl_of_what_is_known_by_its_name(host, tmp_path, monkeypatch)
 
 def test_each_kind_is_scripted():
     """A line more in `crawler.profiles.TABLE` wants a script of what it is about."""
-    assert sorted({of.kind for of in SCRIPTED.values()} | EMULATED.keys()) == sorted(KINDS)
+    assert sorted({of.kind for of in SCRIPTED.values()} | EMULATED.keys()) == sorted(PROFILES_BY_KIND)
     assert not [file for file in EMULATED.values() if not (TESTS / file).is_file()]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in EMULATED])
+@pytest.mark.parametrize("kind", [kind for kind in PROFILES_BY_KIND if kind not in EMULATED])
 def test_each_kind_has_a_module_of_its_name(kind):
     assert (TESTS / "registries" / f"{kind.replace('-', '_')}.py").is_file()
 

@@ -6,27 +6,27 @@ from contextlib import asynccontextmanager
 import anyio
 from support.scripted import ScriptedServer
 
-from crawler.auth.bearer import BearerAuthorization, TokenServer
-from crawler.auth.credentials import Credentials
-from crawler.limiter import Pace
+from crawler.auth.bearer import BearerAuth, TokenServer
+from crawler.auth.credentials import CredentialProvider
+from crawler.limiter import Limiter
 from crawler.transport.fetch import open_transport
-from crawler.transport.retry import Patience
+from crawler.transport.retry import RetryPolicy
 from crawler.transport.tls import Certificates
 
-PATIENCE = Patience(attempts=1, connect_s=5, read_s=5, total_s=5, give_up_s=60)
+PATIENCE = RetryPolicy(attempts=1, connect_s=5, read_s=5, total_s=5, give_up_s=60)
 
 
 @asynccontextmanager
 async def bearer(
     server: ScriptedServer,
-    credentials: Credentials,
+    credentials: CredentialProvider,
     clock: Callable[[], float],
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
-) -> AsyncIterator[BearerAuthorization]:
+) -> AsyncIterator[BearerAuth]:
     """Asks `/token` of the server, one try each, and reads the age of tokens from `clock`."""
     transport = open_transport(
         user_agent="test",
-        pace=Pace(concurrency=8, starts=None),
+        pace=Limiter(concurrency=8, starts=None),
         patience=PATIENCE,
         concurrency=8,
         scheme="http",
@@ -34,7 +34,7 @@ async def bearer(
     )
     async with transport as opened:
         token_server = TokenServer(f"{server.origin}/token", "ours")
-        yield BearerAuthorization(token_server, credentials, opened, clock=clock, sleep=sleep)
+        yield BearerAuth(token_server, credentials, opened, clock=clock, sleep=sleep)
 
 
 def scope_of(repository: str) -> str:

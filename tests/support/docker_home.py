@@ -3,7 +3,7 @@
 import json
 from base64 import b64encode
 
-from crawler.auth.credentials import User
+from crawler.auth.credentials import Credential
 from crawler.auth.docker_config import DockerCredentials
 from crawler.model.names import Target
 
@@ -13,7 +13,7 @@ REGISTRY = "registry.example.com"
 SECRET = "hunter2:with:colons"
 
 
-ANN = User("ann", SECRET)
+ANN = Credential("ann", SECRET)
 
 
 def packed(name, password):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from support.docker_home import ANN, ENTRY, REGISTRY, SECRET, packed
 
 from crawler.auth.credential_helper import HELPER_CAP
-from crawler.auth.credentials import BEARER_TOKEN_USER, IDENTITY_TOKEN_USER, User
+from crawler.auth.credentials import BEARER_TOKEN_USER, IDENTITY_TOKEN_USER, Credential
 from crawler.auth.docker_config import DockerCredentials
 from crawler.errors import CredentialsError
 from crawler.model.names import Target
@@ -115,7 +115,7 @@ async def test_docker_hubs_own_key_goes_before_the_pieces_of_its_login(home):
 async def test_podmans_most_specific_key_wins(home, target, name):
     keys = {"quay.io/team": "team", "quay.io": "host", "quay.io/team/app/": "app"}
     home.write({"auths": {key: packed(whose, "x") for key, whose in keys.items()}}, ".config/containers/auth.json")
-    assert await home.credentials(target).user() == User(name, "x")
+    assert await home.credentials(target).user() == Credential(name, "x")
 
 
 async def test_a_key_narrower_than_the_target_is_not_for_it(home):
@@ -136,12 +136,12 @@ async def test_docker_hubs_names_hold_for_namespaces_too(home):
         ({**ENTRY, "email": "ann@example.com"}, ANN),
         ({"username": "ann", "password": SECRET}, ANN),
         ({**ENTRY, "username": "bob", "password": "x"}, ANN),
-        ({"identitytoken": "t0ken"}, User(IDENTITY_TOKEN_USER, "t0ken")),
-        ({**packed("ann", ""), "identitytoken": "t0ken"}, User(IDENTITY_TOKEN_USER, "t0ken")),
-        ({"registrytoken": "t0ken", "identitytoken": "x"}, User(BEARER_TOKEN_USER, "t0ken")),
-        ({"auth": b64encode(b"ann:x\0\0").decode()}, User("ann", "x")),
+        ({"identitytoken": "t0ken"}, Credential(IDENTITY_TOKEN_USER, "t0ken")),
+        ({**packed("ann", ""), "identitytoken": "t0ken"}, Credential(IDENTITY_TOKEN_USER, "t0ken")),
+        ({"registrytoken": "t0ken", "identitytoken": "x"}, Credential(BEARER_TOKEN_USER, "t0ken")),
+        ({"auth": b64encode(b"ann:x\0\0").decode()}, Credential("ann", "x")),
         ({"auth": "\n".join(ENTRY["auth"])}, ANN),
-        (packed("Ånn", "pässwörd"), User("Ånn", "pässwörd")),
+        (packed("Ånn", "pässwörd"), Credential("Ånn", "pässwörd")),
     ],
 )
 async def test_every_form_of_an_entry_is_read(home, entry, user):
@@ -174,7 +174,7 @@ def test_every_name_and_password_is_had_as_it_was_packed(tmp_path_factory, name,
     file = tmp_path_factory.getbasetemp() / "packed.json"
     file.write_text(json.dumps({"auths": {REGISTRY: packed(name, password)}}))
     credentials = DockerCredentials(Target(REGISTRY), environ={"REGISTRY_AUTH_FILE": str(file)})
-    assert asyncio.run(credentials.user()) == User(name, password)
+    assert asyncio.run(credentials.get()) == Credential(name, password)
 
 
 # Where it is written
@@ -208,13 +208,13 @@ async def test_the_first_file_that_has_an_entry_wins(everywhere, first):
     for place in PLACES[first:]:
         everywhere.write({"auths": {REGISTRY: packed(place, "x")}}, place)
     assert await everywhere.is_named()
-    assert await everywhere.credentials().user() == User(PLACES[first], "x")
+    assert await everywhere.credentials().user() == Credential(PLACES[first], "x")
 
 
 async def test_without_their_variables_the_files_are_sought_at_home(home):
     home.write({"auths": {"both.example.com": packed("podman", "x")}}, ".config/containers/auth.json")
     home.write({"auths": {"both.example.com": ENTRY, "docker.example.com": ENTRY}})
-    assert await home.credentials("both.example.com").user() == User("podman", "x")
+    assert await home.credentials("both.example.com").user() == Credential("podman", "x")
     assert await home.credentials("docker.example.com").user() == ANN
 
 
@@ -237,7 +237,7 @@ async def test_without_any_file_there_is_nobody(home):
     for environ in (home.environ, {}):
         credentials = DockerCredentials(Target(REGISTRY), environ=environ)
         assert not (await credentials.look_up()).is_named
-        assert await credentials.user() is None
+        assert await credentials.get() is None
 
 
 @pytest.mark.parametrize("content", ["", " \n"])
@@ -311,7 +311,7 @@ def looked_up(file, target):
 
     async def look():
         credentials = DockerCredentials(Target.parse(target), environ={"REGISTRY_AUTH_FILE": str(file)})
-        login, user = await credentials.look_up(), await credentials.user()
+        login, user = await credentials.look_up(), await credentials.get()
         assert login.is_named or user is None
         return user
 
@@ -328,7 +328,7 @@ def test_whatever_json_the_file_holds_there_is_a_value_or_an_error_of_ours(tmp_p
     file.write_text(json.dumps(config))
     said, user = looked_up(file, f"{REGISTRY}/team/app")
     assert said.isprintable()
-    assert user is None or (isinstance(user, User) and user.name and user.password)
+    assert user is None or (isinstance(user, Credential) and user.name and user.password)
 
 
 @given(content=st.binary())
@@ -366,7 +366,7 @@ async def test_a_helper_hears_the_registry_and_nothing_more(home, config, target
     home.write(config)
     script = "import json, sys\nprint(json.dumps({'Username': 'heard', 'Secret': ascii(sys.stdin.buffer.read())}))"
     home.helper("echo", script, sys.executable)
-    assert await home.credentials(target).user() == User("heard", ascii(server.encode()))
+    assert await home.credentials(target).user() == Credential("heard", ascii(server.encode()))
 
 
 async def test_a_helper_lives_in_the_environment_that_was_given(home, monkeypatch):
@@ -374,13 +374,13 @@ async def test_a_helper_lives_in_the_environment_that_was_given(home, monkeypatc
     home.environ["THEIRS"] = "given"
     home.write({"credsStore": "env"})
     home.helper("env", """echo '{"Username": "u", "Secret": "'"$THEIRS-$OURS"'"}'""")
-    assert await home.credentials().user() == User("u", "given-")
+    assert await home.credentials().user() == Credential("u", "given-")
 
 
 async def test_an_identity_token_of_a_helper_keeps_its_name(home):
     home.write({"credsStore": "one"})
     home.helper("one", answering("<token>", "t0ken"))
-    assert await home.credentials().user() == User(IDENTITY_TOKEN_USER, "t0ken")
+    assert await home.credentials().user() == Credential(IDENTITY_TOKEN_USER, "t0ken")
 
 
 async def test_a_helper_of_its_own_goes_before_the_store_and_both_before_what_is_written(home):
@@ -388,8 +388,8 @@ async def test_a_helper_of_its_own_goes_before_the_store_and_both_before_what_is
     home.write({**config, "credHelpers": {REGISTRY: "own"}})
     home.helper("own", answering("own", "x"))
     home.helper("store", answering("store", "x"))
-    assert await home.credentials().user() == User("own", "x")
-    assert await home.credentials("b.example.com").user() == User("store", "x")
+    assert await home.credentials().user() == Credential("own", "x")
+    assert await home.credentials("b.example.com").user() == Credential("store", "x")
 
 
 async def test_an_empty_name_keeps_a_registry_out_of_the_store(home):
@@ -660,7 +660,7 @@ async def test_a_refused_token_is_renewed_once_for_all(home):
     home.noting("one", COUNTING)
     credentials, fresh = home.credentials(), []
     first = await credentials.user()
-    assert first == User("u", "I")
+    assert first == Credential("u", "I")
 
     async def need():
         fresh.append(await credentials.another(first))
@@ -669,8 +669,8 @@ async def test_a_refused_token_is_renewed_once_for_all(home):
         for _ in range(20):
             group.start_soon(need)
     await need()
-    assert fresh == [User("u", "II")] * 21
-    assert await credentials.user() == User("u", "II")
+    assert fresh == [Credential("u", "II")] * 21
+    assert await credentials.user() == Credential("u", "II")
     assert home.runs("one") == 2
 
 

@@ -13,35 +13,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.limiter import LONGEST_COOL_DOWN_S, Pace
+from crawler.limiter import LONGEST_COOL_DOWN_S, Limiter
 from crawler.model.limits import Quota, Rate
-from crawler.rate_limiter import LearnedRate, Starts
+from crawler.rate_limiter import LearnedRate, RateLimiter
 
 
 @dataclass(frozen=True)
 class Held:
     """A permit, and what its holder tells of the exchange."""
 
-    pace: Pace
+    pace: Limiter
     began: float
 
     def throttled(self, retry_after_s: float | None) -> None:
-        self.pace.throttled(self.began, retry_after_s)
+        self.pace.on_throttled(self.began, retry_after_s)
 
     def timed_out(self) -> None:
-        self.pace.timed_out(self.began)
+        self.pace.on_timeout(self.began)
 
     def went_well(self) -> None:
-        self.pace.went_well()
+        self.pace.on_success()
 
 
 @asynccontextmanager
-async def permit(of: Pace) -> AsyncIterator[Held]:
+async def permit(of: Limiter) -> AsyncIterator[Held]:
     began = await of.acquire()
     try:
         yield Held(of, began)
     finally:
-        of.end()
+        of.release()
 
 
 class Time:
@@ -108,16 +108,16 @@ class BusyTime(SharedTime):
             await asyncio.sleep(0)
 
 
-def pace(time: Time, *, concurrency: int = 8, quota: Quota | None = None) -> Pace:
-    starts = None if quota is None else Starts(quota)
-    return Pace(concurrency=concurrency, starts=starts, clock=time.clock, sleep=time.sleep)
+def pace(time: Time, *, concurrency: int = 8, quota: Quota | None = None) -> Limiter:
+    starts = None if quota is None else RateLimiter(quota)
+    return Limiter(concurrency=concurrency, starts=starts, clock=time.clock, sleep=time.sleep)
 
 
 def quota(count: int, seconds: float) -> Quota:
     return Quota("the test's", (Rate(count, seconds),))
 
 
-async def begun(pace: Pace, time: Time, exchanges: int) -> list[float]:
+async def begun(pace: Limiter, time: Time, exchanges: int) -> list[float]:
     moments = []
     for _ in range(exchanges):
         async with permit(pace):
@@ -171,11 +171,11 @@ async def test_a_wide_window_bounds_what_the_narrow_one_would_allow():
     count=st.integers(1, 50), seconds=st.floats(0.1, 1000), jumps=st.lists(st.floats(0, 3), min_size=60, max_size=120)
 )
 def test_starts_never_exceed_their_quota_whenever_they_are_asked(count, seconds, jumps):
-    starts = Starts(quota(count, seconds))
+    starts = RateLimiter(quota(count, seconds))
     now, moments = 0.0, []
     for jump in jumps:
         now += jump * seconds / count
-        while (delay := starts.begin(now)) > 0:
+        while (delay := starts.try_acquire(now)) > 0:
             now += delay
         moments.append(now)
     assert most_in_any(moments, seconds) <= count
@@ -187,7 +187,7 @@ async def test_concurrency_is_halved_once_for_all_that_were_throttled_together()
         one.throttled(None)
         other.throttled(None)
         third.timed_out()
-    assert kept.allowed == 8
+    assert kept.limit == 8
 
 
 async def test_concurrency_never_falls_below_one_and_is_raised_one_by_one():
@@ -197,12 +197,12 @@ async def test_concurrency_never_falls_below_one_and_is_raised_one_by_one():
         time.now += 1
         async with permit(kept) as held:
             held.throttled(None)
-    assert kept.allowed == 1
+    assert kept.limit == 1
     raised = []
     for _ in range(20):
         async with permit(kept) as held:
             held.went_well()
-        raised.append(kept.allowed)
+        raised.append(kept.limit)
     assert raised[0] == 2
     assert all(later - earlier in {0, 1} for earlier, later in pairwise(raised))
     assert raised[-1] == 4
@@ -291,13 +291,13 @@ async def test_waits_are_accounted_for():
 
 @given(jumps=st.lists(st.floats(0, 0.05), min_size=40, max_size=80))
 def test_starts_that_come_late_are_never_closer_than_most_of_the_spacing(jumps):
-    starts = Starts(quota(50, 1))
+    starts = RateLimiter(quota(50, 1))
     spacing = 1 / 50 / 0.98
     now, moments = 0.0, []
     for jump in jumps:
-        starts.moment(now)
+        starts.reserve(now)
         now += jump
-        while (delay := starts.begin(now)) > 0:
+        while (delay := starts.try_acquire(now)) > 0:
             now += delay
         moments.append(now)
     assert min(later - earlier for earlier, later in pairwise(moments)) >= 0.79 * spacing
@@ -307,13 +307,13 @@ async def test_a_permit_is_given_back_where_the_wait_for_a_turn_is_cancelled():
     time = SharedTime()
     kept = pace(time, concurrency=1, quota=quota(1, 1000))
     await kept.acquire()
-    kept.end()
+    kept.release()
     async with anyio.create_task_group() as group:
         group.start_soon(kept.acquire)
         await anyio.wait_all_tasks_blocked()
-        assert kept.out == 1
+        assert kept.in_flight == 1
         group.cancel_scope.cancel()
-    assert kept.out == 0
+    assert kept.in_flight == 0
 
 
 async def test_a_permit_is_given_back_where_the_wait_is_cancelled_just_when_it_is_given():
@@ -321,12 +321,12 @@ async def test_a_permit_is_given_back_where_the_wait_is_cancelled_just_when_it_i
     await kept.acquire()
     waiter = asyncio.ensure_future(kept.acquire())
     await anyio.wait_all_tasks_blocked()
-    kept.end()
-    assert kept.out == 1, "it is the waiter's, which does not know yet"
+    kept.release()
+    assert kept.in_flight == 1, "it is the waiter's, which does not know yet"
     waiter.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiter
-    assert kept.out == 0
+    assert kept.in_flight == 0
 
 
 async def test_who_cancels_a_wait_for_a_permit_is_not_given_one_later():
@@ -336,8 +336,8 @@ async def test_who_cancels_a_wait_for_a_permit_is_not_given_one_later():
         group.start_soon(kept.acquire)
         await anyio.wait_all_tasks_blocked()
         group.cancel_scope.cancel()
-    kept.end()
-    assert kept.out == 0
+    kept.release()
+    assert kept.in_flight == 0
 
 
 # Cool-downs, and what they are told to wait for meanwhile
@@ -357,7 +357,7 @@ async def test_a_cool_down_holds_those_who_were_waiting_for_the_quota_already():
         for _ in range(3):
             group.start_soon(exchange)
         await anyio.wait_all_tasks_blocked()
-        kept.throttled(began, 60.0)
+        kept.on_throttled(began, 60.0)
         await time.pass_by()
     assert len(moments) == 3
     assert min(moments) >= began + 60
@@ -377,7 +377,7 @@ async def test_a_cool_down_holds_those_who_were_waiting_for_the_learned_rate_alr
         for _ in range(3):
             group.start_soon(exchange)
         await anyio.wait_all_tasks_blocked()
-        kept.throttled(began, 60.0)
+        kept.on_throttled(began, 60.0)
         await time.pass_by()
     assert len(moments) == 3
     assert min(moments) >= began + 60
@@ -426,7 +426,7 @@ class Registry:
             await self.time.sleep(self._latency_s)
             refused = not self._serves()
             self._tell(began, refused=refused)
-            self.pace.end()
+            self.pace.release()
             if refused:
                 await self.time.sleep(self._chance.random())
 
@@ -441,23 +441,23 @@ class Registry:
 
     def _tell(self, began: float, *, refused: bool) -> None:
         if not refused:
-            self.pace.went_well()
+            self.pace.on_success()
         elif self._says_429:
-            self.pace.throttled(began, None)
+            self.pace.on_throttled(began, None)
         else:
             self.judged += self.pace.on_unavailable(began)
 
 
-async def throttled_to_a_rate(time: SharedTime) -> Pace:
+async def throttled_to_a_rate(time: SharedTime) -> Limiter:
     """A pace that has learned that one start a second is allowed."""
     kept = pace(time, concurrency=8)
-    kept.throttled(await kept.acquire(), None)
-    kept.end()
+    kept.on_throttled(await kept.acquire(), None)
+    kept.release()
     for _ in range(5):
         time.now += 1
         began = time.now
-        kept.went_well()
-    kept.throttled(began, None)
+        kept.on_success()
+    kept.on_throttled(began, None)
     time.now += 1
     return kept
 
@@ -468,7 +468,7 @@ async def test_a_steady_sprinkle_of_503s_never_eases_the_pace_and_is_no_throttli
     registry = Registry(latency_s=0.3, fails=fails, seed=seed)
     await registry.crawl(seconds=20)
     assert registry.asked > 3000
-    assert registry.pace.lowest == 64
+    assert registry.pace.lowest_limit == 64
     assert registry.judged == 0
     assert registry.pace.held_by == "the concurrency"
 
@@ -477,7 +477,7 @@ async def test_a_burst_of_503s_halves_the_permits_and_is_throttling():
     kept = pace(Time(), concurrency=64)
     together = [await kept.acquire() for _ in range(64)]
     judged = [kept.on_unavailable(began) for began in together]
-    assert kept.allowed == kept.lowest == 32
+    assert kept.limit == kept.lowest_limit == 32
     assert judged == sorted(judged)
     assert judged.count(True) > 40
 
@@ -495,17 +495,17 @@ async def test_503s_for_a_share_of_all_exchanges_do_not_slow_down_for_ever():
 
 async def test_a_time_out_halves_the_permits():
     kept = pace(Time(), concurrency=64)
-    kept.timed_out(await kept.acquire())
-    assert kept.allowed == kept.lowest == 32
+    kept.on_timeout(await kept.acquire())
+    assert kept.limit == kept.lowest_limit == 32
 
 
 async def test_the_lowest_concurrency_is_remembered_when_it_has_recovered():
     time = Time()
     kept = pace(time, concurrency=4)
-    kept.timed_out(await kept.acquire())
+    kept.on_timeout(await kept.acquire())
     for _ in range(20):
-        kept.went_well()
-    assert (kept.allowed, kept.lowest) == (4, 2)
+        kept.on_success()
+    assert (kept.limit, kept.lowest_limit) == (4, 2)
 
 
 @pytest.mark.parametrize("says_429", [False, True], ids=["503", "429"])
@@ -534,12 +534,12 @@ async def test_503s_under_a_learned_rate_are_throttling():
 async def test_a_limit_that_is_lifted_is_forgotten():
     registry = Registry(latency_s=0.1, allows_per_s=5)
     await registry.crawl(seconds=30)
-    assert registry.pace.lowest < 8
+    assert registry.pace.lowest_limit < 8
     registry.allows_per_s = None
     await registry.crawl(seconds=60)
     served = registry.served
     await registry.crawl(seconds=10)
-    assert registry.pace.allowed == 64
+    assert registry.pace.limit == 64
     assert (registry.served - served) / 10 > 0.95 * 64 / 0.1
 
 
@@ -589,15 +589,15 @@ def test_a_learned_rate_grows_slowly_at_first_and_then_faster_and_only_in_calm()
 async def test_the_slower_of_quota_and_learned_rate_holds():
     time = SharedTime()
     kept = await throttled_to_a_rate(time)
-    kept._starts = Starts(quota(10, 1))
+    kept._starts = RateLimiter(quota(10, 1))
     learned = await begun_at(kept, time, 3)
     assert min(later - earlier for earlier, later in pairwise(learned)) > 0.5
-    kept._starts = Starts(quota(1, 5))
+    kept._starts = RateLimiter(quota(1, 5))
     held = await begun_at(kept, time, 3)
     assert min(later - earlier for earlier, later in pairwise(held)) >= 5
 
 
-async def begun_at(kept: Pace, time: SharedTime, exchanges: int) -> list[float]:
+async def begun_at(kept: Limiter, time: SharedTime, exchanges: int) -> list[float]:
     moments: list[float] = []
 
     async def exchange() -> None:
@@ -624,12 +624,12 @@ async def test_the_quota_is_named_where_it_set_the_pace():
 async def test_time_outs_are_named_where_they_set_the_pace():
     time = SharedTime()
     kept = pace(time, concurrency=2)
-    kept.timed_out(await kept.acquire())
+    kept.on_timeout(await kept.acquire())
     async with anyio.create_task_group() as group:
         group.start_soon(kept.acquire)
         await anyio.wait_all_tasks_blocked()
         time.now += 5
-        kept.end()
+        kept.release()
     assert kept.held_by == "time-outs"
     assert kept.wait_s == 5
 
@@ -638,6 +638,6 @@ async def test_waiting_for_a_permit_for_a_cool_down_and_for_a_rate_is_all_waitin
     time = SharedTime()
     kept = await throttled_to_a_rate(time)
     before, asked = kept.wait_s, time.now
-    kept.throttled(asked, 60.0)
+    kept.on_throttled(asked, 60.0)
     moments = await begun_at(kept, time, 12)
     assert kept.wait_s - before == pytest.approx(sum(moments) - 12 * asked)

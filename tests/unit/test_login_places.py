@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support.docker_home import ANN, ENTRY, REGISTRY, Home, packed
 
-from crawler.auth.credentials import User
+from crawler.auth.credentials import Credential
 from crawler.auth.docker_config import DockerCredentials
 from crawler.errors import CredentialsError
 from crawler.model.names import Target
@@ -23,7 +23,7 @@ async def test_login_in_the_variable_goes_before_every_file(home):
     home.environ["DOCKER_AUTH_CONFIG"] = json.dumps({"auths": {REGISTRY: packed("variable", "x")}})
     home.environ["REGISTRY_AUTH_FILE"] = str(home.folder / "nothing.json")
     home.write({"auths": {REGISTRY: ENTRY}})
-    assert await home.credentials().user() == User("variable", "x")
+    assert await home.credentials().user() == Credential("variable", "x")
 
 
 @pytest.mark.parametrize("mark", ["\ufeff", " \n"])
@@ -50,12 +50,12 @@ async def test_login_files_of_a_folder_are_searched_in_order(home):
     home.environ["DOCKER_CONFIG"] = str(home.folder / "docker")
     for name in reversed(names):
         home.write({"auths": {REGISTRY: packed(name, "x")}}, f"docker/{name}")
-        assert await home.credentials().user() == User(name, "x")
+        assert await home.credentials().user() == Credential(name, "x")
 
 
 async def test_legacy_login_at_home_comes_last(home):
     home.write({REGISTRY: packed("legacy", "x")}, ".dockercfg")
-    assert await home.credentials().user() == User("legacy", "x")
+    assert await home.credentials().user() == Credential("legacy", "x")
     home.write({"auths": {REGISTRY: ENTRY}})
     assert await home.credentials().user() == ANN
 
@@ -242,7 +242,7 @@ async def test_login_of_a_session_in_a_closed_folder_is_no_warning(reachable):
     folder.mkdir(parents=True)
     with closed(folder):
         login = await DockerCredentials(Target(REGISTRY), environ={}, run=folder.parent).look_up()
-    assert (login.user, login.warnings) == (None, ())
+    assert (login.credential, login.warnings) == (None, ())
 
 
 @pytest.mark.parametrize("home_folder", [None, "", "/nowhere/at/all"])

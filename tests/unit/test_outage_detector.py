@@ -9,9 +9,9 @@ import pytest
 from support.fake_clock import Time
 
 import crawler
-from crawler.transport.messages import Exchanges, Purpose
-from crawler.transport.outage import FEW, FIRST_CONTACT_S, QUIET_S, Canary, OutageDetector
-from crawler.transport.retry import Budget, PassingFailure, Patience, tries
+from crawler.transport.messages import Purpose, RequestStats
+from crawler.transport.outage import FAILURES_TO_PROBE, FIRST_CONTACT_S, SILENCE_S, Canary, OutageDetector
+from crawler.transport.retry import RetryBudget, RetryPolicy, TransientFailure, attempts
 
 LISTINGS = (Purpose.LISTING, "https://registry.example.com")
 CATALOG = (Purpose.CATALOG, "https://registry.example.com")
@@ -30,7 +30,7 @@ def canary(answers: Callable[[], bool], *, is_own: bool = True, has_answered: bo
     return Canary(answers=ask, is_own=is_own, has_answered=has_answered)
 
 
-def fail(outage: OutageDetector, times: int = FEW, party: Any = LISTINGS) -> bool:
+def fail(outage: OutageDetector, times: int = FAILURES_TO_PROBE, party: Any = LISTINGS) -> bool:
     """The last verdict on whether it is time to examine the party."""
     return [outage.failed(party, has_answered=True) for _ in range(times)][-1]
 
@@ -38,8 +38,8 @@ def fail(outage: OutageDetector, times: int = FEW, party: Any = LISTINGS) -> boo
 def test_outage_is_suspected_after_a_few_failures_in_a_row_and_a_moment_without_an_answer():
     time = Time()
     outage = detector(time)
-    assert not fail(outage, FEW + 3), "a burst of failures within a moment is no outage yet"
-    time.now += QUIET_S
+    assert not fail(outage, FAILURES_TO_PROBE + 3), "a burst of failures within a moment is no outage yet"
+    time.now += SILENCE_S
     assert fail(outage, 1)
 
 
@@ -47,20 +47,20 @@ def test_outage_is_not_suspected_where_answers_come_between():
     time = Time()
     outage = detector(time)
     for _ in range(20):
-        fail(outage, FEW - 1)
-        time.now += QUIET_S
+        fail(outage, FAILURES_TO_PROBE - 1)
+        time.now += SILENCE_S
         outage.answered(LISTINGS)
-    assert not fail(outage, FEW - 1)
+    assert not fail(outage, FAILURES_TO_PROBE - 1)
 
 
 def test_outage_of_one_party_is_not_ended_by_the_answers_of_another():
     """With a token for each listing there is a success between any two failures."""
     time = Time()
     outage = detector(time)
-    for _ in range(FEW):
+    for _ in range(FAILURES_TO_PROBE):
         last = outage.failed(LISTINGS, has_answered=True)
         outage.answered(TOKENS)
-        time.now += QUIET_S
+        time.now += SILENCE_S
     assert last
 
 
@@ -73,7 +73,7 @@ def test_outage_of_pages_that_come_one_by_one_is_suspected_at_once():
 
 def test_outage_at_first_contact_is_suspected_no_sooner_for_pages_that_come_one_by_one():
     outage = detector(Time())
-    assert not any(outage.failed(CATALOG, has_answered=False) for _ in range(FEW))
+    assert not any(outage.failed(CATALOG, has_answered=False) for _ in range(FAILURES_TO_PROBE))
 
 
 async def test_outage_holds_every_request_until_the_party_answers_again():
@@ -96,19 +96,19 @@ async def test_outage_holds_every_request_until_the_party_answers_again():
 
     group_started = anyio.Event()
     async with anyio.create_task_group() as group:
-        away = await outage.examine(LISTINGS, "503", Canary(answers=answers, is_own=True, has_answered=True))
+        away = await outage.probe(LISTINGS, "503", Canary(answers=answers, is_own=True, has_answered=True))
     assert (away, outage.is_on) == (True, False)
     assert seen == [time.now]
     assert time.now <= back_at + 0.3 * 30, "a pause is a part of what the outage has lasted already"
     assert len(time.slept) < 30, "the pauses grow"
-    assert not fail(outage, FEW - 1), "the failures in a row are over"
+    assert not fail(outage, FAILURES_TO_PROBE - 1), "the failures in a row are over"
 
 
 async def test_outage_that_is_none_costs_one_probe_and_counts_the_failures():
     time = Time()
     outage = detector(time)
     fail(outage)
-    assert not await outage.examine(LISTINGS, "500", canary(lambda: True))
+    assert not await outage.probe(LISTINGS, "500", canary(lambda: True))
     assert time.slept == []
 
 
@@ -124,7 +124,7 @@ async def test_outage_examined_by_one_makes_the_others_wait_for_what_comes_of_it
     found = []
 
     async def examine() -> None:
-        found.append(await outage.examine(LISTINGS, "reset", canary(answers)))
+        found.append(await outage.probe(LISTINGS, "reset", canary(answers)))
 
     async with anyio.create_task_group() as group:
         for _ in range(5):
@@ -139,7 +139,7 @@ async def test_outage_that_lasts_ends_the_run_and_says_whose_it_is():
     fail(outage)
     began = time.now
     with pytest.raises(crawler.GaveUp, match=r"https://registry.example.com \(listing\) has not answered for 300 s"):
-        await outage.examine(LISTINGS, "503 UNAVAILABLE: no healthy upstream", canary(lambda: False))
+        await outage.probe(LISTINGS, "503 UNAVAILABLE: no healthy upstream", canary(lambda: False))
     assert time.now - began == pytest.approx(GIVE_UP_S)
     assert not outage.is_on
 
@@ -149,7 +149,7 @@ async def test_outage_at_first_contact_is_waited_for_shortly_and_then_fails_by_i
     outage = detector(time)
     fail(outage)
     began = time.now
-    assert await outage.examine(LISTINGS, "no such name", canary(lambda: False, has_answered=False))
+    assert await outage.probe(LISTINGS, "no such name", canary(lambda: False, has_answered=False))
     assert time.now - began == pytest.approx(FIRST_CONTACT_S)
 
 
@@ -158,13 +158,13 @@ async def test_outage_of_listings_that_never_worked_ends_the_run_though_the_cata
     outage = detector(time)
     catalog = canary(lambda: True, is_own=False, has_answered=False)
     fail(outage)
-    assert not await outage.examine(LISTINGS, "500", catalog)
-    time.now += QUIET_S
-    assert not fail(outage, FEW - 1), "the next probe waits for twice as many failures"
+    assert not await outage.probe(LISTINGS, "500", catalog)
+    time.now += SILENCE_S
+    assert not fail(outage, FAILURES_TO_PROBE - 1), "the next probe waits for twice as many failures"
     assert fail(outage, 1)
     time.now += GIVE_UP_S
     with pytest.raises(crawler.GaveUp):
-        await outage.examine(LISTINGS, "500", catalog)
+        await outage.probe(LISTINGS, "500", catalog)
 
 
 async def test_outage_is_handed_on_where_who_examines_is_cancelled():
@@ -180,28 +180,28 @@ async def test_outage_is_handed_on_where_who_examines_is_cancelled():
     async with anyio.create_task_group() as group:
 
         async def examine() -> None:
-            await outage.examine(LISTINGS, "reset", Canary(answers=hangs, is_own=True, has_answered=True))
+            await outage.probe(LISTINGS, "reset", Canary(answers=hangs, is_own=True, has_answered=True))
 
         group.start_soon(examine)
         await probing.wait()
         group.cancel_scope.cancel()
     assert not outage.is_on
-    assert await outage.examine(LISTINGS, "reset", canary(iter([False, True]).__next__))
+    assert await outage.probe(LISTINGS, "reset", canary(iter([False, True]).__next__))
 
 
 @pytest.mark.parametrize(("in_outage", "tried"), [(True, 11), (False, 2)])
 async def test_tries_that_an_outage_swallowed_do_not_count(in_outage, tried):
-    patience = Patience(attempts=2, connect_s=1, read_s=1, total_s=1, give_up_s=GIVE_UP_S)
+    patience = RetryPolicy(attempts=2, connect_s=1, read_s=1, total_s=1, give_up_s=GIVE_UP_S)
     time = Time()
     count = 0
     try:
-        async for attempt in tries(patience, Budget(Exchanges()), clock=time, sleep=time.sleep):
+        async for attempt in attempts(patience, RetryBudget(RequestStats()), clock=time, sleep=time.sleep):
             with attempt:
                 count += 1
                 if count < 11:
-                    failure = PassingFailure(crawler.Unreachable("GET", code="UNREACHABLE", message="reset"))
+                    failure = TransientFailure(crawler.Unreachable("GET", code="UNREACHABLE", message="reset"))
                     failure.in_outage = in_outage
                     raise failure
-    except PassingFailure:
+    except TransientFailure:
         assert not in_outage
     assert count == tried

@@ -3,16 +3,16 @@
 import pytest
 
 from crawler.model.names import Target
-from crawler.profiles import KINDS, TABLE, ways_of
+from crawler.profiles import PROFILES, PROFILES_BY_KIND, profile_for
 
 
 def known(text, kind=None):
-    return ways_of(Target.parse(text), kind)
+    return profile_for(Target.parse(text), kind)
 
 
 def quota(text):
     target = Target.parse(text)
-    return ways_of(target).quota(target)
+    return profile_for(target).quota(target)
 
 
 @pytest.mark.parametrize(
@@ -49,11 +49,11 @@ def test_a_kind_that_is_named_goes_before_the_host():
 
 
 def test_each_kind_stands_in_the_table_once():
-    assert list(KINDS) == [ways.kind for ways in TABLE]
+    assert list(PROFILES_BY_KIND) == [ways.kind for ways in PROFILES]
 
 
 def test_only_googles_hosts_are_googles():
-    assert [ways.kind for ways in TABLE if ways.is_google] == ["gcr", "artifact-registry"]
+    assert [ways.kind for ways in PROFILES if ways.is_google] == ["gcr", "artifact-registry"]
 
 
 @pytest.mark.parametrize(
@@ -90,4 +90,4 @@ def test_hosts_share_a_quota_where_its_owner_counts_them_together():
     ],
 )
 def test_projects_are_no_repositories(kind, name, is_namespace):
-    assert KINDS[kind].is_namespace(name) is is_namespace
+    assert PROFILES_BY_KIND[kind].is_namespace(name) is is_namespace

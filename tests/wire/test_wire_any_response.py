@@ -10,20 +10,20 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.plain_words import is_plain
 
-from crawler.auth.credentials import Fixed, StraightAuthorization, User
-from crawler.client import Inquiry
+from crawler.auth.credentials import Credential, PreemptiveAuth, StaticCredentials
+from crawler.client import AuthenticatedClient
 from crawler.errors import CrawlerError, RegistryError
-from crawler.limiter import Pace
+from crawler.limiter import Limiter
 from crawler.transport.fetch import open_transport
-from crawler.transport.http import open_door
-from crawler.transport.messages import Reply, Request
-from crawler.transport.retry import Patience
+from crawler.transport.http import open_http_session
+from crawler.transport.messages import Request, Response
+from crawler.transport.retry import RetryPolicy
 from crawler.transport.tls import Certificates
 from crawler.wire.tags import parse_listing
 
-PATIENCE = Patience(attempts=1, connect_s=5, read_s=5, total_s=10, give_up_s=5)
+PATIENCE = RetryPolicy(attempts=1, connect_s=5, read_s=5, total_s=10, give_up_s=5)
 PASSWORD = "correct-horse-battery"
-USER = User("robot", PASSWORD)
+USER = Credential("robot", PASSWORD)
 
 NAMES = ("Location", "WWW-Authenticate", "Link", "Retry-After", "Content-Type", "Content-Encoding", "Set-Cookie", "X")
 STATUSES = (200, 204, 206, 301, 302, 307, 400, 401, 403, 404, 405, 410, 418, 999)
@@ -87,15 +87,15 @@ async def answering(sent: bytes, ask) -> object:
 
 async def sent_by_the_door(url: str) -> object:
     options = {"user_agent": "t", "patience": PATIENCE, "concurrency": 2, "certificates": Certificates()}
-    async with open_door(**options) as door:
+    async with open_http_session(**options) as door:
         return await door.send(Request(url=url, authorization=USER.header))
 
 
 async def asked(url: str) -> object:
     options = {"user_agent": "t", "patience": PATIENCE, "concurrency": 2, "certificates": Certificates()}
-    pace = Pace(concurrency=2, starts=None)
+    pace = Limiter(concurrency=2, starts=None)
     async with open_transport(**options, pace=pace, scheme="http") as transport:
-        return await Inquiry(StraightAuthorization(Fixed(USER)), transport).ask(
+        return await AuthenticatedClient(PreemptiveAuth(StaticCredentials(USER)), transport).get(
             url, "", partial(parse_listing, "team/app")
         )
 
@@ -114,7 +114,7 @@ def came_of(sent: bytes, ask) -> object:
 @example(b"HTTP/1.1 200 \xff\x1b[2J\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nxyz")
 def test_any_response_is_a_reply_or_an_error_of_the_registrys(sent):
     came = came_of(sent, sent_by_the_door)
-    if isinstance(came, Reply):
+    if isinstance(came, Response):
         assert came.status < 400 or PASSWORD.encode() not in came.body
     else:
         assert isinstance(came, RegistryError)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.errors import MalformedReply
+from crawler.errors import MalformedResponse
 from crawler.wire.catalog import CatalogPage, parse_catalog
 
 fuzz = settings(max_examples=80)
@@ -57,13 +57,13 @@ def test_pages_as_registries_write_them(body, page):
 @pytest.mark.parametrize("listed", ["null", "[]", '["a"]'])
 @pytest.mark.parametrize("errors", ['[{"code": "DENIED"}]', '["DENIED"]', '{"code": "DENIED"}', '"DENIED"'])
 def test_a_page_with_errors_beside_its_names_is_refused(listed, errors):
-    with pytest.raises(MalformedReply, match="errors beside it: DENIED"):
+    with pytest.raises(MalformedResponse, match="errors beside it: DENIED"):
         parse_catalog(f'{{"repositories": {listed}, "errors": {errors}}}'.encode())
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"<html></html>", b'{"repositories":{"a":1}}', b'{"repositories":"a"}'])
 def test_what_is_no_page_is_refused(body):
-    with pytest.raises(MalformedReply):
+    with pytest.raises(MalformedResponse):
         parse_catalog(body)
 
 
@@ -72,7 +72,7 @@ def test_what_is_no_page_is_refused(body):
 def test_any_body_is_a_page_or_a_malformed_reply(body):
     try:
         page = parse_catalog(body)
-    except MalformedReply:
+    except MalformedResponse:
         return
     assert all(isinstance(name, str) for name in page.names)
     assert len(set(page.names)) == len(page.names)
@@ -86,5 +86,5 @@ def test_a_very_large_page_is_read_whole():
 
 @pytest.mark.parametrize("body", [b"{}", b'{"status": "maintenance"}', b'{"errors": [{"code": "UNKNOWN"}]}'])
 def test_a_page_without_a_list_is_no_empty_catalog(body):
-    with pytest.raises(MalformedReply, match="without 'repositories'"):
+    with pytest.raises(MalformedResponse, match="without 'repositories'"):
         parse_catalog(body)

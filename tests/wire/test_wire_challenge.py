@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.wire.challenge import (
-    MOST_READ,
+    MAX_LENGTH,
     Challenge,
-    read_challenges,
+    parse_challenges,
     reading_actions,
     reading_scope,
     usable_challenge,
@@ -25,7 +25,7 @@ equals = st.sampled_from(["=", "=", " =", "= ", " = "])
 
 def told(*headers):
     """Every challenge that the headers tell, as plain values."""
-    return [(challenge.scheme, dict(challenge.parameters)) for challenge in read_challenges(headers)]
+    return [(challenge.scheme, dict(challenge.parameters)) for challenge in parse_challenges(headers)]
 
 
 def quoted(value):
@@ -73,7 +73,7 @@ def test_every_challenge_is_read_as_it_was_meant(composed, data):
     )
 )
 def test_any_header_is_read_without_an_exception(headers):
-    challenges = read_challenges(headers)
+    challenges = parse_challenges(headers)
     for challenge in challenges:
         assert challenge.scheme
         assert challenge.scheme == challenge.scheme.lower()
@@ -157,7 +157,7 @@ def test_the_words_of_real_registries(header, meaning):
 )
 def test_gitea_offers_bearer_before_basic(headers):
     assert [scheme for scheme, _ in told(*headers)] == ["bearer", "basic"]
-    usable = usable_challenge(read_challenges(headers))
+    usable = usable_challenge(parse_challenges(headers))
     assert (usable.scheme, usable.realm) == ("bearer", "https://git.example/v2/token")
 
 
@@ -173,7 +173,7 @@ def test_gitea_offers_bearer_before_basic(headers):
     ],
 )
 def test_a_challenge_that_we_cannot_answer_is_passed_over(headers):
-    usable = usable_challenge(read_challenges(headers))
+    usable = usable_challenge(parse_challenges(headers))
     assert (usable.scheme, usable.realm) == ("basic", "corp")
 
 
@@ -182,7 +182,7 @@ def test_a_challenge_that_we_cannot_answer_is_passed_over(headers):
     ['"junk", Basic realm="corp"', 'Negotiate abc, (what is this), Basic realm="corp"', '=, Basic realm="corp"'],
 )
 def test_what_cannot_be_read_does_not_hide_what_follows(header):
-    usable = usable_challenge(read_challenges([header]))
+    usable = usable_challenge(parse_challenges([header]))
     assert usable is not None
     assert (usable.scheme, usable.realm) == ("basic", "corp")
 
@@ -191,7 +191,7 @@ def test_what_cannot_be_read_does_not_hide_what_follows(header):
     "headers", [[], [""], [", ,"], ["Negotiate"], ["Bearer"], ['Bearer realm=""'], ["Basicrealm=x"]]
 )
 def test_where_no_challenge_can_be_answered_there_is_none(headers):
-    assert usable_challenge(read_challenges(headers)) is None
+    assert usable_challenge(parse_challenges(headers)) is None
 
 
 @pytest.mark.parametrize(
@@ -199,11 +199,11 @@ def test_where_no_challenge_can_be_answered_there_is_none(headers):
     [('Bearer realm="r",service="s"', "s"), ('Bearer realm="r",service=""', None), ('Bearer realm="r"', None)],
 )
 def test_a_service_that_is_not_named_is_none(header, service):
-    assert read_challenges([header])[0].service == service
+    assert parse_challenges([header])[0].service == service
 
 
 def test_a_missing_realm_is_empty():
-    assert read_challenges(["Basic"])[0].realm == ""
+    assert parse_challenges(["Basic"])[0].realm == ""
 
 
 @pytest.mark.parametrize("end", ["", '"', "\\", "=", ", Basic"])
@@ -233,14 +233,14 @@ def test_a_missing_realm_is_empty():
     ],
 )
 def test_a_hostile_header_is_read_in_linear_time(start, again, end):
-    read_challenges([start + again * (100_000 // len(again)) + end])
+    parse_challenges([start + again * (100_000 // len(again)) + end])
 
 
 def test_challenges_are_read_up_to_a_size_of_all_headers_together():
-    basic, long = 'Basic realm="corp"', ",a" * (MOST_READ // 2)
-    assert len(read_challenges([long] * 100)) == MOST_READ // 2
-    assert usable_challenge(read_challenges([basic, *[long] * 100])).realm == "corp"
-    assert usable_challenge(read_challenges([" " * MOST_READ, basic])) is None
+    basic, long = 'Basic realm="corp"', ",a" * (MAX_LENGTH // 2)
+    assert len(parse_challenges([long] * 100)) == MAX_LENGTH // 2
+    assert usable_challenge(parse_challenges([basic, *[long] * 100])).realm == "corp"
+    assert usable_challenge(parse_challenges([" " * MAX_LENGTH, basic])) is None
 
 
 # -------------------------------------------------------------------------------------------------------------- scopes

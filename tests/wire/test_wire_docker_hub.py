@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.json_values import text, values
 
-from crawler.errors import MalformedReply
-from crawler.wire.docker_hub import HubPage, read_hub_page
+from crawler.errors import MalformedResponse
+from crawler.wire.docker_hub import HubPage, parse_hub_page
 
 fuzz = settings(max_examples=80)
 
@@ -16,7 +16,7 @@ ASKED = "https://hub.example/v2/namespaces/team/repositories?page_size=100"
 
 
 def read(document):
-    return read_hub_page(json.dumps(document).encode(), ASKED)
+    return parse_hub_page(json.dumps(document).encode(), ASKED)
 
 
 def test_a_page_is_names_a_count_and_an_address():
@@ -26,12 +26,12 @@ def test_a_page_is_names_a_count_and_an_address():
 
 @pytest.mark.parametrize("following", [None, ""])
 def test_the_last_page_names_no_other(following):
-    assert read({"count": 0, "next": following, "results": []}).following is None
+    assert read({"count": 0, "next": following, "results": []}).next_url is None
 
 
 def test_the_next_page_is_the_same_list_on_our_own_host_wherever_it_says_to_be():
     elsewhere = "http://evil.example/v2/namespaces/team/repositories?page=2&page_size=100"
-    assert read({"count": 9, "next": elsewhere, "results": []}).following == (
+    assert read({"count": 9, "next": elsewhere, "results": []}).next_url == (
         "https://hub.example/v2/namespaces/team/repositories?page=2&page_size=100"
     )
 
@@ -51,7 +51,7 @@ def test_the_next_page_is_the_same_list_on_our_own_host_wherever_it_says_to_be()
     ],
 )
 def test_what_breaks_the_form_is_a_malformed_reply(document):
-    with pytest.raises(MalformedReply):
+    with pytest.raises(MalformedResponse):
         read(document)
 
 
@@ -66,7 +66,7 @@ def test_what_breaks_the_form_is_a_malformed_reply(document):
 def test_any_page_is_read_or_a_malformed_reply(document):
     try:
         page = read(document)
-    except MalformedReply:
+    except MalformedResponse:
         return
     assert all(page.names)
-    assert page.following is None or page.following.startswith("https://hub.example/v2/namespaces/team/")
+    assert page.next_url is None or page.next_url.startswith("https://hub.example/v2/namespaces/team/")

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.model.record import Fault
-from crawler.wire.error_body import read_consumer, read_fault
+from crawler.model.record import ErrorDetail
+from crawler.wire.error_body import parse_consumer, parse_error_body
 
 fuzz = settings(max_examples=100)
 
@@ -109,7 +109,7 @@ def errors(code, message, **more):
     ],
 )
 def test_refusals_as_registries_write_them(body, status, code, message):
-    assert read_fault(body, status) == Fault(code, status, message)
+    assert parse_error_body(body, status) == ErrorDetail(code, status, message)
 
 
 @pytest.mark.parametrize(
@@ -121,18 +121,18 @@ def test_refusals_as_registries_write_them(body, status, code, message):
     ],
 )
 def test_nothing_of_a_pages_scripts_and_styles_is_left(page):
-    message = read_fault(page.encode(), 403).message
+    message = parse_error_body(page.encode(), 403).message
     assert message.removeprefix("an HTML page came where JSON was due: ") == "403 Forbidden"
 
 
 @fuzz
 @given(text.filter(str.isprintable).filter(bool), text.filter(str.isprintable).filter(bool), st.integers(400, 599))
 def test_the_registrys_own_words_are_kept(code, message, status):
-    assert read_fault(errors(code, message), status) == Fault(code, status, message)
+    assert parse_error_body(errors(code, message), status) == ErrorDetail(code, status, message)
 
 
 def test_a_strangers_words_are_escaped_and_cut():
-    fault = read_fault(errors("A" * 999, "\x1b[31m\u202eevil\r\n" + "x" * 9999), 403)
+    fault = parse_error_body(errors("A" * 999, "\x1b[31m\u202eevil\r\n" + "x" * 9999), 403)
     assert fault.code == "A" * 59 + "…"
     assert fault.message.startswith("\\x1b[31m\\u202eevil\\r\\nxxx")
     assert fault.message.endswith("x…")
@@ -140,7 +140,7 @@ def test_a_strangers_words_are_escaped_and_cut():
 
 
 def test_a_strangers_page_is_escaped_and_cut():
-    fault = read_fault(b"<p>\x1b[31m" + "\u202e".encode() + b"evil</p>\xff\n" + b"word " * 9999, 503)
+    fault = parse_error_body(b"<p>\x1b[31m" + "\u202e".encode() + b"evil</p>\xff\n" + b"word " * 9999, 503)
     assert fault.message.startswith("\\x1b[31m\\u202eevil \ufffd word word")
     assert len(fault.message) < 330
 
@@ -153,7 +153,7 @@ def test_a_strangers_page_is_escaped_and_cut():
     st.integers(100, 599),
 )
 def test_any_body_becomes_a_fault_that_can_be_shown(body, status):
-    fault = read_fault(body, status)
+    fault = parse_error_body(body, status)
     assert fault.http_status == status
     for said, limit in ((fault.code, 60), (fault.message, 300)):
         assert said
@@ -164,7 +164,7 @@ def test_any_body_becomes_a_fault_that_can_be_shown(body, status):
 
 @pytest.mark.parametrize("piece", ["<", "<style", "<script>", "</", ">", "<>", " ", "a ", '{"errors":', "\u202e"])
 def test_a_hostile_body_is_read_quickly(piece):
-    read_fault(piece.encode() * 300_000, 500)
+    parse_error_body(piece.encode() * 300_000, 500)
 
 
 def service_disabled(*details):
@@ -191,7 +191,7 @@ def service_disabled(*details):
     ],
 )
 def test_the_consumer_of_a_refused_request_is_read_where_google_names_it(body, consumer):
-    assert read_consumer(body) == consumer
+    assert parse_consumer(body) == consumer
 
 
 @fuzz
@@ -203,7 +203,7 @@ def test_the_consumer_of_a_refused_request_is_read_where_google_names_it(body, c
     )
 )
 def test_any_bodys_consumer_can_be_shown(body):
-    consumer = read_consumer(body)
+    consumer = parse_consumer(body)
     assert consumer.isprintable()
     assert len(consumer) <= 80 * len("\\U0001f600")
 
@@ -252,7 +252,7 @@ IDENTIFIER = "kF3nUlV0Kz9pQ8hMsbWlGg-Y3Yx_" + "0" * 40
     ],
 )
 def test_error_message_is_found_wherever_it_is_written(body, message):
-    assert read_fault(body, 503).message == message
+    assert parse_error_body(body, 503).message == message
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_error_message_is_found_wherever_it_is_written(body, message):
 )
 def test_error_code_is_never_taken_from_a_message(body):
     """Absence is proved by a code, so that words that look like one must not count."""
-    assert read_fault(body, 404).code == "HTTP_404"
+    assert parse_error_body(body, 404).code == "HTTP_404"
 
 
 @pytest.mark.parametrize(
@@ -291,21 +291,21 @@ def test_error_code_is_never_taken_from_a_message(body):
 @pytest.mark.parametrize("words", [REFUSAL, REFUSAL + " Long-winded." * 40, ""])
 def test_error_message_has_the_identifier_of_vpc_service_controls_in_full(words, details):
     error = {"code": 403, "message": words, "status": "PERMISSION_DENIED", "details": details}
-    fault = read_fault(json.dumps({"error": error}).encode(), 403)
+    fault = parse_error_body(json.dumps({"error": error}).encode(), 403)
     assert IDENTIFIER in fault.message
     assert fault.message.startswith(words[:40])
 
 
 def test_error_message_of_a_registry_keeps_the_identifier_of_vpc_service_controls():
     message = f"{REFUSAL} {'Long-winded. ' * 40}vpcServiceControlsUniqueIdentifier: {IDENTIFIER}"
-    fault = read_fault(errors("DENIED", message), 403)
+    fault = parse_error_body(errors("DENIED", message), 403)
     assert fault.code == "DENIED"
     assert fault.message.endswith(f"vpcServiceControlsUniqueIdentifier: {IDENTIFIER}")
 
 
 def test_error_message_names_the_service_that_is_disabled():
     metadata = {"consumer": "projects/42", "service": "artifactregistry.googleapis.com"}
-    fault = read_fault(service_disabled({"reason": "SERVICE_DISABLED", "metadata": metadata}), 403)
+    fault = parse_error_body(service_disabled({"reason": "SERVICE_DISABLED", "metadata": metadata}), 403)
     assert fault.code == "SERVICE_DISABLED"
     assert fault.message == "artifactregistry.googleapis.com is disabled in projects/42"
 
@@ -318,7 +318,7 @@ LOGIN_PAGE = (
 
 
 def test_error_message_tells_of_a_login_page_and_the_redirect_to_it():
-    message = read_fault(LOGIN_PAGE, 403, f"{SSO}?SAMLRequest=s3cret#top").message
+    message = parse_error_body(LOGIN_PAGE, 403, f"{SSO}?SAMLRequest=s3cret#top").message
     assert message.startswith(
         f"an HTML page came where JSON was due, titled 'Sign in – Example SSO', after a redirect to {SSO}: "
     )
@@ -327,9 +327,9 @@ def test_error_message_tells_of_a_login_page_and_the_redirect_to_it():
 
 
 def test_error_message_tells_where_a_redirect_led():
-    assert read_fault(errors("DENIED", "no"), 403, SSO).message == f"no, after a redirect to {SSO}"
-    assert read_fault(b"go away", 403, SSO).message == f"go away, after a redirect to {SSO}"
-    assert read_fault(b"go away", 403, "http://[").message == "go away, after a redirect to http://["
+    assert parse_error_body(errors("DENIED", "no"), 403, SSO).message == f"no, after a redirect to {SSO}"
+    assert parse_error_body(b"go away", 403, SSO).message == f"go away, after a redirect to {SSO}"
+    assert parse_error_body(b"go away", 403, "http://[").message == "go away, after a redirect to http://["
 
 
 @pytest.mark.parametrize(
@@ -348,16 +348,16 @@ def test_error_message_tells_where_a_redirect_led():
     ],
 )
 def test_error_message_for_plain_http_at_a_tls_port_names_the_flag(body):
-    assert "--no-plain-http (registry.plain_http = false)" in read_fault(body, 400).message
-    assert "--no-plain-http" not in read_fault(body, 403).message
+    assert "--no-plain-http (registry.plain_http = false)" in parse_error_body(body, 400).message
+    assert "--no-plain-http" not in parse_error_body(body, 403).message
 
 
 def test_error_message_for_a_missing_client_certificate_names_the_keys():
     page = b"<html><head><title>400 No required SSL certificate was sent</title></head></html>"
-    assert "registry.client_certificate and registry.client_key" in read_fault(page, 400).message
+    assert "registry.client_certificate and registry.client_key" in parse_error_body(page, 400).message
 
 
 def test_error_message_of_deep_json_is_read():
     deep = b'{"errors":[{"message":"no","detail":' + b'{"a":' * 900 + b"1" + b"}" * 900 + b"}]}"
-    assert read_fault(deep, 500).message == "no"
-    assert read_fault(b'{"error":' * 900 + b"1" + b"}" * 900, 500).message == GIVES_NO_REASON
+    assert parse_error_body(deep, 500).message == "no"
+    assert parse_error_body(b'{"error":' * 900 + b"1" + b"}" * 900, 500).message == GIVES_NO_REASON

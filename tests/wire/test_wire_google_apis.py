@@ -9,23 +9,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.json_values import text, values
 
-from crawler.errors import MalformedReply
+from crawler.errors import MalformedResponse
 from crawler.model.image import Image
 from crawler.wire.google_apis import (
     ApiPage,
     ArtifactRepository,
     Project,
-    read_docker_images,
-    read_locations,
-    read_projects,
-    read_repositories,
+    parse_docker_images,
+    parse_locations,
+    parse_projects,
+    parse_repositories,
 )
 
 fuzz = settings(max_examples=80)
 
 REPOSITORY = "projects/p/locations/us/repositories/team"
 DIGEST = f"sha256:{'ab' * 32}"
-READERS = [read_projects, read_locations, read_repositories, read_docker_images]
+READERS = [parse_projects, parse_locations, parse_repositories, parse_docker_images]
 
 
 def body(document):
@@ -34,7 +34,7 @@ def body(document):
 
 def image(**told):
     name = f"{REPOSITORY}/dockerImages/{told.pop('path', 'app')}@{DIGEST}"
-    page = read_docker_images(body({"dockerImages": [{"name": name, **told}]}))
+    page = parse_docker_images(body({"dockerImages": [{"name": name, **told}]}))
     return page.items[0]
 
 
@@ -49,17 +49,17 @@ def test_projects_know_whether_they_are_being_deleted():
         {"projectId": "example.com:b", "state": "DELETE_REQUESTED"},
         {"projectId": "c"},
     ]
-    page = read_projects(body({"projects": told, "nextPageToken": "more"}))
+    page = parse_projects(body({"projects": told, "nextPageToken": "more"}))
     read = (Project("a", "1", True), Project("example.com:b", "", False), Project("c", "", False))
     assert page == ApiPage(read, "more")
 
 
 def test_locations_and_repositories_are_told_by_name():
-    assert read_locations(body({"locations": [{"name": "projects/p/locations/us", "locationId": "us"}]})).items == (
+    assert parse_locations(body({"locations": [{"name": "projects/p/locations/us", "locationId": "us"}]})).items == (
         "us",
     )
     told = [{"name": REPOSITORY, "format": "DOCKER", "sizeBytes": "7"}, {"name": f"{REPOSITORY}-2"}]
-    found = read_repositories(body({"repositories": told})).items
+    found = parse_repositories(body({"repositories": told})).items
     assert found == (ArtifactRepository(REPOSITORY, "DOCKER", False), ArtifactRepository(f"{REPOSITORY}-2", "", True))
     assert [repository.id for repository in found] == ["team", "team-2"]
 
@@ -78,7 +78,7 @@ def test_locations_and_repositories_are_told_by_name():
     ],
 )
 def test_a_repository_is_empty_only_where_the_api_says_so(described, is_empty):
-    (read,) = read_repositories(body({"repositories": [{"name": REPOSITORY, **described}]})).items
+    (read,) = parse_repositories(body({"repositories": [{"name": REPOSITORY, **described}]})).items
     assert read.is_empty == is_empty
 
 
@@ -129,19 +129,19 @@ def test_a_path_is_read_as_it_was_before_it_was_encoded(components):
 @pytest.mark.parametrize(
     ("reader", "document"),
     [
-        (read_projects, {"projects": {}}),
-        (read_projects, {"projects": ["a"]}),
-        (read_projects, {"projects": [{"name": "projects/1"}]}),
-        (read_projects, {"nextPageToken": 7}),
-        (read_locations, {"locations": [{"locationId": ""}]}),
-        (read_repositories, {"repositories": [{"format": "DOCKER"}]}),
-        (read_docker_images, {"dockerImages": [{"name": f"{REPOSITORY}/dockerImages/app"}]}),
-        (read_docker_images, {"dockerImages": [{"name": REPOSITORY}]}),
-        (read_docker_images, {"dockerImages": [{"name": f"{REPOSITORY}/dockerImages/app@{DIGEST}", "tags": "1"}]}),
+        (parse_projects, {"projects": {}}),
+        (parse_projects, {"projects": ["a"]}),
+        (parse_projects, {"projects": [{"name": "projects/1"}]}),
+        (parse_projects, {"nextPageToken": 7}),
+        (parse_locations, {"locations": [{"locationId": ""}]}),
+        (parse_repositories, {"repositories": [{"format": "DOCKER"}]}),
+        (parse_docker_images, {"dockerImages": [{"name": f"{REPOSITORY}/dockerImages/app"}]}),
+        (parse_docker_images, {"dockerImages": [{"name": REPOSITORY}]}),
+        (parse_docker_images, {"dockerImages": [{"name": f"{REPOSITORY}/dockerImages/app@{DIGEST}", "tags": "1"}]}),
     ],
 )
 def test_what_breaks_the_form_is_a_malformed_reply(reader, document):
-    with pytest.raises(MalformedReply):
+    with pytest.raises(MalformedResponse):
         reader(body(document))
 
 
@@ -158,6 +158,6 @@ inner = st.dictionaries(
 def test_any_page_is_read_or_a_malformed_reply(reader, document):
     try:
         page = reader(body(document))
-    except MalformedReply:
+    except MalformedResponse:
         return
     assert isinstance(page.following, str)

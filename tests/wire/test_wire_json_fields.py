@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.errors import MalformedReply
-from crawler.wire.json_fields import names_next_page, read_count, read_object, read_strings
+from crawler.errors import MalformedResponse
+from crawler.wire.json_fields import names_next_page, parse_count, parse_object, parse_strings
 
 fuzz = settings(max_examples=100)
 
@@ -22,14 +22,14 @@ values = st.recursive(
 @fuzz
 @given(st.dictionaries(text, values, max_size=5), st.booleans(), st.sampled_from([None, 2]))
 def test_an_object_is_read_as_it_was_written(document, ascii_only, indent):
-    assert read_object(json.dumps(document, ensure_ascii=ascii_only, indent=indent).encode()) == document
+    assert parse_object(json.dumps(document, ensure_ascii=ascii_only, indent=indent).encode()) == document
 
 
 @fuzz
 @given(values.filter(lambda value: not isinstance(value, dict)))
 def test_json_that_is_no_object_is_refused(value):
-    with pytest.raises(MalformedReply, match="where an object belongs"):
-        read_object(json.dumps(value).encode())
+    with pytest.raises(MalformedResponse, match="where an object belongs"):
+        parse_object(json.dumps(value).encode())
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def test_json_that_is_no_object_is_refused(value):
     ],
 )
 def test_the_refusal_names_what_came_instead(body, kind):
-    with pytest.raises(MalformedReply, match=f"a JSON {kind} where an object belongs"):
-        read_object(body)
+    with pytest.raises(MalformedResponse, match=f"a JSON {kind} where an object belongs"):
+        parse_object(body)
 
 
 @pytest.mark.parametrize(
@@ -72,21 +72,21 @@ def test_the_refusal_names_what_came_instead(body, kind):
     ],
 )
 def test_a_body_that_is_no_json_is_refused(body):
-    with pytest.raises(MalformedReply, match=r"not JSON|where JSON was due"):
-        read_object(body)
+    with pytest.raises(MalformedResponse, match=r"not JSON|where JSON was due"):
+        parse_object(body)
 
 
 @fuzz
 @given(st.binary() | st.text('{}[]":,0123456789.eE-+ nultrfas\\', max_size=30).map(str.encode))
 def test_any_bytes_are_an_object_or_a_malformed_reply(body):
-    with suppress(MalformedReply):
-        assert isinstance(read_object(body), dict)
+    with suppress(MalformedResponse):
+        assert isinstance(parse_object(body), dict)
 
 
 @fuzz
 @given(st.lists(text | values, max_size=12))
 def test_a_list_keeps_its_strings_once_each_and_in_order(entries):
-    strings, skipped = read_strings(entries, "tags")
+    strings, skipped = parse_strings(entries, "tags")
     expected = []
     for entry in entries:
         if isinstance(entry, str) and entry not in expected:
@@ -96,37 +96,37 @@ def test_a_list_keeps_its_strings_once_each_and_in_order(entries):
 
 
 def test_nulls_among_strings_are_skipped_and_counted():
-    assert read_strings(["1.0", None, "1.1", None, 7, "1.0"], "tags") == (("1.0", "1.1"), 3)
+    assert parse_strings(["1.0", None, "1.1", None, 7, "1.0"], "tags") == (("1.0", "1.1"), 3)
 
 
 @pytest.mark.parametrize("nothing", [None, []])
 def test_a_null_list_is_an_empty_one(nothing):
-    assert read_strings(nothing, "tags") == ((), 0)
+    assert parse_strings(nothing, "tags") == ((), 0)
 
 
 @pytest.mark.parametrize(
     ("value", "kind"), [({}, "object"), ("a", "string"), (0, "number"), (False, "boolean"), (1.5, "number")]
 )
 def test_what_is_no_list_is_refused_by_name(value, kind):
-    with pytest.raises(MalformedReply, match=f"'tags' is a JSON {kind}, not a list"):
-        read_strings(value, "tags")
+    with pytest.raises(MalformedResponse, match=f"'tags' is a JSON {kind}, not a list"):
+        parse_strings(value, "tags")
 
 
 @fuzz
 @given(st.integers(1, 10**18 - 1))
 def test_a_number_may_be_written_as_a_string(number):
-    assert read_count(number) == read_count(str(number)) == number
+    assert parse_count(number) == parse_count(str(number)) == number
 
 
 @pytest.mark.parametrize("number", [10**18, 2**63 - 1])
 def test_the_largest_numbers_are_the_same_as_strings(number):
-    assert read_count(number) == number
-    assert read_count(str(number)) == number
+    assert parse_count(number) == number
+    assert parse_count(str(number)) == number
 
 
 @pytest.mark.parametrize("zero", [0, "0", "00", "0" * 18])
 def test_zero_means_unknown(zero):
-    assert read_count(zero) is None
+    assert parse_count(zero) is None
 
 
 @pytest.mark.parametrize(
@@ -166,13 +166,13 @@ def test_zero_means_unknown(zero):
     ],
 )
 def test_nonsense_is_no_number(nonsense):
-    assert read_count(nonsense) is None
+    assert parse_count(nonsense) is None
 
 
 @fuzz
 @given(values | st.text("0123456789-+._ e", max_size=25))
 def test_any_value_is_unknown_or_a_positive_number_of_64_bits(value):
-    count = read_count(value)
+    count = parse_count(value)
     assert count is None or (type(count) is int and 0 < count < 2**63)
 
 
@@ -187,7 +187,7 @@ def test_any_value_is_unknown_or_a_positive_number_of_64_bits(value):
     ],
 )
 def test_half_a_character_spoils_itself_alone(escaped, text):
-    assert read_object(b'{"x": "' + escaped + b'"}') == {"x": text}
+    assert parse_object(b'{"x": "' + escaped + b'"}') == {"x": text}
 
 
 @pytest.mark.parametrize(
@@ -209,8 +209,8 @@ def test_half_a_character_spoils_itself_alone(escaped, text):
     ],
 )
 def test_json_that_is_due_is_missed_in_words(body, says):
-    with pytest.raises(MalformedReply) as refused:
-        read_object(body)
+    with pytest.raises(MalformedResponse) as refused:
+        parse_object(body)
     assert str(refused.value).startswith(says)
     assert str(refused.value).isprintable()
     assert len(str(refused.value)) < 200
@@ -226,12 +226,12 @@ def test_json_that_is_due_is_missed_in_words(body, says):
     ],
 )
 def test_errors_beside_a_list_are_told_in_words(errors, says):
-    with pytest.raises(MalformedReply) as refused:
+    with pytest.raises(MalformedResponse) as refused:
         names_next_page({"tags": [], "errors": errors})
     assert str(refused.value) == f"a list with errors beside it: {says}"
 
 
 @pytest.mark.parametrize("piece", [b"<html>", b"<title", b"<title>", b"<!doctype ", b" "])
 def test_a_hostile_page_is_read_quickly(piece):
-    with pytest.raises(MalformedReply):
-        read_object(b"<html>" + piece * 1_000_000)
+    with pytest.raises(MalformedResponse):
+        parse_object(b"<html>" + piece * 1_000_000)

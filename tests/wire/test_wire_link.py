@@ -7,13 +7,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from crawler.errors import MalformedReply
+from crawler.errors import MalformedResponse
 from crawler.wire.link import (
-    LONGEST_LINKS,
+    MAX_LINK_HEADER,
     has_cursor,
     leads_to_the_beginning,
-    next_address,
     next_link,
+    next_url,
     page_size_of,
     with_cursor,
     with_page_size,
@@ -73,7 +73,7 @@ def test_the_first_next_link_of_all_is_found(composed, data):
     if targets:
         assert next_link(headers) == targets[0]
     elif any(mentions for *_, mentions in composed):
-        with pytest.raises(MalformedReply, match="cannot be read"):
+        with pytest.raises(MalformedResponse, match="cannot be read"):
             next_link(headers)
     else:
         assert next_link(headers) is None
@@ -119,7 +119,7 @@ PIECES = ["<", ">", ";", ",", '"', "\\", " ", "=", "rel", "next", "title", "a", 
 @fuzz
 @given(st.lists(st.text() | st.lists(st.sampled_from(PIECES)).map("".join), max_size=3))
 def test_any_header_is_read_or_a_malformed_reply(headers):
-    with suppress(MalformedReply):
+    with suppress(MalformedResponse):
         target = next_link(headers)
         assert target is None or any(target in header for header in headers)
 
@@ -171,7 +171,7 @@ ODD_PIECES = [*PIECES, "'", "rel=next", 'rel="next"', "rel='next'", "</a?last=b>
 def test_links_are_found_as_regular_expressions_find_them(headers):
     try:
         found = next_link(headers)
-    except MalformedReply:
+    except MalformedResponse:
         found = ""
     assert (found or "") == (slowly(headers) or "")
 
@@ -221,7 +221,7 @@ class Counted(str):
 )
 def test_a_hostile_header_is_read_once_from_left_to_right(start, again, end):
     header = Counted(start + again * (8_000 // len(again)) + end)
-    with suppress(MalformedReply):
+    with suppress(MalformedResponse):
         next_link([header])
     assert 0 < header.looks <= 4 * len(header)
 
@@ -234,8 +234,8 @@ def test_headers_that_mention_no_next_page_are_not_looked_at():
 
 def test_more_links_than_anybody_needs_are_no_end():
     headers = ['</v2/_catalog?last=b>; rel="next"', *["<a" * 4_000] * 9]
-    assert sum(map(len, headers)) > LONGEST_LINKS
-    with pytest.raises(MalformedReply, match="65,536 characters of Link headers"):
+    assert sum(map(len, headers)) > MAX_LINK_HEADER
+    with pytest.raises(MalformedResponse, match="65,536 characters of Link headers"):
         next_link(headers)
     assert next_link(headers[:4]) == "/v2/_catalog?last=b"
 
@@ -257,7 +257,7 @@ def test_more_links_than_anybody_needs_are_no_end():
     ],
 )
 def test_a_next_page_whose_address_cannot_be_read_is_no_end(header):
-    with pytest.raises(MalformedReply, match="cannot be read"):
+    with pytest.raises(MalformedResponse, match="cannot be read"):
         next_link([header])
 
 
@@ -342,7 +342,7 @@ def test_a_next_page_whose_address_cannot_be_read_is_no_end(header):
     ],
 )
 def test_the_next_page_is_the_same_list_with_another_cursor(requested, link, following):
-    assert next_address(link, requested) == following
+    assert next_url(link, requested) == following
 
 
 @pytest.mark.parametrize(
@@ -366,15 +366,15 @@ def test_the_next_page_is_the_same_list_with_another_cursor(requested, link, fol
     ],
 )
 def test_a_link_that_leads_anywhere_else_is_refused(link):
-    with pytest.raises(MalformedReply, match="next link"):
-        next_address(link, "https://r.example/v2/a/tags/list")
+    with pytest.raises(MalformedResponse, match="next link"):
+        next_url(link, "https://r.example/v2/a/tags/list")
 
 
 @pytest.mark.parametrize("cursor", ["caf\udce9", "\udcff\udcfe"])
 def test_a_cursor_in_bytes_that_are_no_utf8_is_kept_or_refused(cursor):
     """As an HTTP library hands them over: PEP 383's surrogates."""
-    with suppress(MalformedReply):
-        following = next_address(f"/v2/_catalog?last={cursor}", "https://r.example/v2/_catalog")
+    with suppress(MalformedResponse):
+        following = next_url(f"/v2/_catalog?last={cursor}", "https://r.example/v2/_catalog")
         sent = cursor.encode("ascii", "surrogateescape")
         assert (
             dict(parse_qsl(urlsplit(following).query, errors="surrogateescape"))["last"].encode(
@@ -392,7 +392,7 @@ def test_a_cursor_in_bytes_that_are_no_utf8_is_kept_or_refused(cursor):
 def test_an_encoded_cursor_stays_as_it_is(requested, cursor):
     query = urlencode(cursor)
     here = urlsplit(requested)
-    assert next_address(f"{here.path}?{query}", requested) == here._replace(query=query).geturl()
+    assert next_url(f"{here.path}?{query}", requested) == here._replace(query=query).geturl()
 
 
 # What is written into a link as it is: no control character, which is stripped, and nothing with a meaning of its own.
@@ -404,7 +404,7 @@ unencoded = st.text(
 @fuzz
 @given(st.sampled_from(REQUESTED), unencoded)
 def test_an_unencoded_cursor_reaches_the_registry_whole(requested, cursor):
-    following = next_address(f"{urlsplit(requested).path}?last={cursor}", requested)
+    following = next_url(f"{urlsplit(requested).path}?last={cursor}", requested)
     assert parse_qsl(urlsplit(following).query) == [("last", cursor)]
 
 
@@ -429,8 +429,8 @@ strange_links = st.tuples(
 @given(strange_links | st.text(), st.sampled_from(REQUESTED))
 @example("?last=\ud800", REQUESTED[0])
 def test_no_link_leads_off_the_requested_list(link, requested):
-    with suppress(MalformedReply):
-        following = next_address(link, requested)
+    with suppress(MalformedResponse):
+        following = next_url(link, requested)
         here, there = urlsplit(requested), urlsplit(following)
         assert (there.scheme, there.netloc, there.path) == (here.scheme, here.netloc, here.path)
         assert there.username is there.password is None
@@ -443,10 +443,10 @@ def test_no_link_leads_off_the_requested_list(link, requested):
 @fuzz
 @given(links(), st.sampled_from(REQUESTED))
 def test_what_a_header_names_can_be_followed_or_is_refused(link, requested):
-    with suppress(MalformedReply):
+    with suppress(MalformedResponse):
         target = next_link([link[0]])
         if target is not None:
-            assert next_address(target, requested).partition("?")[0] == requested.partition("?")[0]
+            assert next_url(target, requested).partition("?")[0] == requested.partition("?")[0]
 
 
 @pytest.mark.parametrize(
@@ -465,8 +465,8 @@ def test_a_page_size_changes_nothing_else_of_an_address(address, size, sized):
 
 
 def test_a_link_to_part_of_a_components_name_leads_elsewhere():
-    with pytest.raises(MalformedReply, match="leads away"):
-        next_address("/v2/app/tags/list?last=x", "https://r.example/v2/team/my-app/tags/list")
+    with pytest.raises(MalformedResponse, match="leads away"):
+        next_url("/v2/app/tags/list?last=x", "https://r.example/v2/team/my-app/tags/list")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.wire.retry_after import read_retry_after
+from crawler.wire.retry_after import parse_retry_after
 
 NOW = datetime(2026, 11, 26, 2, 0, tzinfo=UTC)
 
@@ -32,7 +32,7 @@ NOW = datetime(2026, 11, 26, 2, 0, tzinfo=UTC)
     ],
 )
 def test_retry_after_header(value, seconds):
-    assert read_retry_after(value, b"", NOW) == seconds
+    assert parse_retry_after(value, b"", NOW) == seconds
 
 
 @pytest.mark.parametrize(
@@ -46,15 +46,15 @@ def test_retry_after_header(value, seconds):
     ],
 )
 def test_retry_after_in_the_body(words, seconds):
-    assert read_retry_after(None, words, NOW) == (None if seconds is None else pytest.approx(seconds))
+    assert parse_retry_after(None, words, NOW) == (None if seconds is None else pytest.approx(seconds))
 
 
 def test_retry_after_header_goes_before_the_body():
-    assert read_retry_after("3", b"retry-after: 9s", NOW) == 3
+    assert parse_retry_after("3", b"retry-after: 9s", NOW) == 3
 
 
 @settings(deadline=None)
 @given(st.text() | st.integers().map(str), st.binary())
 def test_retry_after_never_raises_and_is_never_negative(value, body):
-    seconds = read_retry_after(value, body, NOW)
+    seconds = parse_retry_after(value, body, NOW)
     assert seconds is None or seconds >= 0

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.json_values import text, values
 
-from crawler.errors import MalformedReply
+from crawler.errors import MalformedResponse
 from crawler.model.image import Image
 from crawler.model.record import Listing
 from crawler.wire.tags import ListingPage, merge_listings, parse_listing
@@ -233,7 +233,7 @@ def test_an_image_told_without_a_word_is_all_null():
     ],
 )
 def test_a_listing_of_another_shape_is_refused(document):
-    with pytest.raises(MalformedReply):
+    with pytest.raises(MalformedResponse):
         read(document)
 
 
@@ -241,12 +241,12 @@ def test_a_listing_of_another_shape_is_refused(document):
     "body", [b"", b"[]", b"null", b"<html>sign in</html>", b'{"tags": ["a"', b'{"tags": ["\xff"]}']
 )
 def test_what_is_no_listing_is_refused(body):
-    with pytest.raises(MalformedReply):
+    with pytest.raises(MalformedResponse):
         read_listing(body)
 
 
 def test_a_refusal_names_the_image_escaped_and_cut():
-    with pytest.raises(MalformedReply) as refusal:
+    with pytest.raises(MalformedResponse) as refusal:
         read({"manifest": {"\x1b[31m\u202e" + "x" * 9999: None}})
     assert str(refusal.value).isprintable()
     assert len(str(refusal.value)) < 200
@@ -279,7 +279,7 @@ strange = st.fixed_dictionaries(
 def test_any_body_is_a_listing_or_a_malformed_reply(body):
     try:
         listing = read_listing(body)
-    except MalformedReply:
+    except MalformedResponse:
         return
     for strings in (listing.tags, listing.children or ()):
         assert all(isinstance(entry, str) for entry in strings)
@@ -348,7 +348,7 @@ def test_a_very_large_listing_is_read_whole():
 
 @pytest.mark.parametrize("body", [b"{}", b'{"errors": [{"code": "UNKNOWN"}]}'])
 def test_an_answer_to_another_question_is_no_empty_listing(body):
-    with pytest.raises(MalformedReply, match="without tags, images or children"):
+    with pytest.raises(MalformedResponse, match="without tags, images or children"):
         read_listing(body)
 
 
@@ -382,7 +382,7 @@ def test_a_listing_may_call_its_repository(asked, called):
 
 @pytest.mark.parametrize(("asked", "called"), OTHER_NAMES)
 def test_a_listing_of_another_repository_is_refused(asked, called):
-    with pytest.raises(MalformedReply, match="the body lists another repository: ") as refusal:
+    with pytest.raises(MalformedResponse, match="the body lists another repository: ") as refusal:
         parse_listing(asked, json.dumps({"name": called, "tags": ["1"]}).encode())
     assert str(refusal.value).isprintable()
     assert len(str(refusal.value)) < 300
@@ -394,7 +394,7 @@ def test_a_listing_without_a_name_is_the_one_that_was_asked_for():
 
 @pytest.mark.parametrize("tags", ["null", "[]", '["1"]'])
 def test_a_listing_with_errors_beside_its_tags_is_refused(tags):
-    with pytest.raises(MalformedReply, match="errors beside it: UNAUTHORIZED"):
+    with pytest.raises(MalformedResponse, match="errors beside it: UNAUTHORIZED"):
         read_listing(f'{{"tags": {tags}, "errors": [{{"code": "UNAUTHORIZED", "message": "x"}}]}}'.encode())
 
 

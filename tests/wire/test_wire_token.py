@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.json_values import values
 
-from crawler.errors import MalformedReply
-from crawler.wire.token import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, Grant, read_grant
+from crawler.errors import MalformedResponse
+from crawler.wire.token import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, TokenResponse, parse_token
 
 fuzz = settings(max_examples=100)
 
@@ -16,7 +16,7 @@ PRINTABLE = string.ascii_letters + string.digits + string.punctuation
 
 
 def grant(**document):
-    return read_grant(json.dumps(document).encode())
+    return parse_token(json.dumps(document).encode())
 
 
 @fuzz
@@ -43,7 +43,7 @@ def test_a_token_is_read_under_either_name(token, name, expires_in):
     ],
 )
 def test_answers_as_token_servers_write_them(body, token, lifetime):
-    told = read_grant(body)
+    told = parse_token(body)
     assert (told.token, told.lifetime_s) == (token, lifetime)
 
 
@@ -61,8 +61,8 @@ def test_no_lifetime_is_longer_than_the_longest_that_we_believe(seconds):
 
 @pytest.mark.parametrize("literal", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 5000])
 def test_a_lifetime_that_json_does_not_know_is_refused(literal):
-    with pytest.raises(MalformedReply):
-        read_grant(f'{{"token":"x","expires_in":{literal}}}'.encode())
+    with pytest.raises(MalformedResponse):
+        parse_token(f'{{"token":"x","expires_in":{literal}}}'.encode())
 
 
 @fuzz
@@ -92,29 +92,29 @@ def test_any_lifetime_is_positive_and_finite_and_no_longer_than_told(expires_in)
     ],
 )
 def test_an_answer_without_a_token_is_refused(body):
-    with pytest.raises(MalformedReply):
-        read_grant(body)
+    with pytest.raises(MalformedResponse):
+        parse_token(body)
 
 
 @pytest.mark.parametrize(
     "token", ["se\r\ncret", "se\ncret", "se\0cret", "s\u00e9cret", "se\u202ecret", "se\x7fcret", "\tsecret"]
 )
 def test_a_token_that_would_break_a_header_is_refused_and_not_shown(token):
-    with pytest.raises(MalformedReply) as refusal:
+    with pytest.raises(MalformedResponse) as refusal:
         grant(token=token)
     assert "cret" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("body", [b'{"token":"hunter2', b'{"token":"hunter2\xff"}', b"hunter2", b'["hunter2"]'])
 def test_a_refusal_never_shows_what_it_could_not_read(body):
-    with pytest.raises(MalformedReply) as refusal:
-        read_grant(body)
+    with pytest.raises(MalformedResponse) as refusal:
+        parse_token(body)
     assert "hunter2" not in "".join(traceback.format_exception(refusal.value))
 
 
 def test_a_grant_never_shows_its_token():
-    assert "hunter2" not in repr(Grant("hunter2", 60.0))
-    assert "hunter2" not in f"{Grant('hunter2', 60.0)}"
+    assert "hunter2" not in repr(TokenResponse("hunter2", 60.0))
+    assert "hunter2" not in f"{TokenResponse('hunter2', 60.0)}"
 
 
 @fuzz
@@ -129,8 +129,8 @@ def test_a_grant_never_shows_its_token():
 )
 def test_any_body_is_a_grant_or_a_malformed_reply(body):
     try:
-        told = read_grant(body)
-    except MalformedReply:
+        told = parse_token(body)
+    except MalformedResponse:
         return
     assert told.token
     assert told.token.isascii()

@@ -8,7 +8,7 @@ import pytest
 from crawler.model.image import Image
 from crawler.model.record import Listing
 from crawler.wire import json_fields
-from crawler.wire.json_fields import read_strings
+from crawler.wire.json_fields import parse_strings
 from crawler.wire.tags import merge_listings
 
 
@@ -54,11 +54,11 @@ def pages(count: int) -> list[Listing]:
 
 
 def only_strings(told: list[str]) -> object:
-    return read_strings(told, "tags")
+    return parse_strings(told, "tags")
 
 
 def strings_and_others(told: list[str]) -> object:
-    return read_strings([None, *told], "tags")
+    return parse_strings([None, *told], "tags")
 
 
 @pytest.mark.parametrize(
