@@ -9,6 +9,7 @@
 the `Record`s themselves. Everything that goes wrong on purpose is a `CrawlerError`.
 """
 
+import warnings
 from importlib import import_module
 
 TYPE_CHECKING = False  # typing's own takes long to import, for a command that has not set its signal handlers yet
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         OutputClosed,
         RegistryError,
         SnapshotError,
+        TimedOut,
         UnexpectedStatus,
         Unreachable,
         UnsafeAddress,
@@ -59,6 +61,7 @@ __all__ = [
     "RegistryError",
     "RunManifest",
     "SnapshotError",
+    "TimedOut",
     "UnexpectedStatus",
     "Unreachable",
     "UnsafeAddress",
@@ -75,7 +78,7 @@ _ELSEWHERE = {
     "Progress": "crawler.run.crawl",
     "crawl": "crawler.library",
     "open_records": "crawler.library",
-    "Fault": "crawler.model.record",
+    "ErrorDetail": "crawler.model.record",
     "Image": "crawler.model.image",
     "Outcome": "crawler.model.record",
     "Record": "crawler.model.record",
@@ -85,8 +88,15 @@ _ELSEWHERE = {
 """Where a name of `__all__` is defined, unless it is an error."""
 
 
+_RENAMED = {"Fault": "ErrorDetail", "MalformedReply": "MalformedResponse", "UnusableReply": "UnusableResponse"}
+"""Names of 0.1, and what they are called since. They go in 0.3."""
+
+
 def __getattr__(name: str) -> object:
-    """Import what is wanted when it is wanted: the command sets its signal handlers before anything takes time."""
+    """Import a name when it is used: the command sets its signal handlers before anything that takes time."""
+    if name in _RENAMED:
+        warnings.warn(f"crawler.{name} is now crawler.{_RENAMED[name]}", DeprecationWarning, stacklevel=2)
+        name = _RENAMED[name]
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == "__version__":

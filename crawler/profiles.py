@@ -190,14 +190,14 @@ PROFILES: Final = (
     RegistryProfile(kind="openshift"),
 )
 
-PROFILES_BY_KIND: Final = {ways.kind: ways for ways in PROFILES}
+PROFILES_BY_KIND: Final = {profile.kind: profile for profile in PROFILES}
 
 
 def profile_for(target: Target, kind: str | None = None) -> RegistryProfile:
     """The ways of the registry of a target: those of its kind where one is named, else those its host is known for."""
     if kind is not None:
         return PROFILES_BY_KIND[kind]
-    return next((ways for ways in PROFILES if host_matches(target.host, ways.hosts)), DISTRIBUTION)
+    return next((profile for profile in PROFILES if host_matches(target.host, profile.hosts)), DISTRIBUTION)
 
 
 def host_matches(host: str, globs: tuple[str, ...]) -> bool:

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Final
 
-from crawler.model.record import Outcome, Record
+from crawler.model.record import JournalEntry, Outcome, Record
 from crawler.model.run_manifest import Counts, Slow
-from crawler.snapshot.journal import JournalEntry
 
 SLOWEST_KEPT: Final = 10
 FAILURES_KEPT: Final = 3

@@ -74,7 +74,7 @@ class BearerAuth:
         credentials: CredentialProvider,
         transport: Transport,
         *,
-        ways: RegistryProfile = DISTRIBUTION,
+        profile: RegistryProfile = DISTRIBUTION,
         scopes_per_token: int = 1,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
@@ -83,7 +83,7 @@ class BearerAuth:
         self._address = _address(server)
         self._credentials = credentials
         self._transport = transport
-        self._absence_codes = ways.absence_codes
+        self._absence_codes = profile.absence_codes
         self._takes_post = False
         """Whether the token server is known to take a POST."""
         self._clock = clock
@@ -97,8 +97,8 @@ class BearerAuth:
         self._first_request = anyio.Lock()
         self._concurrency = (
             nullcontext()
-            if ways.max_concurrent_token_requests is None
-            else anyio.CapacityLimiter(ways.max_concurrent_token_requests)
+            if profile.max_concurrent_token_requests is None
+            else anyio.CapacityLimiter(profile.max_concurrent_token_requests)
         )
 
     def prefetch(self, scopes: Iterable[str]) -> None:

@@ -48,7 +48,7 @@ async def authenticate(
     credentials: CredentialProvider,
     realms: Collection[str],
     transport: Transport,
-    ways: RegistryProfile,
+    profile: RegistryProfile,
     scopes_per_token: int,
 ) -> Authenticator:
     """Ask `base` (the registry's `/v2/`) what it wants to see, and be ready to show it.
@@ -76,15 +76,15 @@ async def authenticate(
         credentials,
         server=server,
         # where no token for the catalog's own scope opens it, it is shown credentials, or nothing (Quay's)
-        catalog=ways.catalog_auth
-        if user is not None or ways.catalog_auth is CatalogAuth.SCOPED_TOKEN
+        catalog=profile.catalog_auth
+        if user is not None or profile.catalog_auth is CatalogAuth.SCOPED_TOKEN
         else CatalogAuth.BASIC,
         realms=rules,
         bearer_of=partial(
             BearerAuth,
             credentials=credentials,
             transport=transport,
-            ways=ways,
+            profile=profile,
             scopes_per_token=scopes_per_token,
         ),
     )

@@ -50,11 +50,11 @@ class HostScope:
     skips_repository: bool
 
     @classmethod
-    def of_target(cls, target: Target, ways: RegistryProfile, location: str | None) -> Self:
+    def of_target(cls, target: Target, profile: RegistryProfile, location: str | None) -> Self:
         """The place of a target on one of Google's hosts; `location` goes before what the host tells."""
         named, below = google_project(target.prefix)
         project = named or None
-        if ways.kind == "gcr":
+        if profile.kind == "gcr":
             host = target.host if target.host.endswith("gcr.io") else "gcr.io"
             return cls(project, location or _GCR_LOCATIONS.get(host, "us"), host, target.prefix, skips_repository=True)
         told = _PKG_DEV.fullmatch(target.host)
@@ -196,9 +196,9 @@ class ArtifactRegistryWalk:
     method = _METHOD
     requires_all_listings = True
 
-    def __init__(self, search: RepositorySearch, ways: RegistryProfile) -> None:
+    def __init__(self, search: RepositorySearch, profile: RegistryProfile) -> None:
         self._search = search
-        self._tree = FolderTree(ways)
+        self._tree = FolderTree(profile)
 
     async def pages(self) -> AsyncIterator[Page]:
         async for batch in self._search.repositories():

@@ -31,9 +31,9 @@ class DockerHubDiscovery:
     method = "docker-hub"
     requires_all_listings = False
 
-    def __init__(self, inquiry: AuthenticatedClient, *, api: str, namespace: str, is_anybody: bool) -> None:
+    def __init__(self, client: AuthenticatedClient, *, api: str, namespace: str, is_anybody: bool) -> None:
         """`inquiry` asks without credentials; `is_anybody` is whether the registry knows us no better either."""
-        self._inquiry = inquiry
+        self._client = client
         self._namespace = namespace
         self._first = f"{api}/v2/namespaces/{namespace}/repositories?page_size={PAGE}"
         self._is_anonymous = is_anybody
@@ -60,7 +60,7 @@ class DockerHubDiscovery:
         while not cursor.is_over:
             address = cursor.token
             parse = partial(parse_hub_page, requested=address)
-            _, page = await self._inquiry.get(address, NO_SCOPE, parse, Purpose.API)
+            _, page = await self._client.get(address, NO_SCOPE, parse, Purpose.API)
             yield page
             cursor.follow(page.next_url or "", address)
 

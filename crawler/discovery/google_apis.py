@@ -40,13 +40,13 @@ class GoogleApis:
 
     def __init__(
         self,
-        inquiry: AuthenticatedClient,
+        client: AuthenticatedClient,
         *,
         artifact_registry: str,
         resource_manager: str,
         quota_project: QuotaProject | None,
     ) -> None:
-        self._inquiry = inquiry
+        self._client = client
         self._quota_project = quota_project
         self._artifacts = f"{artifact_registry}/v1"
         self._projects = f"{resource_manager}/v3/projects:search"
@@ -80,7 +80,7 @@ class GoogleApis:
         query = {"pageSize": str(LARGEST_PAGE)} | ({"pageToken": cursor.token} if cursor.token else {})
         asked = f"{address}?{urlencode(query)}"
         try:
-            _, page = await self._inquiry.get(asked, NO_SCOPE, reader, Purpose.API)
+            _, page = await self._client.get(asked, NO_SCOPE, reader, Purpose.API)
         except RegistryError as error:
             raise self._with_advice(error) from None
         self.pages_read += 1

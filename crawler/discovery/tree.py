@@ -34,8 +34,8 @@ class FolderTree:
     folder, what it held is unknown, and the evidence says so.
     """
 
-    def __init__(self, ways: RegistryProfile) -> None:
-        self._ways = ways
+    def __init__(self, profile: RegistryProfile) -> None:
+        self._profile = profile
         self._frontier: deque[str] = deque()
         self._seen: set[str] = set()
         self._roots: set[str] = set()
@@ -84,7 +84,7 @@ class FolderTree:
         return is_repository
 
     def _add_result(self, name: str, answer: ListResult) -> bool:
-        namespace = self._ways.is_namespace(name)
+        namespace = self._profile.is_namespace(name)
         if isinstance(answer, Missing):
             if not namespace and name not in self._roots:
                 return True

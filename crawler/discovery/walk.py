@@ -22,9 +22,9 @@ class WalkDiscovery:
     method = "walk"
     requires_all_listings = True
 
-    def __init__(self, root: str, ways: RegistryProfile) -> None:
+    def __init__(self, root: str, profile: RegistryProfile) -> None:
         self._root = root
-        self._tree = FolderTree(ways)
+        self._tree = FolderTree(profile)
         self._tree.start_at([root])
         self._failure: CrawlerError | None = None
 

@@ -68,3 +68,25 @@ class Record:
     suspect: str | None
     error: ErrorDetail | None
     observed_at: str
+
+
+_FINAL: Final = frozenset({Outcome.OK, Outcome.MISSING, Outcome.INVALID})
+"""Outcomes that a resumed run keeps. The other outcomes may have changed, and are requested again."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """What the counts of a run need of a journaled record. `images` is None where images were not listed."""
+
+    repository: str
+    outcome: Outcome
+    tags: int
+    images: int | None
+    children: tuple[str, ...]
+    problems: int
+    suspect: bool
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a resumed run keeps the record, and does not list the repository again."""
+        return self.outcome in _FINAL and not self.suspect

@@ -26,11 +26,9 @@ class Registry:
     smaller ones where the registry refuses; where `tags_page` is None, all tags come unasked.
     """
 
-    def __init__(
-        self, base: str, inquiry: AuthenticatedClient, *, page_size: int, tags_page: int | None = None
-    ) -> None:
+    def __init__(self, base: str, client: AuthenticatedClient, *, page_size: int, tags_page: int | None = None) -> None:
         self._base = base
-        self._inquiry = inquiry
+        self._client = client
         self._names = PageSizer(page_size, REFUSED_SIZE | TOO_MUCH_WORK)
         # all tags unasked can be more than a proxy waits for; a page of them is little work, and a 502 just a 502
         self._tags = PageSizer(tags_page, REFUSED_SIZE | (TOO_MUCH_WORK if tags_page is None else frozenset()))
@@ -39,13 +37,13 @@ class Registry:
         """The names of all repositories (distribution-spec, "Listing Repositories"), unchecked."""
 
         async def read(url: str) -> tuple[Headers, CatalogPage]:
-            return await self._inquiry.get(url, CATALOG_SCOPE, parse_catalog, Purpose.CATALOG)
+            return await self._client.get(url, CATALOG_SCOPE, parse_catalog, Purpose.CATALOG)
 
         return Pager(f"{self._base}_catalog", read, self._names)
 
     def prefetch_hint(self, names: Iterable[RepositoryName]) -> None:
         """Hear whose listings will be asked for, soon and in this order: one token may serve for many."""
-        self._inquiry.authorization.prefetch(f"repository:{name}:pull" for name in names)
+        self._client.authorization.prefetch(f"repository:{name}:pull" for name in names)
 
     async def list_tags(self, name: RepositoryName) -> Listing:
         """The repository's tags, and what else its registry tells with them (distribution-spec, "Listing Tags")."""
@@ -54,11 +52,11 @@ class Registry:
         sized = url if size is None else f"{url}?n={size}"
 
         async def read(url: str) -> tuple[Headers, ListingPage]:
-            headers, listing = await self._inquiry.get(url, scope, parse)
+            headers, listing = await self._client.get(url, scope, parse)
             return headers, ListingPage(listing)
 
         try:
-            headers, listing = await self._inquiry.get(sized, scope, parse)
+            headers, listing = await self._client.get(sized, scope, parse)
         except UnexpectedStatus as refusal:
             pager = Pager(url, read, self._tags)
             return await _remaining_pages(pager, await pager.smaller_first_page(sized, refusal))

@@ -294,7 +294,7 @@ class Crawl:
         async with open_transport(
             user_agent=f"{TOOL.name}/{TOOL.version}",
             pace=Limiter(concurrency=limits.concurrency, starts=self._rate_limits.for_quota(self.quota)),
-            patience=_retry_policy(self._config),
+            policy=_retry_policy(self._config),
             limits=self._limits,
             concurrency=limits.concurrency,
             scheme=self._registry.scheme,
@@ -345,8 +345,8 @@ class Crawl:
             expected=self._config.verdict,
             config=self._config.effective(self._registry),
             discovery=crawled.discovery,
-            selection=self._name_filter,
-            tally=self._stats,
+            name_filter=self._name_filter,
+            stats=self._stats,
             transport=crawled.transport,
             pace=PaceKept(
                 configured=describe_pace(self._config.limits.concurrency, self.quota),

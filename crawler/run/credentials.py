@@ -76,10 +76,12 @@ async def resolve_credentials(config: RegistryConfig, outage: OutageDetector) ->
 
 async def connect(config: RegistryConfig, auth: ResolvedAuth, transport: Transport) -> Registry:
     """Learn the registry's challenge, and be ready to answer it. Raises CredentialsError and RegistryError."""
-    ways, batched = config.profile, config.tokens == "batched"
+    profile, batched = config.profile, config.tokens == "batched"
     # a Google access token is good for far more than a registry: no configuration sends it to a stranger's realm
     realms = (
-        ways.trusted_realms if isinstance(auth.credentials, AccessTokens) else (*ways.trusted_realms, *config.realms)
+        profile.trusted_realms
+        if isinstance(auth.credentials, AccessTokens)
+        else (*profile.trusted_realms, *config.realms)
     )
     authorization = await authenticate(
         config.base,
@@ -88,17 +90,17 @@ async def connect(config: RegistryConfig, auth: ResolvedAuth, transport: Transpo
         credentials=auth.credentials,
         realms=realms,
         transport=transport,
-        ways=ways,
-        scopes_per_token=ways.scopes_per_token if batched else 1,
+        profile=profile,
+        scopes_per_token=profile.scopes_per_token if batched else 1,
     )
     # a token for many may have been granted for fewer, which registries say in either way
-    expired = ways.reauth_statuses | {403} if batched else ways.reauth_statuses
+    expired = profile.reauth_statuses | {403} if batched else profile.reauth_statuses
     ping = Request(url=config.base, max_body_bytes=MAX_ERROR_BYTES, purpose=Purpose.PING)
-    inquiry = AuthenticatedClient(
-        authorization, transport, expired=expired, absence_codes=ways.absence_codes, accepted=(ping, NO_SCOPE)
+    client = AuthenticatedClient(
+        authorization, transport, expired=expired, absence_codes=profile.absence_codes, accepted=(ping, NO_SCOPE)
     )
-    page_size = config.page_size or ways.catalog_page_size
-    return Registry(config.base, inquiry, page_size=page_size, tags_page=ways.tags_page_size)
+    page_size = config.page_size or profile.catalog_page_size
+    return Registry(config.base, client, page_size=page_size, tags_page=profile.tags_page_size)
 
 
 async def api_credentials(

@@ -36,21 +36,21 @@ def build_run_manifest(
     expected: VerdictConfig,
     config: dict[str, Any],
     discovery: Discovery,
-    selection: NameFilter,
-    tally: RunStats,
+    name_filter: NameFilter,
+    stats: RunStats,
     transport: Transport,
     pace: PaceKept,
     files: tuple[SnapshotFile, ...],
     previous: PublishedRun | None,
 ) -> RunManifest:
     """The manifest of a run that came to its end. `previous` is the target's last complete snapshot."""
-    evidence = _with_notes(discovery.evidence, tally)
+    evidence = _with_notes(discovery.evidence, stats)
     reasons = reasons_for_doubt(
         Findings(
             evidence=evidence,
-            counts=tally.counts,
-            names=tally.discovered,
-            nothing_matched=None if tally.recorded else selection.nothing_matched,
+            counts=stats.counts,
+            names=stats.discovered,
+            nothing_matched=None if stats.recorded else name_filter.nothing_matched,
             expect=expected.expect,
             max_shrink=expected.max_shrink,
             previous_ok=None if previous is None else previous.ok,
@@ -73,26 +73,26 @@ def build_run_manifest(
         discovery=Discovered(
             method=discovery.method,
             pages=discovery.pages_read,
-            repositories=tally.discovered,
+            repositories=stats.discovered,
             complete=evidence.complete,
             evidence=evidence.text,
         ),
-        counts=tally.counts,
+        counts=stats.counts,
         requests=_requests(transport),
         pace=pace,
         files=files,
         config=config,
-        slowest=tally.slowest,
+        slowest=stats.slowest,
         previous_run_id=None if previous is None else previous.run_id,
     )
 
 
-def _with_notes(evidence: Evidence, tally: RunStats) -> Evidence:
+def _with_notes(evidence: Evidence, stats: RunStats) -> Evidence:
     text = evidence.text
-    if tally.filtered_out:
-        text += f"; {tally.filtered_out:,} of them left out by the target's prefix or the filters"
-    if tally.no_longer_listed:
-        text += f"; {repositories(tally.no_longer_listed)} recorded before the interruption and no longer listed"
+    if stats.filtered_out:
+        text += f"; {stats.filtered_out:,} of them left out by the target's prefix or the filters"
+    if stats.no_longer_listed:
+        text += f"; {repositories(stats.no_longer_listed)} recorded before the interruption and no longer listed"
     return Evidence(evidence.complete, text)
 
 

@@ -15,33 +15,13 @@ from typing import Any, BinaryIO, Final
 
 import orjson
 
-from crawler.model.record import Outcome
+from crawler.model.record import JournalEntry, Outcome
 from crawler.model.run_parameters import RunParameters
 from crawler.snapshot.disk import remove_folder, sync_folder, wrap_os_errors
 from crawler.snapshot.locks import Lock
 
 _JOURNAL: Final = "part-00000.jsonl"
 _REWRITTEN: Final = "rewritten.jsonl"
-_FINAL: Final = frozenset({Outcome.OK, Outcome.MISSING, Outcome.INVALID})
-"""Outcomes that a resumed run keeps; the others may be better by now, and are asked for again."""
-
-
-@dataclass(frozen=True, slots=True)
-class JournalEntry:
-    """What of a journaled record its run's counts are made of. `images` is None where they were not listed."""
-
-    repository: str
-    outcome: Outcome
-    tags: int
-    images: int | None
-    children: tuple[str, ...]
-    problems: int
-    suspect: bool
-
-    @property
-    def is_final(self) -> bool:
-        """Whether a resumed run keeps the record, or asks the registry again."""
-        return self.outcome in _FINAL and not self.suspect
 
 
 @dataclass(slots=True)

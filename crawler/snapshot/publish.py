@@ -51,8 +51,8 @@ class Draft:
             described = _described(part)
         if described.rows != rows:
             raise SnapshotError(
-                f"{quoted_path(self._journal.path)} holds {described.rows:,} lines, but {rows:,} records were written to it: "
-                "nothing is published; rerun with --resume to continue"
+                f"{quoted_path(self._journal.path)} holds {described.rows:,} lines, but {rows:,} records were "
+                "written to it: nothing is published; rerun with --resume to continue"
             )
         return (described,)
 

@@ -278,8 +278,9 @@ def _try_rename(probe: Path, place: Path) -> None:
     except OSError as exc:
         shutil.rmtree(probe, ignore_errors=True)
         raise SnapshotError(
-            f"{quoted_path(beside)}: a folder cannot be renamed from {quoted_path(probe.parent)} to here ({exc.strerror}), "
-            "and that is how a snapshot is published: choose an output.path on one file system that can"
+            f"{quoted_path(beside)}: a folder cannot be renamed from {quoted_path(probe.parent)} to here "
+            f"({exc.strerror}), and that is how a snapshot is published: choose an output.path on one file system that "
+            "can"
         ) from None
     shutil.rmtree(moved, ignore_errors=True)
     sync_folder(beside)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp.http_exceptions import LineTooLong
 
-from crawler.errors import RegistryError, Unreachable, UnsafeAddress, UnusableResponse
+from crawler.errors import RegistryError, TimedOut, Unreachable, UnsafeAddress, UnusableResponse
 from crawler.transport.messages import Purpose, Request
 from crawler.transport.proxies import Proxy
 from crawler.transport.redact import Redactor
@@ -43,7 +43,7 @@ _TLS_RECORD: Final = re.compile(r"\\x1[56]\\x03")
 
 
 def map_exception(
-    request: Request, exc: Exception, proxy: Proxy | None, redactor: Redactor, patience: RetryPolicy
+    request: Request, exc: Exception, proxy: Proxy | None, redactor: Redactor, policy: RetryPolicy
 ) -> RegistryError:
     """The error to raise where an exchange ended with `exc`. `redactor` knows the exchange's secrets.
 
@@ -63,7 +63,7 @@ def map_exception(
     if isinstance(exc, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
         return UnusableResponse(request.summary, code="TLS", message=_tls_message(request, exc))
     if isinstance(exc, TimeoutError):
-        return Unreachable(request.summary, code="TIMEOUT", message=_timeout_message(request, exc, proxy, patience))
+        return TimedOut(request.summary, code="TIMEOUT", message=_timeout_message(request, exc, proxy, policy))
     return Unreachable(request.summary, code="UNREACHABLE", message=_unreachable_message(request, exc, proxy, redactor))
 
 
@@ -125,24 +125,24 @@ def _tls_message(request: Request, exc: aiohttp.ClientConnectorError | aiohttp.C
     return tls_message(reason, advice=_for_registry(request, USE_PLAIN_HTTP))
 
 
-def _timeout_message(request: Request, exc: TimeoutError, proxy: Proxy | None, patience: RetryPolicy) -> str:
+def _timeout_message(request: Request, exc: TimeoutError, proxy: Proxy | None, policy: RetryPolicy) -> str:
     """Which limit it was that ran out."""
     host = _host(request)
     match exc:
         case aiohttp.ConnectionTimeoutError() if proxy is not None:
             return (
-                f"no connection to {host} through the proxy {proxy.address}: {patience.connect_s:g} s to reach the "
-                f"proxy (limits.connect_timeout) and {patience.read_s:g} s for its answer (limits.read_timeout) "
+                f"no connection to {host} through the proxy {proxy.address}: {policy.connect_s:g} s to reach the "
+                f"proxy (limits.connect_timeout) and {policy.read_s:g} s for its answer (limits.read_timeout) "
                 f"are over {_where(proxy)}"
             )
         case aiohttp.ConnectionTimeoutError():
-            return f"no connection to {host} within {patience.connect_s:g} s (limits.connect_timeout)"
+            return f"no connection to {host} within {policy.connect_s:g} s (limits.connect_timeout)"
         case aiohttp.ServerTimeoutError():
-            return f"timed out waiting for {host}: nothing came for {patience.read_s:g} s (limits.read_timeout)"
+            return f"timed out waiting for {host}: nothing came for {policy.read_s:g} s (limits.read_timeout)"
         case TimeoutError() if exc.errno:
             return f"the connection to {host} broke: {_system_message(exc)}"
         case _:
-            return f"timed out: the whole answer of {host} took over {patience.total_s:g} s (limits.total_timeout)"
+            return f"timed out: the whole answer of {host} took over {policy.total_s:g} s (limits.total_timeout)"
 
 
 def _unreachable_message(request: Request, exc: Exception, proxy: Proxy | None, redactor: Redactor) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import anyio
 
-from crawler.errors import MalformedResponse, RegistryError, Unreachable, UnsafeAddress, UnusableResponse
+from crawler.errors import MalformedResponse, RegistryError, TimedOut, Unreachable, UnsafeAddress, UnusableResponse
 from crawler.limiter import Limiter
 from crawler.transport.http import HttpSession, open_http_session
 from crawler.transport.messages import Party, Purpose, Request, RequestStats, Response
@@ -54,12 +54,12 @@ class RunLimits:
     in_trouble: bool = False
 
     @classmethod
-    def of(cls, patience: RetryPolicy) -> "RunLimits":
+    def of(cls, policy: RetryPolicy) -> "RunLimits":
         exchanges = RequestStats()
         # who wants one try only does not want to wait for a server that may not exist
-        first_contact_s = FIRST_CONTACT_S if patience.attempts > 1 else 0
-        outage = OutageDetector(patience.give_up_s, first_contact_s=first_contact_s)
-        return cls(exchanges, RetryBudget(exchanges), outage, ThrottlingWatch(patience.give_up_s))
+        first_contact_s = FIRST_CONTACT_S if policy.attempts > 1 else 0
+        outage = OutageDetector(policy.give_up_s, first_contact_s=first_contact_s)
+        return cls(exchanges, RetryBudget(exchanges), outage, ThrottlingWatch(policy.give_up_s))
 
     def answered(self, party: Party) -> None:
         """A party gave an answer, whatever it says."""
@@ -71,13 +71,13 @@ class RunLimits:
 class Transport:
     """Exchanges with one registry, and with whom it sends us to. Made by `open_transport`."""
 
-    def __init__(self, door: HttpSession, pace: Limiter, patience: RetryPolicy, scheme: str, limits: RunLimits) -> None:
+    def __init__(self, door: HttpSession, pace: Limiter, policy: RetryPolicy, scheme: str, limits: RunLimits) -> None:
         self.requests = limits.requests
         self.outage = limits.outage
         self.limiter = pace
         self._limits = limits
         self._session = door
-        self._policy = patience
+        self._policy = policy
         self._scheme = scheme
         self._schemes = {"https", scheme}
 
@@ -231,9 +231,8 @@ class Transport:
                 exchanges.throttled += reply.throttled
             else:
                 pace.on_success()
-        except Unreachable as error:
-            if error.code == "TIMEOUT":
-                pace.on_timeout(began)
+        except TimedOut:
+            pace.on_timeout(began)
             raise
         finally:
             pace.release()
@@ -245,7 +244,7 @@ async def open_transport(
     *,
     user_agent: str,
     pace: Limiter,
-    patience: RetryPolicy,
+    policy: RetryPolicy,
     concurrency: int,
     scheme: str,
     certificates: Certificates,
@@ -257,11 +256,9 @@ async def open_transport(
 
     Raises CredentialsError for certificates that cannot be used.
     """
-    door = open_http_session(
-        user_agent=user_agent, patience=patience, concurrency=concurrency, certificates=certificates
-    )
+    door = open_http_session(user_agent=user_agent, policy=policy, concurrency=concurrency, certificates=certificates)
     async with door as opened:
-        yield Transport(opened, pace, patience, scheme, limits or RunLimits.of(patience))
+        yield Transport(opened, pace, policy, scheme, limits or RunLimits.of(policy))
 
 
 def _is_429(came: Response | RegistryError) -> TypeGuard[Response]:

@@ -38,13 +38,13 @@ class HttpSession:
         overdue: DeadlineTimer,
         proxies: Proxies | None,
         room: BodyBudget,
-        patience: RetryPolicy,
+        policy: RetryPolicy,
     ) -> None:
         self._session = session
         self._deadlines = overdue
         self._proxies = proxies
         self._room = room
-        self._patience = patience
+        self._policy = policy
         self._proxy_of_origin: dict[tuple[str, str | None, int | None], Proxy | None] = {}
         self._redactor_for = lru_cache(_KEPT_SECRETS)(Redactor)
         self._credentials_in = lru_cache(_KEPT_SECRETS)(credentials_in)
@@ -94,7 +94,7 @@ class HttpSession:
         return self._redactor(request, proxy).text(text)
 
     def _error(self, request: Request, exc: Exception, proxy: Proxy | None) -> RegistryError:
-        return map_exception(request, exc, proxy, self._redactor(request, proxy), self._patience)
+        return map_exception(request, exc, proxy, self._redactor(request, proxy), self._policy)
 
     def _redactor(self, request: Request, proxy: Proxy | None) -> Redactor:
         return self._redactor_for(_secret_headers(request, proxy), request.form)
@@ -216,7 +216,7 @@ def _arguments(request: Request, url: URL, proxy: Proxy | None) -> dict[str, Any
 async def open_http_session(
     *,
     user_agent: str,
-    patience: RetryPolicy,
+    policy: RetryPolicy,
     concurrency: int,
     certificates: Certificates,
     room: BodyBudget | None = None,
@@ -235,23 +235,23 @@ async def open_http_session(
         connector=connector,
         headers={"User-Agent": user_agent, "Accept": "application/json"},
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=_timeouts(patience, proxies),
+        timeout=_timeouts(policy, proxies),
         max_line_size=MAX_HEADER_BYTES,
         max_field_size=MAX_HEADER_BYTES,
     )
     # aiohttp would repeat a GET by itself where a kept connection breaks: neither paced nor counted, so not wanted
     session._retry_connection = False  # noqa: SLF001
-    async with session, DeadlineTimer(patience.total_s) as overdue:
-        yield HttpSession(session, overdue, proxies, room or BodyBudget(), patience)
+    async with session, DeadlineTimer(policy.total_s) as overdue:
+        yield HttpSession(session, overdue, proxies, room or BodyBudget(), policy)
 
 
-def _timeouts(patience: RetryPolicy, proxies: Proxies | None) -> aiohttp.ClientTimeout:
+def _timeouts(policy: RetryPolicy, proxies: Proxies | None) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(
         total=None,  # a scope for each exchange costs a tenth of the speed: Overdue's one clock does without
         # of a proxy's answer to CONNECT only the whole way to a connection can be timed
-        connect=None if proxies is None else patience.connect_s + patience.read_s,
-        sock_connect=patience.connect_s,
-        sock_read=patience.read_s,
+        connect=None if proxies is None else policy.connect_s + policy.read_s,
+        sock_connect=policy.connect_s,
+        sock_read=policy.read_s,
     )
 
 

@@ -85,7 +85,7 @@ class RetryBudget:
 
 
 def attempts(
-    patience: RetryPolicy,
+    policy: RetryPolicy,
     budget: RetryBudget,
     *,
     clock: Callable[[], float] = time.monotonic,
@@ -109,9 +109,9 @@ def attempts(
         if failure.throttled:
             throttled += 1
             borne_s = clock() - began
-            return throttled >= patience.attempts * _THROTTLED_TRIES and borne_s >= patience.give_up_s / _THROTTLED_PART
+            return throttled >= policy.attempts * _THROTTLED_TRIES and borne_s >= policy.give_up_s / _THROTTLED_PART
         failed += 1
-        return failed >= patience.attempts or not budget.spend()
+        return failed >= policy.attempts or not budget.spend()
 
     def wait(state: tenacity.RetryCallState) -> float:
         failure = _failure(state)

@@ -518,13 +518,13 @@ async def test_no_password_is_shown_wherever_it_was_given(command, google):
         f'[registry]\n[registry.auth]\nusername = "reader"\npassword = "{PASSWORD}"\n'
     )
     crawl = ("crawl", registry.emulator.registry, "-vv", "--output", registry.output)
-    ways: list[Any] = [
+    profile: list[Any] = [
         command(*crawl, "--username", "reader", "--password-stdin", stdin=f"{PASSWORD}\n"),
         command(*crawl, "--username", "reader", "--password-file", "password.txt"),
         command(*crawl, "--config", "config.toml"),
         command(*crawl, environment={"REGISTRY_CRAWLER_USERNAME": "reader", "REGISTRY_CRAWLER_PASSWORD": PASSWORD}),
     ]
-    for ended in await asyncio.gather(*ways):
+    for ended in await asyncio.gather(*profile):
         assert ended.code == 1
         assert "unknown user 'reader'" in ended.err  # so the password went out
         assert PASSWORD not in ended.out + ended.err

@@ -349,8 +349,8 @@ def no_more_files():
 
 
 async def test_too_many_open_files_names_the_limit():
-    patience = RetryPolicy(attempts=1, connect_s=2, read_s=2, total_s=4, give_up_s=4)
-    options = {"user_agent": "t", "patience": patience, "concurrency": 1, "certificates": TrustedCertificates()}
+    policy = RetryPolicy(attempts=1, connect_s=2, read_s=2, total_s=4, give_up_s=4)
+    options = {"user_agent": "t", "policy": policy, "concurrency": 1, "certificates": TrustedCertificates()}
     async with blunt(b"") as host, open_http_session(**options) as door:
         with no_more_files(), pytest.raises(crawler.Unreachable) as caught:
             await door.send(Request(url=f"http://{host}/v2/"))

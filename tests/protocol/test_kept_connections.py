@@ -79,7 +79,7 @@ async def serving(context=None) -> AsyncIterator[Server]:
 
 def door(ca_file: Path | None = None, room: BodyBudget | None = None):
     certificates = Certificates(ca_file=ca_file)
-    return open_http_session(user_agent="t", patience=PATIENCE, concurrency=8, certificates=certificates, room=room)
+    return open_http_session(user_agent="t", policy=PATIENCE, concurrency=8, certificates=certificates, room=room)
 
 
 async def asked(opened: HttpSession, server: Server, path: str) -> str:

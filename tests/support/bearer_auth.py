@@ -27,7 +27,7 @@ async def bearer(
     transport = open_transport(
         user_agent="test",
         pace=Limiter(concurrency=8, starts=None),
-        patience=PATIENCE,
+        policy=PATIENCE,
         concurrency=8,
         scheme="http",
         certificates=Certificates(),

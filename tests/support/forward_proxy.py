@@ -142,13 +142,13 @@ async def _join(
     here: asyncio.StreamWriter,
 ) -> None:
     """Hand on questions there and answers here, until either side has no more to say."""
-    ways = {asyncio.create_task(questions), asyncio.create_task(_hand_on(there[0], here))}
+    profile = {asyncio.create_task(questions), asyncio.create_task(_hand_on(there[0], here))}
     try:
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(profile, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for way in ways:
+        for way in profile:
             way.cancel()
-        await asyncio.gather(*ways, return_exceptions=True)
+        await asyncio.gather(*profile, return_exceptions=True)
         there[1].transport.abort()
     here.close()
     await here.wait_closed()

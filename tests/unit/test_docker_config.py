@@ -33,7 +33,7 @@ def answering(name, password):
 async def refusal(credentials):
     """The words of the error, which holds no secret, however it is shown."""
     with pytest.raises(CredentialsError) as caught:
-        await credentials.user()
+        await credentials.get()
     for secret in (SECRET, ENTRY["auth"]):
         assert secret not in "".join(traceback.format_exception(caught.value))
     return str(caught.value)
@@ -59,7 +59,7 @@ async def refusal(credentials):
 )
 async def test_every_form_of_a_key_is_found(home, key):
     home.write({"auths": {"other.example.com": packed("bob", "x"), key: ENTRY}})
-    assert await home.credentials().user() == ANN
+    assert await home.credentials().get() == ANN
 
 
 @pytest.mark.parametrize(
@@ -77,13 +77,13 @@ async def test_every_form_of_a_key_is_found(home, key):
 )
 async def test_another_registrys_entry_is_not_ours(home, key):
     home.write({"auths": {key: ENTRY}})
-    assert await home.credentials().user() is None
+    assert await home.credentials().get() is None
 
 
 @pytest.mark.parametrize("key", ["localhost:5000", "https://localhost:5000/v2/", "http://localhost:5000"])
 async def test_a_port_is_part_of_the_key(home, key):
     home.write({"auths": {"localhost": packed("bob", "x"), key: ENTRY}})
-    assert await home.credentials("localhost:5000").user() == ANN
+    assert await home.credentials("localhost:5000").get() == ANN
 
 
 @pytest.mark.parametrize("target", ["docker.io", "index.docker.io", "registry-1.docker.io"])
@@ -92,13 +92,13 @@ async def test_a_port_is_part_of_the_key(home, key):
 )
 async def test_docker_hub_is_one_registry_by_all_its_names(home, target, key):
     home.write({"auths": {key: ENTRY}})
-    assert await home.credentials(target).user() == ANN
+    assert await home.credentials(target).get() == ANN
 
 
 async def test_docker_hubs_own_key_goes_before_the_pieces_of_its_login(home):
     pieces = {f"{HUB_SERVER}access-token": packed("a", "x"), f"{HUB_SERVER}refresh-token": packed("r", "x")}
     home.write({"auths": {**pieces, HUB_SERVER: ENTRY}})
-    assert await home.credentials("docker.io").user() == ANN
+    assert await home.credentials("docker.io").get() == ANN
 
 
 @pytest.mark.parametrize(
@@ -115,18 +115,18 @@ async def test_docker_hubs_own_key_goes_before_the_pieces_of_its_login(home):
 async def test_podmans_most_specific_key_wins(home, target, name):
     keys = {"quay.io/team": "team", "quay.io": "host", "quay.io/team/app/": "app"}
     home.write({"auths": {key: packed(whose, "x") for key, whose in keys.items()}}, ".config/containers/auth.json")
-    assert await home.credentials(target).user() == Credential(name, "x")
+    assert await home.credentials(target).get() == Credential(name, "x")
 
 
 async def test_a_key_narrower_than_the_target_is_not_for_it(home):
     home.write({"auths": {"quay.io/team/app": ENTRY}})
-    assert await home.credentials("quay.io/team").user() is None
+    assert await home.credentials("quay.io/team").get() is None
     assert not await home.is_named("quay.io/team")
 
 
 async def test_docker_hubs_names_hold_for_namespaces_too(home):
     home.write({"auths": {"docker.io": packed("host", "x"), "docker.io/team": ENTRY}})
-    assert await home.credentials("registry-1.docker.io/team").user() == ANN
+    assert await home.credentials("registry-1.docker.io/team").get() == ANN
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ async def test_docker_hubs_names_hold_for_namespaces_too(home):
 )
 async def test_every_form_of_an_entry_is_read(home, entry, user):
     home.write({"auths": {REGISTRY: entry}})
-    assert await home.credentials().user() == user
+    assert await home.credentials().get() == user
     assert await home.is_named()
 
 
@@ -156,13 +156,13 @@ async def test_every_form_of_an_entry_is_read(home, entry, user):
 )
 async def test_an_empty_entry_is_none(home, entry):
     home.write({"auths": {f"https://{REGISTRY}": entry}})
-    assert await home.credentials().user() is None
+    assert await home.credentials().get() is None
     assert not await home.is_named()
 
 
 async def test_an_empty_entry_does_not_hide_another(home):
     home.write({"auths": {f"{REGISTRY}/team": {}, REGISTRY: {}, f"https://{REGISTRY}": ENTRY}})
-    assert await home.credentials(f"{REGISTRY}/team").user() == ANN
+    assert await home.credentials(f"{REGISTRY}/team").get() == ANN
 
 
 @given(
@@ -208,28 +208,28 @@ async def test_the_first_file_that_has_an_entry_wins(everywhere, first):
     for place in PLACES[first:]:
         everywhere.write({"auths": {REGISTRY: packed(place, "x")}}, place)
     assert await everywhere.is_named()
-    assert await everywhere.credentials().user() == Credential(PLACES[first], "x")
+    assert await everywhere.credentials().get() == Credential(PLACES[first], "x")
 
 
 async def test_without_their_variables_the_files_are_sought_at_home(home):
     home.write({"auths": {"both.example.com": packed("podman", "x")}}, ".config/containers/auth.json")
     home.write({"auths": {"both.example.com": ENTRY, "docker.example.com": ENTRY}})
-    assert await home.credentials("both.example.com").user() == Credential("podman", "x")
-    assert await home.credentials("docker.example.com").user() == ANN
+    assert await home.credentials("both.example.com").get() == Credential("podman", "x")
+    assert await home.credentials("docker.example.com").get() == ANN
 
 
 async def test_docker_config_stands_in_the_place_of_the_folder_at_home(home):
     home.write({"auths": {REGISTRY: ENTRY}})
     home.environ["DOCKER_CONFIG"] = str(home.folder / "docker")
     (home.folder / "docker").mkdir()
-    assert await home.credentials().user() is None
+    assert await home.credentials().get() is None
 
 
 @pytest.mark.parametrize("variable", ["REGISTRY_AUTH_FILE", "DOCKER_CONFIG", "XDG_CONFIG_HOME"])
 async def test_an_empty_variable_is_as_good_as_none(home, variable):
     home.write({"auths": {REGISTRY: ENTRY}})
     home.environ[variable] = ""
-    assert await home.credentials().user() == ANN
+    assert await home.credentials().get() == ANN
 
 
 async def test_without_any_file_there_is_nobody(home):
@@ -243,7 +243,7 @@ async def test_without_any_file_there_is_nobody(home):
 @pytest.mark.parametrize("content", ["", " \n"])
 async def test_an_empty_file_has_no_entries(home, content):
     home.write(content)
-    assert await home.credentials().user() is None
+    assert await home.credentials().get() is None
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ async def test_a_file_that_cannot_be_read_is_named(home):
 
 async def test_what_is_malformed_elsewhere_in_the_file_does_not_concern_us(home):
     home.write({"auths": {REGISTRY: ENTRY, "other.example.com": 7}, "credHelpers": {"other.example.com": "../x"}})
-    assert await home.credentials().user() == ANN
+    assert await home.credentials().get() == ANN
 
 
 json_values = st.recursive(
@@ -347,7 +347,7 @@ def test_whatever_bytes_the_file_holds_there_is_a_value_or_an_error_of_ours(tmp_
 async def test_a_helper_is_asked(home):
     home.write({"credHelpers": {REGISTRY: "one"}})
     home.helper("one", f"[ $# = 1 ] && [ $1 = get ] && echo '{ANSWER}'")
-    assert await home.credentials().user() == ANN
+    assert await home.credentials().get() == ANN
 
 
 @pytest.mark.parametrize(
@@ -366,7 +366,7 @@ async def test_a_helper_hears_the_registry_and_nothing_more(home, config, target
     home.write(config)
     script = "import json, sys\nprint(json.dumps({'Username': 'heard', 'Secret': ascii(sys.stdin.buffer.read())}))"
     home.helper("echo", script, sys.executable)
-    assert await home.credentials(target).user() == Credential("heard", ascii(server.encode()))
+    assert await home.credentials(target).get() == Credential("heard", ascii(server.encode()))
 
 
 async def test_a_helper_lives_in_the_environment_that_was_given(home, monkeypatch):
@@ -374,13 +374,13 @@ async def test_a_helper_lives_in_the_environment_that_was_given(home, monkeypatc
     home.environ["THEIRS"] = "given"
     home.write({"credsStore": "env"})
     home.helper("env", """echo '{"Username": "u", "Secret": "'"$THEIRS-$OURS"'"}'""")
-    assert await home.credentials().user() == Credential("u", "given-")
+    assert await home.credentials().get() == Credential("u", "given-")
 
 
 async def test_an_identity_token_of_a_helper_keeps_its_name(home):
     home.write({"credsStore": "one"})
     home.helper("one", answering("<token>", "t0ken"))
-    assert await home.credentials().user() == Credential(IDENTITY_TOKEN_USER, "t0ken")
+    assert await home.credentials().get() == Credential(IDENTITY_TOKEN_USER, "t0ken")
 
 
 async def test_a_helper_of_its_own_goes_before_the_store_and_both_before_what_is_written(home):
@@ -388,14 +388,14 @@ async def test_a_helper_of_its_own_goes_before_the_store_and_both_before_what_is
     home.write({**config, "credHelpers": {REGISTRY: "own"}})
     home.helper("own", answering("own", "x"))
     home.helper("store", answering("store", "x"))
-    assert await home.credentials().user() == Credential("own", "x")
-    assert await home.credentials("b.example.com").user() == Credential("store", "x")
+    assert await home.credentials().get() == Credential("own", "x")
+    assert await home.credentials("b.example.com").get() == Credential("store", "x")
 
 
 async def test_an_empty_name_keeps_a_registry_out_of_the_store(home):
     home.write({"credsStore": "store", "credHelpers": {REGISTRY: ""}, "auths": {REGISTRY: ENTRY}})
     home.noting("store", answering("store", "x"))
-    assert await home.credentials().user() == ANN
+    assert await home.credentials().get() == ANN
     assert home.runs("store") == 0
 
 
@@ -403,7 +403,7 @@ async def test_an_empty_name_keeps_a_registry_out_of_the_store(home):
 async def test_where_a_helper_knows_nothing_what_is_written_counts(home, script):
     home.write({"credsStore": "one", "auths": {REGISTRY: ENTRY}})
     home.helper("one", script)
-    assert await home.credentials().user() == ANN
+    assert await home.credentials().get() == ANN
 
 
 async def test_where_a_helper_knows_nothing_the_next_file_counts(everywhere):
@@ -411,14 +411,14 @@ async def test_where_a_helper_knows_nothing_the_next_file_counts(everywhere):
     everywhere.write({"credsStore": "one"}, "docker/config.json")
     everywhere.write({"auths": {REGISTRY: ENTRY}}, "xdg/containers/auth.json")
     everywhere.helper("one", f"echo '{NOT_FOUND}'; exit 1")
-    assert await everywhere.credentials().user() == ANN
+    assert await everywhere.credentials().get() == ANN
 
 
 async def test_where_a_helper_knows_nothing_and_nothing_is_written_there_is_nobody(home):
     home.write({"credsStore": "one"})
     home.noting("one", f"echo '{NOT_FOUND}'; exit 1")
     credentials = home.credentials()
-    assert [await credentials.user() for _ in range(3)] == [None] * 3
+    assert [await credentials.get() for _ in range(3)] == [None] * 3
     assert home.runs("one") == 1
 
 
@@ -470,7 +470,7 @@ async def test_an_answer_has_a_cap(home, spare, fits):
     script = f"import sys\nsys.stderr.write('x' * {length})\nsys.stdout.write({ANSWER!r}.ljust({length}))"
     home.helper("one", script, sys.executable)
     if fits:
-        assert await home.credentials().user() == ANN
+        assert await home.credentials().get() == ANN
     else:
         assert await refusal(home.credentials()) == f"docker-credential-one answered more than {HELPER_CAP} bytes"
 
@@ -478,7 +478,7 @@ async def test_an_answer_has_a_cap(home, spare, fits):
 async def test_a_helper_need_not_listen(home):
     home.write({"credsStore": "one"})
     home.helper("one", f"exec 0<&-\necho '{ANSWER}'")
-    assert await home.credentials().user() == ANN
+    assert await home.credentials().get() == ANN
 
 
 async def test_a_helper_that_is_missing_is_named(home):
@@ -514,7 +514,7 @@ async def test_a_helpers_name_is_never_a_path(home, name, config):
 async def test_helpers_names_as_they_are_found_are_taken(home, name):
     home.write({"credsStore": name})
     home.helper(name, f"echo '{ANSWER}'")
-    assert await home.credentials().user() == ANN
+    assert await home.credentials().get() == ANN
 
 
 # Helpers that hang
@@ -569,7 +569,7 @@ async def test_a_helper_that_hangs_is_killed_and_so_is_what_it_started(home, lif
 async def test_a_helper_dies_with_who_asked(home, lifeline):
     lifeline.hang()
     async with anyio.create_task_group() as group:
-        group.start_soon(home.credentials().user)
+        group.start_soon(home.credentials().get)
         await lifeline.held()
         group.cancel_scope.cancel()
     lifeline.assert_cut()
@@ -588,7 +588,7 @@ def test_helpers_are_killed_under_uvloop_too(home, lifeline):
         runner.run(refusal(home.credentials(timeout_s=2)))
         home.write({"credsStore": "one"})
         home.helper("one", f"echo '{ANSWER}'")
-        assert runner.run(home.credentials().user()) == ANN
+        assert runner.run(home.credentials().get()) == ANN
     lifeline.assert_cut()
 
 
@@ -632,7 +632,7 @@ async def test_concurrent_needs_share_one_run(home):
     credentials, users = home.credentials(), []
 
     async def need():
-        users.append(await credentials.user())
+        users.append(await credentials.get())
 
     async with anyio.create_task_group() as group:
         for _ in range(20):
@@ -648,7 +648,7 @@ async def test_a_failure_is_not_kept(home):
     credentials = home.credentials()
     await refusal(credentials)
     home.helper("one", f"echo '{ANSWER}'")
-    assert await credentials.user() == ANN
+    assert await credentials.get() == ANN
 
 
 COUNTING = """while read -r _; do tally=I$tally; done <"$HOME/one.runs"
@@ -659,18 +659,18 @@ async def test_a_refused_token_is_renewed_once_for_all(home):
     home.write({"credsStore": "one"})
     home.noting("one", COUNTING)
     credentials, fresh = home.credentials(), []
-    first = await credentials.user()
+    first = await credentials.get()
     assert first == Credential("u", "I")
 
     async def need():
-        fresh.append(await credentials.another(first))
+        fresh.append(await credentials.refresh(first))
 
     async with anyio.create_task_group() as group:
         for _ in range(20):
             group.start_soon(need)
     await need()
     assert fresh == [Credential("u", "II")] * 21
-    assert await credentials.user() == Credential("u", "II")
+    assert await credentials.get() == Credential("u", "II")
     assert home.runs("one") == 2
 
 
@@ -678,24 +678,24 @@ async def test_a_helper_that_answers_the_same_again_has_nobody_else(home):
     home.write({"credsStore": "one"})
     home.noting("one", f"echo '{ANSWER}'")
     credentials = home.credentials()
-    assert await credentials.another(await credentials.user()) is None
-    assert await credentials.user() == ANN
+    assert await credentials.refresh(await credentials.get()) is None
+    assert await credentials.get() == ANN
     assert home.runs("one") == 2
 
 
 async def test_a_new_login_is_found_after_a_refusal(home):
     home.write({"auths": {REGISTRY: packed("ann", "old")}})
     credentials = home.credentials()
-    old = await credentials.user()
+    old = await credentials.get()
     home.write({"auths": {REGISTRY: ENTRY}})
-    assert await credentials.user() == old
-    assert await credentials.another(old) == ANN
+    assert await credentials.get() == old
+    assert await credentials.refresh(old) == ANN
 
 
 async def test_after_a_logout_there_is_nobody_else(home):
     home.write({"auths": {REGISTRY: ENTRY}})
     credentials = home.credentials()
-    user = await credentials.user()
+    user = await credentials.get()
     home.docker.unlink()
-    assert await credentials.another(user) is None
-    assert await credentials.user() is None
+    assert await credentials.refresh(user) is None
+    assert await credentials.get() is None

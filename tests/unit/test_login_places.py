@@ -23,26 +23,26 @@ async def test_login_in_the_variable_goes_before_every_file(home):
     home.environ["DOCKER_AUTH_CONFIG"] = json.dumps({"auths": {REGISTRY: packed("variable", "x")}})
     home.environ["REGISTRY_AUTH_FILE"] = str(home.folder / "nothing.json")
     home.write({"auths": {REGISTRY: ENTRY}})
-    assert await home.credentials().user() == Credential("variable", "x")
+    assert await home.credentials().get() == Credential("variable", "x")
 
 
 @pytest.mark.parametrize("mark", ["\ufeff", " \n"])
 async def test_login_in_the_variable_may_begin_with_a_byte_order_mark_or_blanks(home, mark):
     home.environ["DOCKER_AUTH_CONFIG"] = mark + json.dumps({"auths": {REGISTRY: ENTRY}})
-    assert await home.credentials().user() == ANN
+    assert await home.credentials().get() == ANN
 
 
 @pytest.mark.parametrize("content", ["", " \n"])
 async def test_login_variable_that_is_empty_counts_as_not_set(home, content):
     home.environ["DOCKER_AUTH_CONFIG"] = content
     home.write({"auths": {REGISTRY: ENTRY}})
-    assert await home.credentials().user() == ANN
+    assert await home.credentials().get() == ANN
 
 
 async def test_login_in_the_variable_for_another_registry_leaves_the_files(home):
     home.environ["DOCKER_AUTH_CONFIG"] = json.dumps({"auths": {"quay.io": packed("variable", "x")}})
     home.write({"auths": {REGISTRY: ENTRY}})
-    assert await home.credentials().user() == ANN
+    assert await home.credentials().get() == ANN
 
 
 async def test_login_files_of_a_folder_are_searched_in_order(home):
@@ -50,19 +50,19 @@ async def test_login_files_of_a_folder_are_searched_in_order(home):
     home.environ["DOCKER_CONFIG"] = str(home.folder / "docker")
     for name in reversed(names):
         home.write({"auths": {REGISTRY: packed(name, "x")}}, f"docker/{name}")
-        assert await home.credentials().user() == Credential(name, "x")
+        assert await home.credentials().get() == Credential(name, "x")
 
 
 async def test_legacy_login_at_home_comes_last(home):
     home.write({REGISTRY: packed("legacy", "x")}, ".dockercfg")
-    assert await home.credentials().user() == Credential("legacy", "x")
+    assert await home.credentials().get() == Credential("legacy", "x")
     home.write({"auths": {REGISTRY: ENTRY}})
-    assert await home.credentials().user() == ANN
+    assert await home.credentials().get() == ANN
 
 
 async def test_legacy_login_stands_beside_what_is_no_entry(home):
     home.write({"other.example.com": None, "note": "x", REGISTRY: ENTRY, "empty.example.com": {}}, ".dockercfg")
-    assert await home.credentials().user() == ANN
+    assert await home.credentials().get() == ANN
 
 
 @pytest.mark.parametrize(
@@ -77,13 +77,13 @@ async def test_legacy_login_stands_beside_what_is_no_entry(home):
 )
 async def test_legacy_login_is_told_by_its_content(home, config):
     home.write(config)
-    assert await home.credentials().user() is None
+    assert await home.credentials().get() is None
 
 
 async def test_legacy_login_that_is_malformed_is_named(home):
     file = home.write({REGISTRY: {"auth": "!!!"}}, ".dockercfg")
     with pytest.raises(CredentialsError, match=f"^{file}: auth is not the base64"):
-        await home.credentials().user()
+        await home.credentials().get()
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
@@ -92,7 +92,7 @@ async def test_login_file_in_utf_16_is_an_error_in_words(home, encoding):
     mark = codecs.BOM_UTF16_BE if encoding == "utf-16-be" else b""
     file.write_bytes(mark + json.dumps({"auths": {REGISTRY: ENTRY}}).encode(encoding))
     with pytest.raises(CredentialsError, match=f"^{file}: the text is UTF-16, .* save it as UTF-8$"):
-        await home.credentials().user()
+        await home.credentials().get()
 
 
 # Logins that nearly fit
@@ -140,7 +140,7 @@ async def test_login_for_another_host_is_not_near(home, target, key):
 async def test_login_that_is_near_does_not_matter_beside_one_that_fits(home):
     home.write({"auths": {f"{REGISTRY}:5000": packed("bob", "x"), REGISTRY: ENTRY}})
     login = await home.credentials().look_up()
-    assert (login.user, login.near_misses) == (ANN, ())
+    assert (login.credential, login.near_misses) == (ANN, ())
 
 
 # Stores
@@ -150,7 +150,7 @@ async def test_store_alone_that_hangs_is_passed_over_in_time(home):
     home.write({"credsStore": "hanging"})
     home.helper("hanging", "exec /bin/sleep 1000")
     login = await home.credentials(timeout_s=1).look_up()
-    assert (login.user, login.is_named) == (None, False)
+    assert (login.credential, login.is_named) == (None, False)
     assert login.failures == ("docker-credential-hanging gave no answer within 1 s",)
 
 
@@ -197,7 +197,7 @@ async def test_login_place_that_cannot_be_read_is_passed_over(reachable, place, 
     home.write({"auths": {REGISTRY: ENTRY}}, place)
     with closed(home.folder / what):
         login = await home.credentials().look_up()
-    assert (login.user, login.is_named) == (None, False)
+    assert (login.credential, login.is_named) == (None, False)
     assert set(login.warnings) == {
         f"{home.folder / path} cannot be read and is passed over (Permission denied)" for path in passed_over
     }
@@ -208,7 +208,7 @@ async def test_login_behind_a_closed_place_is_found(reachable):
     reachable.write({"auths": {REGISTRY: ENTRY}})
     with closed(reachable.folder / ".config"):
         login = await reachable.credentials().look_up()
-    assert login.user == ANN
+    assert login.credential == ANN
     assert len(login.warnings) == 1
 
 
@@ -216,7 +216,7 @@ async def test_login_below_a_closed_home_is_nobodys(reachable):
     reachable.write({"auths": {REGISTRY: ENTRY}})
     with closed(reachable.folder):
         login = await reachable.credentials().look_up()
-    assert login.user is None
+    assert login.credential is None
     assert login.warnings
 
 
@@ -234,7 +234,7 @@ async def test_login_place_that_a_variable_names_must_be_readable(reachable, var
     reachable.write({"auths": {REGISTRY: ENTRY}}, f"{named}/config.json" if variable == "DOCKER_CONFIG" else named)
     reachable.environ[variable] = str(reachable.folder / named)
     with closed(reachable.folder / what), pytest.raises(CredentialsError, match=rf"^{variable} .*Permission denied"):
-        await reachable.credentials().user()
+        await reachable.credentials().get()
 
 
 async def test_login_of_a_session_in_a_closed_folder_is_no_warning(reachable):
@@ -251,4 +251,4 @@ async def test_login_without_a_home_is_nobodys(home, home_folder):
     if home_folder is not None:
         home.environ["HOME"] = home_folder
     login = await home.credentials().look_up()
-    assert (login.user, login.is_named, login.warnings) == (None, False, ())
+    assert (login.credential, login.is_named, login.warnings) == (None, False, ())

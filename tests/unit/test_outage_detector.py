@@ -191,11 +191,11 @@ async def test_outage_is_handed_on_where_who_examines_is_cancelled():
 
 @pytest.mark.parametrize(("in_outage", "tried"), [(True, 11), (False, 2)])
 async def test_tries_that_an_outage_swallowed_do_not_count(in_outage, tried):
-    patience = RetryPolicy(attempts=2, connect_s=1, read_s=1, total_s=1, give_up_s=GIVE_UP_S)
+    policy = RetryPolicy(attempts=2, connect_s=1, read_s=1, total_s=1, give_up_s=GIVE_UP_S)
     time = Time()
     count = 0
     try:
-        async for attempt in attempts(patience, RetryBudget(RequestStats()), clock=time, sleep=time.sleep):
+        async for attempt in attempts(policy, RetryBudget(RequestStats()), clock=time, sleep=time.sleep):
             with attempt:
                 count += 1
                 if count < 11:

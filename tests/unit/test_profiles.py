@@ -49,11 +49,11 @@ def test_a_kind_that_is_named_goes_before_the_host():
 
 
 def test_each_kind_stands_in_the_table_once():
-    assert list(PROFILES_BY_KIND) == [ways.kind for ways in PROFILES]
+    assert list(PROFILES_BY_KIND) == [profile.kind for profile in PROFILES]
 
 
 def test_only_googles_hosts_are_googles():
-    assert [ways.kind for ways in PROFILES if ways.is_google] == ["gcr", "artifact-registry"]
+    assert [profile.kind for profile in PROFILES if profile.is_google] == ["gcr", "artifact-registry"]
 
 
 @pytest.mark.parametrize(

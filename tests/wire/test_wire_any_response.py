@@ -86,13 +86,13 @@ async def answering(sent: bytes, ask) -> object:
 
 
 async def sent_by_the_door(url: str) -> object:
-    options = {"user_agent": "t", "patience": PATIENCE, "concurrency": 2, "certificates": Certificates()}
+    options = {"user_agent": "t", "policy": PATIENCE, "concurrency": 2, "certificates": Certificates()}
     async with open_http_session(**options) as door:
         return await door.send(Request(url=url, authorization=USER.header))
 
 
 async def asked(url: str) -> object:
-    options = {"user_agent": "t", "patience": PATIENCE, "concurrency": 2, "certificates": Certificates()}
+    options = {"user_agent": "t", "policy": PATIENCE, "concurrency": 2, "certificates": Certificates()}
     pace = Limiter(concurrency=2, starts=None)
     async with open_transport(**options, pace=pace, scheme="http") as transport:
         return await AuthenticatedClient(PreemptiveAuth(StaticCredentials(USER)), transport).get(

@@ -160,4 +160,4 @@ def test_any_page_is_read_or_a_malformed_reply(reader, document):
         page = reader(body(document))
     except MalformedResponse:
         return
-    assert isinstance(page.following, str)
+    assert isinstance(page.next_token, str)
