@@ -67,7 +67,7 @@ def test_every_public_name_is_there():
 def test_a_registrys_error_says_what_was_asked_and_what_came_back(kind):
     refusal = kind("GET https://gcr.io/v2/_catalog", code="DENIED", message="not for you", http_status=403)
     assert str(refusal) == "GET https://gcr.io/v2/_catalog: 403 DENIED: not for you"
-    assert (refusal.asked, refusal.code, refusal.message, refusal.http_status) == (
+    assert (refusal.request, refusal.code, refusal.message, refusal.http_status) == (
         "GET https://gcr.io/v2/_catalog",
         "DENIED",
         "not for you",
