@@ -21,11 +21,11 @@
 A repository's error becomes its record (`Record.error`); a run's error reaches the caller.
 """
 
-import warnings
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from crawler.model.record import Outcome
+from crawler.old_names import OldName
 from crawler.untrusted_text import printable
 
 _LONGEST: Final = 2000
@@ -70,6 +70,8 @@ class RegistryError(CrawlerError):
         consumer: the project that Google counts the request against (`projects/NUMBER`), "" where Google names none.
     """
 
+    asked = OldName("request")
+
     def __init__(
         self, request: str, *, code: str, message: str, http_status: int | None = None, consumer: str = ""
     ) -> None:
@@ -80,12 +82,6 @@ class RegistryError(CrawlerError):
         self.consumer = consumer
         status = "" if http_status is None else f"{http_status} "
         super().__init__(f"{self.request}: {status}{self.code}: {self.message}")
-
-    @property
-    def asked(self) -> str:
-        """The name of `request` in 0.1; it goes in 0.3."""
-        warnings.warn("RegistryError.asked is now RegistryError.request", DeprecationWarning, stacklevel=2)
-        return self.request
 
 
 class Unreachable(RegistryError):

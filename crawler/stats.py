@@ -1,4 +1,7 @@
-"""What a run knows of itself while it goes on: how far it is, what became of each repository, what took longest."""
+"""What a run counts: how far discovery is, the outcomes of the repositories, and the slowest of them.
+
+The counts of several shards add up (`RunStats.merge`).
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -17,12 +20,17 @@ _FAILURES: Final = frozenset({Outcome.DENIED, Outcome.FAILED})
 
 @dataclass(slots=True)
 class RunStats:
-    """Counts that only grow: `known` names so far, and all there are once `walked`.
+    """The counts of one run. They change by the methods only.
 
-    `passed_over` counts names that the target or the filters leave out.
-
-    `before` holds, with its children, what a resumed run has recorded earlier and discovery has not told of again yet;
-    `gone` counts what is left of that in the end.
+    Attributes:
+        discovered: names so far; once `discovery_done`, the number of names that have to have a record.
+        filtered_out: names that the target's prefix or the filters leave out.
+        no_longer_listed: names that were recorded before an interruption, and that discovery has not listed again.
+        resumed: what a resumed run recorded before the interruption, and discovery has not listed again yet: names
+            with their children.
+        images: None where no record has images.
+        sample_failures: the first few records that make the snapshot partial.
+        slowest_threshold_s: only a repository that took more seconds than this is among the slowest.
     """
 
     discovered: int = 0
@@ -60,8 +68,23 @@ class RunStats:
         ranked = sorted(self._slowest, reverse=True)
         return tuple(Slow(repository=name, seconds=round(seconds, 3)) for seconds, name in ranked)
 
+    def add_names(self, count: int, *, filtered_out: int = 0) -> None:
+        """Discovery yielded names: `count` that get a record, and names that the filters leave out."""
+        self.discovered += count
+        self.filtered_out += filtered_out
+
+    def remove_name(self) -> None:
+        """A name gets no record: it is a folder, or it has its record already."""
+        self.discovered -= 1
+
+    def end_discovery(self) -> None:
+        """Discovery yielded its last name. What is left of `resumed` has a record, and is no longer listed."""
+        self.no_longer_listed = len(self.resumed)
+        self.discovered += self.no_longer_listed
+        self.discovery_done = True
+
     def restore(self, entries: Iterable[JournalEntry]) -> None:
-        """Count what a resumed run had recorded before and keeps; these repositories are not listed again."""
+        """Count what a resumed run keeps of its journal; these repositories are not listed again."""
         for entry in entries:
             self.resumed[entry.repository] = entry.children
             self.outcomes[entry.outcome] += 1
@@ -69,7 +92,15 @@ class RunStats:
             self.problems += entry.problems
             self._add_images(entry.images)
 
+    def take_resumed(self, name: str) -> tuple[str, ...] | None:
+        """The children of a name that was recorded before the interruption; None for a name that was not.
+
+        A name is given once.
+        """
+        return self.resumed.pop(name, None)
+
     def add(self, records: Sequence[Record]) -> None:
+        """Count records that the sink took."""
         for record in records:
             self.outcomes[record.outcome] += 1
             self.tags += len(record.tags)
@@ -79,18 +110,35 @@ class RunStats:
             if record.suspect is not None or record.outcome in _FAILURES:
                 self._add_failure(record)
 
-    def _add_images(self, images: int | None) -> None:
-        if images is not None:
-            self.images = images + (self.images or 0)
-
-    def _add_failure(self, trouble: Record) -> None:
-        self.suspect += trouble.suspect is not None
-        if len(self.sample_failures) < FAILURES_KEPT:
-            self.sample_failures.append(trouble)
-
     def add_duration(self, repository: str, seconds: float) -> None:
-        """Keep a repository that took longer than `remarkable_s`."""
+        """Keep a repository that took more than `slowest_threshold_s`."""
         heappush(self._slowest, (seconds, repository))
         if len(self._slowest) > SLOWEST_KEPT:
             heappop(self._slowest)
             self.slowest_threshold_s = self._slowest[0][0]
+
+    def merge(self, other: "RunStats") -> None:
+        """Add the counts of another part of the same snapshot."""
+        self.discovered += other.discovered
+        self.discovery_done = self.discovery_done and other.discovery_done
+        self.filtered_out += other.filtered_out
+        self.no_longer_listed += other.no_longer_listed
+        self.resumed.update(other.resumed)
+        self.outcomes.update(other.outcomes)
+        self.suspect += other.suspect
+        self.tags += other.tags
+        self.problems += other.problems
+        self._add_images(other.images)
+        self.sample_failures = (self.sample_failures + other.sample_failures)[:FAILURES_KEPT]
+        for slow in other.slowest:
+            if slow.seconds > self.slowest_threshold_s:
+                self.add_duration(slow.repository, slow.seconds)
+
+    def _add_images(self, images: int | None) -> None:
+        if images is not None:
+            self.images = images + (self.images or 0)
+
+    def _add_failure(self, record: Record) -> None:
+        self.suspect += record.suspect is not None
+        if len(self.sample_failures) < FAILURES_KEPT:
+            self.sample_failures.append(record)

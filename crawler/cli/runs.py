@@ -25,7 +25,8 @@ from crawler.cli.summary import examples, summary
 from crawler.config import Config
 from crawler.errors import CrawlerError, OutputClosed
 from crawler.model.run_manifest import RunManifest, Verdict
-from crawler.run.crawl import Crawl, SharedRateLimits
+from crawler.run.crawl import Crawl
+from crawler.run.plan import SharedRateLimits
 from crawler.snapshot.unfinished import age_text
 from crawler.verdict import repositories
 

@@ -35,7 +35,7 @@ def summary(crawl: Crawl, manifest: RunManifest, config: Config) -> str:
         f"  contents     {_counts_line(counts)}",
         f"  discovery    {manifest.discovery.evidence}",
         f"  exchanges    {_cost(requests)}, {requests.total / seconds:,.0f}/s",
-        f"  pace         {_pace(manifest, crawl.pace_set_by)}",
+        f"  pace         {_pace(manifest, manifest.pace.set_by)}",
     ]
     if crawl.cheaper_auth_exists and requests.token:
         lines.append(f"  cheaper      --auth access-token finds the same without the {requests.token:,} for tokens")

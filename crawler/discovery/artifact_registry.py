@@ -13,9 +13,10 @@ from itertools import chain
 from typing import Final, Self
 
 from crawler.auth.quota_project import DENIED
-from crawler.discovery import ListResult, Page
+from crawler.discovery import Page
 from crawler.discovery.cursor import Cursor
 from crawler.discovery.google_apis import GoogleApis, gather
+from crawler.discovery.pending import REPOSITORY, PendingName, ReportedName
 from crawler.discovery.tree import FolderTree
 from crawler.errors import RegistryError
 from crawler.model.image import Image
@@ -213,8 +214,8 @@ class ArtifactRegistryWalk:
         root = self._search.scope.root
         return root if root.startswith(f"{folder}/") else folder
 
-    def on_listed(self, name: str, answer: ListResult) -> bool:
-        return self._tree.on_listed(name, answer)
+    def pending(self, name: str) -> PendingName:
+        return ReportedName(name, self._tree.on_listed)
 
     @property
     def pages_read(self) -> int:
@@ -252,8 +253,8 @@ class ArtifactRegistryListing:
                     yield one.page()
             reading = [one for one in reading if not one.cursor.is_over]
 
-    def on_listed(self, name: str, answer: ListResult) -> bool:  # noqa: ARG002  (nothing is asked for)
-        return True
+    def pending(self, name: str) -> PendingName:  # noqa: ARG002
+        return REPOSITORY
 
     @property
     def pages_read(self) -> int:

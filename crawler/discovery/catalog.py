@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncIterator
 
-from crawler.discovery import ListResult, Page
+from crawler.discovery import Page
+from crawler.discovery.pending import REPOSITORY, PendingName
 from crawler.errors import RegistryError
 from crawler.model.run_manifest import Evidence
 from crawler.registry.registry import Registry
@@ -32,8 +33,8 @@ class CatalogDiscovery:
         except RegistryError as exc:
             self._broken = exc
 
-    def on_listed(self, name: str, answer: ListResult) -> bool:  # noqa: ARG002  (its source said what is a repository)
-        return True
+    def pending(self, name: str) -> PendingName:  # noqa: ARG002
+        return REPOSITORY
 
     @property
     def pages_read(self) -> int:

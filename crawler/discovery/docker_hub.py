@@ -6,8 +6,9 @@ from typing import Final
 
 from crawler.auth.credentials import NO_SCOPE
 from crawler.client import AuthenticatedClient
-from crawler.discovery import ListResult, Page
+from crawler.discovery import Page
 from crawler.discovery.cursor import Cursor
+from crawler.discovery.pending import REPOSITORY, PendingName
 from crawler.errors import Missing, RegistryError
 from crawler.model.run_manifest import Evidence
 from crawler.transport.messages import Purpose
@@ -64,8 +65,8 @@ class DockerHubDiscovery:
             yield page
             cursor.follow(page.next_url or "", address)
 
-    def on_listed(self, name: str, answer: ListResult) -> bool:  # noqa: ARG002  (its source said what is a repository)
-        return True
+    def pending(self, name: str) -> PendingName:  # noqa: ARG002
+        return REPOSITORY
 
     @property
     def evidence(self) -> Evidence:

@@ -4,7 +4,8 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 
-from crawler.discovery import Discovery, ListResult, Page
+from crawler.discovery import Discovery, Page
+from crawler.discovery.pending import ListResult, PendingName, ReportedName
 from crawler.errors import CredentialsError, RegistryError
 from crawler.model.run_manifest import Evidence
 
@@ -57,8 +58,12 @@ class FallbackDiscovery:
             log.info("%s was left for %s: %s", self.method, self._rest[0].method, why)
             self._current = self._rest.popleft()
 
-    def on_listed(self, name: str, answer: ListResult) -> bool:
-        is_repository = self._current.on_listed(name, answer)
+    def pending(self, name: str) -> PendingName:
+        return ReportedName(name, self._on_listed)
+
+    def _on_listed(self, name: str, result: ListResult) -> bool:
+        with self._current.pending(name) as pending:
+            is_repository = pending.resolve(result)
         self._found += is_repository
         return is_repository
 

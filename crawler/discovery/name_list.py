@@ -7,8 +7,9 @@ from typing import Final
 
 import anyio.to_thread
 
-from crawler.discovery import ListResult, Page
+from crawler.discovery import Page
 from crawler.discovery.name_check import name_problem
+from crawler.discovery.pending import ListResult, PendingName, ReportedName
 from crawler.errors import ConfigError, Missing
 from crawler.model.run_manifest import Evidence
 from crawler.untrusted_text import printable
@@ -62,9 +63,12 @@ class ListDiscovery:
             self.pages_read += 1
             yield dict.fromkeys(names[start : start + PAGE])
 
-    def on_listed(self, name: str, answer: ListResult) -> bool:  # noqa: ARG002  (its source said what is a repository)
+    def pending(self, name: str) -> PendingName:
+        return ReportedName(name, self._on_listed)
+
+    def _on_listed(self, name: str, result: ListResult) -> bool:  # noqa: ARG002  (every name of a list gets a record)
         self._listed += 1
-        self._missing += isinstance(answer, Missing)
+        self._missing += isinstance(result, Missing)
         return True
 
     @property

@@ -6,7 +6,8 @@ from typing import Final
 
 import anyio
 
-from crawler.discovery import ListResult, Page
+from crawler.discovery import Page
+from crawler.discovery.pending import ListResult
 from crawler.errors import Missing
 from crawler.model.record import Listing
 from crawler.model.run_manifest import Evidence
@@ -75,27 +76,27 @@ class FolderTree:
             self.pages_read += 1
             yield dict.fromkeys(page)
 
-    def on_listed(self, name: str, answer: ListResult) -> bool:
-        """Whether the node is a repository, and gets a record; a mere folder does not."""
+    def on_listed(self, name: str, result: ListResult) -> bool:
+        """Take the result of listing a node. Returns whether the node is a repository; a mere folder is none."""
         self._open -= 1
         self._news.set()
-        is_repository = self._add_result(name, answer)
+        is_repository = self._add_result(name, result)
         self.repositories += is_repository
         return is_repository
 
-    def _add_result(self, name: str, answer: ListResult) -> bool:
+    def _add_result(self, name: str, result: ListResult) -> bool:
         namespace = self._profile.is_namespace(name)
-        if isinstance(answer, Missing):
+        if isinstance(result, Missing):
             if not namespace and name not in self._roots:
                 return True
             self._vanished += [] if name in self._empty else [name]
             return False
-        if not isinstance(answer, Listing):
+        if not isinstance(result, Listing):
             self._closed += 1
             return True
-        children = answer.children or ()
+        children = result.children or ()
         self._add_children(name, children)
-        return bool(answer.tags or answer.images or not (children or namespace))
+        return bool(result.tags or result.images or not (children or namespace))
 
     def _add_children(self, name: str, children: Sequence[str]) -> None:
         if name.count("/") >= MAX_DEPTH:

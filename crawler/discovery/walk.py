@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator
 from typing import Final
 
-from crawler.discovery import ListResult, Page
+from crawler.discovery import Page
+from crawler.discovery.pending import ListResult, PendingName, ReportedName
 from crawler.discovery.tree import FolderTree
 from crawler.errors import CrawlerError, Missing
 from crawler.model.record import Listing
@@ -34,10 +35,13 @@ class WalkDiscovery:
         if self._failure is not None and not isinstance(self._failure, Missing):
             raise self._failure
 
-    def on_listed(self, name: str, answer: ListResult) -> bool:
-        is_repository = self._tree.on_listed(name, answer)
-        if name == self._root and not isinstance(answer, Listing):
-            self._failure = answer
+    def pending(self, name: str) -> PendingName:
+        return ReportedName(name, self._on_listed)
+
+    def _on_listed(self, name: str, result: ListResult) -> bool:
+        is_repository = self._tree.on_listed(name, result)
+        if name == self._root and not isinstance(result, Listing):
+            self._failure = result
             return False
         return is_repository
 

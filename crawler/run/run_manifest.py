@@ -1,11 +1,9 @@
-"""What happened, as a run tells it: `_run.json`, with a verdict and the reasons for doubt."""
+"""What happened becomes the run manifest: `_run.json`, with a verdict and the reasons for doubt."""
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
-from crawler.config import VerdictConfig
 from crawler.discovery import Discovery
-from crawler.discovery.name_filter import NameFilter
 from crawler.model.record import SCHEMA
 from crawler.model.run_manifest import (
     VERSION,
@@ -20,37 +18,40 @@ from crawler.model.run_manifest import (
 )
 from crawler.model.run_parameters import RunParameters
 from crawler.model.timestamps import timestamp
+from crawler.run.plan import Plan
+from crawler.run.throughput import describe_pace
 from crawler.snapshot.reader import PublishedRun
 from crawler.stats import RunStats
-from crawler.transport.fetch import Transport
 from crawler.verdict import Findings, reasons_for_doubt, repositories
 
 TOOL: Final = Tool(name="registry-crawler", version=VERSION)
 
 
 def build_run_manifest(
+    plan: Plan,
     *,
     parameters: RunParameters,
-    registry: str,
     identity: str,
-    expected: VerdictConfig,
-    config: dict[str, Any],
     discovery: Discovery,
-    name_filter: NameFilter,
+    nothing_matched: str | None,
     stats: RunStats,
-    transport: Transport,
-    pace: PaceKept,
+    median_per_s: float,
     files: tuple[SnapshotFile, ...],
     previous: PublishedRun | None,
 ) -> RunManifest:
-    """The manifest of a run that came to its end. `previous` is the target's last complete snapshot."""
+    """The manifest of a run that came to its end.
+
+    `nothing_matched` says why the prefix or the filters left out every name. `previous` is the last complete snapshot
+    of the target.
+    """
     evidence = _with_notes(discovery.evidence, stats)
+    expected = plan.config.verdict
     reasons = reasons_for_doubt(
         Findings(
             evidence=evidence,
             counts=stats.counts,
             names=stats.discovered,
-            nothing_matched=None if stats.recorded else name_filter.nothing_matched,
+            nothing_matched=None if stats.recorded else nothing_matched,
             expect=expected.expect,
             max_shrink=expected.max_shrink,
             previous_ok=None if previous is None else previous.ok,
@@ -60,11 +61,11 @@ def build_run_manifest(
         schema=SCHEMA,
         run_id=parameters.run_id,
         target=parameters.target,
-        registry=registry,
+        registry=plan.registry.target.registry,
         kind=parameters.kind,
         tool=TOOL,
         started_at=parameters.started_at,
-        # the clock may have been put back meanwhile, and nobody expects a run to end before it begins
+        # the clock may have been put back since, and a run that ends before it begins makes no sense to any reader
         finished_at=max(timestamp(datetime.now(UTC)), parameters.started_at, *parameters.resumed_at),
         resumed_at=parameters.resumed_at,
         identity=identity,
@@ -78,10 +79,10 @@ def build_run_manifest(
             evidence=evidence.text,
         ),
         counts=stats.counts,
-        requests=_requests(transport),
-        pace=pace,
+        requests=_requests(plan),
+        pace=_pace(plan, median_per_s),
         files=files,
-        config=config,
+        config=plan.config.effective(plan.registry),
         slowest=stats.slowest,
         previous_run_id=None if previous is None else previous.run_id,
     )
@@ -96,14 +97,23 @@ def _with_notes(evidence: Evidence, stats: RunStats) -> Evidence:
     return Evidence(evidence.complete, text)
 
 
-def _requests(transport: Transport) -> Requests:
-    exchanges = transport.requests
+def _requests(plan: Plan) -> Requests:
+    requests = plan.limits.requests
     return Requests(
-        total=exchanges.total,
-        token=exchanges.token,
-        retries=exchanges.retries,
-        throttled=exchanges.throttled,
-        bytes=exchanges.bytes,
-        wait_s=round(transport.limiter.wait_s, 3),
-        by_kind={purpose.value: count for purpose, count in sorted(exchanges.by_kind.items())},
+        total=requests.total,
+        token=requests.token,
+        retries=requests.retries,
+        throttled=requests.throttled,
+        bytes=requests.bytes,
+        wait_s=round(plan.wait_s, 3),
+        by_kind={purpose.value: count for purpose, count in sorted(requests.by_kind.items())},
+    )
+
+
+def _pace(plan: Plan, median_per_s: float) -> PaceKept:
+    return PaceKept(
+        configured=describe_pace(plan.config.limits.concurrency, plan.quota),
+        median_per_s=round(median_per_s, 1),
+        lowest_concurrency=plan.limiter.lowest_limit,
+        set_by=plan.limiter.held_by,
     )

@@ -141,15 +141,3 @@ def test_an_escaped_text_says_which_characters_came(text):
 @pytest.mark.parametrize("piece", ["x", "\x1b", "\u202e"])
 def test_a_hostile_text_is_cut_before_it_is_escaped(piece):
     assert len(printable(piece * 20_000_000)) <= 300 * LONGEST_ESCAPE
-
-
-@pytest.mark.parametrize("old", ["Fault", "MalformedReply", "UnusableReply"])
-def test_errors_keep_their_old_names_for_a_while(old):
-    with pytest.warns(DeprecationWarning, match=f"crawler.{old} is now crawler."):
-        renamed = getattr(crawler, old)
-    assert renamed.__name__ in crawler.__all__
-
-
-def test_errors_keep_their_old_attribute_for_a_while():
-    with pytest.warns(DeprecationWarning, match="request"):
-        assert Unreachable("GET https://gcr.io/v2/", code="C", message="m").asked == "GET https://gcr.io/v2/"

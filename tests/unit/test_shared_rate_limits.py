@@ -2,7 +2,7 @@
 
 from crawler.model.names import Target
 from crawler.profiles import profile_for
-from crawler.run.crawl import SharedRateLimits
+from crawler.run.plan import SharedRateLimits
 
 
 def quota(text):

@@ -1,0 +1,47 @@
+"""A plan becomes the open parts of a run: connections, credentials in use, registry and discovery."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from crawler.discovery import Discovery
+from crawler.registry.registry import Registry
+from crawler.run.credentials import ResolvedAuth, connect
+from crawler.run.plan import Plan
+from crawler.run.run_manifest import TOOL
+from crawler.run.sources import build_discovery
+from crawler.transport.fetch import open_transport
+from crawler.transport.tls import Certificates
+
+USER_AGENT: Final = f"{TOOL.name}/{TOOL.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenParts:
+    """What a crawl works with, while it lasts."""
+
+    registry: Registry
+    discovery: Discovery
+
+
+@asynccontextmanager
+async def open_parts(plan: Plan, auth: ResolvedAuth) -> AsyncIterator[OpenParts]:
+    """Open the connections, and sign in to the registry. Raises CredentialsError and RegistryError."""
+    registry_config = plan.registry
+    async with open_transport(
+        user_agent=USER_AGENT,
+        pace=plan.limiter,
+        policy=plan.policy,
+        limits=plan.limits,
+        concurrency=plan.config.limits.concurrency,
+        scheme=registry_config.scheme,
+        certificates=Certificates(
+            ca_file=registry_config.ca_file,
+            client_certificate=registry_config.client_certificate,
+            client_key=registry_config.client_key,
+        ),
+    ) as transport:
+        registry = await connect(registry_config, auth, transport)
+        apis = transport.with_limiter(plan.api_limiter)
+        yield OpenParts(registry, await build_discovery(registry_config, registry, auth, apis))
