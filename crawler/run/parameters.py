@@ -1,4 +1,4 @@
-"""What a run is begun with, and what is said of one that is resumed."""
+"""The parameters that identify a run, and the notice about a run that is resumed."""
 
 import secrets
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from crawler.untrusted_text import printable
 
 
 def build_run_parameters(registry: RegistryConfig, now: datetime) -> RunParameters:
-    """What a run is begun with, but for its identity."""
+    """The parameters of a run that begins now. The identity is added once the credentials are known."""
     names = registry.repositories_from
     return RunParameters(
         run_id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}",
@@ -32,12 +32,12 @@ def build_run_parameters(registry: RegistryConfig, now: datetime) -> RunParamete
 
 
 def resumed_message(journal: Journal, kept: int) -> str:
-    """Which run is resumed, from when, with how many records, and what is done about the others."""
+    """Which run is resumed, when it began, how many records are kept, and what happens to the other records."""
     parameters, dropped = journal.parameters, journal.dropped
     age = age_text(parameters.age(datetime.now(UTC)))
     line = f"resuming run {parameters.run_id}, begun {age} at {parameters.started_at}, with {kept:,} records"
     if dropped.asked_again:
-        line += f"; {dropped.asked_again:,} that were failed, denied or suspect are asked for again"
+        line += f"; {dropped.asked_again:,} that were failed, denied or suspect are listed again"
     if dropped.unreadable or dropped.doubled:
         line += f"; {dropped.unreadable + dropped.doubled:,} unreadable or doubled lines are dropped"
     return line
