@@ -197,7 +197,7 @@ class Crawl:
         if not self.writes_snapshot:
             return []
         await self._authenticate()
-        return await anyio.to_thread.run_sync(self._unfinished.resumable, self.parameters)
+        return await anyio.to_thread.run_sync(self._unfinished.resumable_runs, self.parameters)
 
     async def run(self) -> RunManifest:
         """Crawl, and publish the snapshot; or stream the records where the output is standard output."""
@@ -238,7 +238,7 @@ class Crawl:
             journal.close()
 
     async def _name_unreadable_runs(self) -> None:
-        for note in await anyio.to_thread.run_sync(self._unfinished.unreadable, self.parameters.target):
+        for note in await anyio.to_thread.run_sync(self._unfinished.unreadable_runs, self.parameters.target):
             self._notice(note)
 
     async def _clean_up(self) -> None:
