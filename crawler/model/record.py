@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from crawler.model.image import Image
 
@@ -73,11 +73,11 @@ class Problem:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One repository of the snapshot: one JSON line, with the fields in this order.
 
-    `record_fields.RECORD` has the meaning of each field.
+    `record_fields.RECORD` has the meaning of each field. A tuple, because every exchange makes one: a frozen dataclass
+    of thirteen fields takes 1.7 µs and twelve function calls more.
     """
 
     schema: int

@@ -20,7 +20,6 @@ from support.run_folders import (
 from support.snapshots import read_snapshot
 
 from crawler.errors import SnapshotError
-from crawler.model.image import Image
 from crawler.model.run_manifest import Verdict
 from crawler.sinks.jsonl import JsonLinesFile, encode
 from crawler.snapshot.publish import Draft
@@ -146,19 +145,6 @@ def test_run_manifest_has_every_key_of_the_contract(tmp_path):
     ]
     assert list(document["pace"]) == ["configured", "median_per_s", "lowest_concurrency", "set_by"]
     assert list(document["files"][0]) == ["name", "rows", "bytes", "sha256", "longest_line"]
-
-
-def test_a_record_has_every_key_of_the_contract():
-    image = Image("sha256:aa", ("1",), "application/vnd.oci.image.index.v1+json", 7, None, None)
-    line = orjson.loads(encode([record("team/a", images=(image,))]))
-    assert list(line) == [
-        *("schema", "run_id", "target", "registry", "repository", "outcome", "tags", "images", "children"),
-        *("problems", "suspect", "error", "observed_at"),
-    ]
-    assert list(line["images"][0]) == [
-        *("digest", "tags", "kind", "media_type", "artifact_type", "subject_digest", "size_bytes", "created_at"),
-        *("uploaded_at", "updated_at", "pulled_at", "platforms", "manifest", "config", "referrers"),
-    ]
 
 
 async def test_json_lines_file_writes_every_byte_to_a_file_that_takes_a_few_at_a_time(tmp_path):
