@@ -66,16 +66,16 @@ def describe_part(part: Path) -> SnapshotFile:
     with part.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
         size = file.tell()
-    rows = longest = begun = 0  # begun: bytes of the line that goes on in the next chunk
+    rows = longest = pending = 0  # pending: bytes of a line that continues in the next chunk
     with open_part(part) as content:
         while chunk := content.read(_CHUNK_BYTES):
             first, *rest = chunk.split(b"\n")
-            begun += len(first)
+            pending += len(first)
             if rest:
                 rows += len(rest)
-                longest = max(longest, begun, *map(len, rest[:-1]))
-                begun = len(rest[-1])
-    if begun:
+                longest = max(longest, pending, *map(len, rest[:-1]))
+                pending = len(rest[-1])
+    if pending:
         raise SnapshotError(
             f"{quoted_path(part)} ends within a line, after {rows:,} whole ones: "
             "nothing is published; rerun with --resume to continue"

@@ -33,10 +33,10 @@ def now(**changes):
 
 
 def is_resumed(output) -> bool:
-    """Whether the one unfinished run can be gone on with, which is announced beforehand."""
-    announced = unfinished(output).resumable_runs(now())
+    """Whether the one unfinished run can be resumed, and `resumable_runs` says so beforehand."""
+    resumable = unfinished(output).resumable_runs(now())
     journal = unfinished(output).resume(now()).journal
-    assert bool(announced) is (journal is not None)
+    assert bool(resumable) is (journal is not None)
     if journal is not None:
         journal.close()
     return journal is not None

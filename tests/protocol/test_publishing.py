@@ -1,4 +1,4 @@
-"""From the journal to the snapshot: counted as it lies there, on file systems of every sort."""
+"""From the journal to the snapshot, on file systems and disks that refuse something."""
 
 import errno
 import logging

@@ -1,4 +1,4 @@
-"""Which unfinished run is gone on with, what of it is kept, and what becomes of those that are left."""
+"""Which unfinished run is resumed, which of its records are kept, and what happens to other runs."""
 
 import errno
 import fcntl
@@ -90,7 +90,7 @@ def test_resume_refuses_a_run_that_a_process_works_on(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "difference"),
     [
         ({"identity": "anonymous"}, 'identity was "basic: reader" and is "anonymous"'),
         ({"kind": "harbor"}, 'kind was "distribution" and is "harbor"'),
@@ -102,12 +102,12 @@ def test_resume_refuses_a_run_that_a_process_works_on(tmp_path):
         ({"repositories_from": "names.txt"}, 'repositories_from was null and is "names.txt"'),
     ],
 )
-def test_resume_leaves_a_run_that_was_begun_with_other_options_and_says_which(tmp_path, changed, said):
+def test_resume_leaves_a_run_that_was_begun_with_other_options_and_says_which(tmp_path, changed, difference):
     left_by_a_kill(tmp_path)
     line = notes(tmp_path, **changed)
-    assert said in line
+    assert difference in line
     assert f"registry-crawler runs discard {RUN_ID}" in line
-    resumed(tmp_path).close()  # and it can still be gone on with as it was begun
+    resumed(tmp_path).close()  # with its own options it can still be resumed
 
 
 def test_resume_leaves_a_run_that_is_too_old_and_names_its_age(tmp_path):
@@ -170,21 +170,21 @@ def test_resume_drops_records_that_are_failed_denied_or_suspect(tmp_path):
 def test_resume_counts_the_kept_records_as_they_were_counted(tmp_path):
     images = encode([record("team/a", images=(), problems=(problem(),), children=("b",))])
     journal = journaled(tmp_path, images, encode(KEPT[1:]), encode(ASKED_AGAIN))
-    tally = RunStats()
-    tally.restore(journal.entries())
-    counts = tally.counts
+    stats = RunStats()
+    stats.restore(journal.entries())
+    counts = stats.counts
     assert (counts.repositories, counts.ok, counts.missing, counts.invalid) == (3, 1, 1, 1)
     assert (counts.tags, counts.images, counts.problems, counts.suspect) == (2, 0, 1, 0)
-    assert tally.resumed == {"team/a": ("b",), "team/b": (), "x y": ()}
+    assert stats.resumed == {"team/a": ("b",), "team/b": (), "x y": ()}
     journal.close()
 
 
 def test_counts_of_images_are_null_until_a_record_lists_images():
-    tally = RunStats()
-    tally.add([record("team/a")])
-    assert tally.counts.images is None
-    tally.add([record("team/b", images=())])
-    assert tally.counts.images == 0
+    stats = RunStats()
+    stats.add([record("team/a")])
+    assert stats.counts.images is None
+    stats.add([record("team/b", images=())])
+    assert stats.counts.images == 0
 
 
 @pytest.mark.parametrize("bad", [b"\x00" * 40 + b"\n", b"\n", b'{"repository": "team/z"}\n', b"[]\n", b"7\n"])
@@ -227,7 +227,7 @@ def test_resume_compacts_any_journal_to_one_final_record_of_each_repository(tmp_
     journal.close()
 
 
-# begun.json of others
+# Parameters of other versions, torn or odd
 
 KEYS = [*json.loads(parameters().dump()), "colour"]
 
@@ -287,7 +287,7 @@ def test_resume_does_not_name_an_unreadable_run_of_another_target(tmp_path):
     assert len(unfinished(tmp_path).unreadable_runs("quay.io")) == 1
 
 
-# What becomes of the others
+# What happens to other runs
 
 LATER = datetime(2026, 11, 30, tzinfo=UTC)
 
@@ -343,11 +343,11 @@ def test_discard_refuses_a_run_that_a_process_works_on(tmp_path):
     journal.close()
 
 
-# Runs beside each other
+# Runs at the same time
 
 
 def in_threads(*works) -> None:
-    """Do all at once; raise the first failure."""
+    """Run functions in threads, all at the same time. Raises the first failure."""
     failures = []
 
     def do(work):

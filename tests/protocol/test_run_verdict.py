@@ -1,4 +1,4 @@
-"""The verdict as the operator meets it: reasons, exit codes, what _run.json says of the run, and `runs discard`."""
+"""The verdict as an operator sees it: reasons, exit codes, `_run.json`, and `runs discard`."""
 
 import asyncio
 import json
@@ -45,9 +45,9 @@ async def test_verdict_is_partial_below_expect_and_partial_ok_exits_0(tmp_path):
         assert (await crawl(server, tmp_path / "3", "--expect", 6))[0] == 3
         code, _, err = await crawl(server, tmp_path / "ok", "--expect", 6, "--partial-ok")
     assert reasons(tmp_path / "0") == []
-    said = "5 repositories found, and at least 6 expected (--expect)"
-    assert reasons(tmp_path / "3") == reasons(tmp_path / "ok") == [said]
-    assert (code, err.startswith("PARTIAL: "), f"  because      {said}" in err) == (0, True, True)
+    reason = "5 repositories found, and at least 6 expected (--expect)"
+    assert reasons(tmp_path / "3") == reasons(tmp_path / "ok") == [reason]
+    assert (code, err.startswith("PARTIAL: "), f"  because      {reason}" in err) == (0, True, True)
 
 
 async def test_verdict_of_an_empty_registry_is_partial_unless_expect_is_0(tmp_path):
@@ -79,7 +79,7 @@ async def test_verdict_with_max_shrink_compares_with_the_last_complete_snapshot(
         excluded = [option for name in NAMES if name not in half for option in ("--exclude", name)]
         assert (await crawl(server, tmp_path, "--max-shrink", "40%", *excluded))[0] == 0
         code, _, _ = await crawl(server, tmp_path / "again", "--max-shrink", "30%", *excluded)
-        assert code == 0  # nothing stands there to compare with
+        assert code == 0  # there is no earlier snapshot to compare with
         (tmp_path / "again").rename(tmp_path.with_name("elsewhere"))
         for folder in folders(tmp_path)[1:]:
             (folder / "_run.json").write_text("{}")

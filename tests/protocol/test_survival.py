@@ -1,4 +1,4 @@
-"""Kills, signals, full disks and mistakes of our own: nothing is lost, and nothing half done is published."""
+"""Kills, signals, full disks and internal errors: nothing is lost, and no half of a snapshot is published."""
 
 import asyncio
 import json
@@ -76,18 +76,18 @@ async def test_signal_repeated_ends_the_process_at_once(google):
 
 
 async def test_signal_ends_a_run_whose_registry_does_not_respond(tmp_path):
-    asked = asyncio.Event()
+    connected = asyncio.Event()
 
-    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.set()
+    async def never_respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.set()
         await reader.read()
         writer.close()
 
-    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as silent:
+    async with await asyncio.start_server(never_respond, "127.0.0.1", 0) as silent:
         port = silent.sockets[0].getsockname()[1]
         command = [*COMMAND, f"127.0.0.1:{port}", "--no-progress", "--output", str(tmp_path)]
         process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
-        await asked.wait()
+        await connected.wait()
         process.send_signal(signal.SIGTERM)
         _, stderr = await process.communicate()
     assert process.returncode == 143
@@ -234,19 +234,19 @@ async def test_resume_names_a_journal_that_cannot_be_read(google):
     code, _, stderr = await finish(registry, "--resume")
     assert (code, len(stderr.splitlines())) == (1, 1)
     assert str(journal) in stderr
-    assert journal.exists()  # it is not ours to throw away
+    assert journal.exists()  # the run keeps its files
 
 
 async def test_resume_after_an_internal_error_completes_the_run(google, monkeypatch):
     registry = await google(repositories=200)
     real, read = crawler.registry.registry.parse_listing, 0
 
-    def mistaken(repository: str, body: bytes):
+    def failing(repository: str, body: bytes):
         nonlocal read
         read += 1
         return real(repository, body) if read < 100 else 1 // 0
 
-    monkeypatch.setattr(crawler.registry.registry, "parse_listing", mistaken)
+    monkeypatch.setattr(crawler.registry.registry, "parse_listing", failing)
     with pytest.raises(ZeroDivisionError):
         await crawler.crawl(registry.config())
     monkeypatch.undo()

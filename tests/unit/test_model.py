@@ -1,3 +1,5 @@
+"""Names, targets, timestamps and the folder of a snapshot."""
+
 import itertools
 import re
 import string
@@ -17,7 +19,7 @@ fuzz = settings(max_examples=100)
 
 LOWER = string.ascii_lowercase + string.digits
 
-# distribution-spec, "Pulling manifests", built up from its parts and not from a pattern
+# distribution-spec, "Pulling manifests": names built from parts, not from a pattern
 runs = st.text(LOWER, min_size=1, max_size=6)
 separators = st.sampled_from([".", "_", "__", "-", "--", "---------"])
 
@@ -40,7 +42,7 @@ hosts = (
 
 
 def fits_the_grammar(name):
-    """The specification's grammar, read by hand."""
+    """Whether the specification's grammar has the name, without a pattern."""
     for component in name.split("/"):
         groups = ["".join(group) for _, group in itertools.groupby(component, key=LOWER.__contains__)]
         if not groups or groups[0][0] not in LOWER or groups[-1][0] not in LOWER:
@@ -137,11 +139,11 @@ def test_repository_name_of_a_hostile_length_is_refused_quickly(piece):
 
 @fuzz
 @given(hosts, st.none() | st.integers(1, 65_535), st.just("") | repository_names, st.booleans())
-def test_target_is_parsed_as_it_was_written(host, port, prefix, shouted):
+def test_target_is_parsed_as_it_was_written(host, port, prefix, in_upper_case):
     if prefix and port is None and host.isascii() and not set(host) & set(".[:"):
         prefix = ""  # a path without its host
     registry = host if port is None else f"{host}:{port}"
-    written = f"{registry.upper() if shouted else registry}/{prefix}".rstrip("/")
+    written = f"{registry.upper() if in_upper_case else registry}/{prefix}".rstrip("/")
     target = Target.parse(written)
     assert (target.registry, target.prefix) == (registry, prefix)
     assert target.host == host.strip("[]")
@@ -286,11 +288,11 @@ zones = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(mi
 
 @fuzz
 @given(st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=zones))  # noqa: DTZ001
-def test_timestamp_is_the_time_in_utc_to_the_millisecond(moment):
-    told = timestamp(moment)
-    assert len(told) == len("2026-11-23T02:00:00.000Z")
-    assert told.endswith("Z")
-    assert timedelta(0) <= moment - datetime.fromisoformat(told) < timedelta(milliseconds=1)
+def test_timestamp_is_the_time_in_utc_to_the_millisecond(time):
+    text = timestamp(time)
+    assert len(text) == len("2026-11-23T02:00:00.000Z")
+    assert text.endswith("Z")
+    assert timedelta(0) <= time - datetime.fromisoformat(text) < timedelta(milliseconds=1)
 
 
 def test_timestamp_as_the_snapshot_has_it():
@@ -301,8 +303,8 @@ def test_timestamp_as_the_snapshot_has_it():
 
 @fuzz
 @given(st.lists(st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=zones), max_size=5))  # noqa: DTZ001
-def test_timestamp_order_as_text_is_the_order_in_time(moments):
-    assert [timestamp(moment) for moment in sorted(moments)] == sorted(map(timestamp, moments))
+def test_timestamp_order_as_text_is_the_order_in_time(times):
+    assert [timestamp(time) for time in sorted(times)] == sorted(map(timestamp, times))
 
 
 @pytest.mark.parametrize(

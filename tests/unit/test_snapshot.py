@@ -1,4 +1,4 @@
-"""A run on the disk: begun, journaled, torn, published."""
+"""A run on the disk: begun, journaled, torn by a kill, published."""
 
 from pathlib import Path
 
@@ -114,7 +114,7 @@ def test_unfinished_folder_without_parameters_is_not_a_run(tmp_path):
     assert unfinished(tmp_path).resumable_runs(parameters()) == []
     assert unfinished(tmp_path).unreadable_runs(TARGET) == []
     unfinished(tmp_path).begin(parameters("2")).close()
-    assert run_ids(tmp_path) == ["2", "file", "stray"]  # they are not ours to throw away
+    assert run_ids(tmp_path) == ["2", "file", "stray"]  # files of other programs are kept
 
 
 def test_output_folder_that_cannot_be_made_is_named(tmp_path):
@@ -160,7 +160,7 @@ async def test_json_lines_file_writes_every_byte_to_a_file_that_takes_a_few_at_a
             return taken
 
         def flush(self) -> None:
-            """Nothing is held back."""
+            """There is no buffer."""
 
     records = [record("team/a"), record("team/b")]
     await JsonLinesFile(Narrow()).write(records)
