@@ -2,8 +2,8 @@
 
 Four things follow from the table: the journal's line (`sinks/jsonl.py`), the check of a line that is read back
 (`snapshot/journal.py`), the JSON Schema (`record_json_schema`), and the README's tables, which
-`python -m crawler.model.record_fields` prints. A new field is added here first, and to `Record` or `Image` when
-something fills it: until then its value is null.
+`python -m crawler.model.record_fields` prints. A new field of a record is added here and to `Record`. A new field of an
+image is added here first, and to `Image` when something fills it: until then its value is null.
 """
 
 import sys

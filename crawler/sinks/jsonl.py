@@ -18,7 +18,6 @@ from crawler.model.record_fields import IMAGE, RECORD
 _THREAD_THRESHOLD_BYTES: Final = 1024**2
 """A batch of this size is written in a thread: on a slow disk it would delay every exchange in flight."""
 
-
 _RECORD_KEYS: Final = RECORD.field_names
 _EMPTY_IMAGE: Final[dict[str, Any]] = dict.fromkeys(IMAGE.field_names)
 
@@ -73,8 +72,8 @@ class JsonLinesFile:
 class JsonLinesPipe:
     """A sink for a pipe, whose reader may be slow, or close it.
 
-    The pipe is unbuffered: a buffer's lock would be held while a write waits for the reader, and the interpreter's exit
-    would wait for that lock. A cancelled write is abandoned: it continues in its thread, and may end within a line.
+    The pipe is unbuffered: a buffer's lock would stay held while a write waits for the reader. A cancelled write is
+    abandoned: it continues in its thread, and may end within a line.
     """
 
     def __init__(self, pipe: FileIO) -> None:
