@@ -12,7 +12,7 @@ from crawler.config import Config
 from crawler.model.record import Outcome, Record
 from crawler.model.run_manifest import Counts, Requests, RunManifest, Verdict
 from crawler.run.crawl import Crawl
-from crawler.snapshot.reader import open_part
+from crawler.snapshot.parts import open_part
 from crawler.untrusted_text import printable
 
 _SHORT: Final = 700

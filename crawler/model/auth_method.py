@@ -1,13 +1,13 @@
-"""The methods of authentication."""
+"""The authentication methods."""
 
 from enum import StrEnum
 
 
 class AuthMethod(StrEnum):
-    """How we say who we are."""
+    """How the crawler authenticates to a registry: the values of `--auth`."""
 
     AUTO = "auto"
-    TOKEN = "token"  # noqa: S105  (the name of a flow)
+    TOKEN = "token"  # noqa: S105  (the name of a method, not a secret)
     ACCESS_TOKEN = "access-token"  # noqa: S105
     JSON_KEY = "json-key"
     BASIC = "basic"

@@ -4,9 +4,17 @@ from typing import NamedTuple
 
 
 class Image(NamedTuple):
-    """One manifest of a repository, as a listing tells it. Times are RFC 3339 UTC with milliseconds, or None.
+    """One manifest of a repository, as far as a listing describes it.
 
-    A tuple, as there are many of them: a frozen dataclass takes four times as long to make.
+    A tuple, because a registry has millions of images: a frozen dataclass takes four times as long to make.
+
+    Attributes:
+        digest: `sha256:…`.
+        tags: the manifest's tags, empty for an untagged manifest.
+        media_type: of the manifest.
+        size_bytes: as the registry counts it.
+        created_at: what the build wrote; RFC 3339 UTC with milliseconds. Reproducible builds write 1970 or 1980.
+        uploaded_at: when the registry received the manifest, likewise.
     """
 
     digest: str

@@ -1,4 +1,4 @@
-"""A run's account of itself: `_run.json`, and where its snapshot lies."""
+"""The run manifest, `_run.json`: what a run did, its verdict, and the folder of its snapshot."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -6,11 +6,11 @@ from typing import Any, Final
 from urllib.parse import quote
 
 VERSION: Final = "0.1.0"
-"""The version of the tool, as _run.json names it."""
+"""The version of the tool, as `_run.json` has it."""
 
 
 class Verdict(StrEnum):
-    """Whether a snapshot may be taken for the whole registry."""
+    """Whether a snapshot is known to hold the whole target."""
 
     COMPLETE = "complete"
     PARTIAL = "partial"
@@ -18,7 +18,12 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """How discovery ended: `complete` is True only with proof, and `text` says in words what the proof is or lacks."""
+    """How discovery ended.
+
+    Attributes:
+        complete: True only with proof that every name was found.
+        text: the proof, or what is missing for a proof.
+    """
 
     complete: bool
     text: str
@@ -26,7 +31,15 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discovered:
-    """`_run.json`'s account of where the names came from."""
+    """Where the names came from.
+
+    Attributes:
+        method: the source that was used, such as `catalog`.
+        pages: pages of names that were read.
+        repositories: names that were found, after the target's prefix and the filters.
+        complete: see `Evidence`.
+        evidence: see `Evidence.text`.
+    """
 
     method: str
     pages: int
@@ -37,9 +50,12 @@ class Discovered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """How many of everything a run recorded. `repositories` is the sum of the five outcomes.
+    """How many of everything a run recorded.
 
-    `images` is None where no record had any listed: not asked, or not this registry's to say.
+    Attributes:
+        repositories: the sum of the five outcomes.
+        suspect: repositories whose listing may not be whole; they have an outcome as well.
+        images: None where no record has a list of images.
     """
 
     repositories: int = 0
@@ -56,9 +72,14 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requests:
-    """What a run cost. `bytes` are bodies as decompressed; `wait_s` sums the seconds spent waiting for the pace.
+    """What a run cost.
 
-    `by_kind` counts exchanges by what they were for: ping, catalog, listing, token, api.
+    Attributes:
+        total: all exchanges, those for tokens and the retries included.
+        throttled: responses that asked the crawler to slow down, such as 429.
+        bytes: of response bodies, decompressed.
+        wait_s: seconds that exchanges waited for the limits, summed over all exchanges.
+        by_kind: exchanges by their purpose: ping, catalog, listing, token, api.
     """
 
     total: int = 0
@@ -72,9 +93,13 @@ class Requests:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotFile:
-    """One data file of a snapshot; `bytes` and `sha256` are of the file as it lies there, compressed or not.
+    """One data file of a snapshot.
 
-    `longest_line` is in bytes, decompressed and without its newline: some loaders have a limit.
+    Attributes:
+        rows: records, one on each line.
+        bytes: size of the file on the disk, compressed or not.
+        sha256: of the file on the disk, in hexadecimal.
+        longest_line: bytes, decompressed and without the newline. Some loaders have a limit.
     """
 
     name: str
@@ -86,11 +111,13 @@ class SnapshotFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaceKept:
-    """How fast a run was allowed to be, in words, and how fast it was.
+    """How fast a run was allowed to be, and how fast it was.
 
-    `median_per_s` is of the exchanges of each second, for a run of a few seconds their mean; `lowest_concurrency` is
-    how few exchanges at once the registry's throttling and time-outs brought it down to. `set_by` says what exchanges
-    waited for longest.
+    Attributes:
+        configured: the limits, as a phrase.
+        median_per_s: the median of the exchanges of each second; in a run of a few seconds their mean.
+        lowest_concurrency: the lowest number of exchanges in flight to which throttling and time-outs limited the run.
+        set_by: the limit that exchanges waited for longest.
     """
 
     configured: str
@@ -101,7 +128,7 @@ class PaceKept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slow:
-    """How long one repository took, waiting included."""
+    """How many seconds the listing of one repository took, waiting included."""
 
     repository: str
     seconds: float
@@ -109,7 +136,7 @@ class Slow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """Who wrote the snapshot."""
+    """The program that wrote the snapshot."""
 
     name: str
     version: str
@@ -117,10 +144,20 @@ class Tool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunManifest:
-    """A run's account of itself: `_run.json`, field by field. `reasons` is empty when the verdict is complete.
+    """What a run did: `_run.json`, with the fields in this order.
 
-    `identity` is the authentication method and the account's name, or `anonymous`. `requests` are those since the run
-    was begun, or resumed for the last time. `previous_run_id` is the target's last complete snapshot before this one.
+    Attributes:
+        target: as configured, `HOST[:PORT][/PREFIX]`.
+        registry: the host, with its port if any.
+        kind: the registry product, such as `harbor`.
+        started_at: RFC 3339 UTC with milliseconds, as all times here.
+        resumed_at: when the run was resumed, each time.
+        identity: the authentication method and the account's name, or `anonymous`.
+        reasons: why the verdict is partial; empty where it is complete.
+        requests: since the run was begun, or resumed for the last time.
+        config: the effective configuration, without secrets.
+        slowest: the ten repositories that took longest, the slowest first.
+        previous_run_id: the target's last complete snapshot before this one; None where there is none.
     """
 
     schema: int
@@ -146,15 +183,15 @@ class RunManifest:
 
     @property
     def folder(self) -> str:
-        """Where the snapshot lies, relative to the output folder."""
+        """The snapshot's folder, relative to the output folder."""
         return snapshot_folder(self.target, self.started_at, self.run_id)
 
 
 def snapshot_folder(target: str, started_at: str, run_id: str) -> str:
-    """`source=…/date=…/run=…`, by which loaders partition; `/` and `:` of a target are written `%2F` and `%3A`."""
+    """A snapshot's folder, relative to the output folder: `source=…/date=…/run=…`, by which loaders partition."""
     return f"{source_folder(target)}/date={started_at[:10]}/run={run_id}"
 
 
 def source_folder(target: str) -> str:
-    """The folder of a target's snapshots, relative to the output folder."""
+    """The folder of a target's snapshots, relative to the output folder. `/` and `:` become `%2F` and `%3A`."""
     return f"source={quote(target, safe='[]')}"

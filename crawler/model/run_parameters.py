@@ -1,4 +1,4 @@
-"""`begun.json`: what a run was begun with; it is found again by that, and not resumed where any of it changed."""
+"""`begun.json`: the parameters that a run was begun with. A run is resumed only where none of them has changed."""
 
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
@@ -12,27 +12,37 @@ from crawler.model.run_manifest import snapshot_folder
 from crawler.untrusted_text import printable
 
 PARAMETERS_VERSION: Final = 1
-"""The version of `begun.json`. One of another version is another program's to go on with."""
+"""The version of `begun.json`. A run whose file has another version is not resumed."""
 
-_OF_THE_RUN: Final = frozenset({"version", "run_id", "started_at", "resumed_at"})
+_NOT_COMPARED: Final = frozenset({"version", "run_id", "started_at", "resumed_at"})
+"""Fields that differ between a run and the command that resumes it."""
 
 
 class UnreadableParametersError(ValueError):
-    """A `begun.json` that this version cannot go on with. `target` is "" where it does not say."""
+    """A `begun.json` of a run that this version cannot resume. `target` is "" where the file does not name it."""
 
-    def __init__(self, why: str, target: str = "") -> None:
+    def __init__(self, reason: str, target: str = "") -> None:
         self.target = target
-        super().__init__(why)
+        super().__init__(reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunParameters:
-    """What a run was begun with.
+    """What a run was begun with: all that may change the registry's answers.
 
     Attributes:
-        resumed_at: when it was resumed, each time; RFC 3339.
-        identity: who we are at the registry; see `RunManifest.identity`.
-        discovery: the method as configured; `repositories_from` the list's path, with escapes where it is not UTF-8.
+        started_at: when the run was begun, in RFC 3339.
+        resumed_at: when it was resumed, each time, in RFC 3339.
+        target: as configured, `HOST[:PORT][/PREFIX]`.
+        kind: the registry product; see `RunManifest.kind`.
+        identity: the account at the registry; see `RunManifest.identity`.
+        images_from: as configured: the listing, or the registry's own API.
+        location: the Artifact Registry location, as configured; None where the host gives it.
+        api_path: the path of the distribution API on the host, usually `/v2/`.
+        discovery: the method as configured.
+        repositories_from: the path of the list of names, with escapes where it is not UTF-8.
+        include: patterns of repository names, as configured.
+        exclude: likewise.
     """
 
     version: int = PARAMETERS_VERSION
@@ -51,20 +61,21 @@ class RunParameters:
     exclude: tuple[str, ...]
 
     @property
-    def place(self) -> str:
-        """Where the run's snapshot will lie, relative to the output folder."""
+    def folder(self) -> str:
+        """The folder of the run's snapshot once it is published, relative to the output folder."""
         return snapshot_folder(self.target, self.started_at, self.run_id)
 
-    def age(self, moment: datetime) -> timedelta:
-        return moment - datetime.fromisoformat(self.started_at)
+    def age(self, now: datetime) -> timedelta:
+        """How long ago the run was begun; negative where its beginning is in the future."""
+        return now - datetime.fromisoformat(self.started_at)
 
-    def differences(self, now: "RunParameters") -> list[str]:
-        """What changed that may change the registry's answers, each in words."""
-        names = [field.name for field in fields(self) if field.name not in _OF_THE_RUN]
+    def differences(self, current: "RunParameters") -> list[str]:
+        """The parameters that differ from `current`, a phrase for each."""
+        names = [field.name for field in fields(self) if field.name not in _NOT_COMPARED]
         return [
-            f"{name} was {_quoted(getattr(self, name))} and is {_quoted(getattr(now, name))}"
+            f"{name} was {_quoted(getattr(self, name))} and is {_quoted(getattr(current, name))}"
             for name in names
-            if getattr(self, name) != getattr(now, name)
+            if getattr(self, name) != getattr(current, name)
         ]
 
     def dump(self) -> bytes:
@@ -72,7 +83,7 @@ class RunParameters:
 
     @classmethod
     def parse(cls, content: bytes, run_id: str) -> Self:
-        """Read a `begun.json` that lies in the folder `run_id`. Raises UnreadableParametersError."""
+        """Read the `begun.json` of the folder `run_id`. Raises UnreadableParametersError."""
         try:
             document = orjson.loads(content)
         except orjson.JSONDecodeError:
@@ -95,7 +106,7 @@ class RunParameters:
 
 
 def _target(document: Any) -> str:
-    """The target that a document names, if any, whatever else is wrong with it."""
+    """The target that a document names; "" where it names none, or one that cannot be read."""
     target = document.get("target") if isinstance(document, dict) else None
     try:
         return str(Target.parse(target)) if isinstance(target, str) else ""

@@ -168,7 +168,7 @@ class Crawl:
         if not self.writes_snapshot:
             return []
         await self._auth.get()
-        return await anyio.to_thread.run_sync(self._unfinished.resumable, self.parameters)
+        return await anyio.to_thread.run_sync(self._unfinished.resumable_runs, self.parameters)
 
     async def run(self) -> RunManifest:
         """Crawl, and publish the snapshot; or stream the records where the output is standard output."""
@@ -224,7 +224,7 @@ class Crawl:
         return auth
 
     async def _name_unreadable_runs(self) -> None:
-        for note in await anyio.to_thread.run_sync(self._unfinished.unreadable, self.parameters.target):
+        for note in await anyio.to_thread.run_sync(self._unfinished.unreadable_runs, self.parameters.target):
             self._notice(note)
 
     async def _clean_up(self) -> None:

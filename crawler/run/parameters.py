@@ -36,8 +36,8 @@ def resumed_message(journal: Journal, kept: int) -> str:
     parameters, dropped = journal.parameters, journal.dropped
     age = age_text(parameters.age(datetime.now(UTC)))
     line = f"resuming run {parameters.run_id}, begun {age} at {parameters.started_at}, with {kept:,} records"
-    if dropped.asked_again:
-        line += f"; {dropped.asked_again:,} that were failed, denied or suspect are listed again"
-    if dropped.unreadable or dropped.doubled:
-        line += f"; {dropped.unreadable + dropped.doubled:,} unreadable or doubled lines are dropped"
+    if dropped.not_final:
+        line += f"; {dropped.not_final:,} that were failed, denied or suspect are listed again"
+    if dropped.unreadable or dropped.duplicates:
+        line += f"; {dropped.unreadable + dropped.duplicates:,} unreadable or duplicate lines are dropped"
     return line

@@ -33,17 +33,17 @@ def now(**changes):
 
 
 def is_resumed(output) -> bool:
-    """Whether the one unfinished run can be gone on with, which is announced beforehand."""
-    announced = unfinished(output).resumable(now())
+    """Whether the one unfinished run can be resumed, and `resumable_runs` says so beforehand."""
+    resumable = unfinished(output).resumable_runs(now())
     journal = unfinished(output).resume(now()).journal
-    assert bool(announced) is (journal is not None)
+    assert bool(resumable) is (journal is not None)
     if journal is not None:
         journal.close()
     return journal is not None
 
 
 @pytest.mark.parametrize(("hours", "expected"), [(0.5, True), (19, True), (21, False), (24 * 400, False)])
-def test_resume_takes_a_run_from_the_future_for_as_old_as_it_is_ahead(tmp_path, hours, expected):
+def test_resume_counts_a_run_from_the_future_as_old_as_it_is_ahead(tmp_path, hours, expected):
     left_by_a_kill(tmp_path, started_at=at(hours))
     assert is_resumed(tmp_path) is expected
     assert run_ids(tmp_path) == [RUN_ID]
@@ -92,7 +92,7 @@ def test_last_complete_is_the_newest_from_before_or_else_the_newest_there_is(tmp
     assert last_complete(tmp_path, TARGET, timestamp(NOW)).run_id == "20261123T070000Z-0001"
 
 
-async def test_a_resumed_run_from_the_future_ends_no_earlier_than_it_began(tmp_path):
+async def test_resume_of_a_run_from_the_future_ends_no_earlier_than_it_began(tmp_path):
     """What a clock that was put back during the run looks like at its end."""
     async with serve(plain_registry()) as server:
         config = crawler.Config(registry=[{"target": server.host}], output={"path": tmp_path})

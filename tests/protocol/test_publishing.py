@@ -1,4 +1,4 @@
-"""From the journal to the snapshot: counted as it lies there, on file systems of every sort."""
+"""From the journal to the snapshot, on file systems and disks that refuse something."""
 
 import errno
 import logging
@@ -9,7 +9,16 @@ from pathlib import Path
 
 import orjson
 import pytest
-from support.run_folders import RUN_ID, journaled, parameters, record, run_ids, run_manifest, unfinished
+from support.run_folders import (
+    RUN_ID,
+    journal_content,
+    journaled,
+    parameters,
+    record,
+    run_ids,
+    run_manifest,
+    unfinished,
+)
 from support.scripted import plain_registry, serve
 from support.snapshots import folders, read_snapshot
 
@@ -36,16 +45,16 @@ def publish(output: Path) -> Path:
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 @pytest.mark.parametrize("claimed", [1, 3])
-def test_a_journal_that_lost_or_gained_lines_is_not_published(tmp_path, compression, claimed):
+def test_publish_refuses_a_journal_that_lost_or_gained_lines(tmp_path, compression, claimed):
     journal = journaled(tmp_path, *LINES)
     with pytest.raises(SnapshotError, match=rf"holds 2 lines, but {claimed} records .* rerun with --resume"):
         Draft(journal).write(compression, claimed)
-    assert journal.path.read_bytes() == b"".join(LINES)
+    assert journal_content(journal) == b"".join(LINES)
     journal.close()
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
-def test_a_journal_that_ends_within_a_line_is_not_published(tmp_path, compression):
+def test_publish_refuses_a_journal_that_ends_within_a_line(tmp_path, compression):
     journal = journaled(tmp_path, *LINES, b'{"half')
     with pytest.raises(SnapshotError, match="ends within a line, after 2 whole ones"):
         Draft(journal).write(compression, 2)
@@ -53,14 +62,14 @@ def test_a_journal_that_ends_within_a_line_is_not_published(tmp_path, compressio
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
-def test_the_longest_line_is_measured_decompressed(tmp_path, compression):
+def test_longest_line_is_measured_decompressed(tmp_path, compression):
     journal = journaled(tmp_path, *LINES, LINES[0])
     (file,) = Draft(journal).write(compression, 3)
     assert (file.rows, file.longest_line) == (3, len(LINES[1]) - 1)
     journal.close()
 
 
-def test_the_longest_line_is_longer_than_what_is_read_at_once(tmp_path):
+def test_longest_line_may_be_longer_than_a_chunk(tmp_path):
     long = encode([record("team/c", tags=("x" * 3_000_000,))])
     journal = journaled(tmp_path, LINES[0], long, LINES[1])
     (file,) = Draft(journal).write("none", 3)
@@ -68,7 +77,7 @@ def test_the_longest_line_is_longer_than_what_is_read_at_once(tmp_path):
     journal.close()
 
 
-def test_the_published_file_can_no_longer_be_appended_to(tmp_path):
+def test_publish_copies_the_journal_so_that_later_appends_do_not_reach_the_snapshot(tmp_path):
     journal = journaled(tmp_path, *LINES)
     with journal.appended() as still_open:
         draft = Draft(journal)
@@ -91,14 +100,14 @@ def fsync_of_folders_fails(monkeypatch, number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EBADF, errno.ENOENT])
-def test_a_folder_that_cannot_be_fsynced_is_published_to(tmp_path, monkeypatch, number):
+def test_publish_works_where_folders_cannot_be_fsynced(tmp_path, monkeypatch, number):
     fsync_of_folders_fails(monkeypatch, number)
     publish(tmp_path)
     assert read_snapshot(tmp_path).has_success
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS])
-def test_a_disk_that_fails_before_the_rename_publishes_nothing(tmp_path, monkeypatch, number):
+def test_publish_fails_where_the_disk_fails_before_the_rename(tmp_path, monkeypatch, number):
     journal = journaled(tmp_path, *LINES)
     draft = Draft(journal)
     files = draft.write("none", 2)
@@ -106,11 +115,11 @@ def test_a_disk_that_fails_before_the_rename_publishes_nothing(tmp_path, monkeyp
     with pytest.raises(SnapshotError, match=os.strerror(number)):
         draft.publish(tmp_path, run_manifest(files))
     assert not folders(tmp_path)
-    assert journal.path.exists()
+    assert journal.parts
     journal.close()
 
 
-def test_a_disk_that_fails_after_the_rename_is_a_warning_and_the_snapshot_stands(tmp_path, monkeypatch, caplog):
+def test_publish_warns_where_the_disk_fails_after_the_rename(tmp_path, monkeypatch, caplog):
     real = os.fsync
 
     def fsync(descriptor: int) -> None:
@@ -127,7 +136,7 @@ def test_a_disk_that_fails_after_the_rename_is_a_warning_and_the_snapshot_stands
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="a second file system is Linux's /dev/shm here")
-def test_a_rename_across_devices_is_found_out_before_the_crawl(tmp_path, tmp_path_factory):
+def test_begin_refuses_a_rename_across_devices_before_the_crawl(tmp_path, tmp_path_factory):
     with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
         if Path(elsewhere).stat().st_dev == tmp_path.stat().st_dev:
             pytest.skip("/dev/shm is on the file system of the temporary folder")
@@ -138,7 +147,7 @@ def test_a_rename_across_devices_is_found_out_before_the_crawl(tmp_path, tmp_pat
         assert listed(tmp_path) == [".unfinished"]
 
 
-def test_a_probe_leaves_nothing_behind(tmp_path):
+def test_begin_leaves_nothing_of_its_probe(tmp_path):
     publish(tmp_path)
     journal = unfinished(tmp_path).begin(parameters("20261123T030000Z-0002"))
     assert listed(journal.folder) == ["begun.json", "lock"]
@@ -148,7 +157,7 @@ def test_a_probe_leaves_nothing_behind(tmp_path):
     assert listed(tmp_path) == [".unfinished", "source=localhost%3A5000%2Fteam"]
 
 
-async def test_an_output_path_that_is_not_utf8_works(tmp_path):
+async def test_output_path_that_is_not_utf8_works(tmp_path):
     output = Path(os.fsdecode(os.fsencode(tmp_path / "snap") + b"\xff"))
     async with serve(plain_registry()) as server:
         config = crawler.Config(registry=[{"target": server.host}], output={"path": str(output)})

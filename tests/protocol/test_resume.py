@@ -1,4 +1,4 @@
-"""Which unfinished run is gone on with, what of it is kept, and what becomes of those that are left."""
+"""Which unfinished run is resumed, which of its records are kept, and what happens to other runs."""
 
 import errno
 import fcntl
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from support.run_folders import (
     RUN_ID,
     TARGET,
+    journal_content,
     journaled,
     left_by_a_kill,
     parameters,
@@ -57,7 +58,7 @@ def notes(output: Path, **changes) -> str:
 # Which run
 
 
-def test_resume_keeps_the_id_and_the_beginning_and_grows_resumed_at(tmp_path):
+def test_resume_keeps_run_id_and_started_at_and_extends_resumed_at(tmp_path):
     left_by_a_kill(tmp_path, encode([record("team/a")]))
     resumed(tmp_path, started_at="2026-11-23T04:00:00.000Z").close()
     journal = resumed(tmp_path, started_at="2026-11-23T05:00:00.000Z")
@@ -83,13 +84,13 @@ def test_resume_refuses_a_run_that_a_process_works_on(tmp_path):
     journal = journaled(tmp_path)
     with pytest.raises(SnapshotError, match="another process works on it"):
         resumed(tmp_path)
-    assert unfinished(tmp_path).resumable(parameters(**NEXT_DAY)) == []
+    assert unfinished(tmp_path).resumable_runs(parameters(**NEXT_DAY)) == []
     journal.close()
-    assert [run.run_id for run in unfinished(tmp_path).resumable(parameters(**NEXT_DAY))] == [RUN_ID]
+    assert [run.run_id for run in unfinished(tmp_path).resumable_runs(parameters(**NEXT_DAY))] == [RUN_ID]
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "difference"),
     [
         ({"identity": "anonymous"}, 'identity was "basic: reader" and is "anonymous"'),
         ({"kind": "harbor"}, 'kind was "distribution" and is "harbor"'),
@@ -101,12 +102,12 @@ def test_resume_refuses_a_run_that_a_process_works_on(tmp_path):
         ({"repositories_from": "names.txt"}, 'repositories_from was null and is "names.txt"'),
     ],
 )
-def test_resume_leaves_a_run_that_was_begun_with_other_options_and_says_which(tmp_path, changed, said):
+def test_resume_leaves_a_run_that_was_begun_with_other_options_and_says_which(tmp_path, changed, difference):
     left_by_a_kill(tmp_path)
     line = notes(tmp_path, **changed)
-    assert said in line
+    assert difference in line
     assert f"registry-crawler runs discard {RUN_ID}" in line
-    resumed(tmp_path).close()  # and it can still be gone on with as it was begun
+    resumed(tmp_path).close()  # with its own options it can still be resumed
 
 
 def test_resume_leaves_a_run_that_is_too_old_and_names_its_age(tmp_path):
@@ -158,54 +159,55 @@ ASKED_AGAIN = [
 ]
 
 
-def test_resume_asks_again_for_what_was_failed_denied_or_suspect(tmp_path):
+def test_resume_drops_records_that_are_failed_denied_or_suspect(tmp_path):
     journal = journaled(tmp_path, encode([*ASKED_AGAIN, *KEPT]))
     assert [entry.repository for entry in journal.entries()] == ["team/a", "team/b", "x y"]
-    assert journal.path.read_bytes() == encode(KEPT)
-    assert journal.dropped.asked_again == 3
+    assert journal_content(journal) == encode(KEPT)
+    assert journal.dropped.not_final == 3
     journal.close()
 
 
-def test_resume_counts_what_it_keeps_as_it_was_counted(tmp_path):
+def test_resume_counts_the_kept_records_as_they_were_counted(tmp_path):
     images = encode([record("team/a", images=(), problems=(problem(),), children=("b",))])
     journal = journaled(tmp_path, images, encode(KEPT[1:]), encode(ASKED_AGAIN))
-    tally = RunStats()
-    tally.restore(journal.entries())
-    counts = tally.counts
+    stats = RunStats()
+    stats.restore(journal.entries())
+    counts = stats.counts
     assert (counts.repositories, counts.ok, counts.missing, counts.invalid) == (3, 1, 1, 1)
     assert (counts.tags, counts.images, counts.problems, counts.suspect) == (2, 0, 1, 0)
-    assert tally.resumed == {"team/a": ("b",), "team/b": (), "x y": ()}
+    assert stats.resumed == {"team/a": ("b",), "team/b": (), "x y": ()}
     journal.close()
 
 
-def test_images_that_no_record_has_are_not_counted_as_none():
-    tally = RunStats()
-    tally.add([record("team/a")])
-    assert tally.counts.images is None
-    tally.add([record("team/b", images=())])
-    assert tally.counts.images == 0
+def test_counts_of_images_are_null_until_a_record_lists_images():
+    stats = RunStats()
+    stats.add([record("team/a")])
+    assert stats.counts.images is None
+    stats.add([record("team/b", images=())])
+    assert stats.counts.images == 0
 
 
 @pytest.mark.parametrize("bad", [b"\x00" * 40 + b"\n", b"\n", b'{"repository": "team/z"}\n', b"[]\n", b"7\n"])
-def test_a_bad_line_in_the_middle_of_a_journal_loses_itself_alone(tmp_path, bad):
+def test_resume_drops_a_bad_line_and_no_other(tmp_path, bad):
     journal = journaled(tmp_path, encode(KEPT[:1]), bad, encode(KEPT[1:]))
     assert len(list(journal.entries())) == 3
-    assert (journal.dropped.unreadable, journal.path.read_bytes()) == (1, encode(KEPT))
+    assert (journal.dropped.unreadable, journal_content(journal)) == (1, encode(KEPT))
     journal.close()
 
 
-def test_a_repositorys_second_record_is_dropped(tmp_path):
+def test_resume_drops_the_second_record_of_a_repository(tmp_path):
     journal = journaled(tmp_path, encode(KEPT), encode(KEPT[:2]))
     assert len(list(journal.entries())) == 3
-    assert (journal.dropped.doubled, journal.path.read_bytes()) == (2, encode(KEPT))
+    assert (journal.dropped.duplicates, journal_content(journal)) == (2, encode(KEPT))
     journal.close()
 
 
-def test_a_journal_with_nothing_to_drop_is_left_as_it_is(tmp_path):
+def test_resume_does_not_rewrite_a_journal_with_nothing_to_drop(tmp_path):
     journal = journaled(tmp_path, encode(KEPT))
-    before = journal.path.stat()
+    (part,) = journal.parts
+    before = part.stat()
     list(journal.entries())
-    assert (journal.path.stat().st_ino, journal.path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert (part.stat().st_ino, part.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     journal.close()
 
 
@@ -216,16 +218,16 @@ lines = st.sampled_from([*map(encode, ([r] for r in [*KEPT, *ASKED_AGAIN]))]) | 
 
 @fuzz
 @given(st.lists(lines, max_size=12), st.binary(max_size=10))
-def test_any_journal_is_compacted_to_one_final_record_of_each_repository(tmp_path_factory, written, torn):
+def test_resume_compacts_any_journal_to_one_final_record_of_each_repository(tmp_path_factory, written, torn):
     journal = journaled(tmp_path_factory.mktemp("any"), *written, torn.replace(b"\n", b""))
     kept = list(dict.fromkeys(line for line in written if line in {encode([r]) for r in KEPT}))
     assert len(list(journal.entries())) == len(kept)
-    assert journal.path.read_bytes() == b"".join(kept)
+    assert journal_content(journal) == b"".join(kept)
     assert len(list(journal.entries())) == len(kept)
     journal.close()
 
 
-# begun.json of others
+# Parameters of other versions, torn or odd
 
 KEYS = [*json.loads(parameters().dump()), "colour"]
 
@@ -238,12 +240,12 @@ ODD = st.recursive(
 
 @fuzz
 @given(st.dictionaries(st.sampled_from(KEYS), ODD, min_size=1, max_size=3))
-def test_a_begun_json_that_cannot_be_used_is_named_and_left_and_never_stops_a_run(tmp_path_factory, odd):
+def test_resume_names_a_run_with_unusable_parameters_and_begins_another(tmp_path_factory, odd):
     output = tmp_path_factory.mktemp("odd")
     begun = left_by_a_kill(output) / "begun.json"
     document = {**json.loads(begun.read_bytes()), **odd}
     begun.write_bytes(orjson.dumps(document))
-    lines = unfinished(output).unreadable(TARGET)
+    lines = unfinished(output).unreadable_runs(TARGET)
     resumption = unfinished(output).resume(parameters(**NEXT_DAY))
     if resumption.journal is not None:
         resumption.journal.close()
@@ -255,11 +257,11 @@ def test_a_begun_json_that_cannot_be_used_is_named_and_left_and_never_stops_a_ru
 
 
 @pytest.mark.parametrize("started_at", ["", "yesterday", "2026-13-01T00:00:00Z", "2026-11-23T02:00:00"])
-def test_a_begun_json_of_no_moment_is_named_and_left(tmp_path, started_at):
+def test_resume_names_a_run_whose_started_at_is_no_time(tmp_path, started_at):
     begun = left_by_a_kill(tmp_path) / "begun.json"
     begun.write_bytes(orjson.dumps({**orjson.loads(begun.read_bytes()), "started_at": started_at}))
     assert notes(tmp_path) == ""
-    assert "its begun.json has no usable started_at" in unfinished(tmp_path).unreadable(TARGET)[0]
+    assert "its begun.json has no usable started_at" in unfinished(tmp_path).unreadable_runs(TARGET)[0]
 
 
 @pytest.mark.parametrize(
@@ -271,21 +273,21 @@ def test_a_begun_json_of_no_moment_is_named_and_left(tmp_path, started_at):
         (b'{"version": 1, "target": "localhost:5000/team"}', "its begun.json has no usable run_id, started_at, kind"),
     ],
 )
-def test_a_begun_json_of_another_version_or_torn_is_named_with_the_reason(tmp_path, content, why):
+def test_resume_names_a_run_of_another_version_or_with_a_torn_file(tmp_path, content, why):
     (left_by_a_kill(tmp_path) / "begun.json").write_bytes(content)
-    (line,) = unfinished(tmp_path).unreadable(TARGET)
+    (line,) = unfinished(tmp_path).unreadable_runs(TARGET)
     assert line.startswith(f"run {RUN_ID} in ")
     assert why in line
     assert f"registry-crawler runs discard {RUN_ID}" in line
 
 
-def test_a_begun_json_of_another_version_is_not_named_to_other_targets(tmp_path):
+def test_resume_does_not_name_an_unreadable_run_of_another_target(tmp_path):
     (left_by_a_kill(tmp_path) / "begun.json").write_bytes(b'{"version": 2, "target": "quay.io"}')
-    assert unfinished(tmp_path).unreadable(TARGET) == []
-    assert len(unfinished(tmp_path).unreadable("quay.io")) == 1
+    assert unfinished(tmp_path).unreadable_runs(TARGET) == []
+    assert len(unfinished(tmp_path).unreadable_runs("quay.io")) == 1
 
 
-# What becomes of the others
+# What happens to other runs
 
 LATER = datetime(2026, 11, 30, tzinfo=UTC)
 
@@ -297,7 +299,7 @@ def test_clean_up_keeps_the_newest_of_the_runs_that_cannot_be_resumed(tmp_path):
     assert run_ids(tmp_path) == ["3"]
 
 
-def test_clean_up_keeps_what_can_be_resumed_what_is_in_work_and_what_is_of_others(tmp_path):
+def test_clean_up_keeps_resumable_runs_held_runs_and_runs_of_other_targets(tmp_path):
     young = {"started_at": "2026-11-29T23:00:00.000Z"}
     for run_id, changes in {
         "1": {},
@@ -314,7 +316,7 @@ def test_clean_up_keeps_what_can_be_resumed_what_is_in_work_and_what_is_of_other
     in_work.close()
 
 
-def test_folders_that_a_kill_left_half_made_or_half_removed_are_swept(tmp_path):
+def test_begin_removes_folders_that_a_kill_left_half_removed(tmp_path):
     in_the_making = tmp_path / ".unfinished" / ".young.new"
     removed = tmp_path / ".unfinished" / ".old.dropped"
     for folder in (in_the_making, removed):
@@ -323,7 +325,7 @@ def test_folders_that_a_kill_left_half_made_or_half_removed_are_swept(tmp_path):
     assert run_ids(tmp_path) == [".young.new", RUN_ID]
 
 
-def test_discard_drops_one_run_and_names_those_there_are(tmp_path):
+def test_discard_drops_one_run_and_lists_the_others(tmp_path):
     for run_id in ("1", "2"):
         left_by_a_kill(tmp_path, run_id=run_id)
     unfinished(tmp_path).discard("1")
@@ -337,15 +339,15 @@ def test_discard_refuses_a_run_that_a_process_works_on(tmp_path):
     journal = journaled(tmp_path)
     with pytest.raises(SnapshotError, match="another process works on it"):
         unfinished(tmp_path).discard(RUN_ID)
-    assert journal.path.exists()
+    assert journal.parts
     journal.close()
 
 
-# Runs beside each other
+# Runs at the same time
 
 
 def in_threads(*works) -> None:
-    """Do all at once; raise the first failure."""
+    """Run functions in threads, all at the same time. Raises the first failure."""
     failures = []
 
     def do(work):
@@ -363,7 +365,7 @@ def in_threads(*works) -> None:
         raise failures[0]
 
 
-def test_runs_that_share_an_output_folder_never_trip_over_each_other(tmp_path):
+def test_concurrent_runs_in_one_output_folder_do_not_disturb_each_other(tmp_path):
     def nights(number: int):
         def work():
             for night in range(60):
@@ -372,8 +374,8 @@ def test_runs_that_share_an_output_folder_never_trip_over_each_other(tmp_path):
                 with journal.appended() as file:
                     file.write(encode([record("team/a")]))
                 unfinished(tmp_path).clean_up(TARGET, LATER)
-                unfinished(tmp_path).resumable(parameters("x"))
-                assert unfinished(tmp_path).unreadable(TARGET) == []
+                unfinished(tmp_path).resumable_runs(parameters("x"))
+                assert unfinished(tmp_path).unreadable_runs(TARGET) == []
                 assert [entry.repository for entry in journal.entries()] == ["team/a"]
                 if night % 3:
                     journal.discard()
@@ -386,7 +388,7 @@ def test_runs_that_share_an_output_folder_never_trip_over_each_other(tmp_path):
     assert len(run_ids(tmp_path)) == 1
 
 
-def test_a_lock_that_is_held_for_a_moment_is_waited_for(tmp_path):
+def test_lock_that_is_held_for_a_moment_is_waited_for(tmp_path):
     folder = left_by_a_kill(tmp_path)
     looking = (folder / "lock").open("rb")
     fcntl.flock(looking, fcntl.LOCK_SH)
@@ -402,13 +404,13 @@ def test_a_lock_that_is_held_for_a_moment_is_waited_for(tmp_path):
     journal.close()
 
 
-def test_a_look_at_the_lock_does_not_keep_another_process_from_the_run(tmp_path):
+def test_lock_can_be_taken_while_other_processes_look_at_it(tmp_path):
     left_by_a_kill(tmp_path)
     over = threading.Event()
 
     def look():
         while not over.is_set():
-            unfinished(tmp_path).resumable(parameters(**NEXT_DAY))
+            unfinished(tmp_path).resumable_runs(parameters(**NEXT_DAY))
 
     def take():
         try:
@@ -420,7 +422,7 @@ def test_a_look_at_the_lock_does_not_keep_another_process_from_the_run(tmp_path)
     in_threads(look, look, take)
 
 
-async def test_three_crawls_begun_at_once_each_publish_their_snapshot(tmp_path):
+async def test_concurrent_crawls_each_publish_their_snapshot(tmp_path):
     async with serve(plain_registry()) as server:
         config = crawler.Config(registry=[{"target": server.host}], output={"path": tmp_path})
         for _ in range(5):
@@ -435,7 +437,7 @@ async def test_three_crawls_begun_at_once_each_publish_their_snapshot(tmp_path):
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
-def test_a_file_system_without_locks_is_refused_before_the_crawl_with_the_flag_that_does_without(
+def test_lock_missing_from_the_file_system_is_refused_before_the_crawl_with_the_flag_to_use(
     tmp_path, monkeypatch, number
 ):
     def refuse(descriptor: int, operation: int) -> None:

@@ -1,4 +1,4 @@
-"""The verdict as the operator meets it: reasons, exit codes, what _run.json says of the run, and `runs discard`."""
+"""The verdict as an operator sees it: reasons, exit codes, `_run.json`, and `runs discard`."""
 
 import asyncio
 import json
@@ -39,39 +39,39 @@ def reasons(output: Path) -> list[str]:
     return snapshot.manifest["reasons"]
 
 
-async def test_expect_makes_a_smaller_registry_partial_and_partial_ok_exit_0(tmp_path):
+async def test_verdict_is_partial_below_expect_and_partial_ok_exits_0(tmp_path):
     async with serve(plain_registry(NAMES)) as server:
         assert (await crawl(server, tmp_path / "0", "--expect", 5))[0] == 0
         assert (await crawl(server, tmp_path / "3", "--expect", 6))[0] == 3
         code, _, err = await crawl(server, tmp_path / "ok", "--expect", 6, "--partial-ok")
     assert reasons(tmp_path / "0") == []
-    said = "5 repositories found, and at least 6 expected (--expect)"
-    assert reasons(tmp_path / "3") == reasons(tmp_path / "ok") == [said]
-    assert (code, err.startswith("PARTIAL: "), f"  because      {said}" in err) == (0, True, True)
+    reason = "5 repositories found, and at least 6 expected (--expect)"
+    assert reasons(tmp_path / "3") == reasons(tmp_path / "ok") == [reason]
+    assert (code, err.startswith("PARTIAL: "), f"  because      {reason}" in err) == (0, True, True)
 
 
-async def test_an_empty_registry_is_partial_unless_none_are_expected(tmp_path):
+async def test_verdict_of_an_empty_registry_is_partial_unless_expect_is_0(tmp_path):
     async with serve(plain_registry({})) as server:
         assert (await crawl(server, tmp_path / "3"))[0] == 3
         assert (await crawl(server, tmp_path / "0", "--expect", 0))[0] == 0
     assert "0 repositories found, and at least 1 expected (--expect)" in reasons(tmp_path / "3")
 
 
-async def test_a_prefix_that_matches_nothing_is_partial(tmp_path):
+async def test_verdict_is_partial_where_the_prefix_matches_nothing(tmp_path):
     async with serve(plain_registry(NAMES)) as server:
         code, _, _ = await crawl(server, tmp_path, prefix="/taem")
     assert code == 3
     assert reasons(tmp_path) == ["no repository lies under the prefix taem: did you mean team?"]
 
 
-async def test_filters_that_match_nothing_are_partial(tmp_path):
+async def test_verdict_is_partial_where_the_filters_match_nothing(tmp_path):
     async with serve(plain_registry(NAMES)) as server:
         code, _, _ = await crawl(server, tmp_path, "--include", "taem/*")
     assert code == 3
     assert reasons(tmp_path) == ["no repository matches --include 'taem/*'"]
 
 
-async def test_max_shrink_is_against_the_last_complete_snapshot_which_run_json_names(tmp_path):
+async def test_verdict_with_max_shrink_compares_with_the_last_complete_snapshot(tmp_path):
     half = dict(list(NAMES.items())[:3])
     async with serve(plain_registry(NAMES)) as server:
         assert (await crawl(server, tmp_path))[0] == 0
@@ -79,7 +79,7 @@ async def test_max_shrink_is_against_the_last_complete_snapshot_which_run_json_n
         excluded = [option for name in NAMES if name not in half for option in ("--exclude", name)]
         assert (await crawl(server, tmp_path, "--max-shrink", "40%", *excluded))[0] == 0
         code, _, _ = await crawl(server, tmp_path / "again", "--max-shrink", "30%", *excluded)
-        assert code == 0  # nothing stands there to compare with
+        assert code == 0  # there is no earlier snapshot to compare with
         (tmp_path / "again").rename(tmp_path.with_name("elsewhere"))
         for folder in folders(tmp_path)[1:]:
             (folder / "_run.json").write_text("{}")
@@ -92,7 +92,7 @@ async def test_max_shrink_is_against_the_last_complete_snapshot_which_run_json_n
     assert read_snapshot(tmp_path).manifest["previous_run_id"] == whole["run_id"]
 
 
-async def test_run_json_says_who_asked_whom_and_how_fast(tmp_path):
+async def test_run_manifest_has_identity_kind_and_pace(tmp_path):
     async with serve(basic_registry(NAMES)) as server:
         config = crawler.Config(
             registry=[
@@ -122,7 +122,7 @@ async def test_run_json_says_who_asked_whom_and_how_fast(tmp_path):
         ({"method": "json-key"}, "json-key: registry-crawler@my-project.iam.gserviceaccount.com"),
     ],
 )
-async def test_run_json_names_the_account_and_never_its_key(google, auth, identity):
+async def test_run_manifest_names_the_account_and_never_its_key(google, auth, identity):
     registry = await google(repositories=3)
     (registry.folder / "names.txt").write_text(registry.emulator.inventory.names[0])
     credentials = {} if auth["method"] == "anonymous" else {"key_file": registry.key_file}
@@ -142,7 +142,7 @@ async def test_run_json_names_the_account_and_never_its_key(google, auth, identi
     assert "PRIVATE KEY" not in text
 
 
-async def test_the_summary_says_what_set_the_pace(tmp_path):
+async def test_summary_names_the_limit_that_set_the_pace(tmp_path):
     async with serve(plain_registry(NAMES)) as server:
         _, _, err = await crawl(server, tmp_path, "--rate", "none", "--concurrency", 9)
     assert re.search(
@@ -167,7 +167,7 @@ async def test_resume_names_a_run_that_is_too_old_and_begins_a_new_one(tmp_path)
     assert run_ids(tmp_path) == [RUN_ID]
 
 
-async def test_resume_asked_for_by_other_credentials_begins_a_new_run(tmp_path):
+async def test_resume_with_other_credentials_begins_a_new_run(tmp_path):
     now = datetime.now(UTC)
     async with serve(plain_registry(NAMES)) as server:
         left_by_a_kill(tmp_path, target=server.host, started_at=timestamp(now), identity="basic: reader")
@@ -176,7 +176,7 @@ async def test_resume_asked_for_by_other_credentials_begins_a_new_run(tmp_path):
     assert 'it was begun with other options: identity was "basic: reader" and is "anonymous"' in err
 
 
-async def test_a_snapshot_leaves_at_most_one_of_the_runs_that_it_follows(tmp_path):
+async def test_clean_up_after_a_snapshot_leaves_at_most_one_older_run(tmp_path):
     now = datetime.now(UTC)
     async with serve(plain_registry(NAMES)) as server:
         for minutes in (3, 1, 2):
@@ -186,7 +186,7 @@ async def test_a_snapshot_leaves_at_most_one_of_the_runs_that_it_follows(tmp_pat
     assert run_ids(tmp_path) == ["1 min ago"]
 
 
-async def test_a_run_of_another_version_is_named_and_stops_nothing(tmp_path):
+async def test_resume_names_a_run_of_another_version_and_begins_another(tmp_path):
     (left_by_a_kill(tmp_path) / "begun.json").write_text('{"version": 2}')
     async with serve(plain_registry(NAMES)) as server:
         for options in ((), ("--resume",)):
@@ -196,7 +196,7 @@ async def test_a_run_of_another_version_is_named_and_stops_nothing(tmp_path):
     assert run_ids(tmp_path) == [RUN_ID]
 
 
-async def test_without_locks_runs_are_begun_and_dropped_on_the_operators_word(tmp_path):
+async def test_no_lock_begins_and_discards_runs_without_locks(tmp_path):
     async with serve(plain_registry(NAMES)) as server:
         assert (await crawl(server, tmp_path, "--no-lock"))[0] == 0
     assert read_snapshot(tmp_path).manifest["config"]["output"]["lock"] is False
@@ -210,7 +210,7 @@ async def test_without_locks_runs_are_begun_and_dropped_on_the_operators_word(tm
 # runs discard
 
 
-async def test_runs_discard_drops_one_run_and_says_so(tmp_path):
+async def test_runs_discard_drops_one_run_and_reports_it(tmp_path):
     left_by_a_kill(tmp_path)
     left_by_a_kill(tmp_path, run_id="2")
     assert await command("runs", "discard", RUN_ID, "--output", tmp_path) == (
@@ -221,7 +221,7 @@ async def test_runs_discard_drops_one_run_and_says_so(tmp_path):
     assert run_ids(tmp_path) == ["2"]
 
 
-async def test_runs_discard_of_an_unknown_run_names_those_there_are(tmp_path):
+async def test_runs_discard_of_an_unknown_run_lists_the_runs(tmp_path):
     (tmp_path / "config.toml").write_text(f"output.path = {json.dumps(str(tmp_path))}")
     left_by_a_kill(tmp_path)
     code, out, err = await command("runs", "discard", "../x", "--config", tmp_path / "config.toml")
@@ -230,7 +230,7 @@ async def test_runs_discard_of_an_unknown_run_names_those_there_are(tmp_path):
     assert run_ids(tmp_path) == [RUN_ID]
 
 
-async def test_runs_discard_refuses_a_run_in_work(tmp_path):
+async def test_runs_discard_refuses_a_run_that_a_process_works_on(tmp_path):
     journal = journaled(tmp_path)
     code, out, err = await command("runs", "discard", RUN_ID, "--output", tmp_path)
     assert (code, out) == (1, "")
@@ -242,6 +242,6 @@ async def test_runs_discard_refuses_a_run_in_work(tmp_path):
     "arguments",
     [["--output", "-"], ["--config", "no such file"], ["--output", ""]],
 )
-async def test_runs_discard_that_cannot_be_meant_is_bad_usage(arguments):
+async def test_runs_discard_with_an_unusable_output_is_bad_usage(arguments):
     code, out, err = await command("runs", "discard", RUN_ID, *arguments)
     assert (code, out, len(err.splitlines())) == (2, "", 1)

@@ -1,4 +1,4 @@
-"""Kills, signals, full disks and mistakes of our own: nothing is lost, and nothing half done is published."""
+"""Kills, signals, full disks and internal errors: nothing is lost, and no half of a snapshot is published."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ async def finish(google, *options: str, **how) -> tuple[int, str, str]:
     return process.returncode, stdout.decode(), stderr.decode()
 
 
-async def test_a_killed_run_is_resumed_under_its_own_id_and_lists_nothing_twice(google):
+async def test_resume_after_a_kill_keeps_the_run_id_and_lists_nothing_twice(google):
     registry = await google(**SLOW)
     assert (await interrupted(registry, signal.SIGKILL))[0] == -signal.SIGKILL
     run_id = journals(registry)[0].parent.name
@@ -46,7 +46,7 @@ async def test_a_killed_run_is_resumed_under_its_own_id_and_lists_nothing_twice(
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-async def test_a_signal_stops_the_run_and_one_line_says_how_to_resume(google, number, code):
+async def test_signal_stops_the_run_and_one_line_says_how_to_resume(google, number, code):
     registry = await google(**SLOW)
     ended, stderr = await interrupted(registry, number)
     assert ended == code
@@ -57,13 +57,13 @@ async def test_a_signal_stops_the_run_and_one_line_says_how_to_resume(google, nu
     assert told(read_snapshot(registry.output).by_name) == expected(registry.emulator.inventory)
 
 
-async def test_a_stopped_run_finishes_what_is_under_way(google):
+async def test_signal_lets_requests_in_flight_finish(google):
     registry = await google(**SLOW)
     await interrupted(registry, signal.SIGTERM)
     assert registry.emulator.counts["listing"] == journals(registry)[0].read_bytes().count(b"\n")
 
 
-async def test_a_second_signal_ends_the_process_at_once(google):
+async def test_signal_repeated_ends_the_process_at_once(google):
     registry = await google(repositories=300, latency_s=0.3)
     process = await start(registry)
     await until_recorded(registry, 1)
@@ -75,26 +75,26 @@ async def test_a_second_signal_ends_the_process_at_once(google):
     assert (process.returncode, rest) == (130, b"")
 
 
-async def test_signals_end_a_run_whose_registry_is_silent(tmp_path):
-    asked = asyncio.Event()
+async def test_signal_ends_a_run_whose_registry_does_not_respond(tmp_path):
+    connected = asyncio.Event()
 
-    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.set()
+    async def never_respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.set()
         await reader.read()
         writer.close()
 
-    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as silent:
+    async with await asyncio.start_server(never_respond, "127.0.0.1", 0) as silent:
         port = silent.sockets[0].getsockname()[1]
         command = [*COMMAND, f"127.0.0.1:{port}", "--no-progress", "--output", str(tmp_path)]
         process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
-        await asked.wait()
+        await connected.wait()
         process.send_signal(signal.SIGTERM)
         _, stderr = await process.communicate()
     assert process.returncode == 143
     assert "Traceback" not in stderr.decode()
 
 
-async def test_an_unfinished_run_is_left_alone_and_named_without_resume(google):
+async def test_unfinished_run_is_named_and_kept_without_resume(google):
     registry = await google(**SLOW)
     await interrupted(registry, signal.SIGKILL)
     unfinished = journals(registry)[0]
@@ -107,14 +107,14 @@ async def test_an_unfinished_run_is_left_alone_and_named_without_resume(google):
     assert read_snapshot(registry.output).manifest["run_id"] != unfinished.parent.name
 
 
-async def test_resume_with_nothing_to_resume_begins_a_run_and_says_so(google):
+async def test_resume_with_nothing_to_resume_begins_a_run_and_reports_it(google):
     registry = await google(repositories=10)
     code, _, stderr = await finish(registry, "--resume")
     assert (code, len(folders(registry.output))) == (0, 1)
     assert "there is no unfinished run to resume" in stderr
 
 
-async def test_a_resumed_walk_opens_the_folders_below_what_it_had_recorded(google):
+async def test_resume_of_a_walk_lists_the_folders_below_recorded_repositories(google):
     registry = await google(**SLOW)
     walk = ["--discovery", "walk", "--auth", "access-token"]
     process = await start(registry, *walk, target=f"{registry.emulator.registry}/my-project")
@@ -129,7 +129,7 @@ async def test_a_resumed_walk_opens_the_folders_below_what_it_had_recorded(googl
     assert registry.emulator.counts["listing"] - before < 300
 
 
-async def test_what_was_suspect_before_the_kill_is_asked_again(google):
+async def test_resume_lists_suspect_repositories_again(google):
     registry = await google(**SLOW)
     await interrupted(registry, signal.SIGKILL)
     journal = journals(registry)[0]
@@ -143,7 +143,7 @@ async def test_what_was_suspect_before_the_kill_is_asked_again(google):
     assert registry.emulator.counts["listing"] - before == 300 - recorded + 2
 
 
-async def test_what_was_denied_before_the_kill_and_still_is_makes_the_snapshot_partial(google):
+async def test_resume_with_repositories_still_denied_is_partial(google):
     registry = await google(**SLOW, denied=0.3)
     await interrupted(registry, signal.SIGKILL)
     assert b'"outcome":"denied"' in journals(registry)[0].read_bytes()
@@ -154,13 +154,13 @@ async def test_what_was_denied_before_the_kill_and_still_is_makes_the_snapshot_p
     assert len(snapshot.records) == 300
 
 
-async def test_what_went_to_standard_output_cannot_be_resumed(google):
+async def test_resume_of_standard_output_is_bad_usage(google):
     registry = await google(repositories=1)
     code, stdout, stderr = await finish(registry, "--resume", "--output", "-")
     assert (code, stdout, len(stderr.splitlines())) == (2, "", 1)
 
 
-async def test_a_collector_of_json_gets_errors_as_json_too(google):
+async def test_log_format_json_writes_errors_as_json(google):
     registry = await google(repositories=1)
     registry.key_file.write_text("no key")
     code, _, stderr = await finish(registry, "--log-format", "json")
@@ -168,7 +168,7 @@ async def test_a_collector_of_json_gets_errors_as_json_too(google):
     assert "the key file is not JSON" in json.loads(stderr)["message"]
 
 
-async def test_two_processes_never_work_on_one_unfinished_run(google):
+async def test_resume_refuses_a_run_that_another_process_works_on(google):
     registry = await google(**SLOW)
     first = await start(registry, "--concurrency", "1")
     await until_recorded(registry, 1)
@@ -192,7 +192,7 @@ async def test_resume_with_other_filters_begins_a_new_run_and_says_why(google):
     assert journals(registry)[0].parent.name == unfinished
 
 
-async def test_repositories_that_vanished_from_the_catalog_meanwhile_keep_their_record(google):
+async def test_resume_keeps_records_of_repositories_that_are_no_longer_listed(google):
     registry = await google(**SLOW)
     await interrupted(registry, signal.SIGKILL)
     journal = journals(registry)[0]
@@ -214,7 +214,7 @@ def small_files() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
 
 
-async def test_a_full_disk_ends_the_run_and_what_was_done_is_resumed(google):
+async def test_resume_after_a_full_disk_completes_the_run(google):
     registry = await google(repositories=300)
     code, _, stderr = await finish(registry, preexec_fn=small_files)
     assert code == 1
@@ -225,7 +225,7 @@ async def test_a_full_disk_ends_the_run_and_what_was_done_is_resumed(google):
     assert told(read_snapshot(registry.output).by_name) == expected(registry.emulator.inventory)
 
 
-async def test_a_journal_that_cannot_be_read_is_named(google):
+async def test_resume_names_a_journal_that_cannot_be_read(google):
     registry = await google(**SLOW)
     await interrupted(registry, signal.SIGKILL)
     journal = journals(registry)[0]
@@ -234,19 +234,19 @@ async def test_a_journal_that_cannot_be_read_is_named(google):
     code, _, stderr = await finish(registry, "--resume")
     assert (code, len(stderr.splitlines())) == (1, 1)
     assert str(journal) in stderr
-    assert journal.exists()  # it is not ours to throw away
+    assert journal.exists()  # the run keeps its files
 
 
-async def test_a_mistake_of_our_own_ends_the_run_and_what_was_done_is_resumed(google, monkeypatch):
+async def test_resume_after_an_internal_error_completes_the_run(google, monkeypatch):
     registry = await google(repositories=200)
     real, read = crawler.registry.registry.parse_listing, 0
 
-    def mistaken(repository: str, body: bytes):
+    def failing(repository: str, body: bytes):
         nonlocal read
         read += 1
         return real(repository, body) if read < 100 else 1 // 0
 
-    monkeypatch.setattr(crawler.registry.registry, "parse_listing", mistaken)
+    monkeypatch.setattr(crawler.registry.registry, "parse_listing", failing)
     with pytest.raises(ZeroDivisionError):
         await crawler.crawl(registry.config())
     monkeypatch.undo()
@@ -258,7 +258,7 @@ async def test_a_mistake_of_our_own_ends_the_run_and_what_was_done_is_resumed(go
 
 
 @pytest.mark.timeout(120)
-def test_a_short_soak_loses_nothing_and_lists_nothing_twice(tmp_path):
+def test_soak_with_kills_and_faults_loses_nothing_and_lists_nothing_twice(tmp_path):
     survival = weather(Storm(repositories=400, kills=3, between_kills_s=(1.0, 1.6), quota=200), tmp_path)
     assert survival.is_whole, survival
     assert survival.counts["faults"] > 0

@@ -1,4 +1,4 @@
-"""Runs and records as the tests of the disk begin them; made by hand, as no registry is needed for that."""
+"""Runs, records and run manifests made by hand, for tests of the disk that need no registry."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -94,22 +94,27 @@ def unfinished(output: Path, locks: Locks | None = None) -> UnfinishedRuns:
 
 
 def journaled(output: Path, *lines: bytes, **changes: Any) -> Journal:
-    """A run that was begun, and has these lines in its journal."""
+    """A run that is begun, with these lines in its journal. Parameters may be changed by name."""
     journal = unfinished(output).begin(parameters(**changes))
     with journal.appended() as file:
         file.write(b"".join(lines))
     return journal
 
 
+def journal_content(journal: Journal) -> bytes:
+    """All lines of a journal, part after part."""
+    return b"".join(part.read_bytes() for part in journal.parts)
+
+
 def left_by_a_kill(output: Path, *lines: bytes, **changes: Any) -> Path:
-    """The folder of such a run whose process has ended."""
+    """The folder of a run with these lines in its journal, whose process has ended."""
     journal = journaled(output, *lines, **changes)
     journal.close()
     return journal.folder
 
 
 def published(output: Path, run_id: str, started_at: str, **changes: Any) -> None:
-    """Publish a snapshot of one record."""
+    """Publish a snapshot of one record. The run manifest may be changed by name."""
     journal = journaled(output, encode([record("team/a")]), run_id=run_id, started_at=started_at)
     draft = Draft(journal)
     draft.publish(output, run_manifest(draft.write("none", 1), run_id=run_id, started_at=started_at, **changes))

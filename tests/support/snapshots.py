@@ -1,4 +1,4 @@
-"""Snapshots as their loaders see them: read from the disk, with nothing of the crawler's."""
+"""Snapshots as a loader sees them: read from the disk without any code of the crawler."""
 
 import gzip
 import hashlib
@@ -41,13 +41,13 @@ def folders(output: Path) -> list[Path]:
 
 
 def read_snapshot(output: Path) -> Snapshot:
-    """The newest snapshot, its files checked against its manifest."""
+    """The newest snapshot. Its files are checked against its run manifest."""
     folder = folders(output)[-1]
-    manifest = json.loads((folder / "_run.json").read_bytes())
-    records = [record for file in manifest["files"] for record in _read(folder, file)]
-    listed = {file["name"] for file in manifest["files"]} | {"_run.json", "_SUCCESS"}
+    run_manifest = json.loads((folder / "_run.json").read_bytes())
+    records = [record for file in run_manifest["files"] for record in _read(folder, file)]
+    listed = {file["name"] for file in run_manifest["files"]} | {"_run.json", "_SUCCESS"}
     assert {path.name for path in folder.iterdir()} <= listed
-    return Snapshot(folder=folder, manifest=manifest, records=records, has_success=(folder / "_SUCCESS").exists())
+    return Snapshot(folder=folder, manifest=run_manifest, records=records, has_success=(folder / "_SUCCESS").exists())
 
 
 def _read(folder: Path, file: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,3 +1,5 @@
+"""Names, targets, timestamps and the folder of a snapshot."""
+
 import itertools
 import re
 import string
@@ -17,7 +19,7 @@ fuzz = settings(max_examples=100)
 
 LOWER = string.ascii_lowercase + string.digits
 
-# distribution-spec, "Pulling manifests", built up from its parts and not from a pattern
+# distribution-spec, "Pulling manifests": names built from parts, not from a pattern
 runs = st.text(LOWER, min_size=1, max_size=6)
 separators = st.sampled_from([".", "_", "__", "-", "--", "---------"])
 
@@ -40,7 +42,7 @@ hosts = (
 
 
 def fits_the_grammar(name):
-    """The specification's grammar, read by hand."""
+    """Whether the specification's grammar has the name, without a pattern."""
     for component in name.split("/"):
         groups = ["".join(group) for _, group in itertools.groupby(component, key=LOWER.__contains__)]
         if not groups or groups[0][0] not in LOWER or groups[-1][0] not in LOWER:
@@ -59,11 +61,11 @@ def accepted(name):
 
 @fuzz
 @given(repository_names)
-def test_whatever_the_grammar_makes_is_a_name(name):
+def test_repository_name_is_any_text_that_the_grammar_makes(name):
     assert accepted(name) == (len(name) <= MAX_NAME_LENGTH)
 
 
-def test_of_all_short_texts_exactly_the_grammars_are_names():
+def test_repository_name_accepts_exactly_the_short_texts_of_the_grammar():
     for length in range(6):
         for letters in itertools.product("a0._-/", repeat=length):
             name = "".join(letters)
@@ -72,13 +74,13 @@ def test_of_all_short_texts_exactly_the_grammars_are_names():
 
 @fuzz
 @given(st.text() | st.text("ab09._-/AZ %\n\u0430\u0661", max_size=12))
-def test_any_text_is_a_name_exactly_if_it_fits_the_grammar(text):
+def test_repository_name_accepts_a_text_exactly_if_it_fits_the_grammar(text):
     assert accepted(text) == fits_the_grammar(text)
 
 
 @fuzz
 @given(repository_names, st.characters(exclude_characters=LOWER + "._-/"), st.data())
-def test_one_foreign_character_anywhere_spoils_a_name(name, foreign, data):
+def test_repository_name_with_one_foreign_character_is_refused(name, foreign, data):
     at = data.draw(st.integers(0, len(name)))
     assert not accepted(name[:at] + foreign + name[at:])
 
@@ -117,31 +119,31 @@ def test_one_foreign_character_anywhere_spoils_a_name(name, foreign, data):
         "a/" * 127 + "aa",
     ],
 )
-def test_a_name_that_could_break_out_of_an_address_is_refused(name):
+def test_repository_name_that_could_change_a_url_is_refused(name):
     with pytest.raises(ValueError, match="repository name"):
         RepositoryName(name)
 
 
 @pytest.mark.parametrize("name", ["a", "0", "library/alpine", "a.b_c__d--e/f", "a" * 255, "a/" * 127 + "a"])
-def test_a_name_is_the_text_itself(name):
+def test_repository_name_is_the_text_itself(name):
     assert RepositoryName(name) == name
     assert f"{RepositoryName(name)}" == name
     assert hash(RepositoryName(name)) == hash(name)
 
 
 @pytest.mark.parametrize("piece", ["a", "a-", "a--", "a.", "a_", "a/", "-"])
-def test_a_hostile_name_is_refused_quickly(piece):
+def test_repository_name_of_a_hostile_length_is_refused_quickly(piece):
     for length in (MAX_NAME_LENGTH - 1, 2_000_000):
         assert not accepted((piece * length)[:length] + "!")
 
 
 @fuzz
 @given(hosts, st.none() | st.integers(1, 65_535), st.just("") | repository_names, st.booleans())
-def test_a_target_is_read_as_it_was_written(host, port, prefix, shouted):
+def test_target_is_parsed_as_it_was_written(host, port, prefix, in_upper_case):
     if prefix and port is None and host.isascii() and not set(host) & set(".[:"):
         prefix = ""  # a path without its host
     registry = host if port is None else f"{host}:{port}"
-    written = f"{registry.upper() if shouted else registry}/{prefix}".rstrip("/")
+    written = f"{registry.upper() if in_upper_case else registry}/{prefix}".rstrip("/")
     target = Target.parse(written)
     assert (target.registry, target.prefix) == (registry, prefix)
     assert target.host == host.strip("[]")
@@ -164,7 +166,7 @@ def test_a_target_is_read_as_it_was_written(host, port, prefix, shouted):
         ("[2001:DB8::7]", "[2001:db8::7]", ""),
     ],
 )
-def test_targets_as_people_write_them(text, registry, prefix):
+def test_target_as_people_write_it(text, registry, prefix):
     assert Target.parse(text) == Target(registry, prefix)
 
 
@@ -206,26 +208,26 @@ def test_targets_as_people_write_them(text, registry, prefix):
         ("gcr.io/" + "a" * 256, "repository name"),
     ],
 )
-def test_a_target_that_is_none_is_refused_with_the_reason(text, reason):
+def test_target_that_is_malformed_is_refused_with_the_reason(text, reason):
     with pytest.raises(ValueError, match=reason):
         Target.parse(text)
 
 
 @pytest.mark.parametrize("text", ["[:]", "[....]", "[:::::::::]", "[1.2.3.4]", "[12345::]", "[1::2::3]:5000"])
-def test_brackets_hold_an_ipv6_address_and_nothing_else(text):
+def test_target_with_anything_but_ipv6_in_brackets_is_refused(text):
     with pytest.raises(ValueError, match="not a host"):
         Target.parse(text)
 
 
 @pytest.mark.parametrize("digits", [20, 5000])
-def test_a_port_of_many_digits_is_refused_with_the_reason(digits):
+def test_target_with_a_port_of_many_digits_is_refused(digits):
     with pytest.raises(ValueError, match="is not a port"):
         Target.parse("gcr.io:" + "9" * digits)
 
 
 @fuzz
 @given(st.text() | st.text("ag0.:/[]-_@?#%\n", max_size=14))
-def test_any_text_is_a_target_or_a_value_error(text):
+def test_target_from_any_text_is_valid_or_a_value_error(text):
     try:
         target = Target.parse(text)
     except ValueError:
@@ -237,7 +239,7 @@ def test_any_text_is_a_target_or_a_value_error(text):
 
 
 @pytest.mark.parametrize("piece", ["a", "a.", "a-", "a-.", "-", ".", ":", "[", "]", "/", "a/"])
-def test_a_hostile_target_is_read_quickly(piece):
+def test_target_of_a_hostile_length_is_refused_quickly(piece):
     with pytest.raises(ValueError, match=r"not a|has |looks like"):
         Target.parse(piece * 100_000 + "!")
 
@@ -260,7 +262,7 @@ def test_a_hostile_target_is_read_quickly(piece):
         ("gcr.io", False),
     ],
 )
-def test_only_this_machine_is_loopback(text, is_loopback):
+def test_target_is_loopback_only_on_this_machine(text, is_loopback):
     assert Target.parse(text).is_loopback is is_loopback
 
 
@@ -277,7 +279,7 @@ def test_only_this_machine_is_loopback(text, is_loopback):
         ("gcr.io/p/a", "p", False),
     ],
 )
-def test_a_prefix_covers_whole_components(target, name, covered):
+def test_target_prefix_covers_whole_components(target, name, covered):
     assert Target.parse(target).covers(name) is covered
 
 
@@ -286,14 +288,14 @@ zones = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(mi
 
 @fuzz
 @given(st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=zones))  # noqa: DTZ001
-def test_a_timestamp_is_the_moment_in_utc_to_the_millisecond(moment):
-    told = timestamp(moment)
-    assert len(told) == len("2026-11-23T02:00:00.000Z")
-    assert told.endswith("Z")
-    assert timedelta(0) <= moment - datetime.fromisoformat(told) < timedelta(milliseconds=1)
+def test_timestamp_is_the_time_in_utc_to_the_millisecond(time):
+    text = timestamp(time)
+    assert len(text) == len("2026-11-23T02:00:00.000Z")
+    assert text.endswith("Z")
+    assert timedelta(0) <= time - datetime.fromisoformat(text) < timedelta(milliseconds=1)
 
 
-def test_timestamps_as_the_snapshot_writes_them():
+def test_timestamp_as_the_snapshot_has_it():
     assert timestamp(datetime(2026, 11, 23, 2, tzinfo=UTC)) == "2026-11-23T02:00:00.000Z"
     india = timezone(timedelta(hours=5, minutes=30))
     assert timestamp(datetime(2026, 11, 23, 2, 0, 0, 999_999, tzinfo=india)) == "2026-11-22T20:30:00.999Z"
@@ -301,8 +303,8 @@ def test_timestamps_as_the_snapshot_writes_them():
 
 @fuzz
 @given(st.lists(st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=zones), max_size=5))  # noqa: DTZ001
-def test_timestamps_sort_as_text_as_they_do_in_time(moments):
-    assert [timestamp(moment) for moment in sorted(moments)] == sorted(map(timestamp, moments))
+def test_timestamp_order_as_text_is_the_order_in_time(times):
+    assert [timestamp(time) for time in sorted(times)] == sorted(map(timestamp, times))
 
 
 @pytest.mark.parametrize(
@@ -314,13 +316,13 @@ def test_timestamps_sort_as_text_as_they_do_in_time(moments):
         ("[::1]:5000", "source=[%3A%3A1]%3A5000/date=2026-11-23/run=20261123T020000Z-1f6c"),
     ],
 )
-def test_a_snapshots_folder_is_the_contracts(target, folder):
+def test_snapshot_folder_is_as_the_contract_says(target, folder):
     assert snapshot_folder(target, "2026-11-23T02:00:00.000Z", "20261123T020000Z-1f6c") == folder
 
 
 @fuzz
 @given(hosts, st.none() | st.integers(1, 65_535))
-def test_a_table_loader_finds_the_registry_in_the_folders_name(host, port):
+def test_snapshot_folder_contains_the_registry_percent_encoded(host, port):
     registry = Target.parse(host if port is None else f"{host}:{port}").registry
     parts = snapshot_folder(registry, "2026-11-23T02:00:00.000Z", "r").split("/")
     assert len(parts) == 3
@@ -356,7 +358,7 @@ def test_a_table_loader_finds_the_registry_in_the_folders_name(host, port):
         ("gcr.io/" + "a" * 256, "has a prefix of more than 255 characters, which no repository name has"),
     ],
 )
-def test_target_mistakes_say_what_is_wrong_and_what_to_write(text, reason):
+def test_target_mistake_says_what_is_wrong_and_what_to_write(text, reason):
     with pytest.raises(ValueError, match="^" + re.escape(reason)):
         Target.parse(text)
 
@@ -371,17 +373,17 @@ def test_target_mistakes_say_what_is_wrong_and_what_to_write(text, reason):
         ("localhost:5000/example.com:my-project", "localhost:5000/example.com/my-project"),
     ],
 )
-def test_targets_may_be_a_google_project_of_a_domain(text, target):
+def test_target_may_be_a_google_project_of_a_domain(text, target):
     assert str(Target.parse(text)) == target
 
 
 @pytest.mark.parametrize("text", ["my-project", "registry:5000/team", "localhost/team", "registry.kube-system/team"])
-def test_targets_may_have_a_host_of_the_cluster_or_of_this_machine(text):
+def test_target_may_have_a_host_of_the_cluster_or_of_this_machine(text):
     assert str(Target.parse(text)) == text
 
 
 @pytest.mark.parametrize("piece", ["http://", "a@", "a b ", "a.b:cdefgh/", "A", "[", "a:"])
-def test_target_mistakes_are_found_quickly(piece):
+def test_target_mistake_is_found_quickly(piece):
     with pytest.raises(ValueError, match=r"has |is not a|looks like"):
         Target.parse("gcr.io/" + piece * 100_000)
     with pytest.raises(ValueError, match=r"has |is not a|looks like"):

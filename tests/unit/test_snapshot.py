@@ -1,4 +1,4 @@
-"""A run on the disk: begun, journaled, torn, published."""
+"""A run on the disk: begun, journaled, torn by a kill, published."""
 
 from pathlib import Path
 
@@ -6,11 +6,20 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.run_folders import RUN_ID, TARGET, journaled, parameters, record, run_ids, run_manifest, unfinished
+from support.run_folders import (
+    RUN_ID,
+    TARGET,
+    journal_content,
+    journaled,
+    parameters,
+    record,
+    run_ids,
+    run_manifest,
+    unfinished,
+)
 from support.snapshots import read_snapshot
 
 from crawler.errors import SnapshotError
-from crawler.model.image import Image
 from crawler.model.run_manifest import Verdict
 from crawler.sinks.jsonl import JsonLinesFile, encode
 from crawler.snapshot.publish import Draft
@@ -32,7 +41,7 @@ def publish(journal, output: Path, compression: str = "none", rows: int = 2, **c
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
-def test_a_published_snapshot_is_whole_and_stands_where_loaders_look(tmp_path, compression):
+def test_snapshot_is_published_whole_where_loaders_look(tmp_path, compression):
     place = publish(journaled(tmp_path, *TWO), tmp_path, compression)
     assert place == tmp_path / "source=localhost%3A5000%2Fteam" / "date=2026-11-23" / f"run={RUN_ID}"
     snapshot = read_snapshot(tmp_path)
@@ -41,19 +50,19 @@ def test_a_published_snapshot_is_whole_and_stands_where_loaders_look(tmp_path, c
     assert run_ids(tmp_path) == []
 
 
-def test_success_stands_only_beside_a_complete_snapshot(tmp_path):
+def test_snapshot_has_success_file_only_when_complete(tmp_path):
     publish(journaled(tmp_path, *TWO), tmp_path, verdict=Verdict.PARTIAL)
     assert not read_snapshot(tmp_path).has_success
 
 
-def test_nothing_stands_in_its_place_before_it_is_whole(tmp_path):
+def test_snapshot_folder_is_absent_until_the_snapshot_is_whole(tmp_path):
     journal = journaled(tmp_path, *TWO)
     Draft(journal).write("gzip", 2)
     assert not list(tmp_path.glob("source=*"))
     journal.close()
 
 
-def test_a_draft_that_a_kill_left_is_made_anew(tmp_path):
+def test_draft_that_a_kill_left_is_made_again(tmp_path):
     journal = journaled(tmp_path, *TWO)
     Draft(journal).write("zstd", 2)
     journal.close()
@@ -63,14 +72,14 @@ def test_a_draft_that_a_kill_left_is_made_anew(tmp_path):
     assert len(read_snapshot(tmp_path).records) == 2
 
 
-def test_a_snapshot_that_a_kill_left_with_its_journal_is_not_resumed(tmp_path):
+def test_resume_ignores_a_journal_whose_snapshot_is_published(tmp_path):
     journal = journaled(tmp_path, *TWO)
     saved = {path.name: path.read_bytes() for path in journal.folder.iterdir()}
     publish(journal, tmp_path)
     journal.folder.mkdir()
     for name, content in saved.items():
         (journal.folder / name).write_bytes(content)
-    assert unfinished(tmp_path).resumable(parameters("2")) == []
+    assert unfinished(tmp_path).resumable_runs(parameters("2")) == []
     assert unfinished(tmp_path).resume(parameters("2")).journal is None
     unfinished(tmp_path).begin(parameters("3")).close()
     assert run_ids(tmp_path) == ["3"]
@@ -78,7 +87,7 @@ def test_a_snapshot_that_a_kill_left_with_its_journal_is_not_resumed(tmp_path):
 
 @fuzz
 @given(cut=st.integers(0, sum(map(len, TWO))))
-def test_a_kill_at_any_moment_leaves_whole_records_and_tears_at_most_one(tmp_path_factory, cut):
+def test_journal_keeps_whole_records_wherever_a_kill_tears_it(tmp_path_factory, cut):
     output = tmp_path_factory.mktemp("torn")
     journal = journaled(output, b"".join(TWO)[:cut])
     whole = [name for name, end in (("team/a", len(TWO[0])), ("team/b", len(TWO[0]) + len(TWO[1]))) if end <= cut]
@@ -91,30 +100,30 @@ def test_a_kill_at_any_moment_leaves_whole_records_and_tears_at_most_one(tmp_pat
 
 @fuzz
 @given(garbage=st.binary(max_size=300))
-def test_what_a_power_cut_left_behind_the_last_record_is_cut_off(tmp_path_factory, garbage):
+def test_journal_drops_what_a_power_cut_left_after_the_last_record(tmp_path_factory, garbage):
     output = tmp_path_factory.mktemp("garbage")
     journal = journaled(output, *TWO, b"\x00" * 64 + garbage)
     assert names(journal) == ["team/a", "team/b"]
-    assert journal.path.read_bytes() == b"".join(TWO)
+    assert journal_content(journal) == b"".join(TWO)
     journal.close()
 
 
-def test_a_folder_without_parameters_is_no_run(tmp_path):
+def test_unfinished_folder_without_parameters_is_not_a_run(tmp_path):
     (tmp_path / ".unfinished" / "stray").mkdir(parents=True)
     (tmp_path / ".unfinished" / "file").write_bytes(b"")
-    assert unfinished(tmp_path).resumable(parameters()) == []
-    assert unfinished(tmp_path).unreadable(TARGET) == []
+    assert unfinished(tmp_path).resumable_runs(parameters()) == []
+    assert unfinished(tmp_path).unreadable_runs(TARGET) == []
     unfinished(tmp_path).begin(parameters("2")).close()
-    assert run_ids(tmp_path) == ["2", "file", "stray"]  # they are not ours to throw away
+    assert run_ids(tmp_path) == ["2", "file", "stray"]  # files of other programs are kept
 
 
-def test_an_output_folder_that_cannot_be_made_is_named(tmp_path):
+def test_output_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "snapshots").write_text("a file")
     with pytest.raises(SnapshotError, match="snapshots"):
         unfinished(tmp_path / "snapshots").begin(parameters())
 
 
-def test_an_output_folder_that_vanished_is_named(tmp_path):
+def test_output_folder_that_vanished_is_named(tmp_path):
     journal = journaled(tmp_path, *TWO)
     draft = Draft(journal)
     files = draft.write("none", 2)
@@ -124,7 +133,7 @@ def test_an_output_folder_that_vanished_is_named(tmp_path):
     journal.close()
 
 
-def test_run_json_reads_as_the_contract_has_it(tmp_path):
+def test_run_manifest_has_every_key_of_the_contract(tmp_path):
     document = orjson.loads((publish(journaled(tmp_path, *TWO), tmp_path) / "_run.json").read_bytes())
     assert list(document) == [
         *("schema", "run_id", "target", "registry", "kind", "tool", "started_at", "finished_at", "resumed_at"),
@@ -138,20 +147,7 @@ def test_run_json_reads_as_the_contract_has_it(tmp_path):
     assert list(document["files"][0]) == ["name", "rows", "bytes", "sha256", "longest_line"]
 
 
-def test_a_record_has_every_key_of_the_contract():
-    image = Image("sha256:aa", ("1",), "application/vnd.oci.image.index.v1+json", 7, None, None)
-    line = orjson.loads(encode([record("team/a", images=(image,))]))
-    assert list(line) == [
-        *("schema", "run_id", "target", "registry", "repository", "outcome", "tags", "images", "children"),
-        *("problems", "suspect", "error", "observed_at"),
-    ]
-    assert list(line["images"][0]) == [
-        *("digest", "tags", "kind", "media_type", "artifact_type", "subject_digest", "size_bytes", "created_at"),
-        *("uploaded_at", "updated_at", "pulled_at", "platforms", "manifest", "config", "referrers"),
-    ]
-
-
-async def test_a_file_that_takes_fewer_bytes_than_it_is_given_gets_them_all(tmp_path):
+async def test_json_lines_file_writes_every_byte_to_a_file_that_takes_a_few_at_a_time(tmp_path):
     """write(2): an unbuffered file on a disk that is almost full, or a pipe, takes what fits."""
     written = bytearray()
 
@@ -164,7 +160,7 @@ async def test_a_file_that_takes_fewer_bytes_than_it_is_given_gets_them_all(tmp_
             return taken
 
         def flush(self) -> None:
-            """Nothing is held back."""
+            """There is no buffer."""
 
     records = [record("team/a"), record("team/b")]
     await JsonLinesFile(Narrow()).write(records)
