@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.wire.challenge import (
-    MAX_LENGTH,
+    MAX_CHARACTERS,
     Challenge,
     parse_challenges,
     reading_actions,
@@ -237,10 +237,10 @@ def test_a_hostile_header_is_read_in_linear_time(start, again, end):
 
 
 def test_challenges_are_read_up_to_a_size_of_all_headers_together():
-    basic, long = 'Basic realm="corp"', ",a" * (MAX_LENGTH // 2)
-    assert len(parse_challenges([long] * 100)) == MAX_LENGTH // 2
+    basic, long = 'Basic realm="corp"', ",a" * (MAX_CHARACTERS // 2)
+    assert len(parse_challenges([long] * 100)) == MAX_CHARACTERS // 2
     assert usable_challenge(parse_challenges([basic, *[long] * 100])).realm == "corp"
-    assert usable_challenge(parse_challenges([" " * MAX_LENGTH, basic])) is None
+    assert usable_challenge(parse_challenges([" " * MAX_CHARACTERS, basic])) is None
 
 
 # -------------------------------------------------------------------------------------------------------------- scopes

@@ -8,16 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from crawler.errors import MalformedResponse
-from crawler.wire.link import (
-    MAX_LINK_HEADER,
-    has_cursor,
-    leads_to_the_beginning,
-    next_link,
-    next_url,
-    page_size_of,
-    with_cursor,
-    with_page_size,
-)
+from crawler.wire.link import MAX_LINK_CHARACTERS, next_link, next_url
+from crawler.wire.page_url import has_cursor, is_start_of_list, page_size_of, with_cursor, with_page_size
 
 fuzz = settings(max_examples=150)
 
@@ -234,7 +226,7 @@ def test_headers_that_mention_no_next_page_are_not_looked_at():
 
 def test_more_links_than_anybody_needs_are_no_end():
     headers = ['</v2/_catalog?last=b>; rel="next"', *["<a" * 4_000] * 9]
-    assert sum(map(len, headers)) > MAX_LINK_HEADER
+    assert sum(map(len, headers)) > MAX_LINK_CHARACTERS
     with pytest.raises(MalformedResponse, match="65,536 characters of Link headers"):
         next_link(headers)
     assert next_link(headers[:4]) == "/v2/_catalog?last=b"
@@ -465,7 +457,7 @@ def test_a_page_size_changes_nothing_else_of_an_address(address, size, sized):
 
 
 def test_a_link_to_part_of_a_components_name_leads_elsewhere():
-    with pytest.raises(MalformedResponse, match="leads away"):
+    with pytest.raises(MalformedResponse, match="another list"):
         next_url("/v2/app/tags/list?last=x", "https://r.example/v2/team/my-app/tags/list")
 
 
@@ -515,5 +507,5 @@ def test_a_cursor_is_the_last_entry_or_the_registrys_own(query, is_it):
         ("next_page=x&last=", False),
     ],
 )
-def test_an_empty_cursor_leads_to_the_beginning(query, does_it):
-    assert leads_to_the_beginning(f"http://r/v2/_catalog?{query}") is does_it
+def test_an_empty_cursor_is_start_of_list(query, does_it):
+    assert is_start_of_list(f"http://r/v2/_catalog?{query}") is does_it
