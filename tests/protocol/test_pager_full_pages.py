@@ -21,14 +21,15 @@ from support.scripted import Reply, document, dropped, on, refusal
 pytestmark = pytest.mark.usefixtures("few_authorities")
 
 
-BEHIND_THE_LAST = "team/app-04"
+FIFTH_NAME = "team/app-04"
+NOTHING_AFTER = "a request after the last entry returned nothing more"
 
 
 async def test_pager_proves_a_full_page_of_the_catalog_by_asking_beyond_it(tmp_path):
     script = [page(names(NAMES), last=None), page(names([]), last="team/app-08")]
     snapshot, queries = await crawl_the_catalog(script, tmp_path, page_size=9)
     assert_complete(snapshot)
-    assert evidence(snapshot) == "the catalog listed 9 names on 2 pages: asked beyond the last name: nothing more"
+    assert evidence(snapshot) == f"the catalog listed 9 names on 2 pages: {NOTHING_AFTER}"
     assert queries == ["n=9", "n=9&last=team%2Fapp-08"]
 
 
@@ -54,7 +55,7 @@ async def test_pager_counts_all_entries_of_a_full_page_duplicates_too(tmp_path):
     script = [
         page(names(NAMES), n=None),
         page(names([*NAMES[:5], NAMES[4]]), last=None),
-        page(names(NAMES[4:]), last=BEHIND_THE_LAST),
+        page(names(NAMES[4:]), last=FIFTH_NAME),
     ]
     snapshot, queries = await crawl_the_catalog(script, tmp_path, page_size=6)
     assert_complete(snapshot)
@@ -64,11 +65,11 @@ async def test_pager_counts_all_entries_of_a_full_page_duplicates_too(tmp_path):
 @pytest.mark.parametrize("beyond", [NAMES[:5], NAMES[2:5]], ids=["everything", "some"])
 async def test_pager_asks_without_a_size_where_the_cursor_is_ignored(beyond, tmp_path):
     """MCR, for one, answers the whole list whatever is asked for."""
-    script = [page(names(NAMES[:5]), n=None), page(names(beyond), last=BEHIND_THE_LAST), page(names(NAMES[:5]))]
+    script = [page(names(NAMES[:5]), n=None), page(names(beyond), last=FIFTH_NAME), page(names(NAMES[:5]))]
     snapshot, queries = await crawl_the_catalog(script, tmp_path, page_size=5)
     assert_complete(snapshot, NAMES[:5])
     assert queries == ["n=5", "n=5&last=team%2Fapp-04", ""]
-    assert "asked without n: nothing more" in evidence(snapshot)
+    assert "a request without n returned nothing more" in evidence(snapshot)
 
 
 async def test_pager_reads_go_containerregistrys_catalog_that_is_cut_in_random_order(tmp_path):
@@ -81,7 +82,7 @@ async def test_pager_reads_go_containerregistrys_catalog_that_is_cut_in_random_o
     snapshot, queries = await crawl_the_catalog(script, tmp_path, page_size=4)
     assert_complete(snapshot)
     assert len(queries) == 3
-    assert "4 entries, as many as were asked for, and no next link; without n 9" in evidence(snapshot)
+    assert "4 entries, as many as were requested, and no next link; without n 9" in evidence(snapshot)
 
 
 async def test_pager_finds_the_cut_by_the_list_without_a_size_alone(tmp_path):
@@ -101,7 +102,7 @@ async def test_pager_walks_a_catalog_whose_links_a_proxy_drops(tmp_path):
     ]
     snapshot, queries = await crawl_the_catalog(script, tmp_path, page_size=4)
     assert_complete(snapshot)
-    assert evidence(snapshot) == "the catalog listed 9 names on 4 pages: asked beyond the last name: nothing more"
+    assert evidence(snapshot) == f"the catalog listed 9 names on 4 pages: {NOTHING_AFTER}"
     assert len(queries) == 4
 
 
@@ -145,7 +146,7 @@ async def test_pager_proves_no_end_where_the_list_without_a_size_has_a_usual_len
         on(None, document({"tags": ["1"]})),
     ]
     snapshot, _ = await crawl_the_catalog(script, tmp_path, page_size=60)
-    assert_partial(snapshot, "without n 100, where the list may be cut too", hundred)
+    assert_partial(snapshot, "without n 100, a length at which registries cut a list", hundred)
 
 
 async def test_pager_follows_the_links_of_a_list_without_a_size(tmp_path):
@@ -178,7 +179,7 @@ async def test_pager_proves_no_end_where_nothing_beyond_a_full_page_is_granted(t
     refused = refusal(400, "UNSUPPORTED", "no")
     script = [page(refused, last=".+"), page(names(NAMES[:5]), n="5"), page(refused, n=None)]
     snapshot, queries = await crawl_the_catalog(script, tmp_path, page_size=5)
-    assert_partial(snapshot, "5 entries, as many as were asked for, and no next link; without n: GET", NAMES[:5])
+    assert_partial(snapshot, "5 entries, as many as were requested, and no next link; without n: GET", NAMES[:5])
     assert "400 UNSUPPORTED" in evidence(snapshot)
     assert len(queries) == 3
 
@@ -186,7 +187,7 @@ async def test_pager_proves_no_end_where_nothing_beyond_a_full_page_is_granted(t
 async def test_pager_believes_a_full_last_page_of_a_list_that_named_its_pages(tmp_path):
     script = [
         page(names(NAMES[:5], "<?last=team/app-04&n=4>; rel=next"), last=None),
-        page(names(NAMES[5:]), last=BEHIND_THE_LAST, n="4"),
+        page(names(NAMES[5:]), last=FIFTH_NAME, n="4"),
     ]
     snapshot, queries = await crawl_the_catalog(script, tmp_path, page_size=5)
     assert_complete(snapshot)

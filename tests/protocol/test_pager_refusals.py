@@ -21,7 +21,8 @@ from support.list_pages import (
 from support.scripted import Reply, document, html, on, refusal, serve
 
 from crawler.model.run_manifest import Evidence
-from crawler.registry.pager import REFUSED_SIZE, Pager, PageSizer
+from crawler.registry.page_size import SIZE_REFUSED, PageSizer
+from crawler.registry.pager import Pager
 from crawler.wire.catalog import CatalogPage
 
 pytestmark = pytest.mark.usefixtures("few_authorities")
@@ -105,7 +106,7 @@ async def test_pager_starts_over_three_times_and_no_more(tmp_path):
     snapshot, queries = await crawl_the_catalog(script, tmp_path)
     assert queries == ["n=1000", "page=2"] * 4
     why = "a later page was refused (400 BAD_REQUEST: the last: team/app-02 should be a valid repository name)"
-    assert_partial(snapshot, f"{why}, also after 3 new starts", NAMES[:3])
+    assert_partial(snapshot, f"{why}, even after 3 restarts", NAMES[:3])
 
 
 async def test_pager_starts_over_where_the_name_before_is_refused_too(tmp_path):
@@ -224,7 +225,7 @@ async def test_pager_makes_a_later_page_smaller_than_the_size_in_its_own_url(tmp
 
 async def test_pager_judges_a_full_page_by_its_own_size(tmp_path):
     """Other lists were refused their size meanwhile, and asked for less: this page is as full as it was before."""
-    sizer = PageSizer(1000, REFUSED_SIZE)
+    sizer = PageSizer(1000, SIZE_REFUSED)
 
     async def read(url: str) -> tuple[CIMultiDict[str], CatalogPage]:
         sizer.lower(100)
@@ -237,14 +238,14 @@ async def test_pager_judges_a_full_page_by_its_own_size(tmp_path):
     async for _ in pager.pages_from(await pager.first_page()):
         pass
     assert asked == ["http://r/list?n=1000", "http://r/list?n=1000&last=v0999"]
-    assert pager.evidence == Evidence(complete=True, text="asked beyond the last name: nothing more")
+    assert pager.evidence == Evidence(complete=True, text="a request after the last entry returned nothing more")
 
 
 def test_page_sizes_only_go_down():
-    sizer = PageSizer(1000, REFUSED_SIZE)
+    sizer = PageSizer(1000, SIZE_REFUSED)
     for learnt, current in ((1000, 1000), (100, 100), (1000, 100), (5, 5), (100, 5), (None, None), (1000, None)):
         sizer.lower(learnt)
-        assert sizer.size == current
+        assert sizer.current == current
 
 
 async def test_pager_gives_no_size_back_that_was_refused_meanwhile(tmp_path):
