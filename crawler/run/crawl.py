@@ -144,7 +144,7 @@ class Crawl:
             return self._registry.profile.quota(self.target)
         if rate is None:
             return None
-        return Quota(f"the configured rate for {self.target.registry}", (rate,))
+        return Quota(("configured", self.target.registry), f"the configured rate for {self.target.registry}", (rate,))
 
     @property
     def pace_set_by(self) -> str:

@@ -96,8 +96,8 @@ AS_ANYBODY = Scripted(
     kind="quay",
     script=TO_ANYBODY,
     holds={},
-    evidence="an empty catalog from Quay means that it tells us none",
-    doubt="not that it has none",
+    evidence="an empty catalog from Quay means unknown",
+    doubt="unknown, not none",
     exchanges=1 + 1,
 )
 
