@@ -1,4 +1,4 @@
-"""Registries scripted as data, a module for each: how they behave by their documentation, and what a crawl brings."""
+"""Registry products, scripted as data: a module for each, with what a crawl of it must find."""
 
 from collections.abc import Mapping
 
@@ -27,7 +27,7 @@ SCRIPTED: Mapping[str, Scripted] = {
     "distribution-2.8-asked-for-too-many": distribution.V2_8_ASKED_FOR_TOO_MANY,
     "distribution-2.8-behind-htpasswd": distribution.V2_8_BEHIND_HTPASSWD,
     "distribution-3.1": distribution.V3_1,
-    "docker-hub": docker_hub.AS_ANYBODY,
+    "docker-hub": docker_hub.ANONYMOUS,
     "docker-hub-with-a-login": docker_hub.WITH_LOGIN,
     "ghcr": ghcr.GHCR,
     "ecr": ecr.ECR,
@@ -40,11 +40,11 @@ SCRIPTED: Mapping[str, Scripted] = {
     "quay": quay.QUAY,
     "quay-asked-for-1000-and-clamps": quay.ASKED_FOR_1000_AND_CLAMPS,
     "quay-asked-for-1000-and-refuses": quay.ASKED_FOR_1000_AND_REFUSES,
-    "quay-as-anybody": quay.AS_ANYBODY,
-    "quay-listed-as-anybody": quay.LISTED_AS_ANYBODY,
+    "quay-anonymous": quay.ANONYMOUS,
+    "quay-anonymous-by-list": quay.ANONYMOUS_BY_LIST,
     "harbor": harbor.HARBOR,
     "harbor-unnamed": harbor.UNNAMED,
-    "gitlab": gitlab.OWN,
+    "gitlab": gitlab.SELF_MANAGED,
     "artifactory": artifactory.ARTIFACTORY,
     "nexus": nexus.NEXUS,
     "zot": zot.ZOT,
@@ -53,13 +53,13 @@ SCRIPTED: Mapping[str, Scripted] = {
     "gitea-unnamed": gitea.UNNAMED,
     "openshift": openshift.OPENSHIFT,
 }
-"""Every crawl that the scripts tell the outcome of."""
+"""All scripted crawls by name. A name begins with the kind in `crawler.profiles`."""
 
 EMULATED: Mapping[str, str] = {
     "gcr": "emulator/test_emulator_gcr.py",
     "artifact-registry": "emulator/test_emulator_pkgdev.py",
 }
-"""Kinds whose script is the emulator, and where it is tested."""
+"""Kinds that the emulator plays, and the file that tests them."""
 
 __all__ = [
     "EMULATED",
