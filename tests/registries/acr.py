@@ -68,7 +68,7 @@ BASIC_AUTH = Scripted(
     exchanges=2 + 2 + 9 + 1,
 )
 
-FRAIL = Scripted(
+SLOW_CATALOG = Scripted(
     kind="acr",
     script=guarded_catalog([on(CATALOG, TIMED_OUT, query={"n": "1000|100"}), *catalog(5)]),
     repositories=REPOSITORIES,
@@ -81,7 +81,7 @@ FRAIL = Scripted(
 
 MIDDLE = "jobs/job-0000"
 
-FRAIL_IN_THE_MIDDLE = Scripted(
+SLOW_LATER_PAGE = Scripted(
     kind="acr",
     script=guarded_catalog(
         [

@@ -21,7 +21,7 @@ from .vocabulary import (
 )
 
 ABOVE_1000 = r"100[1-9]|10[1-9]\d|1[1-9]\d\d|[2-9]\d{3}|\d{5,}"
-ASKED_FOR = {2: "2", 100: "100", 1000: "1000"}
+PAGE_SIZES = {2: "2", 100: "100", 1000: "1000"}
 
 REPOSITORIES = {"zeta": ("3.19", "latest"), "emptied": (), "team/base": numbered("1.", 1200), "alpha": ("edge",)}
 """In the order of the catalog, which depends on the storage."""
@@ -37,7 +37,7 @@ def catalog() -> list[Entry]:
         on(path, TOO_MANY, query={"n": ABOVE_1000}),
         *(
             entry
-            for size, sizes in ASKED_FOR.items()
+            for size, sizes in PAGE_SIZES.items()
             for entry in paged(path, names_of, NAMES, size=size, link_url=relative(path, size), sizes=sizes)
         ),
         *paged(path, names_of, NAMES, size=100, link_url=relative(path, 100)),
@@ -92,7 +92,7 @@ V2_8_IN_PAGES = Scripted(
     exchanges=1 + 3 + 5,
 )
 
-V2_8_ASKED_FOR_TOO_MANY = Scripted(
+V2_8_PAGE_SIZE_TOO_LARGE = Scripted(
     kind="distribution",
     script=SCRIPT_2,
     repositories=REPOSITORIES,
@@ -102,7 +102,7 @@ V2_8_ASKED_FOR_TOO_MANY = Scripted(
     exchanges=1 + 2 + 5,
 )
 
-V2_8_BEHIND_HTPASSWD = Scripted(
+V2_8_WITH_BASIC = Scripted(
     kind="distribution",
     script=guarded_by_basic('Basic realm="Registry Realm"', SCRIPT_2[1:]),
     repositories=REPOSITORIES,

@@ -83,7 +83,7 @@ def expiring_at(path: str, expired: Reply = EXPIRED, **query: str) -> tuple[Entr
     )
 
 
-ASKED_FOR_TOO_MANY = Scripted(
+PAGE_SIZE_TOO_LARGE = Scripted(
     kind="ecr",
     script=guarded_by_basic(CHALLENGE, content(), passwords(1)[0]),
     repositories=REPOSITORIES,

@@ -81,5 +81,5 @@ FORGEJO = Scripted(
 )
 """Requested in pages of 1,000."""
 
-UNNAMED = replace(GITEA, kind="distribution")
+WITHOUT_KIND = replace(GITEA, kind="distribution")
 """Crawled without its kind: pages of 1,000 are requested, and 100 entries come."""

@@ -75,7 +75,7 @@ HARBOR = Scripted(
     tokens=3 + 1,
 )
 
-UNNAMED = Scripted(
+WITHOUT_KIND = Scripted(
     kind="distribution",
     script=SCRIPT,
     repositories=REPOSITORIES,

@@ -72,7 +72,7 @@ QUAY = Scripted(
     tokens=104,
 )
 
-ASKED_FOR_1000_AND_CLAMPS = Scripted(
+PAGE_SIZE_LOWERED = Scripted(
     kind="quay",
     script=CLAMPED,
     repositories=REPOSITORIES,
@@ -83,7 +83,7 @@ ASKED_FOR_1000_AND_CLAMPS = Scripted(
     tokens=104,
 )
 
-ASKED_FOR_1000_AND_REFUSES = Scripted(
+PAGE_SIZE_REFUSED = Scripted(
     kind="quay",
     script=REFUSING,
     repositories=REPOSITORIES,
@@ -113,4 +113,4 @@ ANONYMOUS_BY_LIST = Scripted(
     tokens=2,
 )
 
-UNNAMED = REFUSING
+WITHOUT_KIND = REFUSING

@@ -31,14 +31,14 @@ async def test_acr_identity_token_is_exchanged_for_access_tokens(tmp_path, docke
 
 
 async def test_acr_page_size_shrinks_where_the_catalog_times_out(tmp_path):
-    async with serve(acr.FRAIL.script) as server:
-        await crawl(server, tmp_path, kind="acr", **acr.FRAIL.config)
+    async with serve(acr.SLOW_CATALOG.script) as server:
+        await crawl(server, tmp_path, kind="acr", **acr.SLOW_CATALOG.config)
     assert [request.query["n"] for request in server.asked(CATALOG)] == [["1000"], ["100"], ["5"], ["5"]]
 
 
 async def test_acr_page_size_shrinks_on_a_later_page(tmp_path):
-    async with serve(acr.FRAIL_IN_THE_MIDDLE.script) as server:
-        await crawl(server, tmp_path, kind="acr", **acr.FRAIL_IN_THE_MIDDLE.config)
+    async with serve(acr.SLOW_LATER_PAGE.script) as server:
+        await crawl(server, tmp_path, kind="acr", **acr.SLOW_LATER_PAGE.config)
     assert [(request.query["n"], request.query.get("last")) for request in server.asked(CATALOG)] == [
         (["1000"], None),
         (["1000"], [acr.MIDDLE]),

@@ -78,7 +78,7 @@ def test_profile_table_has_a_module_for_each_kind(kind):
 
 @pytest.mark.parametrize("name", SCRIPTED)
 def test_script_names_begin_with_their_kind(name):
-    assert name.startswith(SCRIPTED[name].kind) or name.endswith("-unnamed")
+    assert name.startswith(SCRIPTED[name].kind) or name.endswith("-without-kind")
 
 
 @pytest.mark.parametrize(

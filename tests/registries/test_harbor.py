@@ -16,7 +16,7 @@ from registries.vocabulary import WITH_PASSWORD
 pytestmark = pytest.mark.usefixtures("few_authorities")
 
 
-@pytest.mark.parametrize("scripted", [harbor.HARBOR, harbor.UNNAMED], ids=["named", "unnamed"])
+@pytest.mark.parametrize("scripted", [harbor.HARBOR, harbor.WITHOUT_KIND], ids=["named", "without-kind"])
 async def test_harbor_password_is_sent_to_catalog_and_token_server_alone(scripted, tmp_path):
     """Harbor also names Basic where it refuses a token. The crawler sends a fresh token there."""
     async with serve(scripted.script) as server:

@@ -37,7 +37,7 @@ async def test_quay_anonymous_catalog_is_requested_without_a_token(tmp_path):
 
 async def test_quay_without_its_kind_fails_at_the_token_server(tmp_path):
     """The token server refuses the catalog's scope, once. An anonymous request would get an empty catalog."""
-    async with serve(quay.UNNAMED) as server:
+    async with serve(quay.WITHOUT_KIND) as server:
         error = await crawl_fails(server, tmp_path, **WITH_PASSWORD)
     assert "the token server" in str(error)
     assert len(server.asked("/v2/auth")) == 1
