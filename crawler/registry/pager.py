@@ -193,7 +193,7 @@ class Pager(Generic[P]):
         try:
             return FetchedPage(url, *await self._read(url))
         except (UnexpectedStatus, Missing) as exc:
-            if _concerns_list(url, exc, _CURSOR_REFUSED):
+            if _concerns(url, exc, _CURSOR_REFUSED):
                 return await self._restart(url, exc)
             return await self._smaller_page(url, exc, GATEWAY_FAILED)
 
@@ -203,7 +203,7 @@ class Pager(Generic[P]):
         """The page in the largest size that works, after it was refused with one of these statuses."""
         size = page_size_of(url) or self._sizer.current
         tried = {size}
-        while _concerns_list(url, refusal, statuses) and (size := smaller_size(size, refusal.http_status)) not in tried:
+        while _concerns(url, refusal, statuses) and (size := smaller_size(size, refusal.http_status)) not in tried:
             tried.add(size)
             url = with_page_size(url, size)
             try:
@@ -301,7 +301,7 @@ class Pager(Generic[P]):
         return Evidence(complete=True, text=f"{text}, with all that were listed before")
 
 
-def _concerns_list(url: str, refusal: RegistryError, statuses: Collection[int]) -> bool:
+def _concerns(url: str, refusal: RegistryError, statuses: Collection[int]) -> bool:
     """Whether one of these statuses refused the list itself. The refused request may also be one for a token."""
     requested = Request(url=url).summary
     return refusal.http_status in statuses and refusal.request.partition("?")[0] == requested.partition("?")[0]
