@@ -151,8 +151,8 @@ _SCOPES_PER_TOKEN: Final = 50
 
 DISTRIBUTION: Final = RegistryProfile(
     # CNCF distribution, and every registry that is not recognised as another product.
-    # Catalog: n above 1,000 is refused with 400 PAGINATION_NUMBER_INVALID since 2.8.2 (distribution/distribution,
-    # registry/handlers/catalog.go).
+    # Catalog: n above the server's `catalog.maxentries`, 1,000 by default, is refused with 400
+    # PAGINATION_NUMBER_INVALID since 2.8.2 (distribution/distribution registry/handlers/catalog.go).
     # Tags: 2.8 ignores n, and 3.x returns all tags at once where there is no n.
     kind="distribution",
     scopes_per_token=_SCOPES_PER_TOKEN,
@@ -190,7 +190,7 @@ PROFILES: Final = (
         namespace_depth=2,
     ),
     RegistryProfile(
-        # People write docker.io, and the API is at registry-1.docker.io (moby/moby, registry/config.go).
+        # People write docker.io, and the API is at registry-1.docker.io (moby/moby registry/config.go).
         # The catalog is 401 for everybody, so that names come from https://hub.docker.com, one namespace at a time.
         # The limit on pulls counts requests for manifests, and not listings (https://docs.docker.com/docker-hub/usage).
         kind="docker-hub",
