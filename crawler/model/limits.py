@@ -1,6 +1,6 @@
-"""Limits on how many exchanges may begin, and who shares them."""
+"""Limits on the rate of exchanges, and which registries share one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,11 +13,22 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """A limit, the narrowest window first, and whose it is: registries of one `whose` share it."""
+    """A limit on the rate of exchanges, as its owner counts them.
 
-    label: str
+    Two quotas are equal, and registries that have them share one limit, where `key` and `windows` are equal.
+
+    Attributes:
+        key: whose exchanges count together, such as ("gcr", "client address") for all gcr.io hosts, or
+            ("artifact-registry", HOST, PROJECT).
+        label: the same for people. It is not part of the identity.
+        windows: all the rates that hold at once, the shortest window first.
+    """
+
+    key: tuple[str, ...]
+    label: str = field(compare=False)
     windows: tuple[Rate, ...]
 
     @property
     def per_second(self) -> float:
+        """The rate of the shortest window."""
         return self.windows[0].count / self.windows[0].seconds

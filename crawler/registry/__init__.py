@@ -1,1 +1,1 @@
-"""Questions of the distribution protocol to one registry."""
+"""Requests of the distribution protocol to one registry: its catalog, and the tags of a repository."""

@@ -100,7 +100,7 @@ async def connect(config: RegistryConfig, auth: ResolvedAuth, transport: Transpo
         authorization, transport, expired=expired, absence_codes=profile.absence_codes, accepted=(ping, NO_SCOPE)
     )
     page_size = config.page_size or profile.catalog_page_size
-    return Registry(config.base, client, page_size=page_size, tags_page=profile.tags_page_size)
+    return Registry(config.base, client, catalog_page_size=page_size, tags_page_size=profile.tags_page_size)
 
 
 async def api_credentials(

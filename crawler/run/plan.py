@@ -72,7 +72,8 @@ def _quota(config: Config, registry: RegistryConfig) -> Quota | None:
         return registry.profile.quota(registry.target)
     if rate is None:
         return None
-    return Quota(f"the configured rate for {registry.target.registry}", (rate,))
+    host = registry.target.registry
+    return Quota(("configured", host), f"the configured rate for {host}", (rate,))
 
 
 def _retry_policy(config: Config) -> RetryPolicy:

@@ -41,7 +41,10 @@ ROLES = {
     PKG_DEV: ArtifactRegistry(),
 }
 LOCATIONS = {"gcr.io": "us", "eu.gcr.io": "europe", PKG_DEV: "us-central1"}
-GCR_QUOTA = Quota("gcr.io's quota for one address", (Rate(50_000, 600), Rate(1_000_000, 86_400)))
+AR = "artifact-registry"
+GCR_QUOTA = Quota(
+    ("gcr", "client address"), "gcr.io's quota for one address", (Rate(50_000, 600), Rate(1_000_000, 86_400))
+)
 
 FLOWS = pytest.mark.parametrize("method", ["token", "access-token", "json-key"])
 
@@ -245,12 +248,28 @@ def signed_for(world: World, method: str) -> Mapping[str, set[str]]:
     [
         ("gcr.io", "", GCR_QUOTA),
         ("eu.gcr.io", "/my-project", GCR_QUOTA),
-        (PKG_DEV, "", Quota(f"Artifact Registry's quota for a project at {PKG_DEV}", (Rate(60_000, 60),))),
-        (PKG_DEV, "/my-project", Quota(f"Artifact Registry's quota for my-project at {PKG_DEV}", (Rate(60_000, 60),))),
+        (
+            PKG_DEV,
+            "",
+            Quota((AR, PKG_DEV, ""), f"Artifact Registry's quota for a project at {PKG_DEV}", (Rate(60_000, 60),)),
+        ),
+        (
+            PKG_DEV,
+            "/my-project",
+            Quota(
+                (AR, PKG_DEV, "my-project"),
+                f"Artifact Registry's quota for my-project at {PKG_DEV}",
+                (Rate(60_000, 60),),
+            ),
+        ),
         (
             PKG_DEV,
             "/my-project/a",
-            Quota(f"Artifact Registry's quota for my-project at {PKG_DEV}", (Rate(60_000, 60),)),
+            Quota(
+                (AR, PKG_DEV, "my-project"),
+                f"Artifact Registry's quota for my-project at {PKG_DEV}",
+                (Rate(60_000, 60),),
+            ),
         ),
     ],
     indirect=["world"],

@@ -1,4 +1,4 @@
-"""Any JSON that a stranger may send, for the parsers' property tests."""
+"""Any JSON, for the property tests of parsers."""
 
 from hypothesis import strategies as st
 

@@ -1,4 +1,4 @@
-"""Registries whose lists are scripted page by page, and what a crawl of one of them says of its end."""
+"""Registries with lists scripted page by page, and checks of what a crawl says about their ends."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -29,18 +29,18 @@ async def crawl(server: ScriptedServer, folder: Path, *, prefix: str = "", **reg
 
 
 async def crawl_the_catalog(catalog: Iterable[Entry], folder: Path, **registry: Any) -> tuple[Snapshot, list[str]]:
-    """The snapshot of a registry with this catalog, and the queries by which the catalog was asked for."""
+    """The snapshot of a registry with this catalog, and the queries of all requests for the catalog."""
     async with serve([*catalog, *plain_listings()]) as server:
         snapshot = await crawl(server, folder, **registry)
-        return snapshot, [asked.target.partition("?")[2] for asked in server.asked(CATALOG)]
+        return snapshot, [request.target.partition("?")[2] for request in server.asked(CATALOG)]
 
 
 async def crawl_one(listing: Iterable[Entry], folder: Path, **registry: Any) -> tuple[Snapshot, list[str]]:
-    """The snapshot of a registry with one repository, and the queries by which its listing was asked for."""
+    """The snapshot of a registry with one repository, and the queries of all requests for its tags."""
     catalog = on(CATALOG, document({"repositories": ["team/app"]}))
     async with serve([on("/v2/", document({})), catalog, *listing]) as server:
         snapshot = await crawl(server, folder, **registry)
-        return snapshot, [asked.target.partition("?")[2] for asked in server.asked(APP)]
+        return snapshot, [request.target.partition("?")[2] for request in server.asked(APP)]
 
 
 def plain_listings() -> list[Entry]:
@@ -71,7 +71,7 @@ def assert_complete(snapshot: Snapshot, repositories: Sequence[str] = NAMES) -> 
 
 
 def assert_partial(snapshot: Snapshot, why: str, repositories: Sequence[str]) -> None:
-    """The catalog is not proved to be whole, and what it listed has its records."""
+    """The catalog is not proved complete, and every listed name has a record."""
     assert snapshot.outcomes == dict.fromkeys(repositories, "ok")
     assert snapshot.manifest["verdict"] == "partial"
     assert snapshot.manifest["discovery"]["complete"] is False
@@ -80,7 +80,7 @@ def assert_partial(snapshot: Snapshot, why: str, repositories: Sequence[str]) ->
 
 
 def assert_suspect(snapshot: Snapshot, why: str, listed: Sequence[str]) -> None:
-    """The only repository's listing is not proved to be whole, and the tags that it listed are kept."""
+    """The listing of the only repository is not proved complete, and its tags are kept."""
     (record,) = snapshot.records
     assert (record["outcome"], record["tags"]) == ("ok", list(listed))
     assert why in record["suspect"]

@@ -114,7 +114,7 @@ def pace(time: Time, *, concurrency: int = 8, quota: Quota | None = None) -> Lim
 
 
 def quota(count: int, seconds: float) -> Quota:
-    return Quota("the test's", (Rate(count, seconds),))
+    return Quota(("test",), "the test's", (Rate(count, seconds),))
 
 
 async def begun(pace: Limiter, time: Time, exchanges: int) -> list[float]:
@@ -161,7 +161,7 @@ async def test_a_stall_is_not_made_up_for_in_a_rush():
 
 async def test_a_wide_window_bounds_what_the_narrow_one_would_allow():
     time = Time()
-    both = Quota("the test's", (Rate(10, 1), Rate(30, 60)))
+    both = Quota(("test",), "the test's", (Rate(10, 1), Rate(30, 60)))
     moments = await begun(pace(time, quota=both), time, 90)
     assert most_in_any(moments, 1) <= 10
     assert most_in_any(moments, 60) <= 30

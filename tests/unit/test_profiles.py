@@ -1,18 +1,19 @@
-"""Which ways a registry is known for: by its host, or by the kind that it is said to be of."""
+"""Registry profiles: which one a target gets, its quota, and which names are containers of repositories."""
 
 import pytest
 
+from crawler.model.limits import Quota, Rate
 from crawler.model.names import Target
 from crawler.profiles import PROFILES, PROFILES_BY_KIND, profile_for
 
 
-def known(text, kind=None):
+def profile(text, kind=None):
     return profile_for(Target.parse(text), kind)
 
 
-def quota(text):
+def quota(text, kind=None):
     target = Target.parse(text)
-    return profile_for(target).quota(target)
+    return profile_for(target, kind).quota(target)
 
 
 @pytest.mark.parametrize(
@@ -39,40 +40,70 @@ def quota(text):
         ("localhost:5000/gcr.io", "distribution"),
     ],
 )
-def test_a_registry_is_known_by_its_host_alone(text, kind):
-    assert known(text).kind == kind
+def test_profile_is_chosen_by_the_host_alone(text, kind):
+    assert profile(text).kind == kind
 
 
-def test_a_kind_that_is_named_goes_before_the_host():
-    assert known("registry.example.com", "harbor").kind == "harbor"
-    assert known("gcr.io", "distribution").kind == "distribution"
+def test_profile_of_a_configured_kind_goes_before_the_host():
+    assert profile("registry.example.com", "harbor").kind == "harbor"
+    assert profile("gcr.io", "distribution").kind == "distribution"
 
 
-def test_each_kind_stands_in_the_table_once():
+def test_profile_table_has_each_kind_once():
     assert list(PROFILES_BY_KIND) == [profile.kind for profile in PROFILES]
 
 
-def test_only_googles_hosts_are_googles():
+def test_profile_is_googles_for_googles_products_alone():
     assert [profile.kind for profile in PROFILES if profile.is_google] == ["gcr", "artifact-registry"]
 
 
 @pytest.mark.parametrize(
     ("text", "per_second"),
-    [("gcr.io/p", 50_000 / 600), ("eu.gcr.io", 50_000 / 600), ("us-docker.pkg.dev/p", 1000), ("quay.io", 5)],
+    [
+        ("gcr.io/p", 50_000 / 600),
+        ("eu.gcr.io", 50_000 / 600),
+        ("us-docker.pkg.dev/p", 1000),
+        ("ghcr.io", 2000 / 60),
+        ("quay.io", 5),
+    ],
 )
-def test_published_quotas_are_known(text, per_second):
+def test_quota_is_the_published_one(text, per_second):
     assert quota(text).per_second == pytest.approx(per_second)
 
 
-def test_hosts_that_nobody_knows_have_no_quota():
+def test_quota_is_none_for_unknown_hosts():
     assert quota("registry.example.com") is None
     assert quota("notgcr.io") is None
 
 
-def test_hosts_share_a_quota_where_its_owner_counts_them_together():
-    assert quota("gcr.io/a") == quota("eu.gcr.io/b")
-    assert quota("us-docker.pkg.dev/a") != quota("us-docker.pkg.dev/b")
-    assert quota("us-docker.pkg.dev/a") != quota("europe-docker.pkg.dev/a")
+@pytest.mark.parametrize(
+    ("one", "other", "is_shared"),
+    [
+        ("gcr.io/a", "eu.gcr.io/b", True),
+        ("us-docker.pkg.dev/a", "us-docker.pkg.dev/a/repository", True),
+        ("us-docker.pkg.dev/a", "us-docker.pkg.dev/b", False),
+        ("us-docker.pkg.dev/a", "europe-docker.pkg.dev/a", False),
+        ("us-docker.pkg.dev/example.com/a", "us-docker.pkg.dev/example.com/b", False),
+        ("ghcr.io/a", "ghcr.io/b", True),
+        ("ghcr.io", "quay.io", False),
+    ],
+)
+def test_quota_is_shared_where_its_owner_counts_exchanges_together(one, other, is_shared):
+    assert (quota(one) == quota(other)) is is_shared
+    assert (len({quota(one), quota(other)}) == 1) is is_shared
+
+
+def test_quota_is_identified_by_key_and_windows_and_not_by_its_label():
+    windows = (Rate(5, 1),)
+    assert Quota(("quay", "client address"), "Quay's limit", windows) == quota("quay.io")
+    assert Quota(("quay", "client address"), "5 a second", windows) == quota("quay.io")
+    assert Quota(("quay", "client address"), "Quay's limit", (Rate(6, 1),)) != quota("quay.io")
+    assert Quota(("ghcr", "client address"), "Quay's limit", windows) != quota("quay.io")
+
+
+def test_quota_label_names_project_and_host():
+    assert quota("us-docker.pkg.dev/a/repository").label == "Artifact Registry's quota for a at us-docker.pkg.dev"
+    assert quota("us-docker.pkg.dev").label == "Artifact Registry's quota for a project at us-docker.pkg.dev"
 
 
 @pytest.mark.parametrize(
@@ -89,5 +120,5 @@ def test_hosts_share_a_quota_where_its_owner_counts_them_together():
         ("distribution", "example.com/image", False),
     ],
 )
-def test_projects_are_no_repositories(kind, name, is_namespace):
+def test_namespace_is_a_project_and_no_repository(kind, name, is_namespace):
     assert PROFILES_BY_KIND[kind].is_namespace(name) is is_namespace

@@ -1,4 +1,4 @@
-"""Whatever bytes a server answers: a value, or one of our errors in one printable line."""
+"""Any bytes from a server: the result is a value, or an error of the crawler in one printable line."""
 
 import asyncio
 from base64 import b64encode
@@ -21,7 +21,7 @@ from crawler.transport.retry import RetryPolicy
 from crawler.transport.tls import Certificates
 from crawler.wire.tags import parse_listing
 
-PATIENCE = RetryPolicy(attempts=1, connect_s=5, read_s=5, total_s=10, give_up_s=5)
+POLICY = RetryPolicy(attempts=1, connect_s=5, read_s=5, total_s=10, give_up_s=5)
 PASSWORD = "correct-horse-battery"
 USER = Credential("robot", PASSWORD)
 
@@ -52,7 +52,7 @@ bodies = st.binary(max_size=80) | st.sampled_from(
 
 @st.composite
 def responses(draw) -> bytes:
-    """Mostly HTTP."""
+    """A response that is HTTP, with odd headers and bodies."""
     status, phrase, body = draw(st.sampled_from(STATUSES)), draw(lines), draw(bodies)
     headers = draw(st.lists(st.tuples(st.sampled_from(NAMES), lines), max_size=4))
     head = b"HTTP/1.1 %d %b\r\n" % (status, phrase)
@@ -64,8 +64,8 @@ def responses(draw) -> bytes:
 anything = responses() | st.binary(max_size=200)
 
 
-async def answering(sent: bytes, ask) -> object:
-    """What `ask` makes of a server that answers each request with these bytes, and closes."""
+async def answering(sent: bytes, request) -> object:
+    """The result of `request` against a server that sends these bytes to each request, and closes."""
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -79,74 +79,73 @@ async def answering(sent: bytes, ask) -> object:
 
     server = await asyncio.start_server(converse, "127.0.0.1", 0)
     try:
-        return await ask(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v2/a/tags/list")
+        return await request(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v2/a/tags/list")
     finally:
         server.close()
         await server.wait_closed()
 
 
-async def sent_by_the_door(url: str) -> object:
-    options = {"user_agent": "t", "policy": PATIENCE, "concurrency": 2, "certificates": Certificates()}
-    async with open_http_session(**options) as door:
-        return await door.send(Request(url=url, authorization=USER.header))
+async def send_by_session(url: str) -> object:
+    options = {"user_agent": "t", "policy": POLICY, "concurrency": 2, "certificates": Certificates()}
+    async with open_http_session(**options) as session:
+        return await session.send(Request(url=url, authorization=USER.header))
 
 
-async def asked(url: str) -> object:
-    options = {"user_agent": "t", "policy": PATIENCE, "concurrency": 2, "certificates": Certificates()}
-    pace = Limiter(concurrency=2, starts=None)
-    async with open_transport(**options, pace=pace, scheme="http") as transport:
+async def get_listing(url: str) -> object:
+    options = {"user_agent": "t", "policy": POLICY, "concurrency": 2, "certificates": Certificates()}
+    limiter = Limiter(concurrency=2, starts=None)
+    async with open_transport(**options, pace=limiter, scheme="http") as transport:
         return await AuthenticatedClient(PreemptiveAuth(StaticCredentials(USER)), transport).get(
             url, "", partial(parse_listing, "team/app")
         )
 
 
-def came_of(sent: bytes, ask) -> object:
-    """What came back, or the error in place of it; any other exception fails the test."""
+def result_of(sent: bytes, request) -> object:
+    """The value or the crawler's error. Any other exception fails the test."""
     try:
-        return anyio.run(answering, sent, ask)
+        return anyio.run(answering, sent, request)
     except CrawlerError as exc:
         return exc
 
 
 @given(anything)
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @example(b"HTTP/1.1 302 Found\r\nLocation: http://[\r\n\r\n")
 @example(b"HTTP/1.1 200 \xff\x1b[2J\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nxyz")
-def test_any_response_is_a_reply_or_an_error_of_the_registrys(sent):
-    came = came_of(sent, sent_by_the_door)
-    if isinstance(came, Response):
-        assert came.status < 400 or PASSWORD.encode() not in came.body
+def test_any_response_is_a_response_or_a_registry_error(sent):
+    result = result_of(sent, send_by_session)
+    if isinstance(result, Response):
+        assert result.status < 400 or PASSWORD.encode() not in result.body
     else:
-        assert isinstance(came, RegistryError)
-        assert is_plain(str(came))
-        assert PASSWORD not in str(came)
+        assert isinstance(result, RegistryError)
+        assert is_plain(str(result))
+        assert PASSWORD not in str(result)
 
 
 @given(anything)
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @example(b'HTTP/1.1 200 OK\r\nContent-Length: 28\r\n\r\n{"manifest": {"\\u202e\\n": 1}}')
 @example(b"HTTP/1.1 401 \xff\r\nWWW-Authenticate: \xff\xfe\r\nContent-Length: 2\r\n\r\n\xff\x00")
 @example(b"HTTP/1.1 404 X\r\nContent-Length: 30\r\n\r\n" + b'{"errors": [{"code": "\\ud800"}]}'[:30])
-def test_any_response_is_a_value_or_one_of_our_errors_in_one_line(sent):
-    came = came_of(sent, asked)
-    if isinstance(came, CrawlerError):
-        assert is_plain(str(came))
-        assert PASSWORD not in str(came)
+def test_any_response_is_a_value_or_a_one_line_error(sent):
+    result = result_of(sent, get_listing)
+    if isinstance(result, CrawlerError):
+        assert is_plain(str(result))
+        assert PASSWORD not in str(result)
 
 
 @pytest.mark.parametrize(
     "url", ["http://[", "http://\udc80/", "http://a\u0302:99999/", "x", "", "http://", "http://\x00/"]
 )
-async def test_any_url_is_an_error_of_the_registrys(url):
+async def test_any_url_is_a_registry_error(url):
     with pytest.raises(RegistryError) as caught:
-        await sent_by_the_door(url)
+        await send_by_session(url)
     assert is_plain(str(caught.value))
 
 
 @given(st.text(), st.text(), st.text())
-@settings(deadline=None)
 @example("GET \ud800", "\u202e", "\x1b[2J" * 2000)
-def test_any_text_makes_an_error_of_one_printable_line(asked, code, message):
-    error = RegistryError(asked, code=code, message=message, http_status=200)
+def test_any_text_in_an_error_is_one_printable_line(request_line, code, message):
+    error = RegistryError(request_line, code=code, message=message, http_status=200)
     assert str(error).isprintable()
     assert len(str(error)) < 10_000

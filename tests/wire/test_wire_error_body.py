@@ -1,21 +1,21 @@
+"""Bodies of error responses: code, message, and what Google adds."""
+
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.json_values import text
 
 from crawler.model.record import ErrorDetail
 from crawler.wire.error_body import parse_consumer, parse_error_body
 
-fuzz = settings(max_examples=100)
-
 NO_CRM = "Cloud Resource Manager API has not been used in project 42 before or it is disabled."
 NOT_HELD = 'Permission "artifactregistry.repositories.downloadArtifacts" denied on resource "p" (or it may not exist)'
-GIVES_NO_REASON = "no reason given"
+NO_REASON = "no reason given"
 
 FIELDS = ("message", "Message", "error_description", "error_message", "title", "detail", "details", "__type", "status")
 
-text = st.text(st.characters(codec="utf-8"), max_size=12)
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | text,
     lambda inner: (
@@ -97,18 +97,18 @@ def errors(code, message, **more):
             "an HTML page came where JSON was due, titled '502 Bad Gateway': nginx/1.27.0",
             id="nginx",
         ),
-        pytest.param(b"", 404, "HTTP_404", GIVES_NO_REASON, id="zot: an empty body"),
-        pytest.param(b"{}", 500, "HTTP_500", GIVES_NO_REASON, id="an empty object"),
-        pytest.param(b'{"errors":null}', 500, "HTTP_500", GIVES_NO_REASON, id="null errors"),
-        pytest.param(b'{"errors":[]}', 500, "HTTP_500", GIVES_NO_REASON, id="no errors"),
-        pytest.param(b'{"errors":[null]}', 500, "HTTP_500", GIVES_NO_REASON, id="a null error"),
+        pytest.param(b"", 404, "HTTP_404", NO_REASON, id="zot: an empty body"),
+        pytest.param(b"{}", 500, "HTTP_500", NO_REASON, id="an empty object"),
+        pytest.param(b'{"errors":null}', 500, "HTTP_500", NO_REASON, id="null errors"),
+        pytest.param(b'{"errors":[]}', 500, "HTTP_500", NO_REASON, id="no errors"),
+        pytest.param(b'{"errors":[null]}', 500, "HTTP_500", NO_REASON, id="a null error"),
         pytest.param(b'{"errors":["no"]}', 500, "HTTP_500", "no", id="a bare word"),
-        pytest.param(b'{"errors":[{"code":7,"message":["x"]}]}', 500, "HTTP_500", GIVES_NO_REASON, id="wrong types"),
-        pytest.param(b'{"errors":[{"code":"DENIED"}]}', 403, "DENIED", GIVES_NO_REASON, id="a code alone"),
+        pytest.param(b'{"errors":[{"code":7,"message":["x"]}]}', 500, "HTTP_500", NO_REASON, id="wrong types"),
+        pytest.param(b'{"errors":[{"code":"DENIED"}]}', 403, "DENIED", NO_REASON, id="a code alone"),
         pytest.param(b'{"errors":[{"message":"go away"}]}', 403, "HTTP_403", "go away", id="words alone"),
     ],
 )
-def test_refusals_as_registries_write_them(body, status, code, message):
+def test_error_body_as_registries_write_it(body, status, code, message):
     assert parse_error_body(body, status) == ErrorDetail(code, status, message)
 
 
@@ -120,50 +120,48 @@ def test_refusals_as_registries_write_them(body, status, code, message):
         "<STYLE>\n a > b { c: d }\n</STYLE>\n<p>403\nForbidden</p>",
     ],
 )
-def test_nothing_of_a_pages_scripts_and_styles_is_left(page):
+def test_error_body_text_has_no_scripts_and_styles(page):
     message = parse_error_body(page.encode(), 403).message
     assert message.removeprefix("an HTML page came where JSON was due: ") == "403 Forbidden"
 
 
-@fuzz
 @given(text.filter(str.isprintable).filter(bool), text.filter(str.isprintable).filter(bool), st.integers(400, 599))
-def test_the_registrys_own_words_are_kept(code, message, status):
+def test_error_body_keeps_code_and_message(code, message, status):
     assert parse_error_body(errors(code, message), status) == ErrorDetail(code, status, message)
 
 
-def test_a_strangers_words_are_escaped_and_cut():
-    fault = parse_error_body(errors("A" * 999, "\x1b[31m\u202eevil\r\n" + "x" * 9999), 403)
-    assert fault.code == "A" * 59 + "…"
-    assert fault.message.startswith("\\x1b[31m\\u202eevil\\r\\nxxx")
-    assert fault.message.endswith("x…")
-    assert len(fault.message) < 330
+def test_error_body_message_is_escaped_and_cut():
+    error = parse_error_body(errors("A" * 999, "\x1b[31m\u202eevil\r\n" + "x" * 9999), 403)
+    assert error.code == "A" * 59 + "…"
+    assert error.message.startswith("\\x1b[31m\\u202eevil\\r\\nxxx")
+    assert error.message.endswith("x…")
+    assert len(error.message) < 330
 
 
-def test_a_strangers_page_is_escaped_and_cut():
-    fault = parse_error_body(b"<p>\x1b[31m" + "\u202e".encode() + b"evil</p>\xff\n" + b"word " * 9999, 503)
-    assert fault.message.startswith("\\x1b[31m\\u202eevil \ufffd word word")
-    assert len(fault.message) < 330
+def test_error_body_page_is_escaped_and_cut():
+    error = parse_error_body(b"<p>\x1b[31m" + "\u202e".encode() + b"evil</p>\xff\n" + b"word " * 9999, 503)
+    assert error.message.startswith("\\x1b[31m\\u202eevil \ufffd word word")
+    assert len(error.message) < 330
 
 
-@fuzz
 @given(
     st.binary()
     | text.map(str.encode)
     | st.one_of(values, st.fixed_dictionaries({"errors": values})).map(json.dumps).map(str.encode),
     st.integers(100, 599),
 )
-def test_any_body_becomes_a_fault_that_can_be_shown(body, status):
-    fault = parse_error_body(body, status)
-    assert fault.http_status == status
-    for said, limit in ((fault.code, 60), (fault.message, 300)):
-        assert said
-        assert said.isprintable()
-        said.encode()
-        assert len(said) <= limit * len("\\U0001f600")
+def test_error_body_of_any_bytes_is_printable(body, status):
+    error = parse_error_body(body, status)
+    assert error.http_status == status
+    for shown, limit in ((error.code, 60), (error.message, 300)):
+        assert shown
+        assert shown.isprintable()
+        shown.encode()
+        assert len(shown) <= limit * len("\\U0001f600")
 
 
 @pytest.mark.parametrize("piece", ["<", "<style", "<script>", "</", ">", "<>", " ", "a ", '{"errors":', "\u202e"])
-def test_a_hostile_body_is_read_quickly(piece):
+def test_error_body_parsing_is_linear(piece):
     parse_error_body(piece.encode() * 300_000, 500)
 
 
@@ -190,11 +188,10 @@ def service_disabled(*details):
         pytest.param(b"<html>", "", id="no JSON"),
     ],
 )
-def test_the_consumer_of_a_refused_request_is_read_where_google_names_it(body, consumer):
+def test_error_consumer_is_found_in_googles_details(body, consumer):
     assert parse_consumer(body) == consumer
 
 
-@fuzz
 @given(
     st.binary()
     | values.map(lambda details: {"error": {"details": details}}).map(json.dumps).map(str.encode)
@@ -202,7 +199,7 @@ def test_the_consumer_of_a_refused_request_is_read_where_google_names_it(body, c
         lambda d: service_disabled(*d)
     )
 )
-def test_any_bodys_consumer_can_be_shown(body):
+def test_error_consumer_of_any_body_is_printable(body):
     consumer = parse_consumer(body)
     assert consumer.isprintable()
     assert len(consumer) <= 80 * len("\\U0001f600")
@@ -218,7 +215,9 @@ IDENTIFIER = "kF3nUlV0Kz9pQ8hMsbWlGg-Y3Yx_" + "0" * 40
         pytest.param(errors("A", "", detail="no such tenant"), "no such tenant", id="a detail in place of a message"),
         pytest.param(errors("A", "no", detail="no such tenant"), "no: no such tenant", id="a detail that adds to it"),
         pytest.param(errors("A", "No.", detail="ask Bob"), "No: ask Bob", id="behind a sentence"),
-        pytest.param(errors("A", "no such tenant", detail="tenant"), "no such tenant", id="a detail said already"),
+        pytest.param(
+            errors("A", "no such tenant", detail="tenant"), "no such tenant", id="a detail that the message has already"
+        ),
         pytest.param(errors("A", "no", detail=None), "no", id="a null detail"),
         pytest.param(errors("A", "no", detail={}), "no", id="an empty detail"),
         pytest.param(errors("A", "no", detail=["x", "y"]), 'no: ["x","y"]', id="a detail of several"),
@@ -251,7 +250,7 @@ IDENTIFIER = "kF3nUlV0Kz9pQ8hMsbWlGg-Y3Yx_" + "0" * 40
         pytest.param(b"<Error><Code>AccessDenied</Code></Error>", "AccessDenied", id="a code in XML"),
     ],
 )
-def test_error_message_is_found_wherever_it_is_written(body, message):
+def test_error_message_is_found_in_every_form(body, message):
     assert parse_error_body(body, 503).message == message
 
 
@@ -269,7 +268,7 @@ def test_error_message_is_found_wherever_it_is_written(body, message):
     ],
 )
 def test_error_code_is_never_taken_from_a_message(body):
-    """Absence is proved by a code, so that words that look like one must not count."""
+    """A code can prove absence, so that a message that looks like a code must not count."""
     assert parse_error_body(body, 404).code == "HTTP_404"
 
 
@@ -288,26 +287,26 @@ def test_error_code_is_never_taken_from_a_message(body):
         pytest.param([{"vpcServiceControlsUniqueIdentifier": IDENTIFIER}], id="a field"),
     ],
 )
-@pytest.mark.parametrize("words", [REFUSAL, REFUSAL + " Long-winded." * 40, ""])
-def test_error_message_has_the_identifier_of_vpc_service_controls_in_full(words, details):
-    error = {"code": 403, "message": words, "status": "PERMISSION_DENIED", "details": details}
-    fault = parse_error_body(json.dumps({"error": error}).encode(), 403)
-    assert IDENTIFIER in fault.message
-    assert fault.message.startswith(words[:40])
+@pytest.mark.parametrize("message", [REFUSAL, REFUSAL + " Long-winded." * 40, ""])
+def test_error_message_has_the_identifier_of_vpc_service_controls_in_full(message, details):
+    document = {"error": {"code": 403, "message": message, "status": "PERMISSION_DENIED", "details": details}}
+    error = parse_error_body(json.dumps(document).encode(), 403)
+    assert IDENTIFIER in error.message
+    assert error.message.startswith(message[:40])
 
 
 def test_error_message_of_a_registry_keeps_the_identifier_of_vpc_service_controls():
     message = f"{REFUSAL} {'Long-winded. ' * 40}vpcServiceControlsUniqueIdentifier: {IDENTIFIER}"
-    fault = parse_error_body(errors("DENIED", message), 403)
-    assert fault.code == "DENIED"
-    assert fault.message.endswith(f"vpcServiceControlsUniqueIdentifier: {IDENTIFIER}")
+    error = parse_error_body(errors("DENIED", message), 403)
+    assert error.code == "DENIED"
+    assert error.message.endswith(f"vpcServiceControlsUniqueIdentifier: {IDENTIFIER}")
 
 
 def test_error_message_names_the_service_that_is_disabled():
     metadata = {"consumer": "projects/42", "service": "artifactregistry.googleapis.com"}
-    fault = parse_error_body(service_disabled({"reason": "SERVICE_DISABLED", "metadata": metadata}), 403)
-    assert fault.code == "SERVICE_DISABLED"
-    assert fault.message == "artifactregistry.googleapis.com is disabled in projects/42"
+    error = parse_error_body(service_disabled({"reason": "SERVICE_DISABLED", "metadata": metadata}), 403)
+    assert error.code == "SERVICE_DISABLED"
+    assert error.message == "artifactregistry.googleapis.com is disabled in projects/42"
 
 
 SSO = "https://sso.example.com/login"
@@ -317,7 +316,7 @@ LOGIN_PAGE = (
 )
 
 
-def test_error_message_tells_of_a_login_page_and_the_redirect_to_it():
+def test_error_message_describes_a_login_page_and_its_redirect():
     message = parse_error_body(LOGIN_PAGE, 403, f"{SSO}?SAMLRequest=s3cret#top").message
     assert message.startswith(
         f"an HTML page came where JSON was due, titled 'Sign in – Example SSO', after a redirect to {SSO}: "
@@ -326,7 +325,7 @@ def test_error_message_tells_of_a_login_page_and_the_redirect_to_it():
     assert "s3cret" not in message
 
 
-def test_error_message_tells_where_a_redirect_led():
+def test_error_message_names_the_target_of_a_redirect():
     assert parse_error_body(errors("DENIED", "no"), 403, SSO).message == f"no, after a redirect to {SSO}"
     assert parse_error_body(b"go away", 403, SSO).message == f"go away, after a redirect to {SSO}"
     assert parse_error_body(b"go away", 403, "http://[").message == "go away, after a redirect to http://["
@@ -357,7 +356,7 @@ def test_error_message_for_a_missing_client_certificate_names_the_keys():
     assert "registry.client_certificate and registry.client_key" in parse_error_body(page, 400).message
 
 
-def test_error_message_of_deep_json_is_read():
+def test_error_message_of_deep_json_is_found():
     deep = b'{"errors":[{"message":"no","detail":' + b'{"a":' * 900 + b"1" + b"}" * 900 + b"}]}"
     assert parse_error_body(deep, 500).message == "no"
-    assert parse_error_body(b'{"error":' * 900 + b"1" + b"}" * 900, 500).message == GIVES_NO_REASON
+    assert parse_error_body(b'{"error":' * 900 + b"1" + b"}" * 900, 500).message == NO_REASON

@@ -1,39 +1,30 @@
+"""JSON bodies, and the values that parsers share."""
+
 import json
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.json_values import text, values
 
 from crawler.errors import MalformedResponse
 from crawler.wire.json_fields import names_next_page, parse_count, parse_object, parse_strings
 
-fuzz = settings(max_examples=100)
 
-text = st.text(st.characters(codec="utf-8"), max_size=12)
-scalars = (
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
-)
-values = st.recursive(
-    scalars | text, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4), max_leaves=12
-)
-
-
-@fuzz
 @given(st.dictionaries(text, values, max_size=5), st.booleans(), st.sampled_from([None, 2]))
-def test_an_object_is_read_as_it_was_written(document, ascii_only, indent):
+def test_json_object_is_parsed(document, ascii_only, indent):
     assert parse_object(json.dumps(document, ensure_ascii=ascii_only, indent=indent).encode()) == document
 
 
-@fuzz
 @given(values.filter(lambda value: not isinstance(value, dict)))
-def test_json_that_is_no_object_is_refused(value):
+def test_json_of_another_type_is_malformed(value):
     with pytest.raises(MalformedResponse, match="where an object belongs"):
         parse_object(json.dumps(value).encode())
 
 
 @pytest.mark.parametrize(
-    ("body", "kind"),
+    ("body", "json_type"),
     [
         (b"null", "null"),
         (b"true", "boolean"),
@@ -43,8 +34,8 @@ def test_json_that_is_no_object_is_refused(value):
         (b"[]", "list"),
     ],
 )
-def test_the_refusal_names_what_came_instead(body, kind):
-    with pytest.raises(MalformedResponse, match=f"a JSON {kind} where an object belongs"):
+def test_json_message_names_the_other_type(body, json_type):
+    with pytest.raises(MalformedResponse, match=f"a JSON {json_type} where an object belongs"):
         parse_object(body)
 
 
@@ -71,21 +62,19 @@ def test_the_refusal_names_what_came_instead(body, kind):
         b"[" * 100_000,
     ],
 )
-def test_a_body_that_is_no_json_is_refused(body):
+def test_json_that_is_not_json_is_malformed(body):
     with pytest.raises(MalformedResponse, match=r"not JSON|where JSON was due"):
         parse_object(body)
 
 
-@fuzz
 @given(st.binary() | st.text('{}[]":,0123456789.eE-+ nultrfas\\', max_size=30).map(str.encode))
-def test_any_bytes_are_an_object_or_a_malformed_reply(body):
+def test_json_of_any_bytes_is_an_object_or_malformed(body):
     with suppress(MalformedResponse):
         assert isinstance(parse_object(body), dict)
 
 
-@fuzz
 @given(st.lists(text | values, max_size=12))
-def test_a_list_keeps_its_strings_once_each_and_in_order(entries):
+def test_json_strings_keep_order_without_duplicates(entries):
     strings, skipped = parse_strings(entries, "tags")
     expected = []
     for entry in entries:
@@ -95,37 +84,36 @@ def test_a_list_keeps_its_strings_once_each_and_in_order(entries):
     assert skipped == sum(not isinstance(entry, str) for entry in entries)
 
 
-def test_nulls_among_strings_are_skipped_and_counted():
+def test_json_strings_skip_and_count_nulls():
     assert parse_strings(["1.0", None, "1.1", None, 7, "1.0"], "tags") == (("1.0", "1.1"), 3)
 
 
 @pytest.mark.parametrize("nothing", [None, []])
-def test_a_null_list_is_an_empty_one(nothing):
+def test_json_strings_of_null_are_empty(nothing):
     assert parse_strings(nothing, "tags") == ((), 0)
 
 
 @pytest.mark.parametrize(
-    ("value", "kind"), [({}, "object"), ("a", "string"), (0, "number"), (False, "boolean"), (1.5, "number")]
+    ("value", "json_type"), [({}, "object"), ("a", "string"), (0, "number"), (False, "boolean"), (1.5, "number")]
 )
-def test_what_is_no_list_is_refused_by_name(value, kind):
-    with pytest.raises(MalformedResponse, match=f"'tags' is a JSON {kind}, not a list"):
+def test_json_strings_of_another_type_are_malformed(value, json_type):
+    with pytest.raises(MalformedResponse, match=f"'tags' is a JSON {json_type}, not a list"):
         parse_strings(value, "tags")
 
 
-@fuzz
 @given(st.integers(1, 10**18 - 1))
-def test_a_number_may_be_written_as_a_string(number):
+def test_json_count_may_be_a_string(number):
     assert parse_count(number) == parse_count(str(number)) == number
 
 
 @pytest.mark.parametrize("number", [10**18, 2**63 - 1])
-def test_the_largest_numbers_are_the_same_as_strings(number):
+def test_json_count_accepts_63_bits(number):
     assert parse_count(number) == number
     assert parse_count(str(number)) == number
 
 
 @pytest.mark.parametrize("zero", [0, "0", "00", "0" * 18])
-def test_zero_means_unknown(zero):
+def test_json_count_of_zero_is_none(zero):
     assert parse_count(zero) is None
 
 
@@ -165,13 +153,12 @@ def test_zero_means_unknown(zero):
         {},
     ],
 )
-def test_nonsense_is_no_number(nonsense):
+def test_json_count_of_nonsense_is_none(nonsense):
     assert parse_count(nonsense) is None
 
 
-@fuzz
 @given(values | st.text("0123456789-+._ e", max_size=25))
-def test_any_value_is_unknown_or_a_positive_number_of_64_bits(value):
+def test_json_count_of_any_value_is_none_or_positive(value):
     count = parse_count(value)
     assert count is None or (type(count) is int and 0 < count < 2**63)
 
@@ -186,12 +173,12 @@ def test_any_value_is_unknown_or_a_positive_number_of_64_bits(value):
         (rb"\\ud800 \ud800", "\\ud800 \ufffd"),
     ],
 )
-def test_half_a_character_spoils_itself_alone(escaped, text):
+def test_json_lone_surrogate_is_replaced(escaped, text):
     assert parse_object(b'{"x": "' + escaped + b'"}') == {"x": text}
 
 
 @pytest.mark.parametrize(
-    ("body", "says"),
+    ("body", "message"),
     [
         (b" \n", "an empty body came where JSON was due"),
         (
@@ -208,16 +195,16 @@ def test_half_a_character_spoils_itself_alone(escaped, text):
         (b"eyJhbGciOi", "not JSON: unexpected character"),
     ],
 )
-def test_json_that_is_due_is_missed_in_words(body, says):
+def test_json_message_describes_the_body(body, message):
     with pytest.raises(MalformedResponse) as refused:
         parse_object(body)
-    assert str(refused.value).startswith(says)
+    assert str(refused.value).startswith(message)
     assert str(refused.value).isprintable()
     assert len(str(refused.value)) < 200
 
 
 @pytest.mark.parametrize(
-    ("errors", "says"),
+    ("errors", "message"),
     [
         ([{"code": "DENIED", "message": "no", "detail": "at all"}], "DENIED: no: at all"),
         (["down"], "down"),
@@ -225,13 +212,13 @@ def test_json_that_is_due_is_missed_in_words(body, says):
         ([{"message": "one"}, {}], "one (+1 more)"),
     ],
 )
-def test_errors_beside_a_list_are_told_in_words(errors, says):
+def test_json_errors_beside_a_list_are_in_the_message(errors, message):
     with pytest.raises(MalformedResponse) as refused:
         names_next_page({"tags": [], "errors": errors})
-    assert str(refused.value) == f"a list with errors beside it: {says}"
+    assert str(refused.value) == f"a list with errors beside it: {message}"
 
 
 @pytest.mark.parametrize("piece", [b"<html>", b"<title", b"<title>", b"<!doctype ", b" "])
-def test_a_hostile_page_is_read_quickly(piece):
+def test_json_parsing_of_a_hostile_page_is_linear(piece):
     with pytest.raises(MalformedResponse):
         parse_object(b"<html>" + piece * 1_000_000)
