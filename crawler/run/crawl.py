@@ -18,7 +18,7 @@ from crawler.discovery import Discovery
 from crawler.discovery.artifact_registry import MAX_CONCURRENT_LISTS
 from crawler.discovery.name_filter import NameFilter
 from crawler.errors import Interrupted, SnapshotError
-from crawler.limiter import Limiter
+from crawler.limiter import AdaptiveLimiter
 from crawler.model.limits import Quota
 from crawler.model.names import Target
 from crawler.model.record import Record
@@ -41,8 +41,9 @@ from crawler.snapshot.publish import Draft
 from crawler.snapshot.reader import PublishedRun, last_complete
 from crawler.snapshot.unfinished import UnfinishedRuns
 from crawler.stats import RunStats
-from crawler.transport.fetch import RunLimits, Transport, open_transport
-from crawler.transport.retry import RetryPolicy
+from crawler.transport.fetch import Transport, open_transport
+from crawler.transport.retry import RetryPolicy, Timeouts
+from crawler.transport.run_limits import RunLimits
 from crawler.transport.tls import Certificates
 
 T = TypeVar("T")
@@ -119,7 +120,7 @@ class Crawl:
         self._stats = RunStats()
         self._name_filter = NameFilter(registry.target, include=registry.include, exclude=registry.exclude)
         self._throughput = Throughput(self._began)
-        self._limits = RunLimits.of(_retry_policy(config))
+        self._limits = RunLimits(_retry_policy(config))
         self._unfinished = UnfinishedRuns(
             config.output.path, FileLocks() if config.output.lock else NoLocks(), config.resume.within
         )
@@ -185,7 +186,7 @@ class Crawl:
             discovery_done=self._stats.discovery_done,
             done=counts.repositories,
             failed=counts.denied + counts.failed,
-            exchanges=0 if self._transport is None else self._transport.requests.total,
+            exchanges=self._limits.requests.total,
         )
 
     def stop(self) -> None:
@@ -293,8 +294,8 @@ class Crawl:
         limits = self._config.limits
         async with open_transport(
             user_agent=f"{TOOL.name}/{TOOL.version}",
-            pace=Limiter(concurrency=limits.concurrency, starts=self._rate_limits.for_quota(self.quota)),
-            policy=_retry_policy(self._config),
+            limiter=AdaptiveLimiter(concurrency=limits.concurrency, rate=self._rate_limits.for_quota(self.quota)),
+            timeouts=_timeouts(self._config),
             limits=self._limits,
             concurrency=limits.concurrency,
             scheme=self._registry.scheme,
@@ -307,7 +308,7 @@ class Crawl:
             self._transport = transport
             registry = await connect(self._registry, identity, transport)
             apis = transport.with_limiter(
-                Limiter(concurrency=MAX_CONCURRENT_LISTS, starts=self._rate_limits.for_quota(API_QUOTA))
+                AdaptiveLimiter(concurrency=MAX_CONCURRENT_LISTS, rate=self._rate_limits.for_quota(API_QUOTA))
             )
             discovery = await build_discovery(self._registry, registry, identity, apis)
             scheduler = Pipeline(
@@ -326,7 +327,7 @@ class Crawl:
                 group.start_soon(self._measure, transport)
                 await scheduler.run()
                 group.cancel_scope.cancel()
-            self._throughput.sample(time.monotonic(), transport.requests.total)
+            self._throughput.sample(time.monotonic(), transport.limits.requests.total)
         is_whole = self._stats.discovery_done and self._stats.recorded >= self._stats.discovered
         if self._stopping.is_set() and not is_whole:
             raise Interrupted("stopped before the end, as asked")
@@ -335,7 +336,7 @@ class Crawl:
     async def _measure(self, transport: Transport) -> None:
         while True:
             await anyio.sleep(SAMPLE_S)
-            self._throughput.sample(time.monotonic(), transport.requests.total)
+            self._throughput.sample(time.monotonic(), transport.limits.requests.total)
 
     def _account(self, crawled: Crawled, files: tuple[SnapshotFile, ...], previous: PublishedRun | None) -> RunManifest:
         return build_run_manifest(
@@ -360,11 +361,9 @@ class Crawl:
 
 
 def _retry_policy(config: Config) -> RetryPolicy:
+    return RetryPolicy(attempts=config.limits.attempts, give_up_s=config.limits.give_up_after)
+
+
+def _timeouts(config: Config) -> Timeouts:
     limits = config.limits
-    return RetryPolicy(
-        attempts=limits.attempts,
-        connect_s=limits.connect_timeout,
-        read_s=limits.read_timeout,
-        total_s=limits.total_timeout,
-        give_up_s=limits.give_up_after,
-    )
+    return Timeouts(connect_s=limits.connect_timeout, read_s=limits.read_timeout, total_s=limits.total_timeout)

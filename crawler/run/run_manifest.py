@@ -97,13 +97,13 @@ def _with_notes(evidence: Evidence, stats: RunStats) -> Evidence:
 
 
 def _requests(transport: Transport) -> Requests:
-    exchanges = transport.requests
+    exchanges = transport.limits.requests
     return Requests(
         total=exchanges.total,
         token=exchanges.token,
         retries=exchanges.retries,
         throttled=exchanges.throttled,
         bytes=exchanges.bytes,
-        wait_s=round(transport.limiter.wait_s, 3),
+        wait_s=round(transport.limits.wait_s, 3),
         by_kind={purpose.value: count for purpose, count in sorted(exchanges.by_kind.items())},
     )

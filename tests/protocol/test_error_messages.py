@@ -37,7 +37,7 @@ from support.snapshots import read_snapshot
 import crawler
 from crawler.transport.http import open_http_session
 from crawler.transport.messages import Request
-from crawler.transport.retry import RetryPolicy
+from crawler.transport.retry import Timeouts
 from crawler.transport.tls import Certificates as TrustedCertificates
 
 USE_PLAIN_HTTP = "use --plain-http (registry.plain_http)"
@@ -178,7 +178,7 @@ async def test_plain_http_to_a_tls_server_that_hangs_up_names_the_flag(tmp_path)
     certificates = make_certificates(tmp_path / "tls")
     async with serve(plain_registry(), certificates=certificates) as registry:
         message = await error_of(registry.host, tmp_path)
-    assert message.endswith(f"closed the connection without an answer (if it speaks https: {USE_HTTPS})")
+    assert message.endswith(f"closed the connection without a response (if it speaks https: {USE_HTTPS})")
 
 
 async def test_plain_http_to_a_tls_server_that_says_so_names_the_flag(tmp_path):
@@ -191,7 +191,7 @@ async def test_plain_http_to_a_tls_server_that_says_so_names_the_flag(tmp_path):
 async def test_server_that_hangs_up_amid_a_run_is_not_told_to_speak_https(tmp_path):
     async with serve([on(catalog_path(), raw(b"")), *plain_registry()]) as registry:
         message = await error_of(registry.host, tmp_path)
-    assert message.endswith("closed the connection without an answer")
+    assert message.endswith("closed the connection without a response")
 
 
 async def test_redirect_to_https_of_the_same_host_names_the_flag(tmp_path):
@@ -300,7 +300,7 @@ async def test_timeout_of_a_whole_answer_names_its_limit(tmp_path):
     async with serve([on("/v2/", trickle)]) as registry:
         message = await error_of(registry.host, tmp_path, limits={"total_timeout": 1})
     host = registry.host
-    assert message.endswith(f"TIMEOUT: timed out: the whole answer of {host} took over 1 s (limits.total_timeout)")
+    assert message.endswith(f"TIMEOUT: timed out: the whole response of {host} took over 1 s (limits.total_timeout)")
 
 
 # ------------------------------------------------------------------------------------------------------- the system
@@ -349,8 +349,8 @@ def no_more_files():
 
 
 async def test_too_many_open_files_names_the_limit():
-    policy = RetryPolicy(attempts=1, connect_s=2, read_s=2, total_s=4, give_up_s=4)
-    options = {"user_agent": "t", "policy": policy, "concurrency": 1, "certificates": TrustedCertificates()}
+    timeouts = Timeouts(connect_s=2, read_s=2, total_s=4)
+    options = {"user_agent": "t", "timeouts": timeouts, "concurrency": 1, "certificates": TrustedCertificates()}
     async with blunt(b"") as host, open_http_session(**options) as door:
         with no_more_files(), pytest.raises(crawler.Unreachable) as caught:
             await door.send(Request(url=f"http://{host}/v2/"))

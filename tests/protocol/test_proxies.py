@@ -158,7 +158,7 @@ async def test_a_proxy_that_wants_a_password_is_named_and_asked_once(target, use
         environment.setenv("ALL_PROXY", f"http://{user}{proxy.address}")
         with pytest.raises(crawler.UnusableResponse) as refused:
             await crawl(**target)
-    assert f"407 PROXY: the proxy {proxy.address} {'refuses the' if user else 'wants a'} user and password" in str(
+    assert f"407 PROXY: the proxy {proxy.address} {'refuses the' if user else 'requires a'} user and password" in str(
         refused.value
     )
     assert "ALL_PROXY" in str(refused.value)

@@ -21,7 +21,7 @@ async def crawled(front: str, folder: Path) -> crawler.RunManifest:
 
 
 @requires_nginx
-@pytest.mark.parametrize("burst", ["", "burst=20 nodelay", "burst=100 nodelay", "burst=20"])
+@pytest.mark.parametrize("burst", ["", "burst=20 nodelay", "burst=50 nodelay", "burst=20"])
 async def test_throttling_by_nginx_with_bare_503s_costs_time_and_no_repository(burst, tmp_path):
     """On the loopback even one exchange at a time is faster than 100 a second: only a rate helps."""
     async with serve(plain_registry({name: ["1"] for name in NAMES})) as server:

@@ -32,7 +32,7 @@ def canary(answers: Callable[[], bool], *, is_own: bool = True, has_answered: bo
 
 def fail(outage: OutageDetector, times: int = FAILURES_TO_PROBE, party: Any = LISTINGS) -> bool:
     """The last verdict on whether it is time to examine the party."""
-    return [outage.failed(party, has_answered=True) for _ in range(times)][-1]
+    return [outage.on_failed(party, has_answered=True) for _ in range(times)][-1]
 
 
 def test_outage_is_suspected_after_a_few_failures_in_a_row_and_a_moment_without_an_answer():
@@ -49,7 +49,7 @@ def test_outage_is_not_suspected_where_answers_come_between():
     for _ in range(20):
         fail(outage, FAILURES_TO_PROBE - 1)
         time.now += SILENCE_S
-        outage.answered(LISTINGS)
+        outage.on_answered(LISTINGS)
     assert not fail(outage, FAILURES_TO_PROBE - 1)
 
 
@@ -58,8 +58,8 @@ def test_outage_of_one_party_is_not_ended_by_the_answers_of_another():
     time = Time()
     outage = detector(time)
     for _ in range(FAILURES_TO_PROBE):
-        last = outage.failed(LISTINGS, has_answered=True)
-        outage.answered(TOKENS)
+        last = outage.on_failed(LISTINGS, has_answered=True)
+        outage.on_answered(TOKENS)
         time.now += SILENCE_S
     assert last
 
@@ -67,13 +67,13 @@ def test_outage_of_one_party_is_not_ended_by_the_answers_of_another():
 def test_outage_of_pages_that_come_one_by_one_is_suspected_at_once():
     time = Time()
     outage = detector(time)
-    assert not outage.failed(CATALOG, has_answered=True)
-    assert outage.failed(CATALOG, has_answered=True)
+    assert not outage.on_failed(CATALOG, has_answered=True)
+    assert outage.on_failed(CATALOG, has_answered=True)
 
 
 def test_outage_at_first_contact_is_suspected_no_sooner_for_pages_that_come_one_by_one():
     outage = detector(Time())
-    assert not any(outage.failed(CATALOG, has_answered=False) for _ in range(FAILURES_TO_PROBE))
+    assert not any(outage.on_failed(CATALOG, has_answered=False) for _ in range(FAILURES_TO_PROBE))
 
 
 async def test_outage_holds_every_request_until_the_party_answers_again():
@@ -191,7 +191,7 @@ async def test_outage_is_handed_on_where_who_examines_is_cancelled():
 
 @pytest.mark.parametrize(("in_outage", "tried"), [(True, 11), (False, 2)])
 async def test_tries_that_an_outage_swallowed_do_not_count(in_outage, tried):
-    policy = RetryPolicy(attempts=2, connect_s=1, read_s=1, total_s=1, give_up_s=GIVE_UP_S)
+    policy = RetryPolicy(attempts=2, give_up_s=GIVE_UP_S)
     time = Time()
     count = 0
     try:
@@ -199,8 +199,8 @@ async def test_tries_that_an_outage_swallowed_do_not_count(in_outage, tried):
             with attempt:
                 count += 1
                 if count < 11:
-                    failure = TransientFailure(crawler.Unreachable("GET", code="UNREACHABLE", message="reset"))
-                    failure.in_outage = in_outage
+                    error = crawler.Unreachable("GET", code="UNREACHABLE", message="reset")
+                    failure = TransientFailure(error, in_outage=in_outage)
                     raise failure
     except TransientFailure:
         assert not in_outage
