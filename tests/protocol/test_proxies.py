@@ -206,10 +206,10 @@ async def test_a_proxy_whose_name_is_unknown_is_named(environment, crawl):
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (f"socks5://ann:{URL_PASSWORD}@127.0.0.1:1080", "ALL_PROXY names a proxy of socks5"),
-        (f"https://ann:{URL_PASSWORD}@127.0.0.1:1080", "ALL_PROXY names a proxy of https"),
-        (f"http://ann:{URL_PASSWORD}@127.0.0.1:port", "ALL_PROXY is not the address of a proxy"),
-        ("http://", "ALL_PROXY is not the address of a proxy"),
+        (f"socks5://ann:{URL_PASSWORD}@127.0.0.1:1080", "ALL_PROXY names a proxy with scheme socks5"),
+        (f"https://ann:{URL_PASSWORD}@127.0.0.1:1080", "ALL_PROXY names a proxy with scheme https"),
+        (f"http://ann:{URL_PASSWORD}@127.0.0.1:port", "ALL_PROXY is not the URL of a proxy"),
+        ("http://", "ALL_PROXY is not the URL of a proxy"),
     ],
 )
 async def test_a_proxy_that_we_cannot_speak_to_is_named_by_its_variable(value, said, environment, crawl):
