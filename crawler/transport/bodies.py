@@ -16,7 +16,8 @@ class BodyBudget:
     its own limit, so that one body always ends, and then the next: no body waits for ever.
     """
 
-    def __init__(self, limit: int = MAX_BODIES_BYTES) -> None:
+    def __init__(self, limit: int) -> None:
+        """`limit` is in bytes."""
         self._limit = limit
         self._by_owner: dict[object, int] = {}
         self.held = 0

@@ -12,6 +12,7 @@ import anyio
 
 from crawler.errors import MalformedResponse, RegistryError, TimedOut, Unreachable, UnsafeAddress, UnusableResponse
 from crawler.limiter import Limiter
+from crawler.transport.bodies import MAX_BODIES_BYTES, BodyBudget
 from crawler.transport.http import HttpSession, open_http_session
 from crawler.transport.messages import Request, Response
 from crawler.transport.outage import Canary
@@ -242,7 +243,11 @@ async def open_transport(
     Raises CredentialsError for certificates that cannot be used.
     """
     session = open_http_session(
-        user_agent=user_agent, timeouts=timeouts, concurrency=concurrency, certificates=certificates
+        user_agent=user_agent,
+        timeouts=timeouts,
+        concurrency=concurrency,
+        certificates=certificates,
+        bodies=BodyBudget(MAX_BODIES_BYTES),
     )
     async with session as opened:
         yield Transport(opened, limiter, limits, scheme)

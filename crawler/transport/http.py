@@ -279,7 +279,7 @@ async def open_http_session(
     timeouts: Timeouts,
     concurrency: int,
     certificates: Certificates,
-    bodies: BodyBudget | None = None,
+    bodies: BodyBudget,
 ) -> AsyncIterator[HttpSession]:
     """A session whose connections close when the block ends, through the proxies that the environment names.
 
@@ -305,7 +305,7 @@ async def open_http_session(
     # counted, and against a server that may be in an outage. `Transport` retries instead.
     session._retry_connection = False  # noqa: SLF001
     async with session, DeadlineTimer(timeouts.total_s) as deadlines:
-        yield HttpSession(session, deadlines, proxies, bodies or BodyBudget(), timeouts)
+        yield HttpSession(session, deadlines, proxies, bodies, timeouts)
 
 
 def _client_timeout(timeouts: Timeouts, proxies: Proxies | None) -> aiohttp.ClientTimeout:

@@ -3,7 +3,7 @@
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from crawler.transport.bodies import BodyBudget
+from crawler.transport.bodies import MAX_BODIES_BYTES, BodyBudget
 from crawler.transport.http import HttpSession, open_http_session
 from crawler.transport.retry import Timeouts
 from crawler.transport.tls import Certificates
@@ -17,5 +17,9 @@ def http_session(
     """`bodies` is what all bodies may hold together."""
     certificates = Certificates(ca_file=ca_file)
     return open_http_session(
-        user_agent="test", timeouts=timeouts, concurrency=8, certificates=certificates, bodies=bodies
+        user_agent="test",
+        timeouts=timeouts,
+        concurrency=8,
+        certificates=certificates,
+        bodies=bodies or BodyBudget(MAX_BODIES_BYTES),
     )

@@ -14,6 +14,7 @@ from crawler.auth.credentials import Credential, PreemptiveAuth, StaticCredentia
 from crawler.client import AuthenticatedClient
 from crawler.errors import CrawlerError, RegistryError
 from crawler.limiter import AdaptiveLimiter
+from crawler.transport.bodies import MAX_BODIES_BYTES, BodyBudget
 from crawler.transport.fetch import open_transport
 from crawler.transport.http import open_http_session
 from crawler.transport.messages import Request, Response
@@ -88,7 +89,7 @@ async def answering(sent: bytes, ask) -> object:
 
 async def sent_by_the_door(url: str) -> object:
     options = {"user_agent": "t", "timeouts": TIMEOUTS, "concurrency": 2, "certificates": Certificates()}
-    async with open_http_session(**options) as door:
+    async with open_http_session(**options, bodies=BodyBudget(MAX_BODIES_BYTES)) as door:
         return await door.send(Request(url=url, authorization=USER.header))
 
 
