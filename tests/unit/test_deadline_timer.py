@@ -61,17 +61,22 @@ async def test_deadline_is_not_what_ended_an_exchange_that_something_else_cancel
 
 
 async def test_deadline_does_not_hide_a_cancellation_that_comes_together_with_it():
+    ended = []
+
+    async def cancelled_twice() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            task.cancel()
+
+    async def run() -> None:
+        ended.append(await exchange(timer, cancelled_twice))
+
     async with DeadlineTimer(LIMIT_S) as timer:
-
-        async def cancelled_twice() -> None:
-            try:
-                await anyio.sleep_forever()
-            finally:
-                task.cancel()
-
-        task = asyncio.create_task(exchange(timer, cancelled_twice))
+        task = asyncio.create_task(run())
         with pytest.raises(asyncio.CancelledError):
             await task
+    assert ended == []
 
 
 async def test_deadline_pause_uses_up_no_time():
