@@ -63,9 +63,9 @@ def most_in_any(starts: list[float], seconds: float) -> int:
     return max(sum(start <= other < start + seconds for other in starts) for start in starts)
 
 
-async def limiter_with_learned_rate(time: SharedTime) -> AdaptiveLimiter:
+async def limiter_with_learned_rate(time: SharedTime, *, quota: Quota | None = None) -> AdaptiveLimiter:
     """A limiter that has learned that one start a second is allowed."""
-    limiter = make_limiter(time)
+    limiter = make_limiter(time, quota=quota)
     limiter.on_throttled(await limiter.acquire(), None)
     limiter.release()
     for _ in range(5):

@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp.client_proto import ResponseHandler
+from support.http_sessions import http_session
 
 import crawler
 from crawler.transport.http import SUPPORTED_AIOHTTP, check_aiohttp
@@ -55,6 +56,13 @@ def test_aiohttp_check_names_what_is_missing_and_the_supported_versions(name, re
     assert missing in message
     assert f"aiohttp {aiohttp.__version__}" in message
     assert SUPPORTED_AIOHTTP in message
+
+
+async def test_aiohttp_check_is_made_before_a_session_opens(monkeypatch):
+    monkeypatch.setattr("crawler.transport.http.ResponseHandler", WithoutParts)
+    with pytest.raises(crawler.CrawlerError, match=r"ResponseHandler\.should_close"):
+        async with http_session():
+            raise AssertionError("the session opened")
 
 
 def test_aiohttp_check_names_the_versions_of_pyproject():

@@ -16,7 +16,6 @@ from support.limiters import (
 )
 
 from crawler.limiter import MAX_COOL_DOWN_S
-from crawler.rate_limiter import RateLimiter
 
 # ------------------------------------------------------------------------------------------------------ concurrency
 
@@ -139,15 +138,15 @@ async def test_limiter_cools_down_for_exchanges_that_already_wait(waits_for):
     assert min(starts) >= started_at + 60
 
 
-async def test_limiter_keeps_the_slower_of_quota_and_learned_rate():
+@pytest.mark.parametrize(
+    ("quota", "least_gap_s"), [(quota_of(10, 1), 0.5), (quota_of(1, 5), 5)], ids=["learned-rate", "quota"]
+)
+async def test_limiter_keeps_the_slower_of_quota_and_learned_rate(quota, least_gap_s):
+    """The learned rate is one start a second."""
     time = SharedTime()
-    limiter = await limiter_with_learned_rate(time)
-    limiter._rate = RateLimiter(quota_of(10, 1))
-    learned = await starts_at_once(limiter, time, 3)
-    assert min(later - earlier for earlier, later in pairwise(learned)) > 0.5
-    limiter._rate = RateLimiter(quota_of(1, 5))
-    held = await starts_at_once(limiter, time, 3)
-    assert min(later - earlier for earlier, later in pairwise(held)) >= 5
+    limiter = await limiter_with_learned_rate(time, quota=quota)
+    starts = await starts_at_once(limiter, time, 3)
+    assert min(later - earlier for earlier, later in pairwise(starts)) >= least_gap_s
 
 
 # -------------------------------------------------------------------------------------------------- cancelled waits
