@@ -1,59 +1,108 @@
-"""How fast: how many exchanges may be under way at one registry, and how many may begin in any second.
+"""How fast a service is asked: how many exchanges may run at once, and how many may start in a second.
 
-Concurrency is the number of permits out at once: halved when the registry throttles or falls silent, raised one by one
-while it does not. A rate spaces the beginnings: that of a quota, and one that is learned where fewer at once are still
-too many. What the registry asks for by Retry-After cools down all of it.
-
-A registry that is unavailable now and then is no throttling one: only bursts of 503s are taken for throttling.
+`Limiter` is what transport and run need: a share of a quota that several processes divide, or a limiter on another
+machine, fits behind the same protocol. `AdaptiveLimiter` is the implementation for a single process.
 """
 
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from enum import Enum, auto
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import anyio
 
 from crawler.rate_limiter import LearnedRate, RateLimiter
 
-LONGEST_COOL_DOWN_S: Final = 300.0
-"""A registry that asks for more is asked again all the same, and may ask once more."""
+MAX_COOL_DOWN_S: Final = 300.0
+"""A registry that asks for a longer pause is asked again after this one, and may then ask for another."""
 
 _DEFAULT_COOL_DOWN_S: Final = 1.0
-"""How long a registry is left alone that answers 429 without saying for how long."""
+"""The pause after a 429 that does not say how long to wait."""
 
 _DECAY: Final = 1 / 64
-"""What one more exchange takes from the weight of all former ones in the share of those that were unavailable."""
+"""The weight of the latest exchange in the share of unavailable ones: about the last 64 exchanges count."""
 
 _BURST: Final = 0.25
-"""The share of unavailable exchanges above which they are throttling; 10 % at random never come near it."""
+"""The share of unavailable exchanges above which they are throttling. 10 % at random never come near it."""
 
-_SUCCESSES_TO_GROW: Final = 0.125
+_BURST_OVER: Final = 0.125
 """The share below which a burst is over."""
 
-_REFUSALS: Final = 16
-"""How many exchanges of a burst that began at the present pace must be refused before it is lowered again."""
+_BURST_REFUSALS: Final = 16
+"""How many exchanges that started at the present limit must be refused before the limit is lowered again."""
 
 _MEASURED_S: Final = 1.0
 _MEASURED_SUCCESSES: Final = 5
-"""How long we look, and how much must be served meanwhile, to know what a throttling registry allows."""
+"""How long to measure, and how many exchanges must succeed meanwhile, to learn the rate of a throttling registry."""
 
 _EPISODE_S: Final = 10.0
-"""Throttling after so many seconds without is measured afresh."""
+"""Throttling after so many seconds without any is measured afresh."""
 
 _SPARED_S: Final = 60.0
-_DECREASE_FACTOR: Final = 0.75
-"""How long the pace stays when slowing down was in vain, unless more than this share is unavailable."""
+_SPARED_SHARE: Final = 0.75
+"""How long the limit stays after slowing down was futile, unless more than this share is unavailable."""
 
 _RATE_DECREASE_FACTOR: Final = 0.95
-"""The share of what a throttling registry served that is asked of it."""
+"""The learned rate, as a part of what the throttling registry served."""
 
 T = TypeVar("T")
 
 
-class _Bound(Enum):
-    """What an exchange may have to wait for."""
+class Limiter(Protocol):
+    """The permits for one service, as transport, outage handling and the run use them.
+
+    `acquire` and `release` enclose one exchange, through the last byte of its body; between them one of the `on_...`
+    methods reports how the exchange ended. They take the time that `acquire` returned, because a report says nothing of
+    a limit that was lowered after the exchange had started.
+    """
+
+    @property
+    def wait_s(self) -> float:
+        """The seconds that exchanges waited for permits so far, for whatever reason, summed over all of them."""
+        ...
+
+    @property
+    def held_by(self) -> str:
+        """What exchanges waited for longest, for the operator: `pace.set_by` of `_run.json`."""
+        ...
+
+    @property
+    def lowest_limit(self) -> int:
+        """The fewest permits that were ever allowed at once."""
+        ...
+
+    async def acquire(self) -> float:
+        """Wait for a permit, and return the time at which its exchange starts."""
+        ...
+
+    def release(self) -> None:
+        """Give the permit back."""
+        ...
+
+    def on_success(self) -> None:
+        """An exchange got a response that says nothing of overload."""
+        ...
+
+    def on_throttled(self, started_at: float, retry_after_s: float | None) -> None:
+        """The service refused an exchange because of the request rate; None where it gives no time to wait."""
+        ...
+
+    def on_unavailable(self, started_at: float) -> bool:
+        """An exchange got a 502, 503 or 504 without Retry-After. Returns whether that counts as throttling."""
+        ...
+
+    def on_timeout(self, started_at: float) -> None:
+        """An exchange timed out."""
+        ...
+
+    def on_outage_over(self) -> None:
+        """An outage is over: refusals during it say nothing of the request rate."""
+        ...
+
+
+class _WaitReason(Enum):
+    """Why an exchange waits before it starts."""
 
     CONCURRENCY = auto()
     QUOTA = auto()
@@ -61,39 +110,51 @@ class _Bound(Enum):
     TIMEOUTS = auto()
 
 
-class Limiter:
-    """The permits of one registry.
+class AdaptiveLimiter:
+    """The permits of one registry, in one process.
+
+    Concurrency: the limit on permits in use is halved when the registry throttles or times out, and raised one by one
+    while it does not (additive increase, multiplicative decrease, as TCP does). Exchanges that ran together halve it
+    once: a report from an exchange that started before the last decrease is no news.
+
+    Rate: a quota spaces the starts, and so does a rate that is learned where fewer exchanges at once are still too
+    many. The slower of both holds. A pause that the registry asks for by Retry-After holds every exchange.
+
+    Unavailability: a 503 without Retry-After is either a fault or throttling. nginx's limit_req answers so by default,
+    and haproxy where its queue is full; so does one broken backend of three. How many come together tells which it is:
+    only a burst is taken for throttling.
 
     Attributes:
-        most: the most permits that may ever be out.
-        allowed: how many may be out now.
-        lowest: the fewest that were ever allowed.
-        out: how many are out.
+        max_limit: the most permits that may ever be in use.
+        limit: how many may be in use now.
+        lowest_limit: the lowest `limit` so far.
+        in_flight: how many are in use.
     """
 
     def __init__(
         self,
         *,
         concurrency: int,
-        starts: RateLimiter | None,
+        rate: RateLimiter | None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
-        self.clock = clock
+        """`rate` is None without a quota; limiters of runs that share a quota share it."""
         self.max_limit = self.limit = self.lowest_limit = concurrency
         self.in_flight = 0
+        self._clock = clock
         self._sleep = sleep
-        self._waiting: deque[anyio.Event] = deque()
-        self._waited = dict.fromkeys(_Bound, 0.0)
-        self._starts = starts
+        self._waiters: deque[anyio.Event] = deque()
+        self._waited = dict.fromkeys(_WaitReason, 0.0)
+        self._rate = rate
         self._learned_rate: LearnedRate | None = None
-        self._queue = anyio.Lock()
-        self._resume_at = self._next_after_cool_down = float("-inf")
-        self._decreased_by = _Bound.CONCURRENCY
+        self._learned_rate_turn = anyio.Lock()
+        self._resume_at = self._next_resume = float("-inf")
+        self._decrease_reason = _WaitReason.CONCURRENCY
         self._last_decrease = float("-inf")
         self._successes_in_row = 0
-        self._unavailable = 0.0
-        self._bursting = False
+        self._unavailable_share = 0.0
+        self._is_burst = False
         self._refusals = 0
         self._successes = 0
         self._throttled_at = self._spared_until = float("-inf")
@@ -101,95 +162,94 @@ class Limiter:
 
     @property
     def wait_s(self) -> float:
-        """The seconds that exchanges waited before they began, for whatever reason, summed over all of them."""
         return sum(self._waited.values())
 
     @property
     def held_by(self) -> str:
-        """What set the pace, in words: what was waited for longest; the concurrency where nothing was."""
-        bound = max(_Bound, key=self._waited.__getitem__)
-        if bound is _Bound.QUOTA and self._starts is not None:
-            return f"the quota: {self._starts.whose}"
-        if bound is _Bound.THROTTLING:
+        reason = max(_WaitReason, key=self._waited.__getitem__)
+        if reason is _WaitReason.QUOTA and self._rate is not None:
+            return f"the quota: {self._rate.label}"
+        if reason is _WaitReason.THROTTLING:
             return "throttling by the registry (429 or 503)"
-        return "time-outs" if bound is _Bound.TIMEOUTS else "the concurrency"
+        return "time-outs" if reason is _WaitReason.TIMEOUTS else "the concurrency"
 
     async def acquire(self) -> float:
-        """Wait for leave for one exchange, and return the moment at which it begins.
-
-        It holds through the last byte of the answer, until `end`. No context manager, because those cost more than the
-        rest of the pace.
-        """
+        # No context manager, because entering and leaving one costs more than all the rest of the limiter. Without a
+        # quota, a learned rate or a pause this returns after two comparisons and one look at the clock.
         if self.in_flight < self.limit:
             self.in_flight += 1
         else:
-            await self._timed(self._bound_of_permits(), self._wait_for_slot())
-        now = self.clock()
-        if self._starts is None and self._learned_rate is None and now >= self._resume_at:
+            await self._timed(self._slot_reason(), self._wait_for_slot())
+        now = self._clock()
+        if self._rate is None and self._learned_rate is None and now >= self._resume_at:
             return now
         try:
-            await self._try_start()
+            await self._wait_for_permit()
         except BaseException:
             self.release()
             raise
-        return self.clock()
+        return self._clock()
 
     def release(self) -> None:
-        """Give the permit back."""
         self.in_flight -= 1
-        if self._waiting:
+        if self._waiters:
             self._wake_waiters()
 
-    def _bound_of_permits(self) -> _Bound:
+    def _slot_reason(self) -> _WaitReason:
         if self._learned_rate is not None:
-            return _Bound.THROTTLING
-        return self._decreased_by if self.limit < self.max_limit else _Bound.CONCURRENCY
+            return _WaitReason.THROTTLING
+        return self._decrease_reason if self.limit < self.max_limit else _WaitReason.CONCURRENCY
 
     async def _wait_for_slot(self) -> None:
-        place = anyio.Event()
-        self._waiting.append(place)
+        """Wait in line for a permit. `_wake_waiters` counts it as in flight before the waiter runs again."""
+        granted = anyio.Event()
+        self._waiters.append(granted)
         try:
-            await place.wait()
+            await granted.wait()
         except BaseException:
-            if place.is_set():  # it was given to us all the same
+            if granted.is_set():  # cancelled after the permit was granted, and before this task ran
                 self.release()
             else:
-                self._waiting.remove(place)
+                self._waiters.remove(granted)
             raise
 
     def _wake_waiters(self) -> None:
-        while self._waiting and self.in_flight < self.limit:
+        while self._waiters and self.in_flight < self.limit:
             self.in_flight += 1
-            self._waiting.popleft().set()
+            self._waiters.popleft().set()
 
-    async def _timed(self, bound: _Bound, wait: Awaitable[T]) -> T:
-        asked = self.clock()
+    async def _timed(self, reason: _WaitReason, wait: Awaitable[T]) -> T:
+        started_at = self._clock()
         try:
             return await wait
         finally:
-            self._waited[bound] += self.clock() - asked
+            self._waited[reason] += self._clock() - started_at
 
-    async def _try_start(self) -> None:
-        """Wait for the moment to begin, through cool-downs, of which another may come while we wait."""
+    async def _wait_for_permit(self) -> None:
+        """Wait until an exchange may start: through cool-downs, the learned rate and the quota, in this order.
+
+        Another cool-down may come during any of the waits. Then all begins again, and a reserved time of the quota is
+        lost: the quota is left unused for as long as the registry asked for.
+        """
         while True:
-            now = self.clock()
+            now = self._clock()
             if now < self._resume_at:
-                await self._timed(_Bound.THROTTLING, self._sleep(self._staggered_resume() - now))
-            elif await self._has_learned_permit() and await self._has_quota_permit():
+                await self._timed(_WaitReason.THROTTLING, self._sleep(self._staggered_resume() - now))
+            elif await self._acquire_learned() and await self._acquire_quota():
                 return
 
-    async def _has_learned_permit(self) -> bool:
-        """Whether the learned rate lets an exchange begin, once it would; not where a cool-down has come up."""
-        if self._learned_rate is not None and self._learned_rate.is_over(self.clock()):
+    async def _acquire_learned(self) -> bool:
+        """Wait for the learned rate; False where a cool-down came meanwhile."""
+        if self._learned_rate is not None and self._learned_rate.has_expired(self._clock()):
             self._learned_rate = None
         if self._learned_rate is None:
             return True
-        return await self._timed(_Bound.THROTTLING, self._wait_in_line(self._learned_rate))
+        return await self._timed(_WaitReason.THROTTLING, self._wait_for_learned(self._learned_rate))
 
-    async def _wait_in_line(self, learned: LearnedRate) -> bool:
-        """One waits for the next start, and all others for their turn to: so a changed rate holds for all at once."""
-        async with self._queue:
-            while (now := self.clock()) >= self._resume_at:
+    async def _wait_for_learned(self, learned: LearnedRate) -> bool:
+        """One exchange waits for the next start, and the others for their turn to: a changed rate holds for all."""
+        async with self._learned_rate_turn:
+            while (now := self._clock()) >= self._resume_at:
                 delay = learned.delay(now)
                 if delay <= 0:
                     learned.start(now)
@@ -197,72 +257,73 @@ class Limiter:
                 await self._sleep(delay)
         return False
 
-    async def _has_quota_permit(self) -> bool:
-        """Whether the quota lets an exchange begin, once it would; not where a cool-down has come up."""
-        if self._starts is None:
+    async def _acquire_quota(self) -> bool:
+        """Wait for the quota; False where a cool-down came meanwhile."""
+        if self._rate is None:
             return True
-        return await self._timed(_Bound.QUOTA, self._wait_for_quota(self._starts))
+        return await self._timed(_WaitReason.QUOTA, self._wait_for_quota(self._rate))
 
-    async def _wait_for_quota(self, starts: RateLimiter) -> bool:
-        now = self.clock()
-        delay = starts.reserve(now) - now
+    async def _wait_for_quota(self, rate: RateLimiter) -> bool:
+        now = self._clock()
+        delay = rate.reserve(now) - now
         while True:
             if delay > 0:
                 await self._sleep(delay)
-            if self.clock() < self._resume_at:
+            if self._clock() < self._resume_at:
                 return False
-            delay = starts.try_acquire(self.clock())
+            delay = rate.try_acquire(self._clock())
             if delay == 0:
                 return True
 
     def _staggered_resume(self) -> float:
-        """Those who waited out a cool-down come back one after the other: at their rate, or within a second."""
-        if self._starts is not None or self._learned_rate is not None:
-            return self._resume_at
-        turn = max(self._next_after_cool_down, self._resume_at)
-        self._next_after_cool_down = turn + 1 / self.limit
-        return turn
+        """When this exchange may start after a cool-down: one after the other, spread over one second.
 
-    def on_throttled(self, began: float, retry_after_s: float | None) -> None:
-        """The registry has had enough of an exchange that `began` then, and maybe said for how many seconds."""
-        wanted_s = _DEFAULT_COOL_DOWN_S if retry_after_s is None else retry_after_s
-        until = self.clock() + min(wanted_s, LONGEST_COOL_DOWN_S)
-        if until > self._resume_at:
-            self._resume_at = self._next_after_cool_down = until
-        if retry_after_s is None:
-            self._slow_down(began)
-        else:
-            self._decrease_limit(began, _Bound.THROTTLING)
-
-    def on_unavailable(self, began: float) -> bool:
-        """An exchange that `began` then was answered 503 without Retry-After, or the like; whether that is throttling.
-
-        nginx's limit_req answers so by default, haproxy where its queue is full, and any registry that has a fault:
-        how many of them come together tells which it is.
+        All of them wait for the same moment. Started together they would be the very burst that the registry refused,
+        and be refused again. Where a rate spaces the starts anyway, nothing more is needed.
         """
-        self._unavailable += (1 - self._unavailable) * _DECAY
-        self._refusals += began > self._last_decrease
-        if self._unavailable > _BURST:
-            self._bursting = True
-            spared = self.clock() < self._spared_until and self._unavailable < _DECREASE_FACTOR
-            if self._refusals >= _REFUSALS and not spared:
-                self._slow_down(began)
-        elif self._unavailable < _SUCCESSES_TO_GROW:
-            self._bursting = False
-        return self._bursting or self._learned_rate is not None
+        if self._rate is not None or self._learned_rate is not None:
+            return self._resume_at
+        resume = max(self._next_resume, self._resume_at)
+        self._next_resume = resume + 1 / self.limit
+        return resume
 
-    def on_timeout(self, began: float) -> None:
-        """The registry fell silent, which busy ones do before they say so."""
-        self._decrease_limit(began, _Bound.TIMEOUTS)
+    def on_throttled(self, started_at: float, retry_after_s: float | None) -> None:
+        # The pause holds every exchange, and not only the refused one: the registry counts them together, by client IP
+        # or account, and the others would be refused as well. A shorter pause never shortens a longer one.
+        pause_s = _DEFAULT_COOL_DOWN_S if retry_after_s is None else retry_after_s
+        until = self._clock() + min(pause_s, MAX_COOL_DOWN_S)
+        if until > self._resume_at:
+            self._resume_at = self._next_resume = until
+        if retry_after_s is None:
+            self._slow_down(started_at)
+        else:
+            self._decrease_limit(started_at, _WaitReason.THROTTLING)
+
+    def on_unavailable(self, started_at: float) -> bool:
+        # The share is an exponential average over about 64 exchanges. It has two thresholds, so that a share near one
+        # of them does not switch back and forth. Only refusals of exchanges that started at the present limit count
+        # towards the next decrease: the others were in flight already and say nothing of it.
+        self._unavailable_share += (1 - self._unavailable_share) * _DECAY
+        self._refusals += started_at > self._last_decrease
+        if self._unavailable_share > _BURST:
+            self._is_burst = True
+            is_spared = self._clock() < self._spared_until and self._unavailable_share < _SPARED_SHARE
+            if self._refusals >= _BURST_REFUSALS and not is_spared:
+                self._slow_down(started_at)
+        elif self._unavailable_share < _BURST_OVER:
+            self._is_burst = False
+        return self._is_burst or self._learned_rate is not None
+
+    def on_timeout(self, started_at: float) -> None:
+        self._decrease_limit(started_at, _WaitReason.TIMEOUTS)  # overloaded servers stall before they answer 429 or 503
 
     def on_outage_over(self) -> None:
-        """What was refused in an outage says nothing of the pace: forget it, and the rate that was learned of it."""
-        self._learned_rate, self._bursting, self._unavailable, self._refusals = None, False, 0.0, 0
+        self._learned_rate, self._is_burst, self._unavailable_share, self._refusals = None, False, 0.0, 0
 
     def on_success(self) -> None:
-        """One more permit after as many good exchanges as there are permits: about one a round trip."""
+        # One more permit after as many successes as there are permits: about one a round trip.
         self._successes += 1
-        self._unavailable -= self._unavailable * _DECAY
+        self._unavailable_share -= self._unavailable_share * _DECAY
         if self.limit < self.max_limit:
             self._successes_in_row += 1
             if self._successes_in_row >= self.limit:
@@ -270,44 +331,48 @@ class Limiter:
                 self.limit += 1
                 self._wake_waiters()
 
-    def _slow_down(self, began: float) -> None:
-        """Halve the permits; where that has not helped for a second, keep to what was served in this time."""
-        now = self.clock()
+    def _slow_down(self, started_at: float) -> None:
+        """Halve the limit; where that has not helped for a second, keep to the rate that was served in this time.
+
+        Halving is quick and finds a limit on concurrency. A limit on the rate it cannot find: one exchange at a time
+        may still be too many a second. What the registry served while it throttled is what it allows.
+        """
+        now = self._clock()
         if self._learned_rate is None and now - self._throttled_at > _EPISODE_S:
             self._measure_from(now)
         self._throttled_at = now
         if self._learned_rate is not None:
             self._learned_rate.hold(now)
-        if began <= self._last_decrease:
+        if started_at <= self._last_decrease:
             return
         seconds, successes = now - self._measured_from, self._successes - self._successes_before
         if seconds >= _MEASURED_S and successes >= _MEASURED_SUCCESSES:
-            self._learn(_RATE_DECREASE_FACTOR * successes / seconds, now)
+            self._learn_rate(_RATE_DECREASE_FACTOR * successes / seconds, now)
         elif self._learned_rate is None:
-            self._decrease_limit(began, _Bound.THROTTLING)
+            self._decrease_limit(started_at, _WaitReason.THROTTLING)
 
-    def _learn(self, per_s: float, now: float) -> None:
+    def _learn_rate(self, per_s: float, now: float) -> None:
         if self._learned_rate is None:
             self._learned_rate = LearnedRate(per_s, now)
         else:
             self._learned_rate.lower(per_s, now)
-            if self._learned_rate.is_in_vain:
+            if self._learned_rate.is_futile:
                 self._learned_rate, self._spared_until = None, now + _SPARED_S
         self._last_decrease, self._refusals = now, 0
-        self._unavailable = 0.0  # what was refused at the former rate says nothing of this one
+        self._unavailable_share = 0.0  # refusals at the former rate say nothing of this one
         self._measure_from(now)
 
     def _measure_from(self, now: float) -> None:
         self._measured_from, self._successes_before = max(now, self._resume_at), self._successes
 
-    def _decrease_limit(self, began: float, bound: _Bound) -> None:
-        """Halve the permits, once for all exchanges that were under way together."""
+    def _decrease_limit(self, started_at: float, reason: _WaitReason) -> None:
+        """Halve the limit, once for all exchanges that ran together."""
         self._successes_in_row = 0
-        now = self.clock()
+        now = self._clock()
         if self._learned_rate is not None:
             self._learned_rate.hold(now)
-        if began > self._last_decrease:
+        if started_at > self._last_decrease:
             self._last_decrease, self._refusals = now, 0
             self.limit = max(1, self.limit // 2)
             self.lowest_limit = min(self.lowest_limit, self.limit)
-            self._decreased_by = bound
+            self._decrease_reason = reason

@@ -232,6 +232,7 @@ class BearerAuth:
         said = tuple((key, value) for key, value in form.items() if value)  # an empty scope is refused by some
         return Request(
             url=self._server.realm,
+            method="POST",
             form=said,
             max_body_bytes=MAX_TOKEN_BYTES,
             purpose=Purpose.TOKEN,

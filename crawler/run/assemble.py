@@ -12,6 +12,7 @@ from crawler.run.plan import Plan
 from crawler.run.run_manifest import TOOL
 from crawler.run.sources import build_discovery
 from crawler.transport.fetch import open_transport
+from crawler.transport.retry import Timeouts
 from crawler.transport.tls import Certificates
 
 USER_AGENT: Final = f"{TOOL.name}/{TOOL.version}"
@@ -28,13 +29,15 @@ class OpenParts:
 @asynccontextmanager
 async def open_parts(plan: Plan, auth: ResolvedAuth) -> AsyncIterator[OpenParts]:
     """Open the connections, and sign in to the registry. Raises CredentialsError and RegistryError."""
-    registry_config = plan.registry
+    registry_config, configured = plan.registry, plan.config.limits
     async with open_transport(
         user_agent=USER_AGENT,
-        pace=plan.limiter,
-        policy=plan.policy,
+        limiter=plan.limiter,
+        timeouts=Timeouts(
+            connect_s=configured.connect_timeout, read_s=configured.read_timeout, total_s=configured.total_timeout
+        ),
         limits=plan.limits,
-        concurrency=plan.config.limits.concurrency,
+        concurrency=configured.concurrency,
         scheme=registry_config.scheme,
         certificates=Certificates(
             ca_file=registry_config.ca_file,

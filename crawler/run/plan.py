@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from crawler.config import Config, RegistryConfig
 from crawler.discovery.artifact_registry import MAX_CONCURRENT_LISTS
-from crawler.limiter import Limiter
+from crawler.limiter import AdaptiveLimiter, Limiter
 from crawler.model.limits import Quota
 from crawler.profiles import API_QUOTA
 from crawler.rate_limiter import RateLimiter
-from crawler.transport.fetch import RunLimits
 from crawler.transport.retry import RetryPolicy
+from crawler.transport.run_limits import RunLimits
 
 
 class SharedRateLimits:
@@ -38,30 +38,22 @@ class Plan:
     config: Config
     registry: RegistryConfig
     quota: Quota | None
-    policy: RetryPolicy
     limits: RunLimits
     limiter: Limiter
     api_limiter: Limiter
-
-    @property
-    def wait_s(self) -> float:
-        """Seconds that exchanges waited for a permit, summed."""
-        return self.limiter.wait_s + self.api_limiter.wait_s
 
 
 def make_plan(config: Config, registry: RegistryConfig, rate_limits: SharedRateLimits) -> Plan:
     """The plan of a run. Call it inside the event loop."""
     quota = _quota(config, registry)
-    policy = _retry_policy(config)
-    concurrency = config.limits.concurrency
+    policy = RetryPolicy(attempts=config.limits.attempts, give_up_s=config.limits.give_up_after)
     return Plan(
         config=config,
         registry=registry,
         quota=quota,
-        policy=policy,
-        limits=RunLimits.of(policy),
-        limiter=Limiter(concurrency=concurrency, starts=rate_limits.for_quota(quota)),
-        api_limiter=Limiter(concurrency=MAX_CONCURRENT_LISTS, starts=rate_limits.for_quota(API_QUOTA)),
+        limits=RunLimits(policy),
+        limiter=AdaptiveLimiter(concurrency=config.limits.concurrency, rate=rate_limits.for_quota(quota)),
+        api_limiter=AdaptiveLimiter(concurrency=MAX_CONCURRENT_LISTS, rate=rate_limits.for_quota(API_QUOTA)),
     )
 
 
@@ -74,14 +66,3 @@ def _quota(config: Config, registry: RegistryConfig) -> Quota | None:
         return None
     host = registry.target.registry
     return Quota(("configured", host), f"the configured rate for {host}", (rate,))
-
-
-def _retry_policy(config: Config) -> RetryPolicy:
-    limits = config.limits
-    return RetryPolicy(
-        attempts=limits.attempts,
-        connect_s=limits.connect_timeout,
-        read_s=limits.read_timeout,
-        total_s=limits.total_timeout,
-        give_up_s=limits.give_up_after,
-    )

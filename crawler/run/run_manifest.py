@@ -105,7 +105,7 @@ def _requests(plan: Plan) -> Requests:
         retries=requests.retries,
         throttled=requests.throttled,
         bytes=requests.bytes,
-        wait_s=round(plan.wait_s, 3),
+        wait_s=round(plan.limits.wait_s, 3),
         by_kind={purpose.value: count for purpose, count in sorted(requests.by_kind.items())},
     )
 

@@ -38,7 +38,7 @@ async def build_discovery(config: RegistryConfig, registry: Registry, auth: Reso
         return _read_name_list(config.repositories_from, config.target)
     google = None
     if config.profile.is_google or config.discovery is DiscoveryMethod.ARTIFACT_REGISTRY:
-        google = await api_credentials(config, auth.credentials, apis.outage)
+        google = await api_credentials(config, auth.credentials, apis.limits.outage)
     sources = _Sources(config, registry, auth, apis, google)
     if config.discovery is not DiscoveryMethod.AUTO:
         return sources.create(config.discovery)

@@ -1,4 +1,4 @@
-"""TLS: the authorities that we trust at the other end of a connection, and the certificate that we show there."""
+"""TLS: trusted CAs and client certificates."""
 
 import os
 import re
@@ -11,21 +11,24 @@ from typing import Final
 from crawler.errors import CredentialsError
 
 SSL_CERT_FILE: Final = "SSL_CERT_FILE"
-"""OpenSSL's variable: a file that takes the place of the system's, beside the system's folder of certificates."""
+"""OpenSSL's variable: a file in place of the system's file. The system's folder of certificates is read as well."""
 REQUESTS_CA_BUNDLE: Final = "REQUESTS_CA_BUNDLE"
-"""The variable of Python's requests: a file, or a folder of certificates by hash, in place of the system's."""
+"""The variable of Python's requests: a file, or a folder of certificates by hash, in place of the system's CAs."""
 
 _BY_HASH: Final = re.compile(r"[0-9a-f]{8}\.[0-9]+")
-"""How OpenSSL names a certificate in a folder; it sees no others."""
+"""How OpenSSL names a certificate in a folder. It ignores all other files."""
 
-_SYSTEMS_FOLDER: Final = ssl.get_default_verify_paths().openssl_capath
+_SYSTEM_FOLDER: Final = ssl.get_default_verify_paths().openssl_capath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificates:
-    """PEM files: whom we trust instead of the system's authorities, and what we show of ourselves.
+    """Paths of PEM files.
 
-    `client_key` is None where `client_certificate` holds the key as well.
+    Attributes:
+        ca_file: the CAs to trust instead of the system's; a file, or a folder of certificates by hash.
+        client_certificate: the certificate to show to a server that requires one.
+        client_key: its private key; None where `client_certificate` holds the key as well.
     """
 
     ca_file: Path | None = None
@@ -34,9 +37,10 @@ class Certificates:
 
 
 def run_ssl_context(certificates: Certificates) -> ssl.SSLContext | bool:
-    """The one context of a run, as building one takes as long as a hundred exchanges; True for the client's own.
+    """The TLS context of a run; True for aiohttp's own, which is shared by all sessions of the process.
 
-    Raises CredentialsError, which names the file at fault.
+    One for all connections, because building one takes 15 ms or more, as long as a hundred exchanges. Raises
+    CredentialsError, which names the file that cannot be used.
     """
     if certificates == Certificates() and _setting(None, os.environ) is None:
         return True
@@ -49,10 +53,10 @@ def run_ssl_context(certificates: Certificates) -> ssl.SSLContext | bool:
 
 
 def ssl_context(ca_file: Path | None) -> ssl.SSLContext:
-    """A context that trusts the authorities of `ca_file`, else of SSL_CERT_FILE, else of REQUESTS_CA_BUNDLE, else the
-    system's. Registry, token endpoints and APIs all have it from here.
+    """A context that trusts the CAs of `ca_file`, else of SSL_CERT_FILE, else of REQUESTS_CA_BUNDLE, else the system's.
 
-    Each may be a folder of certificates by hash. Raises CredentialsError, which says what names the file at fault.
+    The connections to registry, token endpoints and APIs all use it. Each setting may be a folder of certificates by
+    hash. Raises CredentialsError, which names the setting and the file that cannot be used.
     """
     setting = _setting(ca_file, os.environ)
     if setting is None:
@@ -66,7 +70,7 @@ def ssl_context(ca_file: Path | None) -> ssl.SSLContext:
         else:
             raise CredentialsError(f"{name}: {path}: holds no certificates by hash (openssl rehash names them so)")
         if name == SSL_CERT_FILE:
-            context.load_verify_locations(capath=os.environ.get("SSL_CERT_DIR") or _SYSTEMS_FOLDER)
+            context.load_verify_locations(capath=os.environ.get("SSL_CERT_DIR") or _SYSTEM_FOLDER)
     except ssl.SSLError:
         raise CredentialsError(f"{name}: {path}: holds no certificates in PEM form") from None
     except OSError as exc:
@@ -75,7 +79,7 @@ def ssl_context(ca_file: Path | None) -> ssl.SSLContext:
 
 
 def _setting(ca_file: Path | None, environ: Mapping[str, str]) -> tuple[str, Path] | None:
-    """What names the authorities, and where they are; None where nothing does. An empty variable is none."""
+    """The setting that names the CAs, and their path; None for the system's. An empty variable counts as unset."""
     if ca_file is not None:
         return "ca_file", ca_file
     return next(
@@ -84,12 +88,12 @@ def _setting(ca_file: Path | None, environ: Mapping[str, str]) -> tuple[str, Pat
 
 
 def _load_client_certificate(certificate: Path, key: Path, context: ssl.SSLContext) -> None:
-    """Show the certificate to whoever wants to see one. Raises CredentialsError, which names the file at fault."""
+    """Show the certificate to servers that require one. Raises CredentialsError, which names the file."""
     for file in (certificate, key):
         try:
-            file.open("rb").close()  # because load_cert_chain does not tell which of them cannot be read
-        except OSError as fault:
-            raise CredentialsError(f"{file}: cannot be read: {fault.strerror}") from None
+            file.open("rb").close()  # load_cert_chain does not say which of them cannot be read
+        except OSError as exc:
+            raise CredentialsError(f"{file}: cannot be read: {exc.strerror}") from None
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(certificate)
     except ssl.SSLError:
@@ -98,18 +102,18 @@ def _load_client_certificate(certificate: Path, key: Path, context: ssl.SSLConte
         context.load_cert_chain(certificate, key, password=_no_passphrase)
     except _EncryptedKeyError:
         raise CredentialsError(
-            f"{key}: the key is encrypted, and nobody is asked for a passphrase: decrypt it (openssl pkey -in … -out …)"
+            f"{key}: the key is encrypted, and a passphrase is never asked for: decrypt it (openssl pkey -in … -out …)"
         ) from None
-    except ssl.SSLError as fault:
-        if "MISMATCH" in (fault.reason or ""):
+    except ssl.SSLError as exc:
+        if "MISMATCH" in (exc.reason or ""):
             raise CredentialsError(f"{key}: not the key of the certificate in {certificate}") from None
         raise CredentialsError(f"{key}: holds no private key in PEM form") from None
 
 
 def _no_passphrase() -> str:
-    """OpenSSL would ask for it on the terminal, where at night nobody sits."""
+    """OpenSSL would ask for a passphrase on the terminal, and a nightly run would wait there for ever."""
     raise _EncryptedKeyError
 
 
 class _EncryptedKeyError(Exception):
-    """A private key that wants a passphrase."""
+    """The private key has a passphrase."""

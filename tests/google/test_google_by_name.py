@@ -145,8 +145,8 @@ class World:
     @property
     def asked(self) -> set[str]:
         """The hosts that the proxy was asked for."""
-        assert {asked.method for asked in self.proxy.asked} <= {"CONNECT"}
-        return {asked.target.removesuffix(":443") for asked in self.proxy.asked}
+        assert {asked.method for asked in self.proxy.requests} <= {"CONNECT"}
+        return {asked.target.removesuffix(":443") for asked in self.proxy.requests}
 
     def key(self, token_uri: str) -> Path:
         file = self.folder / "key.json"

@@ -1,4 +1,4 @@
-"""What an error says: what came in place of an answer, which limit ran out, and what to do about it."""
+"""Error messages: what came in place of an answer, which time limit is over, and what to do about it."""
 
 import asyncio
 import os
@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from support.distribution import Certificates, make_certificates
 from support.distribution.certificates import self_signed
+from support.http_sessions import http_session
 from support.plain_words import is_plain
 from support.run_cli import ONE_TRY
 from support.scripted import (
@@ -35,10 +36,7 @@ from support.scripted import (
 from support.snapshots import read_snapshot
 
 import crawler
-from crawler.transport.http import open_http_session
 from crawler.transport.messages import Request
-from crawler.transport.retry import RetryPolicy
-from crawler.transport.tls import Certificates as TrustedCertificates
 
 USE_PLAIN_HTTP = "use --plain-http (registry.plain_http)"
 USE_HTTPS = "use --no-plain-http (registry.plain_http = false)"
@@ -58,7 +56,7 @@ def config(target: str, folder: Path, *, limits: dict[str, Any] | None = None, *
 
 
 async def error_of(target: str, folder: Path, **registry: Any) -> str:
-    """The message of the error by which a run ends."""
+    """The message of the error that ends a run."""
     with pytest.raises(crawler.CrawlerError) as caught:
         await crawler.crawl(config(target, folder, **registry))
     message = str(caught.value)
@@ -67,15 +65,15 @@ async def error_of(target: str, folder: Path, **registry: Any) -> str:
 
 
 @asynccontextmanager
-async def blunt(answer: bytes) -> AsyncIterator[str]:
-    """A server that answers the first bytes of each connection with these, whatever came, and closes."""
+async def deaf_server(answer: bytes) -> AsyncIterator[str]:
+    """A server that sends these bytes on each connection, whatever the client sends, and closes."""
 
-    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
         writer.write(answer)
         writer.close()
 
-    server = await asyncio.start_server(converse, "127.0.0.1", 0)
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
     async with server:
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
@@ -83,7 +81,7 @@ async def blunt(answer: bytes) -> AsyncIterator[str]:
 # ------------------------------------------------------------------------------------------- a page in place of JSON
 
 
-async def test_html_page_of_a_single_sign_on_is_named_with_its_title_and_address(tmp_path):
+async def test_html_page_of_a_single_sign_on_is_named_with_its_title_and_url(tmp_path):
     async with serve([on("/login", LOGIN_PAGE)]) as sso:
         script = [on(catalog_path(), redirect(f"{sso.origin}/login?SAMLRequest=s3cret")), *plain_registry()]
         async with serve(script) as registry:
@@ -97,7 +95,7 @@ async def test_html_page_of_a_single_sign_on_is_named_with_its_title_and_address
     assert "s3cret" not in message
 
 
-async def test_html_page_in_place_of_a_listing_is_told_in_the_record(tmp_path):
+async def test_html_page_in_place_of_a_listing_is_in_the_record(tmp_path):
     script = [on(listing_path("team/victim"), LOGIN_PAGE), *plain_registry()]
     async with serve(script) as registry:
         await crawler.crawl(config(registry.host, tmp_path))
@@ -107,7 +105,7 @@ async def test_html_page_in_place_of_a_listing_is_told_in_the_record(tmp_path):
     assert is_plain(error["message"])
 
 
-async def test_text_in_place_of_json_is_told_with_its_type(tmp_path):
+async def test_text_in_place_of_json_is_named_with_its_type(tmp_path):
     text = Reply(headers=(("Content-Type", "text/plain; charset=utf-8"),), body=b"welcome")
     async with serve([on(catalog_path(), text), *plain_registry()]) as registry:
         message = await error_of(registry.host, tmp_path)
@@ -116,7 +114,7 @@ async def test_text_in_place_of_json_is_told_with_its_type(tmp_path):
     assert "welcome" not in message  # a token server's text may be a token
 
 
-async def test_html_page_with_a_refusal_is_told_in_the_record(tmp_path):
+async def test_html_page_with_a_403_is_in_the_record(tmp_path):
     script = [on(listing_path("team/victim"), LOGIN_PAGE.but(status=403)), *plain_registry()]
     async with serve(script) as registry:
         await crawler.crawl(config(registry.host, tmp_path))
@@ -127,7 +125,7 @@ async def test_html_page_with_a_refusal_is_told_in_the_record(tmp_path):
     )
 
 
-async def test_error_body_is_told_with_its_detail_and_how_many_more_there_are(tmp_path):
+async def test_error_body_is_quoted_with_its_detail_and_the_number_of_further_errors(tmp_path):
     refused = document({"errors": [{"code": "DENIED", "message": "no", "detail": "ask Bob"}, {}, {}]}, status=403)
     async with serve([on(listing_path("team/victim"), refused), *plain_registry()]) as registry:
         await crawler.crawl(config(registry.host, tmp_path))
@@ -147,13 +145,13 @@ async def test_error_body_is_told_with_its_detail_and_how_many_more_there_are(tm
     ],
 )
 async def test_tls_to_a_server_without_it_names_the_flag(answer, tmp_path):
-    async with blunt(answer) as host:
+    async with deaf_server(answer) as host:
         message = await error_of(host, tmp_path, plain_http=False)
     assert f"TLS: the server does not speak TLS on this port: {USE_PLAIN_HTTP} (" in message
 
 
 async def test_tls_to_a_token_server_without_it_names_no_flag_of_the_registry(tmp_path):
-    async with blunt(b"HTTP/1.0 400 Bad Request\r\n\r\n") as host:
+    async with deaf_server(b"HTTP/1.0 400 Bad Request\r\n\r\n") as host:
         wanted = ("WWW-Authenticate", f'Bearer realm="https://{host}/token",service="s"')
         async with serve([on("/v2/", refusal(401, "UNAUTHORIZED", "no", wanted)), *plain_registry()[1:]]) as registry:
             message = await error_of(registry.host, tmp_path, auth={"method": "anonymous"})
@@ -161,8 +159,8 @@ async def test_tls_to_a_token_server_without_it_names_no_flag_of_the_registry(tm
     assert "plain_http" not in message
 
 
-async def test_tls_that_is_hung_up_on_names_the_flag(tmp_path):
-    async with blunt(b"") as host:
+async def test_tls_connection_that_is_closed_in_the_handshake_names_the_flag(tmp_path):
+    async with deaf_server(b"") as host:
         message = await error_of(host, tmp_path, plain_http=False)
     assert f"{host} closed the connection during the TLS handshake" in message
     assert USE_PLAIN_HTTP in message
@@ -178,7 +176,7 @@ async def test_plain_http_to_a_tls_server_that_hangs_up_names_the_flag(tmp_path)
     certificates = make_certificates(tmp_path / "tls")
     async with serve(plain_registry(), certificates=certificates) as registry:
         message = await error_of(registry.host, tmp_path)
-    assert message.endswith(f"closed the connection without an answer (if it speaks https: {USE_HTTPS})")
+    assert message.endswith(f"closed the connection without a response (if it speaks https: {USE_HTTPS})")
 
 
 async def test_plain_http_to_a_tls_server_that_says_so_names_the_flag(tmp_path):
@@ -188,10 +186,10 @@ async def test_plain_http_to_a_tls_server_that_says_so_names_the_flag(tmp_path):
     assert f"Client sent an HTTP request to an HTTPS server: the server speaks https: {USE_HTTPS}" in message
 
 
-async def test_server_that_hangs_up_amid_a_run_is_not_told_to_speak_https(tmp_path):
+async def test_plain_http_connection_that_is_closed_during_a_run_names_no_flag(tmp_path):
     async with serve([on(catalog_path(), raw(b"")), *plain_registry()]) as registry:
         message = await error_of(registry.host, tmp_path)
-    assert message.endswith("closed the connection without an answer")
+    assert message.endswith("closed the connection without a response")
 
 
 async def test_redirect_to_https_of_the_same_host_names_the_flag(tmp_path):
@@ -209,10 +207,10 @@ async def test_redirect_to_https_of_the_same_host_is_followed_without_credential
         script = [on(catalog_path(), redirect(f"{other.origin}/v2/_catalog")), *plain_registry()]
         async with serve(script) as registry:
             message = await error_of(registry.host, tmp_path)
-    assert ": TLS: " in message  # it went there, and does not know the authority
+    assert ": TLS: " in message  # the redirect was followed, and the CA there is not trusted
 
 
-async def test_redirects_without_end_name_the_last_address(tmp_path):
+async def test_redirects_without_end_name_the_last_url(tmp_path):
     script = [on(catalog_path(), redirect(f"{catalog_path()}?token=s3cret")), *plain_registry()]
     async with serve(script) as registry:
         message = await error_of(registry.host, tmp_path)
@@ -225,7 +223,7 @@ async def test_redirect_to_another_scheme_says_so(tmp_path):
     assert message.endswith("a redirect that is not followed, to ftp://x/y: it leads neither to http nor to https")
 
 
-async def test_redirect_from_https_to_plain_http_says_whose_mistake_it_is(tmp_path):
+async def test_redirect_from_https_to_plain_http_names_the_proxy_as_the_reason(tmp_path):
     certificates = make_certificates(tmp_path / "tls")
     script = [on(catalog_path(), redirect("http://{host}/elsewhere")), *plain_registry()]
     async with serve(script, certificates=certificates) as registry:
@@ -255,7 +253,7 @@ def self_signed_certificates(folder: Path) -> Certificates:
         ),
     ],
 )
-async def test_certificate_that_is_not_valid_is_told_with_what_to_do(days, names, says, tmp_path):
+async def test_certificate_that_is_not_valid_comes_with_advice(days, names, says, tmp_path):
     certificates = make_certificates(tmp_path / "tls", *names, days=days)
     async with serve(plain_registry(), certificates=certificates) as registry:
         message = await error_of(registry.host, tmp_path, ca_file=certificates.ca_file)
@@ -271,7 +269,7 @@ async def test_certificate_of_an_unknown_authority_names_the_flag(tmp_path):
     assert "with --ca-file (registry.ca_file)" in message
 
 
-async def test_certificate_that_signed_itself_names_the_flag(tmp_path):
+async def test_certificate_that_is_self_signed_names_the_flag(tmp_path):
     certificates = self_signed_certificates(tmp_path / "tls")
     async with serve(plain_registry(), certificates=certificates) as registry:
         message = await error_of(registry.host, tmp_path, plain_http=False)
@@ -295,18 +293,18 @@ async def test_timeout_of_a_silence_names_its_limit(tmp_path):
     assert message.endswith(f"TIMEOUT: timed out waiting for {host}: nothing came for 0.5 s (limits.read_timeout)")
 
 
-async def test_timeout_of_a_whole_answer_names_its_limit(tmp_path):
+async def test_timeout_of_a_whole_response_names_its_limit(tmp_path):
     trickle = Reply(body=b" ", framing=Framing.CHUNKED, ending=Ending.ENDLESS, delay_s=0.05)
     async with serve([on("/v2/", trickle)]) as registry:
         message = await error_of(registry.host, tmp_path, limits={"total_timeout": 1})
     host = registry.host
-    assert message.endswith(f"TIMEOUT: timed out: the whole answer of {host} took over 1 s (limits.total_timeout)")
+    assert message.endswith(f"TIMEOUT: timed out: the whole response of {host} took over 1 s (limits.total_timeout)")
 
 
 # ------------------------------------------------------------------------------------------------------- the system
 
 
-async def test_refused_connection_is_told_in_the_systems_words(tmp_path):
+async def test_refused_connection_has_the_systems_message(tmp_path):
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         host = f"127.0.0.1:{held.getsockname()[1]}"
@@ -314,8 +312,8 @@ async def test_refused_connection_is_told_in_the_systems_words(tmp_path):
     assert message == f"GET http://{host}/v2/: UNREACHABLE: no connection to {host}: Connection refused"
 
 
-async def test_name_of_several_addresses_is_told_once(monkeypatch, tmp_path):
-    """What asyncio says of them is a list of Python's tuples."""
+async def test_refused_connection_to_several_addresses_is_named_once(monkeypatch, tmp_path):
+    """asyncio's own message is a list of Python tuples."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         port = held.getsockname()[1]
@@ -325,14 +323,14 @@ async def test_name_of_several_addresses_is_told_once(monkeypatch, tmp_path):
     assert message.endswith(f"no connection to several.localhost:{port}: Connection refused")
 
 
-async def test_unknown_name_is_told_as_the_resolver_has_it(tmp_path):
+async def test_unknown_name_has_the_resolvers_message(tmp_path):
     message = await error_of("registry.invalid", tmp_path)
     assert "UNREACHABLE: the name registry.invalid is not known (DNS): " in message
 
 
 @contextmanager
 def no_more_files():
-    """As where `ulimit -n` is reached: no further file can be opened within the block."""
+    """`ulimit -n` is reached: no further file can be opened within the block."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     held = []
     try:
@@ -349,11 +347,9 @@ def no_more_files():
 
 
 async def test_too_many_open_files_names_the_limit():
-    policy = RetryPolicy(attempts=1, connect_s=2, read_s=2, total_s=4, give_up_s=4)
-    options = {"user_agent": "t", "policy": policy, "concurrency": 1, "certificates": TrustedCertificates()}
-    async with blunt(b"") as host, open_http_session(**options) as door:
+    async with deaf_server(b"") as host, http_session() as session:
         with no_more_files(), pytest.raises(crawler.Unreachable) as caught:
-            await door.send(Request(url=f"http://{host}/v2/"))
+            await session.send(Request(url=f"http://{host}/v2/"))
     message = str(caught.value)
     assert is_plain(message)
     assert "Too many open files (raise `ulimit -n`, or lower --concurrency (limits.concurrency))" in message
@@ -362,8 +358,8 @@ async def test_too_many_open_files_names_the_limit():
 # ------------------------------------------------------------------------------------------------------ the command
 
 
-async def test_command_says_in_one_line_that_a_registry_wants_plain_http(command):
-    async with blunt(b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request") as host:
+async def test_command_names_the_flag_for_plain_http_in_one_line(command):
+    async with deaf_server(b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request") as host:
         ended = await command("crawl", host, "--no-plain-http", environment=ONE_TRY)
     assert ended.code == 1
     assert ended.complaint == (
@@ -372,7 +368,7 @@ async def test_command_says_in_one_line_that_a_registry_wants_plain_http(command
     )
 
 
-async def test_command_says_in_one_line_that_a_login_page_came(command):
+async def test_command_names_a_login_page_in_one_line(command):
     async with serve([on("/login", LOGIN_PAGE)]) as sso:
         script = [on(catalog_path(), redirect(f"{sso.origin}/login")), *plain_registry()]
         async with serve(script) as registry:

@@ -202,5 +202,5 @@ async def test_a_proxy_that_is_no_address_is_refused_at_once_and_not_shown(varia
     config = Config(registry=[table], output={"path": tmp_path})
     with pytest.raises(CredentialsError) as caught:
         await crawler.crawl(config)
-    assert str(caught.value).startswith(f"{variable} is not the address of a proxy")
+    assert str(caught.value).startswith(f"{variable} is not the URL of a proxy")
     assert SECRET not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Secrets that a server quotes back: in no error, record, log or snapshot, in whatever form they are quoted."""
+"""Secrets that a server quotes: they are in no error, record, log or snapshot, in whatever form they are quoted."""
 
 import html
 import json
@@ -97,29 +97,29 @@ def test_redaction_of_a_body_in_any_encoding(encoding):
 
 @pytest.mark.parametrize("length", range(8, len(PASSWORD)))
 def test_redaction_of_a_password_cut_short(length):
-    shown = Redactor([BASIC]).text(f"'{PASSWORD[:length]}...'")
-    assert shown.replace("+", "") == "'[withheld]...'"  # signs for a blank at its ends may stay
+    redacted = Redactor([BASIC]).text(f"'{PASSWORD[:length]}...'")
+    assert redacted.replace("+", "") == "'[withheld]...'"  # a plus sign at its ends may be left
 
 
-def test_redaction_leaves_what_is_too_short_to_tell():
+def test_redaction_leaves_a_prefix_that_is_too_short():
     assert Redactor([BASIC]).text(f"'{PASSWORD[:7]}...'") == f"'{PASSWORD[:7]}...'"
 
 
-def test_redaction_of_short_passwords_takes_them_whole():
+def test_redaction_of_short_passwords_needs_the_whole_password():
     header = "Basic " + b64encode(b"robot:abcd").decode()
     assert Redactor([header]).text("abc, abcd") == "abc, [withheld]"
 
 
 def test_redaction_of_a_bearer_token_and_of_a_posted_identity_token():
     redactor = Redactor(["Bearer eyJhbGciOi.eyJpc3Mi"], (("client_id", "registry-crawler"), ("refresh_token", "id/+x")))
-    shown = redactor.text("registry-crawler sent eyJhbGciOi.eyJpc3Mi and id%2F%2Bx")
-    assert shown == "registry-crawler sent [withheld] and [withheld]"
+    redacted = redactor.text("registry-crawler sent eyJhbGciOi.eyJpc3Mi and id%2F%2Bx")
+    assert redacted == "registry-crawler sent [withheld] and [withheld]"
 
 
-def test_redaction_of_a_service_accounts_key_knows_what_is_secret_in_it():
+def test_redaction_of_a_service_accounts_key_withholds_its_secret_fields():
     header = "Basic " + b64encode(f"_json_key:{json.dumps(KEY)}".encode()).decode()
-    said = Redactor([header]).text(json.dumps({"type": "about:blank", "detail": f"bad {KEY['private_key']}"}))
-    assert json.loads(said) == {"type": "about:blank", "detail": "bad [withheld]\n"}
+    text = Redactor([header]).text(json.dumps({"type": "about:blank", "detail": f"bad {KEY['private_key']}"}))
+    assert json.loads(text) == {"type": "about:blank", "detail": "bad [withheld]\n"}
     assert WITHHELD in Redactor([header]).text(KEY["private_key_id"])
 
 
@@ -128,13 +128,13 @@ def test_redaction_keeps_json_readable():
     assert json.loads(Redactor([BASIC]).body(body)) == {"errors": [{"code": "BAD", "message": "no [withheld]"}]}
 
 
-def test_redaction_of_several_quotations_that_touch():
+def test_redaction_of_adjacent_secrets():
     assert Redactor([BASIC]).text(PASSWORD * 2 + CREDENTIALS) == WITHHELD * 3
 
 
 @given(st.text(), st.sampled_from([[], [BASIC], ["Bearer x"]]))
 @settings(deadline=None)
-def test_redaction_leaves_other_text_as_it_is(text, headers):
+def test_redaction_leaves_other_text_unchanged(text, headers):
     assume("robot" not in text)
     assert Redactor(headers).text(text) is text
 
@@ -151,30 +151,32 @@ surroundings = st.sampled_from(["", " ", "'", '"', ": ", "(", "=", "\n", "wrong 
 @settings(deadline=None, max_examples=150)
 def test_redaction_of_any_password_however_escaped(password, names, before, after):
     header = "Basic " + b64encode(f"u:{password}".encode()).decode()
-    assume("Latin-1 taken for text" not in names[1:])  # a header's bytes are read before they are quoted
+    assume("Latin-1 taken for text" not in names[1:])  # a header's bytes are decoded before they are quoted
     quoted = password
     for name in names:
         quoted = ESCAPES[name](quoted)
-    assume(not before.endswith(("\\", "%", "&")) or names == ["as it is"])  # else not what a server means to say
-    shown = Redactor([header]).text(before + quoted + after)
-    assert WITHHELD in shown
-    assert quoted not in shown
+    assume(
+        not before.endswith(("\\", "%", "&")) or names == ["as it is"]
+    )  # else it is another text than the server means
+    redacted = Redactor([header]).text(before + quoted + after)
+    assert WITHHELD in redacted
+    assert quoted not in redacted
 
 
 @given(st.binary(max_size=200))
 @settings(deadline=None)
-def test_redaction_takes_any_bytes(body):
+def test_redaction_accepts_any_bytes(body):
     assert isinstance(Redactor([BASIC]).body(body), bytes)
 
 
-async def test_redaction_of_data_takes_credentials_alone(tmp_path):
+async def test_redaction_of_data_withholds_credentials_alone(tmp_path):
     tags = [PASSWORD, BASIC, CREDENTIALS[:-1], "1.0"]
     async with serve([on(LISTING, document({"name": "team/victim", "tags": tags})), *basic_registry()]) as server:
         auth = {"method": "basic", "username": "robot", "password": PASSWORD}
         config = crawler.Config(registry=[{"target": server.host, "auth": auth}], output={"path": tmp_path})
         await crawler.crawl(config)
-    shown = [PASSWORD, f"Basic {WITHHELD}", CREDENTIALS[:-1], "1.0"]
-    assert read_snapshot(tmp_path).by_name["team/victim"]["tags"] == shown
+    redacted = [PASSWORD, f"Basic {WITHHELD}", CREDENTIALS[:-1], "1.0"]
+    assert read_snapshot(tmp_path).by_name["team/victim"]["tags"] == redacted
 
 
 # ---------------------------------------------------------------------------------------------------- over the wire
@@ -202,7 +204,7 @@ BODY_THAT_QUOTES = {
 
 @pytest.mark.parametrize("reply", BODY_THAT_QUOTES.values(), ids=BODY_THAT_QUOTES)
 async def test_redaction_of_what_a_registry_quotes(reply, tmp_path, caplog):
-    """Nothing that a reader could undo stands in the records, the manifest or the most talkative of logs."""
+    """Nothing that a reader could decode is in the records, the manifest or the most verbose log."""
     caplog.set_level(logging.DEBUG)
     following = on(LISTING, document("no", status=400), query={"last": ".*"})
     async with serve([following, on(LISTING, reply), *basic_registry()]) as server:
@@ -212,16 +214,16 @@ async def test_redaction_of_what_a_registry_quotes(reply, tmp_path, caplog):
         )
         await crawler.crawl(config)
     snapshot = read_snapshot(tmp_path)
-    said = caplog.text + "".join(path.read_text() for path in snapshot.folder.iterdir())
-    assert WITHHELD in said
+    text = caplog.text + "".join(path.read_text() for path in snapshot.folder.iterdir())
+    assert WITHHELD in text
     for secret in (PASSWORD, CREDENTIALS):
         for escape in ESCAPES.values():
-            assert escape(secret)[:-4] not in said
-            assert in_json(escape(secret))[:-4] not in said
+            assert escape(secret)[:-4] not in text
+            assert in_json(escape(secret))[:-4] not in text
     assert snapshot.by_name["alpha"]["tags"] == list(REPOSITORIES["alpha"])
 
 
-async def test_redaction_leaves_data_alone_that_are_like_a_short_token(tmp_path):
+async def test_redaction_leaves_data_that_equals_a_short_token(tmp_path):
     async with serve([on("/token", document({"token": "edge"})), *token_registry()]) as server:
         config = crawler.Config(registry=[{"target": server.host}], output={"path": tmp_path})
         await crawler.crawl(config)
@@ -229,8 +231,8 @@ async def test_redaction_leaves_data_alone_that_are_like_a_short_token(tmp_path)
 
 
 @pytest.mark.parametrize("password", ["registry-2026", "registry-app", "test"])
-async def test_redaction_leaves_alone_what_is_acted_upon(password, tmp_path):
-    """A cursor that begins as the password does, or holds it, leads to the next page all the same."""
+async def test_redaction_leaves_cursors_that_hold_the_password(password, tmp_path):
+    """A cursor that begins with the password, or holds it, still leads to the next page."""
     repositories = {"registry-app": ["1"], "registry-test": ["2"], "zulu": ["3"]}
     link = ("Link", '</v2/_catalog?last=registry-test&n=2>; rel="next"')
     behind = on(catalog_path(), document({"repositories": ["zulu"]}), query={"last": "registry-test"})
@@ -256,7 +258,7 @@ async def test_redaction_of_what_a_token_server_quotes(tmp_path):
     assert f"robot/{WITHHELD}" in str(caught.value)
 
 
-async def test_redaction_knows_no_secrets_where_none_was_sent(tmp_path):
+async def test_redaction_changes_nothing_without_credentials(tmp_path):
     async with serve([on(LISTING, refusal(400, "BAD", "no")), *plain_registry()]) as server:
         config = crawler.Config(registry=[{"target": server.host}], limits={"attempts": 1}, output={"path": tmp_path})
         await crawler.crawl(config)
@@ -264,7 +266,7 @@ async def test_redaction_knows_no_secrets_where_none_was_sent(tmp_path):
 
 
 async def test_redaction_of_a_proxys_password(tmp_path, monkeypatch, caplog):
-    """A proxy for plain http reads the request itself, and may quote what it was sent."""
+    """A proxy for plain http reads the request itself, and may quote its headers."""
     caplog.set_level(logging.DEBUG)
     credentials = b64encode(f"us:{PASSWORD}".encode()).decode()
     quoting = refusal(400, "BAD", f"not {PASSWORD}, not Basic {credentials}")
@@ -279,7 +281,7 @@ async def test_redaction_of_a_proxys_password(tmp_path, monkeypatch, caplog):
     snapshot = read_snapshot(tmp_path)
     assert snapshot.by_name["team/victim"]["error"]["message"] == f"not {WITHHELD}, not Basic {WITHHELD}"
     assert snapshot.by_name["alpha"]["tags"] == [f"Basic {WITHHELD}"]
-    said = caplog.text + json.dumps(snapshot.records, ensure_ascii=False)
+    text = caplog.text + json.dumps(snapshot.records, ensure_ascii=False)
     assert WITHHELD in snapshot.by_name["zulu"]["error"]["message"]
-    assert PASSWORD[:8] not in said
-    assert credentials not in said
+    assert PASSWORD[:8] not in text
+    assert credentials not in text

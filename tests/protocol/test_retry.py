@@ -1,4 +1,4 @@
-"""How long a crawl bears with a registry that fails, refuses, throttles or falls silent, and when it lets go."""
+"""How long a run continues with a registry that fails, refuses or throttles, and when it ends."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -31,38 +31,38 @@ def config(server, folder, *, limits=None, **registry) -> crawler.Config:
     )
 
 
-def listed(folder) -> dict[str, object]:
+def name_list(folder) -> dict[str, object]:
     names = folder / "names.txt"
     names.write_text("\n".join(NAMES))
     return {"repositories_from": names}
 
 
-async def test_credentials_refused_again_and_again_end_the_run_before_they_lock_anybody_out(tmp_path):
+async def test_lockout_guard_ends_the_run_after_ten_refused_token_requests(tmp_path):
     refused = refusal(401, "UNAUTHORIZED", "incorrect username or password")
     async with serve([on("/token", refused), *token_registry()]) as server:
         with pytest.raises(crawler.GaveUp, match="refused 10 times in a row"):
-            await crawler.crawl(config(server, tmp_path, auth=WITH_PASSWORD, **listed(tmp_path)))
+            await crawler.crawl(config(server, tmp_path, auth=WITH_PASSWORD, **name_list(tmp_path)))
     assert 10 <= len(server.asked("/token")) < 10 + 4
 
 
-async def test_a_wrong_password_is_noticed_before_anything_is_listed(tmp_path):
+async def test_wrong_password_is_noticed_before_anything_is_listed(tmp_path):
     challenge = ("WWW-Authenticate", 'Basic realm="scripted"')
     async with serve([on("/v2/", refusal(401, "UNAUTHORIZED", "incorrect password", challenge))]) as server:
         with pytest.raises(crawler.CredentialsError, match="refuses the credentials: 401"):
-            await crawler.crawl(config(server, tmp_path, auth=WITH_PASSWORD, **listed(tmp_path)))
+            await crawler.crawl(config(server, tmp_path, auth=WITH_PASSWORD, **name_list(tmp_path)))
     assert set(server.paths) == {"/v2/"}
 
 
-async def test_nobody_is_refused_a_token_without_being_somebody(tmp_path):
+async def test_lockout_guard_does_not_count_refusals_of_anonymous_tokens(tmp_path):
     refused = refusal(401, "DENIED", "anonymous users see nothing here")
     async with serve([on("/token", refused), *token_registry()]) as server:
-        manifest = await crawler.crawl(config(server, tmp_path, **listed(tmp_path)))
+        manifest = await crawler.crawl(config(server, tmp_path, **name_list(tmp_path)))
     assert manifest.counts.denied == len(NAMES)
 
 
 @pytest.mark.timeout(120)
-async def test_a_dying_registry_is_not_hammered(tmp_path):
-    """Retries come out of a budget: at first each failure is tried again, in the end it is only asked once more."""
+async def test_retry_budget_protects_a_registry_that_fails_everywhere(tmp_path):
+    """Retries take from a budget: at first each failure is retried, and in the end only the second pass is left."""
     script = [*(on(listing_path(name), Reply(status=500)) for name in NAMES), *plain_registry({})]
     script.insert(0, on(catalog_path(), document({"repositories": NAMES})))
     async with serve(script) as server:
@@ -74,8 +74,8 @@ async def test_a_dying_registry_is_not_hammered(tmp_path):
     assert manifest.verdict == "partial"
 
 
-async def test_a_registry_that_answers_nobody_ends_the_run_and_what_was_done_is_kept(tmp_path):
-    """It goes with the tenth listing. One worker, and more attempts than fit into the time: so nothing else happens."""
+async def test_outage_that_lasts_ends_the_run_and_keeps_the_records(tmp_path):
+    """It goes down after the tenth listing. One worker, and more attempts than fit into the time: no second outage."""
     alive = NAMES[:10]
     script = [
         on(None, dropped(), state="gone"),
@@ -91,30 +91,32 @@ async def test_a_registry_that_answers_nobody_ends_the_run_and_what_was_done_is_
     assert journal.read_bytes().count(b"\n") == len(alive)
 
 
-def in_seconds() -> Reply:
+def with_seconds() -> Reply:
     return refusal(429, "TOOMANYREQUESTS", "slow down", ("Retry-After", "1"))
 
 
-def by_a_date() -> Reply:
-    moment = format_datetime(datetime.now(UTC) + timedelta(seconds=5), usegmt=True)  # in whole seconds, and seen later
-    return refusal(429, "TOOMANYREQUESTS", "slow down", ("Retry-After", moment))
+def with_a_date() -> Reply:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=5), usegmt=True)  # in whole seconds, and read later
+    return refusal(429, "TOOMANYREQUESTS", "slow down", ("Retry-After", date))
 
 
-def in_words() -> Reply:
+def with_a_go_duration() -> Reply:
     return Reply(status=429, body=b"toomanyrequests: retry-after: 810.305464ms, allowed: 2000/minute")
 
 
-def without_a_word() -> Reply:
+def without_retry_after() -> Reply:
     return refusal(429, "TOOMANYREQUESTS", "slow down")
 
 
-def by_a_503_in_seconds() -> Reply:
+def with_a_503_and_seconds() -> Reply:
     return Reply(status=503, headers=(("Retry-After", "1"),))
 
 
-@pytest.mark.parametrize("throttled", [in_seconds, by_a_date, in_words, without_a_word, by_a_503_in_seconds])
-async def test_a_throttling_registry_is_left_alone_as_a_whole(throttled, tmp_path):
-    """All who want to ask wait, not only who was refused."""
+@pytest.mark.parametrize(
+    "throttled", [with_seconds, with_a_date, with_a_go_duration, without_retry_after, with_a_503_and_seconds]
+)
+async def test_throttling_holds_every_request(throttled, tmp_path):
+    """Every request waits, and not only the refused one."""
     names = NAMES[:40]
     script = [
         on(catalog_path(), document({"repositories": names})),
@@ -128,8 +130,8 @@ async def test_a_throttling_registry_is_left_alone_as_a_whole(throttled, tmp_pat
     assert len(read_snapshot(tmp_path / "out").records) == len(names)
 
 
-async def test_listing_begins_while_the_catalogs_next_page_is_on_its_way(tmp_path):
-    """The second page comes only to somebody who has listed a repository of the first."""
+async def test_pipeline_lists_while_the_catalogs_next_page_is_fetched(tmp_path):
+    """The second page comes only after a repository of the first page was listed."""
     link = ("Link", '</v2/_catalog?last=team/one>; rel="next"')
     script = [
         on(catalog_path(), document({"repositories": ["team/one"]}, link), query={"last": None}),
@@ -143,8 +145,8 @@ async def test_listing_begins_while_the_catalogs_next_page_is_on_its_way(tmp_pat
     assert (manifest.verdict, manifest.counts.ok) == ("complete", 2)
 
 
-async def test_catalog_pages_have_the_patience_of_the_listings(tmp_path):
-    """The catalog is away after its first page, for more exchanges than one of them is tried."""
+async def test_outage_of_the_catalog_is_waited_for(tmp_path):
+    """The catalog is down after its first page, for more requests than one of them has attempts."""
     link = ("Link", '</v2/_catalog?last=team/one>; rel="next"')
     script = [
         on(catalog_path(), Reply(status=503), state="down", times=8),

@@ -8,12 +8,13 @@ from support.scripted import ScriptedServer
 
 from crawler.auth.bearer import BearerAuth, TokenServer
 from crawler.auth.credentials import CredentialProvider
-from crawler.limiter import Limiter
+from crawler.limiter import AdaptiveLimiter
 from crawler.transport.fetch import open_transport
-from crawler.transport.retry import RetryPolicy
+from crawler.transport.retry import RetryPolicy, Timeouts
+from crawler.transport.run_limits import RunLimits
 from crawler.transport.tls import Certificates
 
-PATIENCE = RetryPolicy(attempts=1, connect_s=5, read_s=5, total_s=5, give_up_s=60)
+TIMEOUTS = Timeouts(connect_s=5, read_s=5, total_s=5)
 
 
 @asynccontextmanager
@@ -26,8 +27,9 @@ async def bearer(
     """Asks `/token` of the server, one try each, and reads the age of tokens from `clock`."""
     transport = open_transport(
         user_agent="test",
-        pace=Limiter(concurrency=8, starts=None),
-        policy=PATIENCE,
+        limiter=AdaptiveLimiter(concurrency=8, rate=None),
+        timeouts=TIMEOUTS,
+        limits=RunLimits(RetryPolicy(attempts=1, give_up_s=60)),
         concurrency=8,
         scheme="http",
         certificates=Certificates(),

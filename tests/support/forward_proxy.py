@@ -1,4 +1,4 @@
-"""A proxy on the loopback that takes names to ports: a crawl of `gcr.io` goes to an emulator, and knows no better."""
+"""An HTTP proxy on the loopback that maps names to ports: so a crawl of `gcr.io` reaches an emulator."""
 
 import asyncio
 import ssl
@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 
 from support.distribution.certificates import Certificates
 
-Place = tuple[str, int]
-"""A host and a port where a server listens."""
+Address = tuple[str, int]
+"""The host and port of a server."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One request to the proxy itself, header names in small letters; what goes through a tunnel is not seen."""
+class ProxyRequest:
+    """One request to the proxy itself, header names in lower case. What goes through a tunnel is not recorded."""
 
     method: str
     target: str
@@ -25,12 +25,12 @@ class Asked:
 
 @dataclass(slots=True)
 class Proxy:
-    """What it was asked stands in `asked`, in order."""
+    """`servers` are the addresses by `HOST:PORT`; `requests` holds all requests, in order."""
 
-    places: Mapping[str, Place]
+    servers: Mapping[str, Address]
     password: str | None
     address: str = ""
-    asked: list[Asked] = field(default_factory=list)
+    requests: list[ProxyRequest] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -42,94 +42,94 @@ class Proxy:
 
     @property
     def targets(self) -> set[str]:
-        return {f"{asked.method} {asked.target}" for asked in self.asked}
+        return {f"{request.method} {request.target}" for request in self.requests}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked = _read(await reader.readuntil(b"\r\n\r\n"))
-        self.asked.append(asked)
-        if self.password is not None and asked.headers.get("proxy-authorization") != _basic(self.password):
+        request = _parse(await reader.readuntil(b"\r\n\r\n"))
+        self.requests.append(request)
+        if self.password is not None and request.headers.get("proxy-authorization") != _basic(self.password):
             await _answer(writer, "407 Proxy Authentication Required", 'Proxy-Authenticate: Basic realm="ours"\r\n')
-        elif (place := self.places.get(_host(asked))) is None:
+        elif (server := self.servers.get(_host(request))) is None:
             await _answer(writer, "403 Forbidden")
         else:
-            await self._connect(asked, place, reader, writer)
+            await self._connect(request, server, reader, writer)
 
     async def _connect(
-        self, asked: Asked, place: Place, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, request: ProxyRequest, server: Address, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         try:
-            there = await asyncio.open_connection(*place)
+            there = await asyncio.open_connection(*server)
         except OSError:
             await _answer(writer, "502 Bad Gateway")
             return
-        if asked.method == "CONNECT":
+        if request.method == "CONNECT":
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            await _join(_hand_on(reader, there[1]), there, writer)
+            await _join(_copy(reader, there[1]), there, writer)
         else:
-            await _join(self._forward(asked, reader, there[1]), there, writer)
+            await _join(self._forward(request, reader, there[1]), there, writer)
 
-    async def _forward(self, asked: Asked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Hand on the request and those that follow it on the same connection, which have no bodies."""
+    async def _forward(self, request: ProxyRequest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Forward the request and those that follow it on the same connection, which have no bodies."""
         while True:
-            writer.write(_forwarded(asked))
+            writer.write(_forwarded(request))
             await writer.drain()
-            asked = _read(await reader.readuntil(b"\r\n\r\n"))
-            self.asked.append(asked)
+            request = _parse(await reader.readuntil(b"\r\n\r\n"))
+            self.requests.append(request)
 
 
 @asynccontextmanager
 async def proxy_to(
-    places: Mapping[str, Place], *, certificates: Certificates | None = None, password: str | None = None
+    servers: Mapping[str, Address], *, certificates: Certificates | None = None, password: str | None = None
 ) -> AsyncIterator[Proxy]:
-    """A proxy that knows the places by `HOST:PORT`, and answers 403 for any other.
+    """A proxy to these servers, by `HOST:PORT`; it answers 403 for any other.
 
-    With certificates what comes through a tunnel is taken for TLS, ended here, and reaches its place as plain bytes.
-    With a password (`USER:PASSWORD`) whoever does not show it is answered 407.
+    With certificates, TLS that comes through a tunnel ends here, and plain bytes reach the server. With a password
+    (`USER:PASSWORD`), requests without it are answered 407.
     """
     async with AsyncExitStack() as stack:
         context = None if certificates is None else certificates.server_context()
         if context is not None:
-            places = {
-                name: await stack.enter_async_context(_ends_tls(place, context)) for name, place in places.items()
+            servers = {
+                name: await stack.enter_async_context(_tls_server(server, context)) for name, server in servers.items()
             }
-        proxy = Proxy(places, password)
+        proxy = Proxy(servers, password)
         host, port = await stack.enter_async_context(_listening(proxy.serve))
         proxy.address = f"{host}:{port}"
         yield proxy
 
 
 @asynccontextmanager
-async def _ends_tls(place: Place, context: ssl.SSLContext) -> AsyncIterator[Place]:
+async def _tls_server(server: Address, context: ssl.SSLContext) -> AsyncIterator[Address]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there = await asyncio.open_connection(*place)
-        await _join(_hand_on(reader, there[1]), there, writer)
+        there = await asyncio.open_connection(*server)
+        await _join(_copy(reader, there[1]), there, writer)
 
     async with _listening(serve, context) as listening:
         yield listening
 
 
 @asynccontextmanager
-async def _listening(serve, context: ssl.SSLContext | None = None) -> AsyncIterator[Place]:
-    conversations: set[asyncio.Task[None]] = set()
+async def _listening(serve, context: ssl.SSLContext | None = None) -> AsyncIterator[Address]:
+    connections: set[asyncio.Task[None]] = set()
 
-    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        conversations.add(task)
+        connections.add(task)
         try:
             # only the end of the block cancels; the streams would report it as a failure
             with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await serve(reader, writer)
         finally:
-            conversations.discard(task)
+            connections.discard(task)
             writer.transport.abort()
 
-    server = await asyncio.start_server(converse, "127.0.0.1", 0, ssl=context)
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=context)
     try:
         yield server.sockets[0].getsockname()[:2]
     finally:
         server.close()
-        left = list(conversations)
+        left = list(connections)
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
@@ -137,24 +137,24 @@ async def _listening(serve, context: ssl.SSLContext | None = None) -> AsyncItera
 
 
 async def _join(
-    questions: Coroutine[None, None, None],
+    requests: Coroutine[None, None, None],
     there: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     here: asyncio.StreamWriter,
 ) -> None:
-    """Hand on questions there and answers here, until either side has no more to say."""
-    profile = {asyncio.create_task(questions), asyncio.create_task(_hand_on(there[0], here))}
+    """Forward requests to the server and responses back, until either side closes."""
+    directions = {asyncio.create_task(requests), asyncio.create_task(_copy(there[0], here))}
     try:
-        await asyncio.wait(profile, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for way in profile:
-            way.cancel()
-        await asyncio.gather(*profile, return_exceptions=True)
+        for direction in directions:
+            direction.cancel()
+        await asyncio.gather(*directions, return_exceptions=True)
         there[1].transport.abort()
     here.close()
     await here.wait_closed()
 
 
-async def _hand_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while chunk := await reader.read(65536):
         writer.write(chunk)
         await writer.drain()
@@ -167,26 +167,26 @@ async def _answer(writer: asyncio.StreamWriter, status: str, headers: str = "") 
     await writer.wait_closed()
 
 
-def _read(head: bytes) -> Asked:
+def _parse(head: bytes) -> ProxyRequest:
     first, *lines = head.decode("latin-1").split("\r\n")
     method, target, _ = first.split(" ")
     headers = dict(line.split(": ", 1) for line in lines if line)
-    return Asked(method, target, {name.lower(): value for name, value in headers.items()})
+    return ProxyRequest(method, target, {name.lower(): value for name, value in headers.items()})
 
 
-def _host(asked: Asked) -> str:
-    if asked.method == "CONNECT":
-        return asked.target
-    address = urlsplit(asked.target)
-    return f"{address.hostname}:{address.port or 80}"
+def _host(request: ProxyRequest) -> str:
+    if request.method == "CONNECT":
+        return request.target
+    url = urlsplit(request.target)
+    return f"{url.hostname}:{url.port or 80}"
 
 
-def _forwarded(asked: Asked) -> bytes:
-    """As a server is to see it: without what was for the proxy."""
-    address = urlsplit(asked.target)
-    target = address.path + (f"?{address.query}" if address.query else "")
-    lines = [f"{name}: {value}" for name, value in asked.headers.items() if not name.startswith("proxy-")]
-    return "\r\n".join([f"{asked.method} {target} HTTP/1.1", *lines, "", ""]).encode("latin-1")
+def _forwarded(request: ProxyRequest) -> bytes:
+    """The request as the server gets it: without the headers for the proxy."""
+    url = urlsplit(request.target)
+    target = url.path + (f"?{url.query}" if url.query else "")
+    lines = [f"{name}: {value}" for name, value in request.headers.items() if not name.startswith("proxy-")]
+    return "\r\n".join([f"{request.method} {target} HTTP/1.1", *lines, "", ""]).encode("latin-1")
 
 
 def _basic(password: str) -> str:

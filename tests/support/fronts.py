@@ -1,4 +1,4 @@
-"""nginx and haproxy in front of a server, as users have them in front of a registry."""
+"""nginx and haproxy in front of a server, as operators put them in front of a registry."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from support.distribution.process import may_skip
 
 
 def requires(program: str, package: str) -> pytest.MarkDecorator:
-    """Skip where a program is not installed, unless no skip is accepted: then the test fails for want of it."""
+    """Skip where a program is not installed. Where skips are not allowed, the test fails instead."""
     is_missing = shutil.which(program, path=_PATH) is None
     return pytest.mark.skipif(
         is_missing and may_skip(os.environ), reason=f"{program} is not installed (Debian: apt install {package})"
@@ -22,7 +22,7 @@ def requires(program: str, package: str) -> pytest.MarkDecorator:
 
 
 _PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
-"""Debian has both in /usr/sbin, which is not in everybody's PATH."""
+"""Debian has both in /usr/sbin, which is not in every user's PATH."""
 
 _NGINX = """\
 daemon off;
@@ -65,8 +65,8 @@ backend back
 
 @contextmanager
 def nginx(back: str, folder: Path, *, rate: str, burst: str = "") -> Iterator[str]:
-    """Lets `rate` requests through, and answers 503 to all others, as limit_req does by default; gives its address."""
-    with socket.socket() as holder:  # nginx takes no port by itself: this one is kept for it, and never listened at
+    """nginx that forwards `rate` requests and answers 503 to all others, limit_req's default; gives its address."""
+    with socket.socket() as holder:  # reserves a port for nginx, which cannot choose one itself; never listens
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         holder.bind(("127.0.0.1", 0))
         front = "{}:{}".format(*holder.getsockname())
@@ -81,8 +81,8 @@ def nginx(back: str, folder: Path, *, rate: str, burst: str = "") -> Iterator[st
 
 @contextmanager
 def haproxy(back: str, folder: Path, *, at_once: int, queue: str) -> Iterator[str]:
-    """Lets so many through `at_once`, and answers 503 to who waits longer than `queue`; gives its address."""
-    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:  # who comes early waits in its backlog
+    """haproxy that forwards `at_once` requests at a time, and answers 503 after `queue` in line; gives its address."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:  # early connections wait in its backlog
         descriptor = listener.fileno()
         configuration = folder / "haproxy.cfg"
         configuration.write_text(_HAPROXY.format(descriptor=descriptor, back=back, at_once=at_once, queue=queue))
@@ -92,7 +92,7 @@ def haproxy(back: str, folder: Path, *, at_once: int, queue: str) -> Iterator[st
 
 @contextmanager
 def _running(command: Sequence[str | Path], descriptors: Sequence[int]) -> Iterator[subprocess.Popen[bytes]]:
-    """Runs a program that may take over descriptors, and ends it with the block."""
+    """Runs a program that inherits descriptors, and ends it with the block."""
     program = shutil.which(command[0], path=_PATH)
     assert program is not None, f"{command[0]} is not installed"
     with subprocess.Popen(

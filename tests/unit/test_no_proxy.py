@@ -1,4 +1,4 @@
-"""NO_PROXY: networks, addresses, domains and ports, as clusters and machines at work have them."""
+"""NO_PROXY: networks, addresses, domains and ports, as clusters and companies set them."""
 
 import ipaddress
 
@@ -109,12 +109,12 @@ def test_no_proxy_is_not_needed_for_this_machine(host):
 
 
 @pytest.mark.parametrize("host", ["localhost.example.com", "mylocalhost", "128.0.0.1", "::2"])
-def test_no_proxy_is_needed_for_what_only_looks_like_this_machine(host):
+def test_no_proxy_is_needed_for_hosts_that_only_look_like_this_machine(host):
     assert Proxies({"https": "http://proxy.example.com:3128"}).proxy("https", host, 443) is not None
 
 
 @given(ADDRESSES, st.data(), PORTS)
-def test_no_proxy_takes_every_network(address, data, port):
+def test_no_proxy_covers_every_network(address, data, port):
     other = data.draw(ADDRESSES)
     network = ipaddress.ip_network(f"{address}/{data.draw(st.integers(0, address.max_prefixlen))}", strict=False)
     assert NoProxy(str(network)).covers(str(address), port)
@@ -122,7 +122,7 @@ def test_no_proxy_takes_every_network(address, data, port):
 
 
 @given(DOMAINS, LABELS, PORTS)
-def test_no_proxy_takes_every_domain(domain, label, port):
+def test_no_proxy_covers_every_domain(domain, label, port):
     for value in (domain, f".{domain}", f"*.{domain}", f"{domain}:{port}"):
         assert NoProxy(value).covers(f"{label}.{domain}", port)
         assert not NoProxy(value).covers(f"{label}{domain}", port)
@@ -135,7 +135,7 @@ def test_no_proxy_never_fails(value, host, port):
 
 
 @given(st.text(max_size=30), DOMAINS, st.sampled_from([",", " ", ", ", "\t", ",,"]))
-def test_no_proxy_entry_is_heeded_whatever_stands_beside_it(other, domain, separator):
+def test_no_proxy_entry_counts_beside_any_other(other, domain, separator):
     assume(not NoProxy(other).covers("registry.test", 443))
     no_proxy = NoProxy(separator.join((other, domain, other)))
     assert no_proxy.covers(domain, 443)

@@ -1,4 +1,4 @@
-"""The breaker of a run: when a party is examined, who waits for how long, and when the run gives up."""
+"""The circuit breaker of a run: when a party is probed, how long requests wait, and when the run gives up."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,8 +31,8 @@ def canary(answers: Callable[[], bool], *, is_own: bool = True, has_answered: bo
 
 
 def fail(outage: OutageDetector, times: int = FAILURES_TO_PROBE, party: Any = LISTINGS) -> bool:
-    """The last verdict on whether it is time to examine the party."""
-    return [outage.failed(party, has_answered=True) for _ in range(times)][-1]
+    """The last answer to whether it is time to probe the party."""
+    return [outage.on_failed(party, has_answered=True) for _ in range(times)][-1]
 
 
 def test_outage_is_suspected_after_a_few_failures_in_a_row_and_a_moment_without_an_answer():
@@ -49,31 +49,31 @@ def test_outage_is_not_suspected_where_answers_come_between():
     for _ in range(20):
         fail(outage, FAILURES_TO_PROBE - 1)
         time.now += SILENCE_S
-        outage.answered(LISTINGS)
+        outage.on_answered(LISTINGS)
     assert not fail(outage, FAILURES_TO_PROBE - 1)
 
 
-def test_outage_of_one_party_is_not_ended_by_the_answers_of_another():
+def test_outage_of_one_party_is_not_ended_by_answers_of_another():
     """With a token for each listing there is a success between any two failures."""
     time = Time()
     outage = detector(time)
     for _ in range(FAILURES_TO_PROBE):
-        last = outage.failed(LISTINGS, has_answered=True)
-        outage.answered(TOKENS)
+        last = outage.on_failed(LISTINGS, has_answered=True)
+        outage.on_answered(TOKENS)
         time.now += SILENCE_S
     assert last
 
 
-def test_outage_of_pages_that_come_one_by_one_is_suspected_at_once():
+def test_outage_is_suspected_after_two_failures_where_pages_come_one_by_one():
     time = Time()
     outage = detector(time)
-    assert not outage.failed(CATALOG, has_answered=True)
-    assert outage.failed(CATALOG, has_answered=True)
+    assert not outage.on_failed(CATALOG, has_answered=True)
+    assert outage.on_failed(CATALOG, has_answered=True)
 
 
-def test_outage_at_first_contact_is_suspected_no_sooner_for_pages_that_come_one_by_one():
+def test_outage_at_first_contact_is_not_suspected_after_two_failures():
     outage = detector(Time())
-    assert not any(outage.failed(CATALOG, has_answered=False) for _ in range(FAILURES_TO_PROBE))
+    assert not any(outage.on_failed(CATALOG, has_answered=False) for _ in range(FAILURES_TO_PROBE))
 
 
 async def test_outage_holds_every_request_until_the_party_answers_again():
@@ -96,15 +96,15 @@ async def test_outage_holds_every_request_until_the_party_answers_again():
 
     group_started = anyio.Event()
     async with anyio.create_task_group() as group:
-        away = await outage.probe(LISTINGS, "503", Canary(answers=answers, is_own=True, has_answered=True))
-    assert (away, outage.is_on) == (True, False)
+        was_outage = await outage.probe(LISTINGS, "503", Canary(answers=answers, is_own=True, has_answered=True))
+    assert (was_outage, outage.is_on) == (True, False)
     assert seen == [time.now]
     assert time.now <= back_at + 0.3 * 30, "a pause is a part of what the outage has lasted already"
     assert len(time.slept) < 30, "the pauses grow"
     assert not fail(outage, FAILURES_TO_PROBE - 1), "the failures in a row are over"
 
 
-async def test_outage_that_is_none_costs_one_probe_and_counts_the_failures():
+async def test_outage_that_is_none_costs_one_probe_and_no_pause():
     time = Time()
     outage = detector(time)
     fail(outage)
@@ -112,7 +112,7 @@ async def test_outage_that_is_none_costs_one_probe_and_counts_the_failures():
     assert time.slept == []
 
 
-async def test_outage_examined_by_one_makes_the_others_wait_for_what_comes_of_it():
+async def test_outage_is_probed_by_one_task_and_the_others_wait_for_its_result():
     time = Time()
     outage = detector(time)
     asked = []
@@ -123,17 +123,17 @@ async def test_outage_examined_by_one_makes_the_others_wait_for_what_comes_of_it
 
     found = []
 
-    async def examine() -> None:
+    async def probe() -> None:
         found.append(await outage.probe(LISTINGS, "reset", canary(answers)))
 
     async with anyio.create_task_group() as group:
         for _ in range(5):
-            group.start_soon(examine)
+            group.start_soon(probe)
     assert found == [True] * 5
     assert len(asked) == 4
 
 
-async def test_outage_that_lasts_ends_the_run_and_says_whose_it_is():
+async def test_outage_that_lasts_ends_the_run_and_names_the_party():
     time = Time()
     outage = detector(time)
     fail(outage)
@@ -144,7 +144,7 @@ async def test_outage_that_lasts_ends_the_run_and_says_whose_it_is():
     assert not outage.is_on
 
 
-async def test_outage_at_first_contact_is_waited_for_shortly_and_then_fails_by_itself():
+async def test_outage_at_first_contact_is_waited_for_shortly_and_does_not_end_the_run():
     time = Time()
     outage = detector(time)
     fail(outage)
@@ -167,7 +167,7 @@ async def test_outage_of_listings_that_never_worked_ends_the_run_though_the_cata
         await outage.probe(LISTINGS, "500", catalog)
 
 
-async def test_outage_is_handed_on_where_who_examines_is_cancelled():
+async def test_outage_is_probed_by_another_task_after_the_probing_task_is_cancelled():
     time = Time()
     outage = detector(time)
     probing = anyio.Event()
@@ -179,19 +179,19 @@ async def test_outage_is_handed_on_where_who_examines_is_cancelled():
 
     async with anyio.create_task_group() as group:
 
-        async def examine() -> None:
+        async def probe() -> None:
             await outage.probe(LISTINGS, "reset", Canary(answers=hangs, is_own=True, has_answered=True))
 
-        group.start_soon(examine)
+        group.start_soon(probe)
         await probing.wait()
         group.cancel_scope.cancel()
     assert not outage.is_on
     assert await outage.probe(LISTINGS, "reset", canary(iter([False, True]).__next__))
 
 
-@pytest.mark.parametrize(("in_outage", "tried"), [(True, 11), (False, 2)])
-async def test_tries_that_an_outage_swallowed_do_not_count(in_outage, tried):
-    policy = RetryPolicy(attempts=2, connect_s=1, read_s=1, total_s=1, give_up_s=GIVE_UP_S)
+@pytest.mark.parametrize(("in_outage", "attempted"), [(True, 11), (False, 2)])
+async def test_retry_does_not_count_attempts_during_an_outage(in_outage, attempted):
+    policy = RetryPolicy(attempts=2, give_up_s=GIVE_UP_S)
     time = Time()
     count = 0
     try:
@@ -199,9 +199,9 @@ async def test_tries_that_an_outage_swallowed_do_not_count(in_outage, tried):
             with attempt:
                 count += 1
                 if count < 11:
-                    failure = TransientFailure(crawler.Unreachable("GET", code="UNREACHABLE", message="reset"))
-                    failure.in_outage = in_outage
+                    error = crawler.Unreachable("GET", code="UNREACHABLE", message="reset")
+                    failure = TransientFailure(error, in_outage=in_outage)
                     raise failure
     except TransientFailure:
         assert not in_outage
-    assert count == tried
+    assert count == attempted

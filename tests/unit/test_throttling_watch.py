@@ -1,4 +1,4 @@
-"""A quota that is used up for longer than a run can wait ends the run, and is named."""
+"""A quota that is used up for longer than a run may wait ends the run; the error names the quota."""
 
 from types import SimpleNamespace
 
@@ -13,55 +13,55 @@ from crawler.transport.throttling import ThrottlingWatch
 LISTINGS = (Purpose.LISTING, "https://registry.example.com")
 TOKENS = (Purpose.TOKEN, "https://auth.example.com")
 GIVE_UP_S = 300.0
-ASKED = "GET https://registry.example.com/v2/team/app/tags/list"
+REQUEST = "GET https://registry.example.com/v2/team/app/tags/list"
 
 
-def too_many(**headers: str) -> Response:
+def response_429(**headers: str) -> Response:
     body = b'{"errors": [{"code": "TOOMANYREQUESTS", "message": "You have reached your pull rate limit"}]}'
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Response(429, SimpleNamespace(get=named.get), body)  # type: ignore[arg-type]
+    by_name = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Response(429, SimpleNamespace(get=by_name.get), body)  # type: ignore[arg-type]
 
 
 def test_throttling_without_any_success_ends_the_run_after_give_up_after():
     time = Time()
     watch = ThrottlingWatch(GIVE_UP_S, clock=time)
     for time.now in (0.0, 100.0, 299.0):
-        watch.on_throttled(LISTINGS, ASKED, too_many())
+        watch.on_throttled(LISTINGS, REQUEST, response_429())
     time.now = 300.0
     with pytest.raises(crawler.GaveUp, match=r"nothing but 429 for 300 s.*You have reached your pull rate limit"):
-        watch.on_throttled(LISTINGS, ASKED, too_many())
+        watch.on_throttled(LISTINGS, REQUEST, response_429())
 
 
 def test_throttling_with_a_success_now_and_then_never_ends_the_run():
     time = Time()
     watch = ThrottlingWatch(GIVE_UP_S, clock=time)
     for time.now in range(0, 10_000, 100):
-        watch.on_throttled(LISTINGS, ASKED, too_many())
-        watch.on_throttled(TOKENS, ASKED, too_many())
+        watch.on_throttled(LISTINGS, REQUEST, response_429())
+        watch.on_throttled(TOKENS, REQUEST, response_429())
         watch.on_answered(LISTINGS)
         watch.on_answered(TOKENS)
 
 
-def test_throttling_of_one_party_is_not_ended_by_the_answers_of_another():
+def test_throttling_of_one_party_is_not_ended_by_answers_of_another():
     time = Time()
     watch = ThrottlingWatch(GIVE_UP_S, clock=time)
-    watch.on_throttled(LISTINGS, ASKED, too_many())
+    watch.on_throttled(LISTINGS, REQUEST, response_429())
     watch.on_answered(TOKENS)
     time.now = 300.0
     with pytest.raises(crawler.GaveUp):
-        watch.on_throttled(LISTINGS, ASKED, too_many())
+        watch.on_throttled(LISTINGS, REQUEST, response_429())
 
 
-def test_throttling_that_asks_for_a_longer_pause_than_the_run_can_wait_ends_it_at_once_and_names_the_quota():
+def test_throttling_with_a_pause_longer_than_give_up_after_ends_the_run_at_once_and_names_the_quota():
     watch = ThrottlingWatch(GIVE_UP_S)
-    watch.on_throttled(LISTINGS, ASKED, too_many(Retry_After="300"))
+    watch.on_throttled(LISTINGS, REQUEST, response_429(Retry_After="300"))
     headers = {"Retry_After": "21600", "ratelimit_limit": "100;w=21600"}
     with pytest.raises(crawler.GaveUp, match=r"a pause of 21,600 s.*ratelimit-limit 100;w=21600"):
-        watch.on_throttled(LISTINGS, ASKED, too_many(**headers))
+        watch.on_throttled(LISTINGS, REQUEST, response_429(**headers))
 
 
 async def test_throttling_beyond_give_up_after_leaves_a_run_that_can_be_resumed(tmp_path):
-    """Docker Hub's way: so many an hour, and then a long pause."""
+    """As on Docker Hub: so many requests in some hours, and then a long pause."""
     names = [f"team/app-{number:02}" for number in range(20)]
     later = refusal(429, "TOOMANYREQUESTS", "pull rate limit", ("Retry-After", "3600"))
     script = [

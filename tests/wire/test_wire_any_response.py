@@ -13,15 +13,17 @@ from support.plain_words import is_plain
 from crawler.auth.credentials import Credential, PreemptiveAuth, StaticCredentials
 from crawler.client import AuthenticatedClient
 from crawler.errors import CrawlerError, RegistryError
-from crawler.limiter import Limiter
+from crawler.limiter import AdaptiveLimiter
+from crawler.transport.bodies import MAX_BODIES_BYTES, BodyBudget
 from crawler.transport.fetch import open_transport
 from crawler.transport.http import open_http_session
 from crawler.transport.messages import Request, Response
-from crawler.transport.retry import RetryPolicy
+from crawler.transport.retry import RetryPolicy, Timeouts
+from crawler.transport.run_limits import RunLimits
 from crawler.transport.tls import Certificates
 from crawler.wire.tags import parse_listing
 
-POLICY = RetryPolicy(attempts=1, connect_s=5, read_s=5, total_s=10, give_up_s=5)
+TIMEOUTS = Timeouts(connect_s=5, read_s=5, total_s=10)
 PASSWORD = "correct-horse-battery"
 USER = Credential("robot", PASSWORD)
 
@@ -86,15 +88,15 @@ async def answering(sent: bytes, request) -> object:
 
 
 async def send_by_session(url: str) -> object:
-    options = {"user_agent": "t", "policy": POLICY, "concurrency": 2, "certificates": Certificates()}
-    async with open_http_session(**options) as session:
+    options = {"user_agent": "t", "timeouts": TIMEOUTS, "concurrency": 2, "certificates": Certificates()}
+    async with open_http_session(**options, bodies=BodyBudget(MAX_BODIES_BYTES)) as session:
         return await session.send(Request(url=url, authorization=USER.header))
 
 
 async def get_listing(url: str) -> object:
-    options = {"user_agent": "t", "policy": POLICY, "concurrency": 2, "certificates": Certificates()}
-    limiter = Limiter(concurrency=2, starts=None)
-    async with open_transport(**options, pace=limiter, scheme="http") as transport:
+    options = {"user_agent": "t", "timeouts": TIMEOUTS, "concurrency": 2, "certificates": Certificates()}
+    limiter, limits = AdaptiveLimiter(concurrency=2, rate=None), RunLimits(RetryPolicy(attempts=1, give_up_s=5))
+    async with open_transport(**options, limiter=limiter, limits=limits, scheme="http") as transport:
         return await AuthenticatedClient(PreemptiveAuth(StaticCredentials(USER)), transport).get(
             url, "", partial(parse_listing, "team/app")
         )
