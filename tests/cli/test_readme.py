@@ -15,7 +15,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -32,10 +32,9 @@ from support.readme import (
     Block,
     blocks,
 )
-from support.run_cli import ONE_TRY, SCRIPT, Command, Ended
+from support.run_cli import ONE_TRY, SCRIPT
 from support.run_folders import left_by_a_kill
-from support.scripted import document, listing_path, on, plain_registry, serve
-from support.scripted.script import Reply
+from support.scripted import Reply, document, listing_path, on, plain_registry, serve
 from support.snapshots import read_snapshot
 
 from crawler.emulator import ArtifactRegistry
@@ -62,7 +61,7 @@ needs_programs = pytest.mark.skipif(
 class Stage:
     """Where a block runs: in a folder of its own, with an emulator on demand."""
 
-    command: Command
+    command: Any
     google: Callable[..., Awaitable[Any]]
     dead_port: str
 
@@ -70,7 +69,7 @@ class Stage:
     def folder(self) -> Path:
         return self.command.folder
 
-    async def shell(self, script: str, environment: dict[str, str] = ONE_TRY) -> Ended:
+    async def shell(self, script: str, environment: dict[str, str] = ONE_TRY) -> Any:
         """Run lines of a shell; the first that fails ends them."""
         program = shlex.quote(*SCRIPT)
         return await self.command("-ec", PROGRAM.sub(program, script), program=("/bin/sh",), environment=environment)
@@ -150,7 +149,7 @@ async def shows_records(stage: Stage, block: Block) -> None:
     real = [json.dumps(records[name], separators=(",", ":")) for name in names]
     assert_replayed(block, "\n".join(real).replace(host, "gcr.io"))
     assert len(names) > 1
-    assert {field.name for field in fields(Record)} <= set(records[names[0]])
+    assert list(records[names[0]]) == list(Record.__annotations__)
 
 
 MISTAKEN = """\
@@ -368,7 +367,7 @@ async def runs_as_a_test(stage: Stage, block: Block) -> None:
 
 async def is_the_schema_of_a_record(stage: Stage, block: Block) -> None:
     schema = {column["name"]: column for column in json.loads(block.text)}
-    assert list(schema) == [field.name for field in fields(Record)]
+    assert list(schema) == list(Record.__annotations__)
     kinds = {name: (column["type"], column.get("mode")) for name, column in schema.items()}
     assert kinds.pop("schema") == ("INTEGER", None)
     assert kinds.pop("tags") == ("STRING", "REPEATED")

@@ -8,13 +8,13 @@ import shlex
 import signal
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import kubernetes_validate
 import pytest
 import yaml
 from support.readme import OPERATIONS, README, Block, blocks
-from support.run_cli import ONE_TRY, SCRIPT, Ended
+from support.run_cli import ONE_TRY, SCRIPT
 from support.snapshots import folders, read_snapshot
 
 TOOL = "/usr/local/bin/registry-crawler"
@@ -44,6 +44,14 @@ def crontab() -> tuple[str, str]:
     return " ".join(schedule), job_command
 
 
+class CronResult(NamedTuple):
+    """The exit code of cron's shell, and what it printed: cron mails both streams."""
+
+    code: int
+    out: str
+    err: str
+
+
 class Cron:
     """Runs the crontab's command as cron does, in a folder that replaces the README's."""
 
@@ -56,7 +64,7 @@ class Cron:
         auth = "" if key_file is None else f'auth.key_file = "{key_file}"\n'
         (folder / "config.toml").write_text(f'[[registry]]\ntarget = "{target}"\n{auth}')
 
-    async def __call__(self, **environment: str) -> Ended:
+    async def __call__(self, **environment: str) -> CronResult:
         process = await asyncio.create_subprocess_exec(
             "/bin/sh", "-c", crontab()[1].replace(HOME, str(self.folder)),
             cwd="/",
@@ -67,7 +75,7 @@ class Cron:
         )  # fmt: skip
         out, err = await process.communicate()
         assert process.returncode is not None
-        return Ended(code=process.returncode, out=out.decode(), err=err.decode())
+        return CronResult(code=process.returncode, out=out.decode(), err=err.decode())
 
 
 def test_cron_line_is_valid():
