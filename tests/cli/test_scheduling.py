@@ -1,4 +1,4 @@
-"""What the README says of every night, tried: a crontab, and a CronJob."""
+"""The documents' crontab and Kubernetes CronJob, run as cron and as a cluster would run them."""
 
 import asyncio
 import fcntl
@@ -8,13 +8,13 @@ import shlex
 import signal
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import kubernetes_validate
 import pytest
 import yaml
-from support.readme import Block, blocks
-from support.run_cli import ONE_TRY, SCRIPT, Ended
+from support.readme import OPERATIONS, README, Block, blocks
+from support.run_cli import ONE_TRY, SCRIPT
 from support.snapshots import folders, read_snapshot
 
 TOOL = "/usr/local/bin/registry-crawler"
@@ -23,7 +23,14 @@ CRON_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "SHELL": "/bin/sh", "LOGNAME": "inv
 
 
 def block(language: str) -> Block:
-    (only,) = (each for each in blocks() if each.section == "Every night" and each.language == language)
+    """The one block of this language in the sections about cron and Kubernetes."""
+    sections = ((README, "Every night"), (OPERATIONS, "Kubernetes"))
+    (only,) = (
+        each
+        for document, section in sections
+        for each in blocks(document)
+        if each.section == section and each.language == language
+    )
     return only
 
 
@@ -31,14 +38,22 @@ def block(language: str) -> Block:
 
 
 def crontab() -> tuple[str, str]:
-    """When, and what."""
+    """The schedule and the command of the crontab's one job."""
     (line,) = (line for line in block("crontab").text.splitlines() if re.match(r"\d", line))
-    *when, what = line.split(maxsplit=5)
-    return " ".join(when), what
+    *schedule, job_command = line.split(maxsplit=5)
+    return " ".join(schedule), job_command
+
+
+class CronResult(NamedTuple):
+    """The exit code of cron's shell, and what it printed: cron mails both streams."""
+
+    code: int
+    out: str
+    err: str
 
 
 class Cron:
-    """Runs the crontab's command as cron does, in a folder that stands for the README's."""
+    """Runs the crontab's command as cron does, in a folder that replaces the README's."""
 
     def __init__(self, folder: Path, target: str, key_file: Path | None = None) -> None:
         self.folder = folder
@@ -49,7 +64,7 @@ class Cron:
         auth = "" if key_file is None else f'auth.key_file = "{key_file}"\n'
         (folder / "config.toml").write_text(f'[[registry]]\ntarget = "{target}"\n{auth}')
 
-    async def __call__(self, **environment: str) -> Ended:
+    async def __call__(self, **environment: str) -> CronResult:
         process = await asyncio.create_subprocess_exec(
             "/bin/sh", "-c", crontab()[1].replace(HOME, str(self.folder)),
             cwd="/",
@@ -60,22 +75,22 @@ class Cron:
         )  # fmt: skip
         out, err = await process.communicate()
         assert process.returncode is not None
-        return Ended(code=process.returncode, out=out.decode(), err=err.decode())
+        return CronResult(code=process.returncode, out=out.decode(), err=err.decode())
 
 
-def test_cron_line_is_one_that_cron_reads():
-    when, what = crontab()
-    assert re.fullmatch(r"([0-5]?\d) ([01]?\d|2[0-3]) (\*) (\*) (\*)", when)
-    assert "%" not in what, "which ends the command"
-    assert what.startswith("/"), "cron's PATH is short"
+def test_cron_line_is_valid():
+    schedule, job_command = crontab()
+    assert re.fullmatch(r"([0-5]?\d) ([01]?\d|2[0-3]) (\*) (\*) (\*)", schedule)
+    assert "%" not in job_command, "cron replaces % by a newline"
+    assert job_command.startswith("/"), "cron's PATH is short"
     assert TOOL in block("sh").text
 
 
-def test_cron_script_is_one_that_any_shell_reads():
+def test_cron_script_runs_in_any_shell():
     assert block("sh").text.startswith("#!/bin/sh\n")
 
 
-async def test_cron_mails_nothing_of_a_good_night(google, tmp_path):
+async def test_cron_mails_nothing_after_a_good_night(google, tmp_path):
     registry = await google(repositories=20)
     cron = Cron(tmp_path / "night", registry.emulator.registry, registry.key_file)
     for _ in range(2):
@@ -93,26 +108,26 @@ async def test_cron_mails_a_partial_night_with_its_reasons(google, tmp_path):
 
 
 async def test_cron_mails_a_night_that_could_not_run(tmp_path, dead_port):
-    nobody = await Cron(tmp_path / "night", dead_port)(**ONE_TRY)
-    mistaken = await Cron(tmp_path / "night", "https://gcr.io")()
-    gone = Cron(tmp_path / "gone", dead_port)
-    (gone.folder / "night.sh").unlink()
-    assert (nobody.code, nobody.err) == (1, "")
-    assert f"no connection to {dead_port}" in nobody.out
-    assert (mistaken.code, mistaken.err) == (2, "")
-    assert "has a scheme" in mistaken.out
-    assert (await gone()).err
+    unreachable = await Cron(tmp_path / "night", dead_port)(**ONE_TRY)
+    misconfigured = await Cron(tmp_path / "night", "https://gcr.io")()
+    without_script = Cron(tmp_path / "gone", dead_port)
+    (without_script.folder / "night.sh").unlink()
+    assert (unreachable.code, unreachable.err) == (1, "")
+    assert f"no connection to {dead_port}" in unreachable.out
+    assert (misconfigured.code, misconfigured.err) == (2, "")
+    assert "has a scheme" in misconfigured.out
+    assert (await without_script()).err
 
 
-async def test_cron_leaves_a_night_alone_that_is_still_at_work(google, tmp_path):
+async def test_cron_starts_no_second_crawl_while_one_runs(google, tmp_path):
     registry = await google(repositories=5)
     cron = Cron(tmp_path / "night", registry.emulator.registry, registry.key_file)
-    (cron.folder / "night.log").write_text("of the other")
+    (cron.folder / "night.log").write_text("the first crawl's log")
     with (cron.folder / "night.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         ended = await cron()
-    assert (ended.code, ended.out) == (1, "the crawl of the last night is still at work\n")
-    assert (cron.folder / "night.log").read_text() == "of the other"
+    assert (ended.code, ended.out) == (1, "the last crawl is still running\n")
+    assert (cron.folder / "night.log").read_text() == "the first crawl's log"
     assert not (cron.folder / "snapshots").exists()
 
 
@@ -132,13 +147,13 @@ def pod() -> Any:
 
 
 @pytest.mark.parametrize("version", ["1.31.0", kubernetes_validate.latest_version()])
-def test_kubernetes_takes_the_manifests(version):
-    """As `kubernetes-validate --strict` does; 1.31 is the first in which podFailurePolicy is no beta."""
+def test_kubernetes_accepts_the_manifests(version):
+    """As `kubernetes-validate --strict` does; podFailurePolicy is stable since 1.31."""
     for manifest in manifests().values():
         kubernetes_validate.validate(manifest, version, strict=True)
 
 
-def test_kubernetes_manifests_name_one_another():
+def test_kubernetes_manifests_refer_to_each_other():
     names = {kind: manifest["metadata"]["name"] for kind, manifest in manifests().items()}
     (volume,) = pod()["volumes"]
     (container,) = pod()["containers"]
@@ -151,7 +166,7 @@ def test_kubernetes_manifests_name_one_another():
     assert on_exit["containerName"] == container["name"]
 
 
-def test_kubernetes_tries_again_what_may_pass_and_nothing_else():
+def test_kubernetes_retries_only_transient_failures():
     rules = [rule for rule in job()["podFailurePolicy"]["rules"] if "onExitCodes" in rule]
     assert rules == [
         {"action": "FailJob", "onExitCodes": {"containerName": "crawl", "operator": "In", "values": [2, 3]}}
@@ -160,7 +175,7 @@ def test_kubernetes_tries_again_what_may_pass_and_nothing_else():
     assert pod()["restartPolicy"] == "Never"
 
 
-def test_kubernetes_pod_has_no_rights_that_it_does_not_need():
+def test_kubernetes_pod_has_no_unneeded_rights():
     (container,) = pod()["containers"]
     assert pod()["securityContext"]["runAsNonRoot"] is True
     assert pod()["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -181,25 +196,29 @@ def test_kubernetes_image_starts_the_crawler_without_a_shell():
 
 
 def arguments(google: Any, folder: Path) -> list[str]:
-    """The container's, for an emulator that has a key and no metadata server."""
+    """The container's arguments, changed for an emulator that has a key and no metadata server."""
     (container,) = pod()["containers"]
-    here = {"gcr.io/my-project": google.emulator.registry, "/data/snapshots": str(folder / "snapshots")}
-    return [here.get(argument, argument) for argument in container["args"]] + ["--key-file", str(google.key_file)]
+    replacements = {"gcr.io/my-project": google.emulator.registry, "/data/snapshots": str(folder / "snapshots")}
+    return [replacements.get(argument, argument) for argument in container["args"]] + [
+        "--key-file",
+        str(google.key_file),
+    ]
 
 
-async def test_kubernetes_exit_codes_are_those_that_the_policy_names(command, google, tmp_path):
+async def test_kubernetes_exit_codes_match_the_policy(command, google, tmp_path):
     (values,) = (r["onExitCodes"]["values"] for r in job()["podFailurePolicy"]["rules"] if "onExitCodes" in r)
-    whole, partial = await google(repositories=20), await google(repositories=20, denied=0.2)
-    good = await command(*arguments(whole, tmp_path / "good"))
-    short = await command(*arguments(partial, tmp_path / "short"))
-    wrong = await command(*arguments(whole, tmp_path / "wrong"), environment={"REGISTRY_CRAWLER_PORT": "tcp://x:80"})
-    assert (good.code, short.code, wrong.code) == (0, 3, 2)
-    assert {short.code, wrong.code} == set(values)
-    assert "enableServiceLinks" in wrong.err
+    readable, denying = await google(repositories=20), await google(repositories=20, denied=0.2)
+    complete = await command(*arguments(readable, tmp_path / "complete"))
+    partial = await command(*arguments(denying, tmp_path / "partial"))
+    service_links = {"REGISTRY_CRAWLER_PORT": "tcp://x:80"}  # what a Service named registry-crawler sets in every pod
+    misconfigured = await command(*arguments(readable, tmp_path / "misconfigured"), environment=service_links)
+    assert (complete.code, partial.code, misconfigured.code) == (0, 3, 2)
+    assert {partial.code, misconfigured.code} == set(values)
+    assert "enableServiceLinks" in misconfigured.err
     assert pod()["enableServiceLinks"] is False
 
 
-async def test_kubernetes_pod_that_is_ended_is_resumed_by_its_successor(command, google, tmp_path):
+async def test_kubernetes_pod_is_resumed_by_its_successor(command, google, tmp_path):
     registry = await google(repositories=60, latency_s=0.2)
     crawl = [*arguments(registry, tmp_path), "--concurrency", "4"]
     async with command.started(*crawl) as process:
