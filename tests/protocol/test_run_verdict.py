@@ -61,7 +61,7 @@ async def test_a_prefix_that_matches_nothing_is_partial(tmp_path):
     async with serve(plain_registry(NAMES)) as server:
         code, _, _ = await crawl(server, tmp_path, prefix="/taem")
     assert code == 3
-    assert reasons(tmp_path) == ["no repository lies under the prefix taem: did you mean team?"]
+    assert reasons(tmp_path) == ["no repository is under the prefix taem: did you mean team?"]
 
 
 async def test_filters_that_match_nothing_are_partial(tmp_path):

@@ -316,7 +316,7 @@ async def test_docker_hub_whose_api_leads_in_a_circle(tmp_path):
     assert set(snapshot.by_name) == set(docker_hub.HOLDS)
     assert snapshot.manifest["verdict"] == "partial"
     assert "then failed: GET " in snapshot.manifest["discovery"]["evidence"]
-    assert "its next page is an earlier one" in snapshot.manifest["discovery"]["evidence"]
+    assert "the next page is an earlier page" in snapshot.manifest["discovery"]["evidence"]
     assert len(server.asked(path)) == 2
 
 
