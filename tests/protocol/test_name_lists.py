@@ -10,7 +10,7 @@ from support.scripted import listing_path, on, plain_registry, refusal, serve
 from support.snapshots import Snapshot, read_snapshot
 
 import crawler
-from crawler.discovery.name_list_lines import line_problem
+from crawler.discovery.name_list_lines import line_problem, parse_lines
 from crawler.model.names import RepositoryName
 
 HELD = {"team/a": ("1",), "team/b": ("1", "2")}
@@ -173,3 +173,15 @@ def is_name(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def test_parse_lines_gives_each_entry_the_number_of_its_first_line():
+    assert parse_lines(b"# ours\n\nteam/a # the first\r\nteam/b\rteam/a\n") == {"team/a": 3, "team/b": 4}
+
+
+@fuzz
+@given(st.binary(max_size=60))
+def test_parse_lines_of_any_bytes_gives_entries_without_comments_and_spaces(data):
+    entries = parse_lines(data)
+    assert all(entry == entry.strip() and entry and "#" not in entry for entry in entries)
+    assert list(entries.values()) == sorted(set(entries.values()))
