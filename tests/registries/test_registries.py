@@ -273,7 +273,7 @@ async def test_docker_hub_with_a_login_of_dockers(tmp_path, monkeypatch, docker)
     assert_whole(snapshot, docker_hub.WITH_LOGIN)
     assert snapshot.manifest["verdict"] == "partial"
     (reason,) = snapshot.manifest["reasons"]
-    assert "private ones" in reason
+    assert "private repositories" in reason
     assert "repositories_from" in reason
     assert {asked.headers["host"] for asked in server.requests if asked.authorization == BASIC} == {"auth.docker.io"}
 
