@@ -21,8 +21,8 @@ class CatalogDiscovery:
     def __init__(self, registry: Registry, *, empty_catalog_note: str = "") -> None:
         """`empty_catalog_note` says why an empty catalog of this registry proves nothing; "" where it does.
 
-        Google's hosts answer an empty catalog to accounts that may pull images (GoogleCloudPlatform/gcr-cleaner#80,
-        #112; goharbor/harbor#18981).
+        Google's hosts have returned an empty catalog to accounts that may pull images
+        (GoogleCloudPlatform/gcr-cleaner#80, #112; goharbor/harbor#18981).
         """
         self._pager = registry.catalog()
         self._empty_catalog_note = empty_catalog_note

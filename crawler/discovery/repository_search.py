@@ -27,7 +27,7 @@ class FoundRepository:
 
 
 class RepositorySearch:
-    """Finds the repositories in a scope, project by project, and keeps account of what it could not read."""
+    """Finds the repositories in a scope, project by project, and records what it could not read."""
 
     def __init__(self, apis: GoogleApis, scope: HostScope) -> None:
         self.apis = apis
