@@ -1,4 +1,7 @@
-"""Where repository names come from, each source with its evidence of completeness."""
+"""Where repository names come from. Each source yields pages of names, then the evidence that the names are complete.
+
+`catalog`, `docker_hub`, `walk`, `artifact_registry` and `name_list` are the sources; `fallback` tries several of them.
+"""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
@@ -8,28 +11,33 @@ from crawler.model.record import Listing
 from crawler.model.run_manifest import Evidence
 
 Page = Mapping[str, Listing | None]
-"""Names, unchecked. Each has its listing where the source knows that too; None where the registry has to be asked."""
+"""Names, not validated, each with its listing. None for a name that the registry still has to list."""
 
 
 class Discovery(Protocol):
-    """A source of names: pages of them, each name once; then the evidence that there are no others."""
+    """A source of names. It yields each name once, in pages, and then has evidence that there are no other names."""
 
     @property
-    def method(self) -> str: ...
+    def method(self) -> str:
+        """The discovery method, as `_run.json` and `--discovery` name it."""
 
     @property
     def requires_all_listings(self) -> bool:
-        """Whether every name has to be listed, even if the filters leave it out: other names depend on the listing."""
+        """Whether every name has to be listed, even a name that the filters exclude.
+
+        True where the listing of one name yields other names, as in Google's folders.
+        """
 
     def pages(self) -> AsyncIterator[Page]:
-        """The names, in the order of the source. Raises CrawlerError where there is no first page."""
+        """The pages of names, in the order of the source. Raises CrawlerError if there is no first page."""
 
     def pending(self, name: str) -> PendingName:
-        """A context for a name that this source yielded without its listing; in it the name is listed."""
+        """A context in which the caller lists a name that `pages` yielded without its listing."""
 
     @property
-    def pages_read(self) -> int: ...
+    def pages_read(self) -> int:
+        """How many pages the source has read so far."""
 
     @property
     def evidence(self) -> Evidence:
-        """Why the pages ended. Read it after the last page."""
+        """Why `pages` ended, and whether that proves that the names are complete. Valid after the last page."""

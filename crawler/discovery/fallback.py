@@ -1,4 +1,4 @@
-"""Several sources, of which the first that proves anything counts."""
+"""Several sources, tried in order until one of them finds names or proves that there are none."""
 
 import logging
 from collections import deque
@@ -13,17 +13,17 @@ log = logging.getLogger(__name__)
 
 
 class FallbackDiscovery:
-    """Goes from a source that fails at once, or finds nothing and proves nothing, to the next.
+    """Tries the next source when a source fails at once, or finds no names without proof that there are none.
 
-    What was tried is in the evidence. Where the last source finds nothing either, the first that read a page counts,
-    with its lack of proof. A failure of the last source is raised only where no source read a page: a walk that is
-    answered 404 at its root has read none.
+    The evidence names every source that was tried, and why it was given up. If the last source finds nothing either,
+    the evidence of the first source that read a page counts. A failure of the last source is raised only if no source
+    read a page. A walk whose root answers 404 has read none.
     """
 
-    def __init__(self, rungs: Sequence[Discovery]) -> None:
-        self._current, *rest = rungs
+    def __init__(self, sources: Sequence[Discovery]) -> None:
+        self._current, *rest = sources
         self._rest = deque(rest)
-        self._yielded: Discovery | None = None
+        self._first_readable: Discovery | None = None
         self._found = 0
         self._fallback_reasons: list[tuple[Discovery, str]] = []
 
@@ -39,23 +39,25 @@ class FallbackDiscovery:
         while True:
             try:
                 async for page in self._current.pages():
+                    # A name of a walk may be a mere folder: `_on_listed` counts the repositories among them.
                     self._found += 0 if self.requires_all_listings else len(page)
                     yield page
-            except (RegistryError, CredentialsError) as failure:
-                if not self._rest and self._yielded is None:
+            except (RegistryError, CredentialsError) as exc:
+                if not self._rest and self._first_readable is None:
                     raise
-                why = str(failure)
+                reason = str(exc)
             else:
-                why = self._current.evidence.text
-                if self._found or self._current.evidence.complete:
+                evidence = self._current.evidence
+                if self._found or evidence.complete:
                     return
-                if self._yielded is None and self._current.pages_read:
-                    self._yielded = self._current
-            self._fallback_reasons.append((self._current, why))
+                reason = evidence.text
+                if self._first_readable is None and self._current.pages_read:
+                    self._first_readable = self._current
+            self._fallback_reasons.append((self._current, reason))
             if not self._rest:
-                self._current = self._yielded or self._current
+                self._current = self._first_readable or self._current
                 return
-            log.info("%s was left for %s: %s", self.method, self._rest[0].method, why)
+            log.info("discovery %s yielded no names, trying %s: %s", self.method, self._rest[0].method, reason)
             self._current = self._rest.popleft()
 
     def pending(self, name: str) -> PendingName:
@@ -73,6 +75,6 @@ class FallbackDiscovery:
 
     @property
     def evidence(self) -> Evidence:
-        told = self._current.evidence
-        others = [f"{rung.method}: {why}" for rung, why in self._fallback_reasons if rung is not self._current]
-        return Evidence(told.complete, told.text + (f" (tried: {'; '.join(others)})" if others else ""))
+        evidence = self._current.evidence
+        tried = [f"{source.method}: {why}" for source, why in self._fallback_reasons if source is not self._current]
+        return Evidence(evidence.complete, evidence.text + (f" (tried: {'; '.join(tried)})" if tried else ""))

@@ -1,4 +1,4 @@
-"""A name that a source yielded, until the source knows the result of listing it."""
+"""A name that a source yielded, until the source has the result of listing it."""
 
 from collections.abc import Callable
 from types import TracebackType
@@ -8,16 +8,17 @@ from crawler.errors import CrawlerError
 from crawler.model.record import Listing
 
 ListResult = Listing | CrawlerError
-"""The result of listing a repository: its listing, or why there is none."""
+"""The result of listing a repository: its listing, or why there is no listing."""
 
 _NOT_LISTED: Final = CrawlerError("the name was not listed")
 
 
 class PendingName(Protocol):
-    """A context that ends with a result for the source, whatever happens inside.
+    """A context for listing one name. When it ends, the source has a result, unless the name was postponed.
 
-    A source whose names depend on the listings of other names (`Discovery.requires_all_listings`) waits for every name
-    that it yielded. A caller that forgot one would hang the walk; a context cannot forget.
+    A source whose names depend on the listings of other names (`Discovery.requires_all_listings`) waits for the result
+    of every name that it yielded. A caller that forgets one result would make the walk wait forever. With a context,
+    the caller cannot forget: leaving it by `continue`, `return`, an exception or a cancellation reports a result too.
     """
 
     def __enter__(self) -> Self: ...
@@ -27,17 +28,18 @@ class PendingName(Protocol):
     ) -> None: ...
 
     def resolve(self, result: ListResult, /) -> bool:
-        """Report the result of listing the name. Returns whether the name is a repository, and gets a record."""
+        """Report the result of listing the name. Returns whether the name is a repository, and so gets a record."""
 
     def postpone(self) -> None:
-        """Leave the name pending: a later context for the same name resolves it."""
+        """Keep the name pending. The caller has to open another context for the same name later."""
 
 
 class ReportedName:
-    """A pending name of a source that wants to know the result.
+    """A pending name of a source that needs the result.
 
-    `on_listed` takes the name and the result, and returns whether the name is a repository. A context that ends with
-    neither `resolve` nor `postpone` reports that the name was not listed.
+    `on_listed` takes the name and its result, and returns whether the name is a repository. It is called once: with the
+    result given to `resolve`, or, if the context ends without `resolve` or `postpone`, with the error "the name was not
+    listed".
     """
 
     __slots__ = ("_is_settled", "_name", "_on_listed")
@@ -64,8 +66,8 @@ class ReportedName:
         self._is_settled = True
 
 
-class _Repository:
-    """A pending name of a source that yields repositories alone, and does not need their results."""
+class _UnreportedName:
+    """A pending name of a source that yields only repositories, and does not need the results."""
 
     __slots__ = ()
 
@@ -82,5 +84,5 @@ class _Repository:
         pass
 
 
-REPOSITORY: Final = _Repository()
-"""The pending name of every name of such a source: one object for all of them, since it keeps nothing."""
+UNREPORTED: Final = _UnreportedName()
+"""The pending name for every name of such a source. It has no state, so one object serves all names."""

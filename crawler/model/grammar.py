@@ -1,164 +1,18 @@
-"""The grammar of hosts, ports and repository names, and what is wrong with a target that does not fit it."""
+"""The distribution specification's grammar of repository names and tags."""
 
-import ipaddress
 import re
-from typing import Final, NoReturn
-
-from crawler.untrusted_text import printable
+from typing import Final
 
 MAX_NAME_LENGTH: Final = 255
+"""The maximum length of a repository's name. Many clients allow 255 characters for host and name together
+(distribution-spec, "Pulling manifests")."""
 
-_FORM: Final = "a target is HOST[:PORT][/PREFIX]"
-_LONGEST_HOST: Final = 253
-_QUOTED_CHARACTERS: Final = 80
-"""Characters of a part of a target that a mistake quotes, and of a target that a mistake suggests."""
-
-# distribution-spec, "Pulling manifests": the grammar of <name> and of a <reference> that is a tag
+# distribution-spec, "Pulling manifests": the grammar of <name>, and of a <reference> that is a tag
 COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+TAG: Final = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
 NAME: Final = re.compile(rf"{COMPONENT}(?:/{COMPONENT})*")
-_TAGGED = re.compile(r"(?P<name>[^:]+):(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127})")
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"  # RFC 1035, 2.3.4
-_HOST = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}")
-_SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>[^?#]*)")
-_API_PATH = re.compile(r"/v[12](?:/_catalog)?/*$")
-
-# A Google project of a domain, `example.com:project`, in which the registries write a slash for the colon. Project ids
-# have six characters or more (https://cloud.google.com/resource-manager/docs/creating-managing-projects), which keeps
-# most tags apart, and `latest` is always one.
-_DOMAIN_SCOPED = re.compile(
-    rf"(?P<domain>(?:{_LABEL}\.)+{_LABEL}):(?P<project>(?!latest$)[a-z][a-z0-9-]{{4,28}}[a-z0-9])"
-)
 
 
 def is_name(text: str) -> bool:
-    """Whether a text is a repository's name by its letters, however long it is."""
+    """Whether a text fits the grammar of names, however long it is."""
     return NAME.fullmatch(text) is not None
-
-
-def split_port(registry: str) -> tuple[str, str]:
-    """HOST[:PORT] as host and port; ":" for a port that is empty, "" where there is none."""
-    host, colon, port = registry.rpartition(":")
-    if not colon or registry.endswith("]"):
-        return registry, ""
-    return host, port or ":"
-
-
-def parse_target(text: str) -> tuple[str, str]:
-    """`HOST[:PORT][/PREFIX]` as the host with its port, and the prefix without a slash at its end.
-
-    `HOST/example.com:project` is read as Google's registries write it, `HOST/example.com/project`.
-    Raises ValueError, which says what is wrong, and what to write instead where that is clear. What may hold a user's
-    password is not quoted.
-    """
-    _check_whole(text)
-    registry, _, prefix = text.partition("/")
-    registry, prefix = registry.lower(), _without_colon(prefix.rstrip("/"))
-    _check_registry(registry, prefix)
-    if prefix:
-        _check_prefix(registry, prefix)
-    return registry, prefix
-
-
-def _without_colon(prefix: str) -> str:
-    first, slash, rest = prefix.partition("/")
-    scoped = _DOMAIN_SCOPED.fullmatch(first)
-    return prefix if scoped is None else f"{scoped['domain']}/{scoped['project']}{slash}{rest}"
-
-
-def _check_whole(text: str) -> None:
-    if not text.strip():
-        raise ValueError(f"is empty; {_FORM}")
-    if (url := _SCHEME.match(text)) is not None and "://" not in url["rest"]:
-        plainly = " with --plain-http" if url["scheme"].lower() == "http" else ""
-        raise ValueError(f"has a scheme{_suggestion(_API_PATH.sub('', url['rest']), plainly)}")
-    if "://" in text:
-        raise ValueError(f"has a scheme; {_FORM}")
-    if "@" in text:
-        _refuse_at_sign(text)
-    if any(character.isspace() for character in text):
-        raise ValueError(f"has blanks{_suggestion(text.strip()) if text != text.strip() else f'; {_FORM}'}")
-
-
-def _refuse_at_sign(text: str) -> NoReturn:
-    before, _, after = text.partition("@")
-    if "/" in before and re.match(r"[a-z0-9+._-]+:[0-9a-fA-F]", after):
-        name = re.sub(r":[\w.-]+$", "", before)  # and the tag, where there is one
-        raise ValueError(f"has a digest{_suggestion(name)}; a snapshot is of whole repositories")
-    raise ValueError(f"has a user before '@'; {_FORM}, and the user is --username")
-
-
-def _check_registry(registry: str, prefix: str) -> None:
-    host, port = split_port(registry)
-    if not host:
-        raise ValueError(f"has no host; {_FORM}")
-    if (scoped := _DOMAIN_SCOPED.fullmatch(registry)) is not None:
-        project = f"{scoped['domain']}/{scoped['project']}{prefix and '/'}{prefix}"
-        raise ValueError(
-            f"has no host before the project{_suggestion(f'gcr.io/{project}', ' (or the registry it is in)')}"
-        )
-    if _is_ipv6(registry):
-        raise ValueError(f"has an IPv6 address without brackets{_suggestion(f'[{registry}]/{prefix}'.rstrip('/'))}")
-    if not _is_host(host):
-        raise ValueError(f"{_quoted(host)} is not a host; {_FORM}")
-    if port and not (port.isascii() and port.isdigit() and len(port) < 6 and 0 < int(port) < 2**16):
-        tag = "" if prefix or not port[:1].isalnum() else ", and a target has no tag"
-        raise ValueError(f"{_quoted(port.strip(':'))} is not a port, which is a number from 1 to 65535{tag}")
-    if prefix and not port and "." not in host and "[" not in host and host != "localhost":
-        # as docker has it (distribution/reference normalize.go, splitDockerDomain)
-        written = f"{host}/{prefix}"
-        raise ValueError(
-            f"looks like a path without its host: write HOST/{_cut(written)}, such as {_quoted(f'gcr.io/{written}')}; "
-            f"where {_quoted(host)} is a host, name its port"
-        )
-
-
-def _check_prefix(registry: str, prefix: str) -> None:
-    """The first of the usual mistakes that a prefix shows, which is not a repository's name."""
-    if len(prefix) > MAX_NAME_LENGTH:
-        raise ValueError(f"has a prefix of more than {MAX_NAME_LENGTH} characters, which no repository name has")
-    if is_name(prefix):
-        return
-    if "//" in prefix or prefix.startswith("/"):
-        parts = "/".join(part for part in prefix.split("/") if part)
-        raise ValueError(f"has an empty part ('//'){_suggestion(f'{registry}/{parts}')}")
-    if (tagged := _TAGGED.fullmatch(prefix)) is not None:
-        name = tagged["name"]
-        raise ValueError(f"has a tag{_suggestion(f'{registry}/{name}')}; a snapshot is of whole repositories")
-    if is_name(prefix.lower()):
-        raise ValueError(
-            f"has upper case letters, which no repository name has{_suggestion(f'{registry}/{prefix.lower()}')}"
-        )
-    raise ValueError(
-        f"{_quoted(prefix)} is not the beginning of a repository name: "
-        "lower case letters and digits, separated by '.', '_', '__', '-' or '/'"
-    )
-
-
-def _is_host(text: str) -> bool:
-    if not text.startswith("["):
-        return len(text) <= _LONGEST_HOST and _HOST.fullmatch(text) is not None
-    return text.endswith("]") and _is_ipv6(text[1:-1])
-
-
-def _is_ipv6(text: str) -> bool:
-    try:
-        return ipaddress.IPv6Address(text).scope_id is None
-    except ValueError:
-        return False
-
-
-def _suggestion(target: str, more: str = "") -> str:
-    """`: write 'TARGET'`, where that is a target; else the form of all of them."""
-    try:
-        registry, prefix = parse_target(target)
-    except ValueError:
-        return f"; {_FORM}"
-    return f": write {_quoted(f'{registry}/{prefix}' if prefix else registry)}{more}"
-
-
-def _quoted(text: str) -> str:
-    return f"'{_cut(text)}'"
-
-
-def _cut(text: str) -> str:
-    return printable(text, _QUOTED_CHARACTERS)

@@ -1,17 +1,18 @@
-"""Names of registries and repositories, checked where they are made."""
+"""Repository names and targets, validated when they are created."""
 
 import ipaddress
 from dataclasses import dataclass
 from typing import Self
 
-from crawler.model.grammar import MAX_NAME_LENGTH, NAME, parse_target, split_port
+from crawler.model.grammar import MAX_NAME_LENGTH, NAME
 from crawler.model.name_mistakes import name_mistake
+from crawler.model.target_parser import parse_target, split_port
 
 
 class RepositoryName(str):
-    """A repository's full name on its host, known to fit the specification's grammar.
+    """A repository's full name on its host. It fits the specification's grammar, and is at most 255 characters long.
 
-    Raises ValueError for any other text, so that a stranger's string never enters a URL, a path or a header.
+    Raises ValueError for any other text, so that untrusted text never enters a URL, a path or a header.
     """
 
     __slots__ = ()
@@ -24,22 +25,27 @@ class RepositoryName(str):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a snapshot is of: a registry's host, with its port if any, and maybe a prefix of repository names."""
+    """What is crawled: a registry, or the part of it under a prefix of repository names.
+
+    Attributes:
+        registry: HOST[:PORT], in lower case.
+        prefix: whole components of a name (`team/app`), without a slash at the end; "" for the whole registry.
+    """
 
     registry: str
     prefix: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `HOST[:PORT][/PREFIX]`. Raises ValueError, which says what is wrong and what to write instead.
+        """Parse `HOST[:PORT][/PREFIX]`. Raises ValueError, whose message says what is wrong and what to write instead.
 
-        A Google project of a domain may be written as Google does: `gcr.io/example.com:my-project`.
+        A domain-scoped project of Google may be written with its colon: `gcr.io/example.com:my-project`.
         """
         return cls(*parse_target(text))
 
     @property
     def host(self) -> str:
-        """The host alone, an IPv6 address without its brackets."""
+        """The host without the port; an IPv6 address without its brackets."""
         return split_port(self.registry)[0].strip("[]")
 
     @property
@@ -47,7 +53,7 @@ class Target:
         return is_loopback(self.host)
 
     def covers(self, name: str) -> bool:
-        """Whether a repository of that name lies under the prefix."""
+        """Whether a repository of that name is under the prefix."""
         return not self.prefix or name == self.prefix or name.startswith(f"{self.prefix}/")
 
     def __str__(self) -> str:
@@ -55,7 +61,7 @@ class Target:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host, by name or address, is this machine itself."""
+    """Whether a host, given as a name or an IP address, is this machine itself."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from crawler.config import Config, RegistryConfig
-from crawler.discovery.artifact_registry import MAX_CONCURRENT_LISTS
+from crawler.discovery.google_apis import MAX_CONCURRENT_LISTS
 from crawler.limiter import AdaptiveLimiter, Limiter
 from crawler.model.limits import Quota
 from crawler.profiles import API_QUOTA

@@ -1,4 +1,7 @@
-"""Where a run's names come from: a discovery method becomes a discovery, and `auto` what the registry's ways say."""
+"""The discovery of a run: `--discovery METHOD` becomes a source of names, and `auto` a fallback over several sources.
+
+Which methods `auto` tries, and in which order, is data of the registry's profile (`crawler/profiles.py`).
+"""
 
 import os
 import sys
@@ -12,17 +15,14 @@ from crawler.auth.quota_project import QuotaProject
 from crawler.client import AuthenticatedClient
 from crawler.config import STDIO, RegistryConfig
 from crawler.discovery import Discovery
-from crawler.discovery.artifact_registry import (
-    ArtifactRegistryListing,
-    ArtifactRegistryWalk,
-    HostScope,
-    RepositorySearch,
-)
+from crawler.discovery.artifact_registry import ArtifactRegistryListing, ArtifactRegistryWalk
 from crawler.discovery.catalog import CatalogDiscovery
 from crawler.discovery.docker_hub import DockerHubDiscovery
 from crawler.discovery.fallback import FallbackDiscovery
 from crawler.discovery.google_apis import GoogleApis
+from crawler.discovery.host_scope import HostScope
 from crawler.discovery.name_list import ListDiscovery
+from crawler.discovery.repository_search import RepositorySearch
 from crawler.discovery.walk import WalkDiscovery
 from crawler.errors import CredentialsError
 from crawler.model.names import Target
@@ -33,22 +33,29 @@ from crawler.transport.fetch import Transport
 
 
 async def build_discovery(config: RegistryConfig, registry: Registry, auth: ResolvedAuth, apis: Transport) -> Discovery:
-    """`apis` carries what is asked of others than the registry. Raises CredentialsError."""
+    """The source of names that the configuration selects.
+
+    `auth` is the authentication at the registry. `apis` sends the requests to Google's and Docker Hub's APIs, which
+    have rate limits of their own. Raises CredentialsError if the selected source needs credentials and there are none.
+    """
     if config.repositories_from is not None:
-        return _read_name_list(config.repositories_from, config.target)
+        return _name_list(config.repositories_from, config.target)
     google = None
     if config.profile.is_google or config.discovery is DiscoveryMethod.ARTIFACT_REGISTRY:
         google = await api_credentials(config, auth.credentials, apis.limits.outage)
     sources = _Sources(config, registry, auth, apis, google)
     if config.discovery is not DiscoveryMethod.AUTO:
         return sources.create(config.discovery)
-    rungs = [sources.create(method) for method in sources.candidates()]
-    return rungs[0] if len(rungs) == 1 else FallbackDiscovery(rungs)
+    candidates = [sources.create(method) for method in sources.candidates()]
+    return candidates[0] if len(candidates) == 1 else FallbackDiscovery(candidates)
 
 
 @dataclass(frozen=True, slots=True)
 class _Sources:
-    """What names may come from. `google` is who we are to Google's APIs, None where they get nothing from us."""
+    """Creates sources of names.
+
+    `google` provides the access tokens for Google's APIs; None if the run has no credentials that these APIs accept.
+    """
 
     config: RegistryConfig
     registry: Registry
@@ -57,7 +64,11 @@ class _Sources:
     google: CredentialProvider | None
 
     def candidates(self) -> list[DiscoveryMethod]:
-        """What `auto` tries: below a prefix a walk, else what needs none; an API only with credentials for it."""
+        """The methods that `auto` tries.
+
+        On Google's hosts, a walk needs a prefix to begin at. Under a prefix it replaces the catalog, which always lists
+        the whole host. The API needs credentials.
+        """
         methods = list(self.config.profile.discovery)
         if self.config.profile.is_google:
             methods.remove(DiscoveryMethod.CATALOG if self.config.target.prefix else DiscoveryMethod.WALK)
@@ -76,17 +87,17 @@ class _Sources:
                     AuthenticatedClient(PreemptiveAuth(ANONYMOUS), self.apis),
                     api=self.config.apis.docker_hub,
                     namespace=self.config.target.prefix.partition("/")[0],
-                    is_anybody=self.auth.is_anonymous,
+                    is_anonymous=self.auth.is_anonymous,
                 )
             case _:
-                return CatalogDiscovery(self.registry, empty_means=self.config.profile.empty_catalog_note)
+                return CatalogDiscovery(self.registry, empty_catalog_note=self.config.profile.empty_catalog_note)
 
     def _artifact_registry(self) -> Discovery:
-        of = self.config
+        config = self.config
         if self.google is None:
             raise CredentialsError(
-                f"Artifact Registry's API needs an access token, and --auth {of.auth.method} has none: "
-                "give --key-file, or --auth access-token"
+                f"Artifact Registry's API needs an access token, and --auth {config.auth.method} provides none: "
+                "use --key-file or --auth access-token"
             )
         quota_project = _quota_project(self.google)
         apis = GoogleApis(
@@ -95,24 +106,29 @@ class _Sources:
                 self.apis,
                 headers=() if quota_project is None else (quota_project.header,),
             ),
-            artifact_registry=of.apis.artifact_registry,
-            resource_manager=of.apis.resource_manager,
+            artifact_registry=config.apis.artifact_registry,
+            resource_manager=config.apis.resource_manager,
             quota_project=quota_project,
         )
-        search = RepositorySearch(apis, HostScope.of_target(of.target, of.profile, of.location))
-        return ArtifactRegistryListing(search) if of.images_from == "api" else ArtifactRegistryWalk(search, of.profile)
+        search = RepositorySearch(apis, HostScope.of_target(config.target, config.profile, config.location))
+        if config.images_from == "api":
+            return ArtifactRegistryListing(search)
+        return ArtifactRegistryWalk(search, config.profile)
 
 
 def _quota_project(google: CredentialProvider) -> QuotaProject | None:
-    """The quota project of Google's credentials; for a token from elsewhere only the environment names one."""
+    """The project that requests to Google's APIs count against; None for the credentials' own project.
+
+    Google's credentials may name it. For any other token, only the environment does.
+    """
     return google.quota_project if isinstance(google, AccessTokens) else QuotaProject.find(os.environ, None)
 
 
-def _as_bearer(user: Credential) -> str:
-    return f"Bearer {user.password}"
+def _as_bearer(credential: Credential) -> str:
+    return f"Bearer {credential.password}"
 
 
-def _read_name_list(names: Path, target: Target) -> Discovery:
-    if names == STDIO:
+def _name_list(file: Path, target: Target) -> Discovery:
+    if file == STDIO:
         return ListDiscovery("standard input", sys.stdin.buffer.read, target.registry)
-    return ListDiscovery(str(names), names.read_bytes, target.registry)
+    return ListDiscovery(str(file), file.read_bytes, target.registry)

@@ -221,7 +221,7 @@ async def test_a_list_of_names_may_come_from_standard_input(command, google):
     names = "# the first few\n" + "\n".join(some) + "\nNo/Name\nmy-project/never-was\n"
     ended = await command(*crawl_of(registry, "--repositories-from", "-"), stdin=names)
     assert ended.code == 3
-    assert "5 names listed in standard input, of which 1 cannot be right: line 5: 'No/Name' has upper" in ended.err
+    assert "5 names listed in standard input, of which 1 is wrong: line 5: 'No/Name' has upper" in ended.err
     snapshot = read_snapshot(registry.output)
     assert snapshot.outcomes == {
         **{name: record["outcome"] for name, record in expected(registry.emulator.inventory).items() if name in some},

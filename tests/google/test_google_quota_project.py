@@ -186,7 +186,7 @@ async def test_quota_project_that_google_wants_and_nobody_set_is_asked_for(key, 
     async with serve([refused, *SCRIPT]) as server:
         await crawler.crawl(using(server, tmp_path, key))
     (reason, *_) = read_snapshot(tmp_path / "out").manifest["reasons"]
-    assert f"set {VARIABLE} to a project where that API is on and that the account may use: The cloud" in reason
+    assert f"set {VARIABLE} to a project in which the API is enabled and which the account may use: The cloud" in reason
 
 
 @pytest.mark.parametrize("value", ["two projects", "a\nb", "projects/acme", "é"])

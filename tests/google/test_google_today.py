@@ -7,7 +7,7 @@ from support.inventories import expected, told
 from support.snapshots import read_snapshot
 
 import crawler
-from crawler.discovery.artifact_registry import HostScope
+from crawler.discovery.host_scope import HostScope
 from crawler.emulator import ArtifactRegistry, Inventory, Settings
 from crawler.model.names import Target
 from crawler.profiles import profile_for
@@ -137,7 +137,7 @@ async def test_projects_that_nobody_may_look_into_leave_the_verdict_partial(toda
     manifest = await crawler.crawl(crawling(registry, role))
     assert set(read_snapshot(registry.output).by_name) == set(registry.emulator.inventory.names)
     assert manifest.verdict == "partial"
-    assert "could not look into project " in manifest.discovery.evidence
+    assert "could not read project " in manifest.discovery.evidence
     assert "closed-project: 403 IAM_PERMISSION_DENIED" in manifest.discovery.evidence
     assert "shut-project" in manifest.discovery.evidence
 
@@ -147,7 +147,7 @@ async def test_projects_without_the_api_hold_nothing_and_are_counted(today):
     registry = await today(role)
     manifest = await crawler.crawl(crawling(registry, role))
     assert manifest.verdict == "complete"
-    counted = "in 3 projects at us-central1 (1 of them without that API); not searched: 1 project not ACTIVE; "
+    counted = "in 3 projects at us-central1 (the API is disabled in 1 project); not searched: 1 project not ACTIVE; "
     assert counted in manifest.discovery.evidence
 
 

@@ -1,4 +1,4 @@
-"""Google's folders, walked from a project down: every node asked about once, and nothing below it missed."""
+"""A walk of Google's folders from a project down: it lists every node once, and finds every repository."""
 
 import pytest
 from support.inventories import expected, told
@@ -13,7 +13,7 @@ def walking(registry, **changes) -> crawler.Config:
 
 
 @pytest.mark.parametrize("method", ["token", "access-token"])
-async def test_a_walk_finds_the_whole_inventory_without_the_catalog(google, method):
+async def test_walk_finds_every_repository_without_the_catalog(google, method):
     registry = await google(repositories=300)
     manifest = await crawler.crawl(walking(registry, auth={"method": method}))
     assert told(read_snapshot(registry.output).by_name) == expected(registry.emulator.inventory)
@@ -22,7 +22,7 @@ async def test_a_walk_finds_the_whole_inventory_without_the_catalog(google, meth
     assert "a walk from my-project down: every folder was opened" in manifest.discovery.evidence
 
 
-async def test_a_walk_takes_as_many_exchanges_as_there_are_nodes(google):
+async def test_walk_takes_one_exchange_for_each_node(google):
     registry = await google(repositories=300)
     manifest = await crawler.crawl(walking(registry, auth={"method": "access-token"}))
     folders = {name.rpartition("/")[0] for name in registry.emulator.inventory.names}
@@ -33,7 +33,7 @@ async def test_a_walk_takes_as_many_exchanges_as_there_are_nodes(google):
     assert manifest.requests.total == len(nodes) + 1  # and the ping
 
 
-async def test_folders_alone_get_no_record_and_emptied_repositories_get_one(google):
+async def test_walk_records_empty_repositories_and_no_folders(google):
     registry = await google(repositories=200, empty=0.1)
     manifest = await crawler.crawl(walking(registry))
     records = read_snapshot(registry.output).by_name
@@ -42,7 +42,7 @@ async def test_folders_alone_get_no_record_and_emptied_repositories_get_one(goog
     assert manifest.counts.repositories == 200
 
 
-async def test_filters_choose_what_is_recorded_and_not_what_is_opened(google):
+async def test_walk_opens_folders_that_the_filters_exclude(google):
     registry = await google(repositories=200)
     wanted = [name for name in registry.emulator.inventory.names if name.count("/") >= 3]
     assert wanted
@@ -51,15 +51,15 @@ async def test_filters_choose_what_is_recorded_and_not_what_is_opened(google):
     assert manifest.verdict == "complete"
 
 
-async def test_nodes_that_nobody_may_open_leave_it_unknown_what_lies_below(google):
+async def test_walk_with_denied_nodes_is_partial(google):
     registry = await google(repositories=200, denied=0.02)
     manifest = await crawler.crawl(walking(registry))
     assert manifest.verdict == "partial"
     assert manifest.counts.denied > 0
-    assert "could not be opened: what lies below is unknown" in manifest.discovery.evidence
+    assert "could not be opened: repositories below them are unknown" in manifest.discovery.evidence
 
 
-async def test_a_project_that_is_not_there_makes_no_complete_snapshot(google):
+async def test_walk_of_a_missing_project_is_partial(google):
     registry = await google(repositories=10)
     manifest = await crawler.crawl(walking(registry, target=f"{registry.emulator.registry}/no-project"))
     assert (manifest.verdict, manifest.counts.repositories) == ("partial", 0)
@@ -68,7 +68,7 @@ async def test_a_project_that_is_not_there_makes_no_complete_snapshot(google):
     assert "check the prefix and the account's roles" in manifest.reasons[0]
 
 
-async def test_a_walk_of_one_corner_stays_there(google):
+async def test_walk_of_a_prefix_stays_below_the_prefix(google):
     registry = await google(repositories=300)
     corner = next(name for name in registry.emulator.inventory.names if name.count("/") >= 2).split("/")[1]
     target = f"{registry.emulator.registry}/my-project/{corner}"
@@ -81,7 +81,7 @@ async def test_a_walk_of_one_corner_stays_there(google):
     assert set(read_snapshot(registry.output).by_name) == below
 
 
-async def test_a_walk_with_one_worker_does_not_lock_itself(google):
+async def test_walk_with_one_worker_does_not_deadlock(google):
     registry = await google(repositories=1500)
     config = walking(registry, auth={"method": "json-key"})
     narrow = config.model_copy(update={"limits": config.limits.model_copy(update={"concurrency": 1})})

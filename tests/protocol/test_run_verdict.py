@@ -61,7 +61,7 @@ async def test_verdict_is_partial_where_the_prefix_matches_nothing(tmp_path):
     async with serve(plain_registry(NAMES)) as server:
         code, _, _ = await crawl(server, tmp_path, prefix="/taem")
     assert code == 3
-    assert reasons(tmp_path) == ["no repository lies under the prefix taem: did you mean team?"]
+    assert reasons(tmp_path) == ["no repository is under the prefix taem: did you mean team?"]
 
 
 async def test_verdict_is_partial_where_the_filters_match_nothing(tmp_path):

@@ -84,7 +84,7 @@ WITH_LOGIN = Scripted(
     config={"apis": {"docker_hub": "{origin}"}, "auth": {"username": "robot", "password": "correct-horse-battery"}},
     password_paths=frozenset({"/token"}),
     evidence="Docker Hub listed 102 of 102 public repositories of library",
-    partial_reason="it never lists private ones: name them with repositories_from",
+    partial_reason="private repositories are not listed: name them with repositories_from",
     exchanges=1 + 2 + 102 * 2,
     tokens=102,
 )

@@ -66,7 +66,7 @@ async def test_docker_hub_login_is_sent_to_the_token_server_alone(tmp_path, monk
     assert_complete(snapshot, docker_hub.WITH_LOGIN)
     assert snapshot.manifest["verdict"] == "partial"
     (reason,) = snapshot.manifest["reasons"]
-    assert "private ones" in reason
+    assert "private repositories" in reason
     assert "repositories_from" in reason
     assert {request.headers["host"] for request in server.requests if request.authorization == BASIC} == {
         "auth.docker.io"
@@ -111,7 +111,7 @@ async def test_docker_hub_api_cycle_makes_the_snapshot_partial(tmp_path):
     assert set(snapshot.by_name) == set(docker_hub.REPOSITORIES)
     assert snapshot.manifest["verdict"] == "partial"
     assert "then failed: GET " in snapshot.manifest["discovery"]["evidence"]
-    assert "its next page is an earlier one" in snapshot.manifest["discovery"]["evidence"]
+    assert "the next page is an earlier page" in snapshot.manifest["discovery"]["evidence"]
     assert len(server.asked(path)) == 2
 
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Google scripted as data: a registry with folders, and Google's APIs on the same server."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,27 +12,18 @@ from crawler.emulator import ArtifactRegistry
 
 GCR = ArtifactRegistry(serves="gcr.io")
 
-
 SEARCH = "/v3/projects:search"
-
-
 REPOSITORIES = "/v1/projects/{}/locations/us/repositories"
-
-
 QUOTA_PROJECT = "projects/764086051850"
-
-
-GONE = refusal(404, "NAME_UNKNOWN", "Repository not found")
-
+EMPTY_CATALOG = on("/v2/_catalog", document({"repositories": []}))
+NOT_FOUND = refusal(404, "NAME_UNKNOWN", "Repository not found")
 
 DIGEST = f"sha256:{'ab' * 32}"
-
-
 IMAGE = {DIGEST: {"imageSizeBytes": "1", "mediaType": "m", "tag": ["1"], "timeCreatedMs": "0", "timeUploadedMs": "0"}}
 
 
 def crawling(host: str, folder: Path, **registry: Any) -> crawler.Config:
-    """A crawl of a scripted Google, whose APIs answer at the registry's own address."""
+    """The configuration of a crawl of a scripted Google."""
     table = {
         "target": host,
         "kind": "artifact-registry",
@@ -45,6 +36,7 @@ def crawling(host: str, folder: Path, **registry: Any) -> crawler.Config:
 
 
 async def crawl(script: Iterable[Entry], folder: Path, *, prefix: str = "", **registry: Any) -> Snapshot:
+    """Crawl a scripted Google whose APIs are on the server of the registry. The script needs no entry for `/v2/`."""
     async with serve([on("/v2/", document({})), *script]) as server:
         apis = {"artifact_registry": server.origin, "resource_manager": server.origin, "docker_hub": server.origin}
         await crawler.crawl(crawling(server.host + prefix, folder, apis=apis, **registry))
@@ -52,19 +44,20 @@ async def crawl(script: Iterable[Entry], folder: Path, *, prefix: str = "", **re
 
 
 def reason_of(snapshot: Snapshot) -> str:
-    """Why a snapshot is partial, where discovery is the reason."""
+    """The first reason of a snapshot that is partial because of its discovery."""
     assert snapshot.manifest["verdict"] == "partial"
     assert not snapshot.manifest["discovery"]["complete"]
     return snapshot.manifest["reasons"][0]
 
 
 def projects(*ids: str, state: str = "ACTIVE") -> Entry:
+    """The projects that the account can see. The first has the number 1."""
     listed = [{"name": f"projects/{n}", "projectId": id_, "state": state} for n, id_ in enumerate(ids, start=1)]
     return on(SEARCH, document({"projects": listed} if listed else {}))
 
 
 def repositories(project: str, **sizes: str | None) -> Entry:
-    """A project's repositories at `us`, with their sizes as the API says them; None says none."""
+    """A project's repositories at `us` and their sizes; None leaves out the size. `_` in a name stands for `.`."""
     path = REPOSITORIES.format(project)
     described = [
         {
@@ -77,7 +70,8 @@ def repositories(project: str, **sizes: str | None) -> Entry:
     return on(path, document({"repositories": described} if described else {}))
 
 
-def switched_off(project: str, consumer: str) -> Entry:
+def disabled_api(project: str, consumer: str) -> Entry:
+    """403 for the repositories of a project, because the API is disabled in the project `consumer`."""
     info = {
         "@type": "type.googleapis.com/google.rpc.ErrorInfo",
         "reason": "SERVICE_DISABLED",
@@ -89,6 +83,7 @@ def switched_off(project: str, consumer: str) -> Entry:
 
 
 def node(name: str, *children: str, images: dict[str, Any] | None = None) -> Entry:
+    """The listing of a node: a folder if it has children, a repository if it has images."""
     images = images or {}
     tags = [tag for image in images.values() for tag in image["tag"]]
     return on(
@@ -97,7 +92,5 @@ def node(name: str, *children: str, images: dict[str, Any] | None = None) -> Ent
 
 
 def repository(name: str) -> Entry:
+    """The listing of a repository with one image, tagged `1`."""
     return node(name, images=IMAGE)
-
-
-EMPTY_CATALOG = on("/v2/_catalog", document({"repositories": []}))
