@@ -12,7 +12,7 @@ from functools import partial
 from itertools import chain
 from typing import Final, Self
 
-from crawler.auth.quota_project import DENIED
+from crawler.auth.quota_project import USER_PROJECT_DENIED
 from crawler.discovery import ListResult, Page
 from crawler.discovery.cursor import Cursor
 from crawler.discovery.google_apis import GoogleApis, gather
@@ -127,7 +127,7 @@ class RepositorySearch:
         return [Found(repository, self.scope.name_prefix(project, repository)) for repository in wanted]
 
     def _skip(self, project: Project, error: RegistryError) -> None:
-        if self.scope.project is not None or error.code == DENIED:
+        if self.scope.project is not None or error.code == USER_PROJECT_DENIED:
             raise error  # who is denied the quota project is denied it for every project
         if error.code != _SERVICE_DISABLED:
             self.unreadable.append(f"project {project.id}: {error.http_status or ''} {error.code}".replace("  ", " "))

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 import anyio
 
 from crawler.auth.credentials import NO_SCOPE
-from crawler.auth.quota_project import DENIED, VARIABLE, QuotaProject
+from crawler.auth.quota_project import QUOTA_PROJECT_VARIABLE, USER_PROJECT_DENIED, QuotaProject
 from crawler.client import AuthenticatedClient
 from crawler.discovery.cursor import Cursor
 from crawler.errors import RegistryError
@@ -89,10 +89,11 @@ class GoogleApis:
 
     def _with_advice(self, error: RegistryError) -> RegistryError:
         """The same error, and what to do about the quota project where that is at fault."""
-        if error.code == DENIED and self._quota_project is not None:
-            message = self._quota_project.denied(error.message)
+        if error.code == USER_PROJECT_DENIED and self._quota_project is not None:
+            message = self._quota_project.denied_message(error.message)
         elif self._quota_project is None and _NEEDED in error.message:
-            message = f"set {VARIABLE} to a project where that API is on and that the account may use: {error.message}"
+            advice = f"set {QUOTA_PROJECT_VARIABLE} to a project where that API is on and that the account may use"
+            message = f"{advice}: {error.message}"
         else:
             return error
         return type(error)(

@@ -43,7 +43,7 @@ class Registry:
 
     def prefetch_hint(self, names: Iterable[RepositoryName]) -> None:
         """Hear whose listings will be asked for, soon and in this order: one token may serve for many."""
-        self._client.authorization.prefetch(f"repository:{name}:pull" for name in names)
+        self._client.authenticator.prefetch(f"repository:{name}:pull" for name in names)
 
     async def list_tags(self, name: RepositoryName) -> Listing:
         """The repository's tags, and what else its registry tells with them (distribution-spec, "Listing Tags")."""

@@ -111,7 +111,7 @@ async def test_certificate_authorities_that_did_not_sign_are_said_at_the_token_e
         world.set(variable, world.others.ca_file)
     world.environment.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(world.others.ca_file))
     async with serve(SCRIPT, certificates=world.ours) as server, serve(SCRIPT, certificates=world.others) as tokens:
-        with pytest.raises(crawler.CredentialsError, match=r"token endpoint.*of an untrusted authority .*--ca-file"):
+        with pytest.raises(crawler.CredentialsError, match=r"token endpoint.*not issued by a trusted CA .*--ca-file"):
             await crawler.crawl(world.config(server, tokens.origin, ca_file=world.ours.ca_file))
     assert tokens.paths == []
 

@@ -1,4 +1,4 @@
-"""Bearer authorization by a scripted token server, for tests that ask for tokens themselves."""
+"""BearerAuth with a scripted token server, for tests that request tokens themselves."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +13,7 @@ from crawler.transport.fetch import open_transport
 from crawler.transport.retry import RetryPolicy
 from crawler.transport.tls import Certificates
 
-PATIENCE = RetryPolicy(attempts=1, connect_s=5, read_s=5, total_s=5, give_up_s=60)
+POLICY = RetryPolicy(attempts=1, connect_s=5, read_s=5, total_s=5, give_up_s=60)
 
 
 @asynccontextmanager
@@ -23,11 +23,11 @@ async def bearer(
     clock: Callable[[], float],
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
 ) -> AsyncIterator[BearerAuth]:
-    """Asks `/token` of the server, one try each, and reads the age of tokens from `clock`."""
+    """Tokens from `/token` of the server, without retries; `clock` gives their age."""
     transport = open_transport(
         user_agent="test",
         pace=Limiter(concurrency=8, starts=None),
-        policy=PATIENCE,
+        policy=POLICY,
         concurrency=8,
         scheme="http",
         certificates=Certificates(),
