@@ -33,9 +33,9 @@ _MAX_ATTEMPTS: Final = 5
 """Refusals of one request after which nothing more is tried: every scheme has had its turn by then."""
 
 _MAX_REFUSED_PASSWORDS: Final = 3
-"""Passwords refused after a refused token, from which on a Basic challenge is only how this registry says no.
+"""Passwords refused after refused tokens, from which on a repository's Basic challenge is ignored.
 
-Harbor's is: without this limit, each denied repository would cost one more request.
+Harbor challenges every denied request that way: without this limit each denied repository would cost one more request.
 """
 
 _MAX_TRIALS: Final = 1024
@@ -176,7 +176,7 @@ class AdaptiveAuth:
         """The scheme that a Bearer challenge asks for; None where it is the refused one, or is not to be used.
 
         The realm, service and actions of a refusal count only where its scope is about the same resource as `scope`.
-        Registries without scopes repeat the challenge of `/v2/` on every path, and ECR Public's says `scope="aws"`.
+        Registries without scopes repeat the challenge of `/v2/` on every path, and ECR Public's has `scope="aws"`.
         """
         actions = reading_actions(challenge, scope)
         if refused.server is not None and actions is None:

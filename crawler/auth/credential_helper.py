@@ -26,7 +26,7 @@ MAX_OUTPUT_BYTES: Final = 64 * 1024
 """The largest output of a helper that is accepted."""
 
 TIMEOUT_S: Final = 30.0
-"""How long a helper may run: one that unlocks a keychain may wait for a person, and at night nobody comes."""
+"""How long a helper may run: one that waits for a person to unlock a keychain must not stop a nightly run."""
 
 _NOT_FOUND: Final = b"credentials not found"
 """How the message for an unknown server begins (credentials/error.go: "credentials not found in native keychain").

@@ -24,7 +24,7 @@ docker-credential-helpers answer with this name (docker/cli `cli/config/credenti
 """
 
 BEARER_TOKEN_USER: Final = "<bearer>"  # noqa: S105
-"""The user name of a registry token, which is sent as Bearer unchanged. This name is ours; docker has none."""
+"""The user name of a registry token, which is sent as Bearer unchanged. The name is the crawler's own; docker has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -296,7 +296,7 @@ def _default_source(scope: str, impersonation: Impersonation | None) -> Any:
 
     with _mapped_exceptions(TokenExchange(scope=scope)):
         # Scopes are not passed to default(): with scopes it fetches a token, and with that the project's name, which is
-        # not needed here. It does both without our session, ignores failures, and may take as long as it likes.
+        # not needed here. It does both without the crawler's session and time-out, and hides failures.
         source, _ = _complete_file(google.auth.default)
         scoped = with_scopes_if_required(source, [scope])  # type: ignore[no-untyped-call]
     return _impersonated(scoped, scope, impersonation)

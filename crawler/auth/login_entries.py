@@ -20,6 +20,7 @@ from crawler.untrusted_text import printable
 _HUB: Final = "index.docker.io"
 _HUB_ALIASES: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 _HUB_SERVER: Final = "https://index.docker.io/v1/"
+"""Docker's own key for Docker Hub (IndexServer in moby/moby registry/config.go)."""
 
 _API_ROOTS: Final = frozenset({"v1", "v2"})
 _HELPER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -133,12 +134,12 @@ def _is_similar(target: Target, place: Target) -> bool:
     """
     if place.registry == target.registry:
         return target.covers(place.prefix) and not place.covers(target.prefix)
-    return _similar_spellings(target) == _similar_spellings(place) or (
+    return _normalized_host(target) == _normalized_host(place) or (
         "*" in place.registry and fnmatchcase(target.registry, place.registry)
     )
 
 
-def _similar_spellings(target: Target) -> str:
+def _normalized_host(target: Target) -> str:
     host = target.host.rstrip(".")
     return "localhost" if is_loopback(host) else host
 
@@ -181,4 +182,5 @@ def _parse_auth(where: str, auth: str) -> Credential | None:
     name, colon, password = text.partition(":")
     if not name or not colon:
         raise CredentialsError(f"{where}: auth is not the base64 of NAME:PASSWORD")
+    # docker, too, drops NULs around the password (docker/cli cli/config/configfile/file.go, decodeAuth)
     return checked_credential(name, password.strip("\0"))

@@ -17,7 +17,7 @@ cloud.google.com/artifact-registry/docs/docker/authentication, "Service account 
 def json_key_credential(key_file: Path) -> Credential:
     """The user `_json_key` with the key file's content. Blocks on the disk. Raises CredentialsError.
 
-    The registry checks the key itself, so this method needs no token endpoint and no correct clock on this machine. Its
+    The registry checks the key itself, so this method needs no token endpoint and no correct clock on this machine. The
     price is that the private key leaves the machine with every request. Spaces and line breaks of the file are dropped,
     to keep the header short.
     """

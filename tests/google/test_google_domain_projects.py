@@ -1,4 +1,4 @@
-"""Projects of a domain: `example.com:project` to Google's APIs, `example.com/project` in the names of repositories."""
+"""Projects of a domain: `example.com:project` in Google's APIs, `example.com/project` in the names of repositories."""
 
 import pytest
 from support.scripted import document, on, serve
@@ -41,25 +41,25 @@ def assert_found(snapshot, *names):
     assert set(snapshot.outcomes.values()) == {"ok"}
 
 
-async def test_domain_project_is_found_by_the_search(tmp_path):
+async def test_google_domain_project_is_found_by_the_search(tmp_path):
     script = [projects(ID), repositories(ID, team="7"), *INSIDE]
     assert_found(await crawl(script, tmp_path), "example.com/ours/team/app")
 
 
-async def test_domain_project_is_found_at_the_locations_that_it_has(tmp_path):
+async def test_google_domain_project_is_found_at_the_locations_that_it_has(tmp_path):
     script = [projects(ID), LOCATIONS, repositories(ID, team="7"), *INSIDE]
     assert_found(await crawl(script, tmp_path, location=None), "example.com/ours/team/app")
 
 
 @pytest.mark.parametrize("images_from", ["listing", "api"])
 @pytest.mark.parametrize("prefix", ["/example.com/ours", "/example.com/ours/team"])
-async def test_domain_project_that_is_the_target_is_named_to_the_apis_by_its_id(prefix, images_from, tmp_path):
+async def test_google_domain_project_as_target_has_its_id_in_api_requests(prefix, images_from, tmp_path):
     script = [repositories(ID, team="7", **({"other": None} if prefix.endswith("team") else {})), *INSIDE, IMAGES]
     changes = {"discovery": "artifact-registry", "images_from": images_from}
     assert_found(await crawl(script, tmp_path, prefix, **changes), "example.com/ours/team/app")
 
 
-async def test_domain_project_of_gcr_io_has_images_below_itself(tmp_path):
+async def test_google_domain_project_of_gcr_io_has_images_below_itself(tmp_path):
     script = [
         projects(ID),
         repositories(ID, gcr_io="7"),
@@ -69,20 +69,20 @@ async def test_domain_project_of_gcr_io_has_images_below_itself(tmp_path):
     assert_found(await crawl(script, tmp_path, kind="gcr"), "example.com/ours/app")
 
 
-async def test_domain_project_is_walked_where_it_is_the_target(tmp_path):
+async def test_google_domain_project_as_target_is_walked(tmp_path):
     script = [node("example.com/ours", "team"), *INSIDE]
     snapshot = await crawl(script, tmp_path, "/example.com/ours")
     assert_found(snapshot, "example.com/ours/team/app")
     assert snapshot.manifest["discovery"]["method"] == "walk"
 
 
-async def test_domain_project_without_anything_is_no_repository(tmp_path):
+async def test_google_domain_project_without_anything_is_no_repository(tmp_path):
     """Neither the project nor its repository is an image, three components deep as it is."""
     script = [node("example.com/ours", "team", "void"), *INSIDE, node("example.com/ours/void")]
     assert_found(await crawl(script, tmp_path, "/example.com/ours"), "example.com/ours/team/app")
 
 
-async def test_domain_alone_means_all_of_its_projects_and_no_others(tmp_path):
+async def test_google_domain_alone_means_all_its_projects(tmp_path):
     script = [
         projects(ID, "acme", "example.community:ours"),
         repositories(ID, team="7"),
@@ -92,7 +92,7 @@ async def test_domain_alone_means_all_of_its_projects_and_no_others(tmp_path):
     assert_found(snapshot, "example.com/ours/team/app")
 
 
-async def test_domain_project_that_may_not_be_seen_is_named_by_its_id(tmp_path):
+async def test_google_domain_project_that_is_denied_is_named_by_its_id(tmp_path):
     refused = document({"error": {"code": 403, "status": "PERMISSION_DENIED", "message": "no"}}, status=403)
     script = [
         projects(ID, "acme"),
@@ -111,7 +111,7 @@ def quota(text):
     return profile_for(target).quota(target)
 
 
-def test_domain_project_has_a_quota_of_its_own():
+def test_google_domain_project_has_a_quota_of_its_own():
     ours = quota("us-docker.pkg.dev/example.com/ours")
     assert ours.label == f"Artifact Registry's quota for {ID} at us-docker.pkg.dev"
     assert ours != quota("us-docker.pkg.dev/example.com/theirs")
@@ -131,7 +131,7 @@ def test_domain_project_has_a_quota_of_its_own():
         ("example.com/ours/team/app", (ID, "team/app")),
     ],
 )
-def test_domain_project_is_read_from_a_path(path, found):
+def test_google_domain_project_is_read_from_a_path(path, found):
     assert google_project(path) == found
 
 
@@ -145,5 +145,5 @@ def test_domain_project_is_read_from_a_path(path, found):
         ("artifact-registry", "example.com/ours/team/app", False),
     ],
 )
-def test_domain_project_makes_namespaces_one_deeper(kind, name, is_namespace):
+def test_google_domain_project_makes_namespaces_one_deeper(kind, name, is_namespace):
     assert PROFILES_BY_KIND[kind].is_namespace(name) is is_namespace

@@ -1,7 +1,7 @@
-"""Google's folders, walked from a project down: every node asked about once, and nothing below it missed."""
+"""Walks of Google's folders from a project down: every node is listed once, and none is missed."""
 
 import pytest
-from support.inventories import expected, told
+from support.inventories import comparable, expected
 from support.snapshots import read_snapshot
 
 import crawler
@@ -13,16 +13,16 @@ def walking(registry, **changes) -> crawler.Config:
 
 
 @pytest.mark.parametrize("method", ["token", "access-token"])
-async def test_a_walk_finds_the_whole_inventory_without_the_catalog(google, method):
+async def test_google_walk_finds_the_whole_inventory_without_the_catalog(google, method):
     registry = await google(repositories=300)
     manifest = await crawler.crawl(walking(registry, auth={"method": method}))
-    assert told(read_snapshot(registry.output).by_name) == expected(registry.emulator.inventory)
+    assert comparable(read_snapshot(registry.output).by_name) == expected(registry.emulator.inventory)
     assert (manifest.verdict, manifest.discovery.method) == ("complete", "walk")
     assert registry.emulator.counts["catalog"] == 0
     assert "a walk from my-project down: every folder was opened" in manifest.discovery.evidence
 
 
-async def test_a_walk_takes_as_many_exchanges_as_there_are_nodes(google):
+async def test_google_walk_takes_as_many_exchanges_as_there_are_nodes(google):
     registry = await google(repositories=300)
     manifest = await crawler.crawl(walking(registry, auth={"method": "access-token"}))
     folders = {name.rpartition("/")[0] for name in registry.emulator.inventory.names}
@@ -33,7 +33,7 @@ async def test_a_walk_takes_as_many_exchanges_as_there_are_nodes(google):
     assert manifest.requests.total == len(nodes) + 1  # and the ping
 
 
-async def test_folders_alone_get_no_record_and_emptied_repositories_get_one(google):
+async def test_google_walk_records_emptied_repositories_and_no_folders(google):
     registry = await google(repositories=200, empty=0.1)
     manifest = await crawler.crawl(walking(registry))
     records = read_snapshot(registry.output).by_name
@@ -42,7 +42,7 @@ async def test_folders_alone_get_no_record_and_emptied_repositories_get_one(goog
     assert manifest.counts.repositories == 200
 
 
-async def test_filters_choose_what_is_recorded_and_not_what_is_opened(google):
+async def test_google_walk_filters_choose_records_and_not_folders(google):
     registry = await google(repositories=200)
     wanted = [name for name in registry.emulator.inventory.names if name.count("/") >= 3]
     assert wanted
@@ -51,7 +51,7 @@ async def test_filters_choose_what_is_recorded_and_not_what_is_opened(google):
     assert manifest.verdict == "complete"
 
 
-async def test_nodes_that_nobody_may_open_leave_it_unknown_what_lies_below(google):
+async def test_google_walk_with_denied_folders_is_partial(google):
     registry = await google(repositories=200, denied=0.02)
     manifest = await crawler.crawl(walking(registry))
     assert manifest.verdict == "partial"
@@ -59,7 +59,7 @@ async def test_nodes_that_nobody_may_open_leave_it_unknown_what_lies_below(googl
     assert "could not be opened: what lies below is unknown" in manifest.discovery.evidence
 
 
-async def test_a_project_that_is_not_there_makes_no_complete_snapshot(google):
+async def test_google_walk_of_a_missing_project_is_partial(google):
     registry = await google(repositories=10)
     manifest = await crawler.crawl(walking(registry, target=f"{registry.emulator.registry}/no-project"))
     assert (manifest.verdict, manifest.counts.repositories) == ("partial", 0)
@@ -68,20 +68,20 @@ async def test_a_project_that_is_not_there_makes_no_complete_snapshot(google):
     assert "check the prefix and the account's roles" in manifest.reasons[0]
 
 
-async def test_a_walk_of_one_corner_stays_there(google):
+async def test_google_walk_of_a_folder_stays_below_it(google):
     registry = await google(repositories=300)
-    corner = next(name for name in registry.emulator.inventory.names if name.count("/") >= 2).split("/")[1]
-    target = f"{registry.emulator.registry}/my-project/{corner}"
+    folder = next(name for name in registry.emulator.inventory.names if name.count("/") >= 2).split("/")[1]
+    target = f"{registry.emulator.registry}/my-project/{folder}"
     await crawler.crawl(walking(registry, target=target))
     below = {
         name
         for name in registry.emulator.inventory.names
-        if name == f"my-project/{corner}" or name.startswith(f"my-project/{corner}/")
+        if name == f"my-project/{folder}" or name.startswith(f"my-project/{folder}/")
     }
     assert set(read_snapshot(registry.output).by_name) == below
 
 
-async def test_a_walk_with_one_worker_does_not_lock_itself(google):
+async def test_google_walk_with_one_worker_has_no_deadlock(google):
     registry = await google(repositories=1500)
     config = walking(registry, auth={"method": "json-key"})
     narrow = config.model_copy(update={"limits": config.limits.model_copy(update={"concurrency": 1})})

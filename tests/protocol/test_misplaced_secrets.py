@@ -168,7 +168,7 @@ def test_environment_of_a_credential_helper_has_none_of_the_crawlers_variables(t
 
 
 async def test_realm_on_this_machine_is_not_trusted_by_a_registry_elsewhere(tmp_path):
-    """Only a registry on the loopback trusts a loopback realm. 0.0.0.0 reaches this machine, but is not the loopback."""
+    """Only a registry on the loopback trusts a loopback realm. 0.0.0.0 reaches this machine, and is another address."""
     grabbing = [on("/token", document({"token": "x"}))]
     async with serve(grabbing) as local:
         realm = f"{local.origin}/token"
