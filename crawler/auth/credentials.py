@@ -24,7 +24,7 @@ docker-credential-helpers answer with this name (docker/cli `cli/config/credenti
 """
 
 BEARER_TOKEN_USER: Final = "<bearer>"  # noqa: S105
-"""The user name of a registry token, which is sent as Bearer unchanged. The name is the crawler's own; docker has none."""
+"""The user name of a registry token, which is sent as Bearer unchanged. docker has no such name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,9 @@ WORKERS = 4
 GOOD_FOR = 20
 """Listings that the registry answers before the credentials expire."""
 
-WANTED = ("WWW-Authenticate", 'Basic realm="scripted"')
-ASKED = refusal(401, "UNAUTHORIZED", "authentication required", WANTED)
-EXPIRED_BASIC = refusal(401, "UNAUTHORIZED", "the credentials have expired", WANTED)
+BASIC_CHALLENGE = ("WWW-Authenticate", 'Basic realm="scripted"')
+NO_CREDENTIALS = refusal(401, "UNAUTHORIZED", "authentication required", BASIC_CHALLENGE)
+EXPIRED_BASIC = refusal(401, "UNAUTHORIZED", "the credentials have expired", BASIC_CHALLENGE)
 EXPIRED_ECR = refusal(403, "DENIED", "Your authorization token has expired. Reauthenticate and try again.")
 
 
@@ -47,22 +47,22 @@ def registry_whose_password_expires(refused: Reply, *, header: str = ".+", when:
         on("/v2/", document({}), headers=known),
         on("/v2/_catalog", catalog, headers=known),
         *listings,
-        on(None, ASKED, headers={"Authorization": None}),
+        on(None, NO_CREDENTIALS, headers={"Authorization": None}),
     ]
 
 
-def config(server: ScriptedServer, folder: Path, **of: Any) -> crawler.Config:
-    table = {"target": server.host, **of}
+def config(server: ScriptedServer, folder: Path, **registry: Any) -> crawler.Config:
+    table = {"target": server.host, **registry}
     limits = {"attempts": 1, "concurrency": WORKERS}
     return crawler.Config(registry=[table], limits=limits, output={"path": folder / "out"})
 
 
-async def assert_ends_resumably(server: ScriptedServer, folder: Path, **of: Any) -> None:
+async def assert_ends_resumably(server: ScriptedServer, folder: Path, **registry: Any) -> None:
     """Assert that the crawl ends with GaveUp, without a snapshot, and with its records on the disk.
 
     After the limit it sends at most one more request for each worker, and the one that verifies the credentials.
     """
-    settings = config(server, folder, **of)
+    settings = config(server, folder, **registry)
     run = Crawl(settings, settings.registry[0])
     with pytest.raises(crawler.GaveUp, match=f"refused {MAX_REFUSALS} times in a row"):
         await run.run()
@@ -129,7 +129,8 @@ async def test_lockout_is_over_when_the_run_is_resumed_with_a_good_password(tmp_
 
 
 @pytest.mark.parametrize(
-    ("kind", "refused"), [("distribution", ASKED), ("ecr", refusal(403, "DENIED", "not authorized to perform"))]
+    ("kind", "refused"),
+    [("distribution", NO_CREDENTIALS), ("ecr", refusal(403, "DENIED", "not authorized to perform"))],
 )
 async def test_lockout_does_not_come_from_a_block_of_denied_repositories(kind, refused, tmp_path):
     """The credentials are verified by a request that they were accepted for: these repositories are denied."""
@@ -144,7 +145,7 @@ async def test_lockout_does_not_come_from_a_block_of_denied_repositories(kind, r
 
 
 async def test_lockout_does_not_count_refusals_of_an_anonymous_crawl(tmp_path):
-    denied = [on(listing_path(name), ASKED) for name in NAMES[:40]]
+    denied = [on(listing_path(name), NO_CREDENTIALS) for name in NAMES[:40]]
     public = [on(listing_path(name), document({"name": name, "tags": ["1"]})) for name in NAMES[40:]]
     catalog = on("/v2/_catalog", document({"repositories": list(NAMES)}))
     async with serve([on("/v2/", document({})), catalog, *denied, *public]) as server:
@@ -155,7 +156,7 @@ async def test_lockout_does_not_count_refusals_of_an_anonymous_crawl(tmp_path):
 
 async def test_lockout_does_not_verify_credentials_for_refusals_between_listings(tmp_path):
     auth = {"method": "basic", "username": USER, "password": PASSWORD}
-    denied = [on(listing_path(name), ASKED) for name in NAMES[::2]]
+    denied = [on(listing_path(name), NO_CREDENTIALS) for name in NAMES[::2]]
     async with serve([*denied, *registry_whose_password_expires(EXPIRED_BASIC, when=0)]) as server:
         manifest = await crawler.crawl(config(server, tmp_path, auth=auth))
     assert (manifest.counts.denied, manifest.counts.ok) == (30, 30)
