@@ -1,4 +1,4 @@
-"""One question, asked as who we are: a reply with status 200, or an error that says what came back instead."""
+"""One authenticated GET: the parsed body of a response with status 200, or an error that says what came instead."""
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
@@ -7,12 +7,12 @@ from typing import TypeVar
 import anyio
 
 from crawler.auth.credentials import Authenticator
-from crawler.auth.lockout import MAX_REFUSALS
-from crawler.auth.other_hosts import OtherHosts
-from crawler.errors import Denied, GaveUp, Missing, RegistryError, UnexpectedStatus
+from crawler.auth.lockout import MAX_REFUSALS, too_many_refusals
+from crawler.auth.redirect_auth import RedirectAuth
+from crawler.errors import Denied, Missing, RegistryError, UnexpectedStatus
 from crawler.transport.fetch import Transport, is_same_origin
 from crawler.transport.messages import Headers, Purpose, Request, Response
-from crawler.wire.challenge import parse_challenges
+from crawler.wire.challenge import Challenge, parse_challenges
 from crawler.wire.error_body import parse_consumer, parse_error_body
 
 T = TypeVar("T")
@@ -21,125 +21,146 @@ _ERROR_TYPES: dict[int, type[RegistryError]] = {401: Denied, 403: Denied, 404: M
 
 
 class AuthenticatedClient:
-    """Asks one service.
+    """Sends GET requests to one service.
 
-    `expired` are the statuses that may mean that our credentials have. `absence_codes` are the error codes that make a
-    404 the service's own word; a 404 without one is no proof of absence, and an UnexpectedStatus. None believes all.
-    `headers` go along with every request. `accepted` is a question that the credentials were good for, and its scope:
-    it is asked again where they seem to be good for nothing any more.
+    `reauth_statuses` are the statuses that may mean expired credentials. `absence_codes` are the error codes by which
+    the service itself says 404; a 404 with another code (an ingress's, a proxy's) is an UnexpectedStatus, since it
+    proves nothing. None accepts every 404. `headers` are sent with every request. `last_accepted` is a request that the
+    service has accepted the credentials for, and its scope.
     """
 
     def __init__(
         self,
-        authorization: Authenticator,
+        authenticator: Authenticator,
         transport: Transport,
         *,
-        expired: Collection[int] = frozenset({401}),
+        reauth_statuses: Collection[int] = frozenset({401}),
         absence_codes: Collection[str] | None = None,
         headers: tuple[tuple[str, str], ...] = (),
-        accepted: tuple[Request, str] | None = None,
+        last_accepted: tuple[Request, str] | None = None,
     ) -> None:
-        self.authorization = authorization
+        self.authenticator = authenticator
         self._transport = transport
-        self._reauth_statuses = expired
+        self._reauth_statuses = reauth_statuses
         self._absence_codes = absence_codes
         self._headers = headers
-        self._accepted = accepted
-        self._refused = 0
-        self._proof = anyio.Lock()
-        self._other_hosts = OtherHosts(transport)
+        self._last_accepted = last_accepted
+        self._refusals = 0
+        self._verification = anyio.Lock()
+        self._redirect_auth = RedirectAuth(transport)
 
     async def get(
-        self, address: str, scope: str, parse: Callable[[bytes], T], purpose: Purpose = Purpose.LISTING
+        self, url: str, scope: str, parse: Callable[[bytes], T], purpose: Purpose = Purpose.LISTING
     ) -> tuple[Headers, T]:
-        """The headers of a reply with status 200, and what `parse` reads in its body.
+        """The headers of the response with status 200, and what `parse` makes of its body.
 
-        A body for which `parse` raises MalformedReply is asked for again. Raises RegistryError (UnusableReply for a
-        body that stays unreadable), CredentialsError, and GaveUp.
+        `scope` is the token scope of the request, NO_SCOPE where it needs none. `parse` raises MalformedResponse for a
+        body that it cannot read; the request is then sent again, as after a body that broke off. `purpose` is what the
+        request is counted as.
+
+        Raises:
+            Denied: 401 or 403, with every credential that could be tried.
+            Missing: 404, by the service's own word (see `absence_codes`).
+            UnexpectedStatus: any other status, after the retries.
+            UnusableResponse: a body that `parse` could not read, after the retries.
+            RegistryError: no response at all, or an unsafe redirect; the base of all of the above.
+            CredentialsError: credentials that cannot be loaded or renewed.
+            GaveUp: an outage that lasts, or credentials that were refused MAX_REFUSALS times in a row.
         """
         request = Request(
-            url=address,
-            authorization=await self.authorization.header(scope),
+            url=url,
+            authorization=await self.authenticator.header(scope),
             parse=parse,
             purpose=purpose,
             absence_codes=self._absence_codes,
             headers=self._headers,
         )
-        reply = await self._transport.fetch(request)
-        if reply.status != 200:
-            reply = await self._retry_refused(request, scope, reply)
-        self._accepted, self._refused = (request, scope), 0
-        return reply.headers, reply.value
+        response = await self._transport.fetch(request)
+        if response.status != 200:
+            response = await self._retry_refused(request, scope, response)
+        self._last_accepted, self._refusals = (request, scope), 0
+        return response.headers, response.value
 
-    async def _retry_refused(self, request: Request, scope: str, reply: Response) -> Response:
-        """The reply with status 200 that other credentials bring. Raises RegistryError where there is none."""
-        if reply.redirected_to and not is_same_origin(reply.redirected_to, request.url):
-            reply = await self._get_from_other_host(request, scope, reply)
-        elif reply.status in self._reauth_statuses:
-            reply = await self._get_refreshed(request, scope, reply)
-        if reply.status == 200:
-            return reply
-        error = self._error_from(request.url, reply)
-        if reply.status in self._reauth_statuses and request.authorization is not None:
+    async def _retry_refused(self, request: Request, scope: str, response: Response) -> Response:
+        """The response with status 200 that other credentials bring. Raises RegistryError where there is none."""
+        if response.redirected_to and not is_same_origin(response.redirected_to, request.url):
+            response = await self._retry_at_redirect(request, scope, response)
+        elif response.status in self._reauth_statuses:
+            response = await self._retry_reauthenticated(request, scope, response)
+        if response.status == 200:
+            return response
+        error = self._error_from(request.url, response)
+        if response.status in self._reauth_statuses and request.authorization is not None:
             await self._count_refusal(scope, error)
         raise error
 
-    async def _get_refreshed(self, request: Request, scope: str, reply: Response) -> Response:
-        """The reply to the same question with other credentials; the last refusal where there are none left."""
+    async def _retry_reauthenticated(self, request: Request, scope: str, response: Response) -> Response:
+        """The response to the same request with other credentials; the last refusal where none are left to try."""
         refused = [request.authorization]
-        while reply.status in self._reauth_statuses:
-            challenges = parse_challenges(reply.headers.getall("WWW-Authenticate", ()))
-            header = await self.authorization.refresh(scope, refused, challenges)
+        while response.status in self._reauth_statuses:
+            header = await self.authenticator.refresh(scope, refused, _challenges(response))
             if header is None:
                 break
             refused.append(header)
-            reply = await self._transport.fetch(replace(request, authorization=header))
-            if reply.status == 200:
-                self.authorization.on_accepted(scope, header)
-        return reply
+            response = await self._transport.fetch(replace(request, authorization=header))
+            if response.status == 200:
+                self.authenticator.on_accepted(scope, header)
+        return response
 
-    async def _get_from_other_host(self, request: Request, scope: str, reply: Response) -> Response:
-        """The reply of the other host that a redirect led to, asked with an anonymous token of its own."""
-        if reply.status != 401:
-            return reply
-        challenges = parse_challenges(reply.headers.getall("WWW-Authenticate", ()))
-        header = await self._other_hosts.header(reply.redirected_to, scope, challenges)
+    async def _retry_at_redirect(self, request: Request, scope: str, response: Response) -> Response:
+        """The response of the other origin that a redirect led to, with an anonymous token of that origin.
+
+        The registry's own credentials and headers never go there.
+        """
+        if response.status != 401:
+            return response
+        url = response.redirected_to
+        header = await self._redirect_auth.header(url, scope, _challenges(response))
         if header is None:
-            return reply
-        return await self._transport.fetch(replace(request, url=reply.redirected_to, authorization=header, headers=()))
+            return response
+        return await self._transport.fetch(replace(request, url=url, authorization=header, headers=()))
 
     async def _count_refusal(self, scope: str, error: RegistryError) -> None:
-        """Raises GaveUp where the credentials were refused too often in a row, and for what they were good for, too.
+        """Count a refusal of the credentials. Raises GaveUp after MAX_REFUSALS in a row, if the credentials are bad.
 
-        A block of repositories that may not be read is refused in a row as well, and ends nothing.
+        A block of repositories that the account may not read is refused in a row as well. So the credentials are tried
+        on the last request that they were accepted for, and refusals end the run only where that is refused, too.
+        A refusal of a token does not count: the token server has accepted the credentials.
         """
-        if self.authorization.is_vouched_for(scope):
+        if self.authenticator.uses_token(scope):
             return
-        self._refused += 1
-        if self._refused < MAX_REFUSALS:
+        self._refusals += 1
+        if self._refusals < MAX_REFUSALS:
             return
-        async with self._proof:
-            if self._refused >= MAX_REFUSALS:
-                await self._prove_credentials(error)
+        async with self._verification:  # the first worker that comes verifies for all of them
+            if self._refusals >= MAX_REFUSALS:
+                await self._verify_credentials(error)
 
-    async def _prove_credentials(self, error: RegistryError) -> None:
-        if self._accepted is not None:
-            request, scope = self._accepted
-            header = await self.authorization.header(scope)
-            reply = await self._transport.fetch(replace(request, authorization=header))
-            if reply.status not in self._reauth_statuses:
-                self._refused = 0
+    async def _verify_credentials(self, error: RegistryError) -> None:
+        if self._last_accepted is not None:
+            request, scope = self._last_accepted
+            header = await self.authenticator.header(scope)
+            response = await self._transport.fetch(replace(request, authorization=header))
+            if response.status not in self._reauth_statuses:
+                self._refusals = 0
                 return
-        raise GaveUp(
-            f"the credentials were refused {MAX_REFUSALS} times in a row, and are tried no more; last: {error}"
+        raise too_many_refusals(error)
+
+    def _error_from(self, url: str, response: Response) -> RegistryError:
+        detail = parse_error_body(response.body, response.status, response.redirected_to)
+        error_type = _ERROR_TYPES.get(response.status, UnexpectedStatus)
+        message = detail.message
+        if error_type is Missing and self._absence_codes is not None and detail.code not in self._absence_codes:
+            error_type = UnexpectedStatus
+            message = f"{message} (not the registry's own 404, so no proof that it is gone)"
+        return error_type(
+            Request(url=url).summary,
+            code=detail.code,
+            message=message,
+            http_status=response.status,
+            consumer=parse_consumer(response.body),
         )
 
-    def _error_from(self, address: str, reply: Response) -> RegistryError:
-        said = parse_error_body(reply.body, reply.status, reply.redirected_to)
-        kind = _ERROR_TYPES.get(reply.status, UnexpectedStatus)
-        message = said.message
-        if kind is Missing and self._absence_codes is not None and said.code not in self._absence_codes:
-            kind = UnexpectedStatus
-            message = f"{message} (not the registry's own 404, so no proof that it is gone)"
-        asked, consumer = Request(url=address).summary, parse_consumer(reply.body)
-        return kind(asked, code=said.code, message=message, http_status=reply.status, consumer=consumer)
+
+def _challenges(response: Response) -> tuple[Challenge, ...]:
+    return parse_challenges(response.headers.getall("WWW-Authenticate", ()))

@@ -1,4 +1,7 @@
-"""Users and passwords, and the registries that take them as they are (RFC 7617)."""
+"""The vocabulary of authentication: credentials, their sources, and what puts them on a request.
+
+`PreemptiveAuth`, the simplest authenticator, sends the credential itself on every request (Basic, RFC 7617).
+"""
 
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
@@ -9,116 +12,134 @@ from typing import Final, Protocol
 from crawler.wire.challenge import Challenge
 
 NO_SCOPE: Final = ""
-"""The scope of a question that needs none: `/v2/` itself."""
+"""The scope of a request that needs none: `/v2/` itself."""
 
 CATALOG_SCOPE: Final = "registry:catalog:*"
+"""The catalog's scope (distribution/distribution docs/content/spec/auth/scope.md)."""
 
 IDENTITY_TOKEN_USER: Final = "<token>"  # noqa: S105  (docker's name for a kind of password, not a password)
-"""The user whose password is an identity token, to be exchanged for access tokens: an OAuth2 refresh token."""
+"""The user name of an identity token: an OAuth2 refresh token, to be exchanged for registry tokens.
+
+docker-credential-helpers answer with this name (docker/cli `cli/config/credentials/native_store.go`).
+"""
 
 BEARER_TOKEN_USER: Final = "<bearer>"  # noqa: S105
-"""The user whose password is a registry token, to be sent as Bearer as it stands. The name is ours; docker has none."""
+"""The user name of a registry token, which is sent as Bearer unchanged. docker has no such name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A user's name and password, which no `repr` shows. `header` is the value of an `Authorization` header."""
+    """A user name and a password. No `repr` shows the password.
+
+    Attributes:
+        header: the value of the `Authorization` header that sends this credential.
+    """
 
     name: str
     password: str = field(repr=False)
     header: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        # once and for all, because a service account's key is long
-        object.__setattr__(self, "header", _written(self.name, self.password))
+        # encoded once, not once a request: the password `_json_key` is a whole key file of 2 KB
+        object.__setattr__(self, "header", _header(self.name, self.password))
 
 
-def _written(name: str, password: str) -> str:
+def _header(name: str, password: str) -> str:
     if name == BEARER_TOKEN_USER:
         return f"Bearer {password}"
     return "Basic " + b64encode(f"{name}:{password}".encode()).decode("ascii")
 
 
 class CredentialProvider(Protocol):
-    """Where a user comes from: written down, or made anew from time to time."""
+    """A source of credentials: fixed, or renewed from time to time."""
 
     async def get(self) -> Credential | None:
-        """Who to be now; None is nobody. Raises CredentialsError."""
+        """The current credential, None for an anonymous crawl. Raises CredentialsError."""
 
     async def refresh(self, refused: Credential) -> Credential | None:
-        """Who to be after `refused` was refused, or None where there is nobody else. Raises CredentialsError."""
+        """A credential to try in place of `refused`, None where there is no other. Raises CredentialsError."""
 
 
 @dataclass(frozen=True, slots=True)
 class StaticCredentials:
-    """A user that was written down, or nobody."""
+    """One fixed credential, or None for an anonymous crawl."""
 
     credential: Credential | None
 
     async def get(self) -> Credential | None:
         return self.credential
 
-    async def refresh(self, refused: Credential) -> Credential | None:  # noqa: ARG002  (what is written down stays)
+    async def refresh(self, refused: Credential) -> Credential | None:  # noqa: ARG002  (there is no other)
         return None
 
 
+ANONYMOUS: Final = StaticCredentials(None)
+"""No credentials: challenges are answered with anonymous tokens."""
+
+
 class Authenticator(Protocol):
-    """What a request says of who we are."""
+    """Makes the `Authorization` header of each request to one service."""
 
     async def header(self, scope: str) -> str | None:
-        """The value of the `Authorization` header for a question within `scope`, or None to send none.
+        """The value of the `Authorization` header for a request within `scope`; None to send none.
 
-        Raises CredentialsError, and RegistryError where a token server refuses or fails.
+        Raises CredentialsError, RegistryError where a token server refuses or fails, and GaveUp.
         """
 
     async def refresh(self, scope: str, refused: Sequence[str | None], challenges: Sequence[Challenge]) -> str | None:
-        """The header to try next for a question that was refused, or None where nothing is left to try.
+        """The header to try next for a refused request; None where nothing is left to try.
 
-        `refused` are the headers that this question was asked with so far, the last one last, and `challenges` those of
-        its last refusal. A token that may not be valid yet is tried again as it is, after a moment.
+        `refused` has the headers that this request was sent with so far, the latest last. `challenges` are those of the
+        latest refusal. May return a header of `refused` again, after a pause: a new token may not be valid yet.
+        Raises what `header` raises.
         """
 
     def on_accepted(self, scope: str, header: str) -> None:
-        """Learn from a header that `renewed` gave, and with which the question was answered."""
+        """Note that a request was answered when sent with `header`, which `refresh` returned."""
 
-    def is_vouched_for(self, scope: str) -> bool:
-        """Whether a token server has accepted the credentials for this scope, so that a refusal is not about them."""
+    def uses_token(self, scope: str) -> bool:
+        """Whether requests within `scope` carry a registry token.
+
+        If so, a token server has accepted the credentials, and a registry's refusal is not about them.
+        """
 
     def prefetch(self, scopes: Iterable[str]) -> None:
-        """Hear which scopes will be asked for, soon and in this order."""
+        """Announce the scopes of coming requests, in their order."""
 
 
-_unchanged: Final = attrgetter("header")
+_basic_header: Final = attrgetter("header")
 
 
 class PreemptiveAuth:
-    """Every request carries the user's password; no challenge is waited for.
+    """Sends the credential on every request, without waiting for a challenge.
 
-    `written` makes the header's value of a user: Basic, unless said otherwise.
+    `make_header` turns a credential into the header's value: Basic by default.
     """
 
-    def __init__(self, credentials: CredentialProvider, written: Callable[[Credential], str] = _unchanged) -> None:
+    def __init__(
+        self, credentials: CredentialProvider, make_header: Callable[[Credential], str] = _basic_header
+    ) -> None:
         self._credentials = credentials
-        self._written = written
+        self._make_header = make_header
 
     async def header(self, scope: str) -> str | None:  # noqa: ARG002  (a password is good for every scope)
-        user = await self._credentials.get()
-        return None if user is None else self._written(user)
+        credential = await self._credentials.get()
+        return None if credential is None else self._make_header(credential)
 
     async def refresh(self, scope: str, refused: Sequence[str | None], challenges: Sequence[Challenge]) -> str | None:  # noqa: ARG002
         if len(refused) > 1:
-            return None  # helpers may give another password each time they are asked
-        user = await self._credentials.get()
-        if user is not None and self._written(user) in refused:
-            user = await self._credentials.refresh(user)
-        header = None if user is None else self._written(user)
+            return None  # a helper may return a new password each time, and the request would never end
+        credential = await self._credentials.get()
+        if credential is not None and self._make_header(credential) in refused:
+            credential = await self._credentials.refresh(credential)
+        header = None if credential is None else self._make_header(credential)
         return None if header in refused else header
 
     def on_accepted(self, scope: str, header: str) -> None:
-        """There is only one way to ask."""
+        """Nothing to learn: there is only one scheme."""
 
-    def is_vouched_for(self, scope: str) -> bool:  # noqa: ARG002  (only the registry itself has seen it)
+    def uses_token(self, scope: str) -> bool:  # noqa: ARG002  (only the registry itself checks the password)
         return False
 
     def prefetch(self, scopes: Iterable[str]) -> None:
-        """A password is always at hand."""
+        """Nothing to fetch: the password is at hand."""

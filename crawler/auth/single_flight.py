@@ -1,4 +1,4 @@
-"""Many who need the same thing at the same time: one fetches it, the others wait for what comes of it."""
+"""One fetch for all concurrent callers that need the same value (as Go's golang.org/x/sync/singleflight)."""
 
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
@@ -10,42 +10,50 @@ V = TypeVar("V")
 
 
 class _Flight(Generic[V]):
-    """`over` is there once somebody waits, which for most nobody does."""
+    """One fetch in progress.
+
+    Attributes:
+        done: made by the first caller that waits; most flights have none.
+        values: the value, once it is there. A list, because None may be a value.
+        failure: the exception that `fetch` raised.
+    """
 
     def __init__(self) -> None:
-        self.over: anyio.Event | None = None
-        self.landed: list[V] = []
+        self.done: anyio.Event | None = None
+        self.values: list[V] = []
         self.failure: Exception | None = None
 
 
 class SingleFlight(Generic[K, V]):
-    """One flight per key at a time.
+    """At most one fetch per key at a time.
 
-    A failure reaches everyone who waits, and is forgotten with them. Where the one who fetches is cancelled, the next
-    who waits fetches in its place.
+    A failure reaches all callers that wait, and is then forgotten. Where the caller that fetches is cancelled, the next
+    one that waits fetches in its place.
     """
 
     def __init__(self) -> None:
-        self._under_way: dict[K, _Flight[V]] = {}
+        self._flights: dict[K, _Flight[V]] = {}
 
     async def do(self, key: K, fetch: Callable[[], Awaitable[V]]) -> V:
-        while (flight := self._under_way.get(key)) is not None:
-            flight.over = flight.over or anyio.Event()
-            await flight.over.wait()
-            if flight.landed:
-                return flight.landed[0]
+        """The value of `fetch`, or of the fetch for `key` that is in progress. Raises what `fetch` raises."""
+        while (flight := self._flights.get(key)) is not None:
+            flight.done = flight.done or anyio.Event()
+            await flight.done.wait()
+            if flight.values:
+                return flight.values[0]
             if flight.failure is not None:
                 raise flight.failure
-        flight = self._under_way[key] = _Flight[V]()
+        # neither a value nor a failure: the caller that fetched was cancelled, and this one fetches
+        flight = self._flights[key] = _Flight[V]()
         try:
             value = await fetch()
-        except Exception as failure:
-            flight.failure = failure
+        except Exception as exc:
+            flight.failure = exc
             raise
         else:
-            flight.landed.append(value)
+            flight.values.append(value)
             return value
         finally:
-            del self._under_way[key]
-            if flight.over is not None:
-                flight.over.set()
+            del self._flights[key]
+            if flight.done is not None:
+                flight.done.set()

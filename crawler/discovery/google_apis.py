@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 import anyio
 
 from crawler.auth.credentials import NO_SCOPE
-from crawler.auth.quota_project import DENIED, VARIABLE, QuotaProject
+from crawler.auth.quota_project import QUOTA_PROJECT_VARIABLE, USER_PROJECT_DENIED, QuotaProject
 from crawler.client import AuthenticatedClient
 from crawler.discovery.cursor import Cursor
 from crawler.errors import RegistryError
@@ -102,11 +102,11 @@ class GoogleApis:
 
     def _with_advice(self, error: RegistryError) -> RegistryError:
         """The error, with advice about the quota project if the quota project is the cause."""
-        if error.code == DENIED and self._quota_project is not None:
-            message = self._quota_project.denied(error.message)
+        if error.code == USER_PROJECT_DENIED and self._quota_project is not None:
+            message = self._quota_project.denied_message(error.message)
         elif self._quota_project is None and _QUOTA_PROJECT_REQUIRED in error.message:
             message = (
-                f"set {VARIABLE} to a project in which the API is enabled and which the account may use: "
+                f"set {QUOTA_PROJECT_VARIABLE} to a project in which the API is enabled and which the account may use: "
                 f"{error.message}"
             )
         else:

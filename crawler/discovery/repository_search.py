@@ -7,7 +7,7 @@ from functools import partial
 from itertools import chain
 from typing import Final
 
-from crawler.auth.quota_project import DENIED
+from crawler.auth.quota_project import USER_PROJECT_DENIED
 from crawler.discovery.google_apis import MAX_CONCURRENT_LISTS, GoogleApis, gather
 from crawler.discovery.host_scope import HostScope
 from crawler.errors import RegistryError
@@ -79,7 +79,7 @@ class RepositorySearch:
         was asked about, the project holds no images: most projects never enabled the API. If it is another project, it
         is the quota project of the credentials, and the error says nothing about the project that was asked about.
         """
-        if self.scope.project is not None or error.code == DENIED:
+        if self.scope.project is not None or error.code == USER_PROJECT_DENIED:
             raise error  # an account that may not use the quota project gets this error for every project
         if error.code != _SERVICE_DISABLED:
             status = "" if error.http_status is None else f"{error.http_status} "

@@ -56,7 +56,7 @@ class Registry:
 
     def prefetch_hint(self, names: Iterable[RepositoryName]) -> None:
         """Announce the names whose tags will be listed next, in this order, so that one token can serve several."""
-        self._client.authorization.prefetch(f"repository:{name}:pull" for name in names)
+        self._client.authenticator.prefetch(f"repository:{name}:pull" for name in names)
 
     async def list_tags(self, name: RepositoryName) -> Listing:
         """The repository's tags (distribution-spec, "Listing Tags"), and from Google also its images and children.

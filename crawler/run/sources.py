@@ -8,8 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from crawler.auth.challenge import ANONYMOUS
-from crawler.auth.credentials import Credential, CredentialProvider, PreemptiveAuth
+from crawler.auth.credentials import ANONYMOUS, Credential, CredentialProvider, PreemptiveAuth
 from crawler.auth.google import AccessTokens
 from crawler.auth.quota_project import QuotaProject
 from crawler.client import AuthenticatedClient

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.inventories import expected, told
+from support.inventories import comparable, expected
 from support.run_cli import (
     MODULE,
     ONE_TRY,
@@ -116,7 +116,7 @@ async def test_a_complete_crawl_and_its_summary(command, google):
     ended = await command(*crawl_of(registry, "--concurrency", 7, "--rate", "50000/1m"))
     assert (ended.code, ended.out) == (0, "")
     snapshot = read_snapshot(registry.output)
-    assert told(snapshot.by_name) == expected(registry.emulator.inventory)
+    assert comparable(snapshot.by_name) == expected(registry.emulator.inventory)
     assert snapshot.has_success
     assert not list((registry.output / ".unfinished").glob("*"))
 
@@ -551,7 +551,7 @@ async def test_records_may_be_streamed(command, google):
     assert ended.code == 0
     records = {record["repository"]: record for record in map(json.loads, ended.out.splitlines())}
     assert len(records) == len(ended.out.splitlines())
-    assert told(records) == expected(registry.emulator.inventory)
+    assert comparable(records) == expected(registry.emulator.inventory)
     assert ended.err.startswith("COMPLETE: ")
     assert "  snapshot " not in ended.err
     assert not (command.folder / "-").exists()

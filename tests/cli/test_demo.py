@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.inventories import expected, told
+from support.inventories import comparable, expected
 from support.run_cli import assert_plain
 from support.snapshots import read_snapshot
 
@@ -37,7 +37,7 @@ async def test_demo_keeps_its_snapshot_in_a_folder_of_its_own(command):
     assert not (command.folder / "snapshots").exists()
     snapshot = read_snapshot(command.folder / "registry-crawler-demo")
     assert command.folder / ended.snapshot == snapshot.folder
-    assert told(snapshot.by_name) == expected(Inventory(Settings(repositories=50)))
+    assert comparable(snapshot.by_name) == expected(Inventory(Settings(repositories=50)))
 
     shown = [json.loads(line) for line in ended.out.splitlines()]
     assert len(shown) == 2

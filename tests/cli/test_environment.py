@@ -13,7 +13,7 @@ from support.scripted import document, on, refusal, serve
 from support.snapshots import read_snapshot
 from support.toml_text import toml
 
-from crawler.auth.google import json_key_credential
+from crawler.auth.service_account_key import json_key_credential
 from crawler.config import Config, Flag, OutputConfig
 from crawler.config.keys import keys_of, nested
 from crawler.errors import ConfigError, CredentialsError

@@ -1,7 +1,7 @@
-"""Google's registries by the names that people give them: a target, a key and a proxy's address, and nothing else said.
+"""Google's registries by the names that people use: a target, a key and a proxy's URL, and no other setting.
 
-Every name is answered by the proxy, which ends TLS; behind it a front notes what arrives, and hands it to an emulator
-that calls itself what the target does.
+The proxy answers for every name and ends TLS. Behind it a front records the requests, and passes them to an emulator
+that has the target's name.
 """
 
 import json
@@ -20,9 +20,9 @@ import pytest
 from aiohttp import web
 from support.distribution import Certificates, make_certificates
 from support.forward_proxy import Proxy, proxy_to
-from support.inventories import expected, told
+from support.inventories import comparable, expected
 from support.snapshots import read_snapshot
-from support.token_endpoints import ACCOUNT, IAM, SCOPE, issuing
+from support.token_endpoints import ACCOUNT, IAM, SCOPE, serving_tokens
 from yarl import URL
 
 import crawler
@@ -53,7 +53,7 @@ SHOWN_TO_REGISTRY = {
     "access-token": {"oauth2accesstoken: access token"},
     "json-key": {"_json_key: key"},
 }
-"""What the registry's own host gets to see in each flow."""
+"""The credentials that the registry's own host receives in each flow."""
 
 ACCESS_TOKEN = frozenset({"access token"})
 SECRETS = ("ya29.", "PRIVATE KEY")
@@ -61,16 +61,16 @@ SECRETS = ("ya29.", "PRIVATE KEY")
 
 @dataclass(slots=True)
 class Front:
-    """Stands before the emulator for all names. `shown` is which credentials each host was shown."""
+    """Answers for all names, and passes requests to the emulator. `shown` has the credentials sent to each host."""
 
     emulator: Emulator
     session: aiohttp.ClientSession
     host: str = ""
     elsewhere: dict[str, str] = field(default_factory=dict)
-    """Where hosts are answered that the emulator does not play."""
+    """The origins of hosts that the emulator does not emulate."""
     shown: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     leaks: list[str] = field(default_factory=list)
-    """Requests that held a secret elsewhere than in their Authorization."""
+    """Requests with a secret elsewhere than in their Authorization."""
 
     @property
     def port(self) -> int:
@@ -83,10 +83,10 @@ class Front:
         origin = self.elsewhere.get(request.host, f"http://{self.emulator.registry}")
         headers = {name: value for name, value in request.headers.items() if name in {"Authorization", "Content-Type"}}
         there = URL(origin + path, encoded=True)
-        async with self.session.request(request.method, there, headers=headers, data=body) as reply:
+        async with self.session.request(request.method, there, headers=headers, data=body) as response:
             kept = {"Content-Type", "Link", "WWW-Authenticate"}
-            headers = {name: value for name, value in reply.headers.items() if name in kept}
-            return web.Response(status=reply.status, headers=headers, body=await reply.read())
+            headers = {name: value for name, value in response.headers.items() if name in kept}
+            return web.Response(status=response.status, headers=headers, body=await response.read())
 
     def _note(self, request: web.Request, body: str) -> None:
         others = [f"{name}: {value}" for name, value in request.headers.items() if name != "Authorization"]
@@ -125,7 +125,7 @@ async def fronting(emulator: Emulator) -> AsyncIterator[Front]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """A host of Google's by its name, and whoever crawls it."""
+    """A host of Google's by its name, and the configuration of a crawl."""
 
     host: str
     registry: Any
@@ -169,12 +169,12 @@ class World:
     def found(self) -> dict[str, Any]:
         records = read_snapshot(self.output).by_name
         assert {record["registry"] for record in records.values()} == {self.host}
-        return told(records)
+        return comparable(records)
 
 
 @pytest.fixture
 async def world(request, google, monkeypatch, tmp_path):
-    """The host that the test names, gcr.io else; the proxy knows Google's other names as well."""
+    """The host that the test names, else gcr.io. The proxy answers for Google's other names as well."""
     host = getattr(request, "param", "gcr.io")
     role = ROLES[host]
     registry = await google(repositories=120, catalog="empty", origin=f"https://{host}", artifact_registry=role)
@@ -196,7 +196,7 @@ ONLY_PKG_DEV = pytest.mark.parametrize("world", [PKG_DEV], indirect=True)
 
 @HOSTS
 @FLOWS
-async def test_a_host_by_its_name_gives_all_its_projects(world, method):
+async def test_google_host_by_name_lists_all_its_projects(world, method):
     manifest = await crawler.crawl(world.config(method=method))
     assert world.found() == world.known()
     assert (manifest.verdict, manifest.reasons) == ("complete", ())
@@ -216,7 +216,7 @@ async def test_a_host_by_its_name_gives_all_its_projects(world, method):
 
 @HOSTS
 @FLOWS
-async def test_a_project_by_its_hosts_name_is_walked_and_nobody_else_is_asked(world, method):
+async def test_google_project_by_name_is_walked_without_other_hosts(world, method):
     manifest = await crawler.crawl(world.config("/my-project", method=method))
     assert world.found() == world.known("/my-project")
     assert (manifest.verdict, manifest.target) == ("complete", f"{world.host}/my-project")
@@ -228,7 +228,7 @@ async def test_a_project_by_its_hosts_name_is_walked_and_nobody_else_is_asked(wo
 
 @ONLY_PKG_DEV
 @FLOWS
-async def test_one_repository_of_artifact_registry_by_its_hosts_name(world, method):
+async def test_google_artifact_registry_repository_by_name_is_walked(world, method):
     prefix = "/" + "/".join(world.inventory.below("my-project")[0].split("/")[:2])
     manifest = await crawler.crawl(world.config(prefix, method=method))
     assert world.found() == world.known(prefix)
@@ -239,7 +239,7 @@ async def test_one_repository_of_artifact_registry_by_its_hosts_name(world, meth
 
 
 def signed_for(world: World, method: str) -> Mapping[str, set[str]]:
-    """What the key's own token endpoint gets to see where no API is asked."""
+    """What the key's own token endpoint receives where no API is used."""
     return {} if method == "json-key" else {world.front.host: {"assertion"}}
 
 
@@ -274,7 +274,7 @@ def signed_for(world: World, method: str) -> Mapping[str, set[str]]:
     ],
     indirect=["world"],
 )
-async def test_the_published_quota_is_the_pace_unless_told_otherwise(world, prefix, quota):
+async def test_google_quota_is_the_rate_limit_by_default(world, prefix, quota):
     config = world.config(prefix, rate="auto")
     assert crawler.Crawl(config, config.registry[0]).quota == quota
     config = world.config(prefix, rate="none")
@@ -289,7 +289,7 @@ async def test_the_published_quota_is_the_pace_unless_told_otherwise(world, pref
     ],
     indirect=["world"],
 )
-async def test_the_command_takes_a_name_and_a_key_and_says_which_pace_it_kept(world, pace, monkeypatch):
+async def test_google_command_with_a_name_and_a_key_shows_the_rate_limit(world, pace, monkeypatch):
     monkeypatch.setenv("REGISTRY_CRAWLER_REGISTRY__CA_FILE", str(world.certificates.ca_file))
     key_file = world.key(f"http://{world.front.host}/oauth2/token")
     code, out, err = await run(f"{world.host}/my-project", f"--key-file={key_file}", f"--output={world.output}")
@@ -309,7 +309,7 @@ async def run(*arguments: str) -> tuple[int | None, str, str]:
 
 
 @FLOWS
-async def test_a_key_as_google_makes_it_goes_to_googles_own_token_endpoint_for_its_tokens(world, method, monkeypatch):
+async def test_google_key_uses_googles_own_token_endpoint(world, method, monkeypatch):
     monkeypatch.delenv("NO_PROXY")
     config = world.config(method=method)
     world.key(f"https://{OAUTH}/token")
@@ -321,16 +321,16 @@ async def test_a_key_as_google_makes_it_goes_to_googles_own_token_endpoint_for_i
 
 
 @pytest.mark.parametrize("method", ["token", "access-token"])
-async def test_an_account_is_impersonated_where_iam_answers_by_its_name(world, method):
-    async with issuing(world.registry.emulator.key) as issuers:
-        world.front.elsewhere[IAM_CREDENTIALS] = issuers.origin
+async def test_google_impersonation_uses_iam_by_name(world, method):
+    async with serving_tokens(world.registry.emulator.key) as endpoints:
+        world.front.elsewhere[IAM_CREDENTIALS] = endpoints.origin
         config = world.config(method=method, impersonate=ACCOUNT)
-        world.key(f"{issuers.origin}/token")
+        world.key(f"{endpoints.origin}/token")
         manifest = await crawler.crawl(config)
     assert world.found() == world.known()
     assert manifest.verdict == "complete"
-    assert issuers.asked == ["/token", IAM]
-    assert issuers.scopes == ["https://www.googleapis.com/auth/iam", SCOPE]
+    assert endpoints.asked == ["/token", IAM]
+    assert endpoints.scopes == ["https://www.googleapis.com/auth/iam", SCOPE]
     assert world.asked == {"gcr.io", *APIS, IAM_CREDENTIALS}
     assert world.front.shown == {
         "gcr.io": SHOWN_TO_REGISTRY[method],

@@ -1,4 +1,4 @@
-"""Google's token endpoint says why it gives no token in words for developers: ours are for who has to mend it."""
+"""Google's refusals of a key or login, in plain words: a wrong clock, a deleted key, a login that expired."""
 
 import json
 import re
@@ -27,8 +27,8 @@ async def key(google):
     return json.loads(registry.key_file.read_text())
 
 
-async def complaint(reply, key, folder) -> str:
-    """What a run says whose token endpoint answers so."""
+async def error_message(reply, key, folder) -> str:
+    """The message of a run whose token endpoint answers with `reply`."""
     file = folder / "key.json"
     async with serve([on(TOKEN, reply, method="POST"), *basic_registry()]) as server:
         file.write_text(json.dumps({**key, "token_uri": f"{server.origin}{TOKEN}"}))
@@ -40,70 +40,70 @@ async def complaint(reply, key, folder) -> str:
     return str(caught.value)
 
 
-def invalid_grant(description, ahead_by=None):
-    headers = [] if ahead_by is None else [("Date", format_datetime(datetime.now(UTC) - ahead_by, usegmt=True))]
+def invalid_grant(description, offset=None):
+    headers = [] if offset is None else [("Date", format_datetime(datetime.now(UTC) - offset, usegmt=True))]
     return document({"error": "invalid_grant", "error_description": description}, *headers, status=400)
 
 
 @pytest.mark.parametrize(
-    ("ahead_by", "said"),
+    ("offset", "cause"),
     [
         (timedelta(hours=2, minutes=3), "2 h 3 min ahead of Google's"),
         (-timedelta(days=1, minutes=10), "1 d 10 min behind Google's"),
         (timedelta(minutes=90), "1 h 30 min ahead of Google's"),
     ],
 )
-async def test_clock_skew_is_told_by_googles_clock(ahead_by, said, key, tmp_path):
-    line = await complaint(invalid_grant(TIMEFRAME, ahead_by), key, tmp_path)
+async def test_google_clock_skew_is_measured_by_googles_clock(offset, cause, key, tmp_path):
+    line = await error_message(invalid_grant(TIMEFRAME, offset), key, tmp_path)
     assert re.match(
-        rf"the clock of this machine is wrong: {NOW}, which is {said}; set it by NTP: invalid_grant: ", line
+        rf"the clock of this machine is wrong: {NOW}, which is {cause}; set it by NTP: invalid_grant: ", line
     )
 
 
-@pytest.mark.parametrize("ahead_by", [None, timedelta(seconds=5), timedelta()])
-async def test_clock_skew_without_a_measure_tells_what_our_clock_shows(ahead_by, key, tmp_path):
-    line = await complaint(invalid_grant(TIMEFRAME, ahead_by), key, tmp_path)
+@pytest.mark.parametrize("offset", [None, timedelta(seconds=5), timedelta()])
+async def test_google_clock_skew_without_a_measure_shows_this_machines_clock(offset, key, tmp_path):
+    line = await error_message(invalid_grant(TIMEFRAME, offset), key, tmp_path)
     assert re.match(rf"the clock of this machine seems wrong: {NOW}; set it by NTP: invalid_grant: Invalid JWT", line)
 
 
-async def test_clock_skew_measured_by_nonsense_is_none(key, tmp_path):
+async def test_google_clock_skew_with_a_malformed_date_has_no_measure(key, tmp_path):
     reply = document({"error": "invalid_grant", "error_description": TIMEFRAME}, ("Date", "yesterday"), status=400)
-    assert "seems wrong: it shows" in await complaint(reply, key, tmp_path)
+    assert "seems wrong: it shows" in await error_message(reply, key, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("description", "said"),
+    ("description", "cause"),
     [
         ("Invalid JWT Signature.", "the key of {} was deleted, or its account is gone: make a new key: "),
-        ("Invalid grant: account not found", "the service account {} is gone: make a key of an account that is there"),
+        ("Invalid grant: account not found", "the service account {} is gone: make a key of an account that exists"),
     ],
 )
-async def test_key_refusal_says_what_became_of_key_and_account(description, said, key, tmp_path):
-    line = await complaint(invalid_grant(description, timedelta(hours=5)), key, tmp_path)
-    assert line.startswith(f"Google refuses the credentials: {said.format(key['client_email'])}")
+async def test_google_key_refusal_names_the_cause(description, cause, key, tmp_path):
+    line = await error_message(invalid_grant(description, timedelta(hours=5)), key, tmp_path)
+    assert line.startswith(f"Google refuses the credentials: {cause.format(key['client_email'])}")
     assert line.endswith(f": invalid_grant: {description}")
     assert "clock" not in line
 
 
 @pytest.mark.parametrize("description", ["Token has been expired or revoked.", "reauth related error (invalid_rapt)"])
-async def test_key_refusal_of_a_persons_login_names_the_command_that_renews_it(description, world):
-    world.issuers.login_refusal = description
+async def test_google_login_refusal_names_the_command_that_renews_it(description, world):
+    world.endpoints.login_refusal = description
     world.provide({**authorized_user(world), "refresh_token": "withdrawn"})
-    assert f"run `gcloud auth application-default login`: invalid_grant: {description}" in await world.complaint()
+    assert f"run `gcloud auth application-default login`: invalid_grant: {description}" in await world.error_message()
 
 
 @pytest.mark.parametrize("begin", ["", "\n  ", "\ufeff", "<!-- sorry -->", "<?xml version='1.0'?>"])
-async def test_key_refusal_never_shows_html(begin, key, tmp_path):
+async def test_google_key_refusal_never_shows_html(begin, key, tmp_path):
     page = html(403, "Sign in to the network")
     page = replace(page, body=begin.encode() + page.body)
-    line = await complaint(page, key, tmp_path)
+    line = await error_message(page, key, tmp_path)
     assert "Sign in to the network" in line
     assert "<" not in line
 
 
-async def test_google_sts_that_is_away_for_a_moment_is_waited_for(tmp_path, monkeypatch):
-    """A 502 with a page is no refusal at the token service of federated identities either."""
-    granted = document(
+async def test_google_token_outage_of_the_federation_service_is_waited_for(tmp_path, monkeypatch):
+    """A 502 with an HTML page is no refusal by the token service of federated identities, either."""
+    new_token = document(
         {
             "access_token": "ya29.fresh",
             "expires_in": 3600,
@@ -111,8 +111,8 @@ async def test_google_sts_that_is_away_for_a_moment_is_waited_for(tmp_path, monk
             "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
         }
     )
-    away = on("/sts", html(502, "Error 502 (Server Error)!!1"), method="POST", times=2)
-    async with serve([away, on("/sts", granted, method="POST"), *basic_registry()]) as server:
+    outage = on("/sts", html(502, "Error 502 (Server Error)!!1"), method="POST", times=2)
+    async with serve([outage, on("/sts", new_token, method="POST"), *basic_registry()]) as server:
         (tmp_path / "subject").write_text("subject")
         federated = {
             "type": "external_account",

@@ -42,7 +42,7 @@ def assert_found(snapshot, *names):
     assert set(snapshot.outcomes.values()) == {"ok"}
 
 
-async def test_domain_project_is_found_by_the_search(tmp_path):
+async def test_google_domain_project_is_found_by_the_search(tmp_path):
     script = [projects(ID), repositories(ID, team="7"), *INSIDE]
     assert_found(await crawl(script, tmp_path), "example.com/ours/team/app")
 
@@ -60,7 +60,7 @@ async def test_domain_project_in_the_target_is_sent_to_the_apis_by_its_id(prefix
     assert_found(await crawl(script, tmp_path, prefix, **changes), "example.com/ours/team/app")
 
 
-async def test_domain_project_of_gcr_io_has_images_below_itself(tmp_path):
+async def test_google_domain_project_of_gcr_io_has_images_below_itself(tmp_path):
     script = [
         projects(ID),
         repositories(ID, gcr_io="7"),
@@ -112,7 +112,7 @@ def quota(text):
     return profile_for(target).quota(target)
 
 
-def test_domain_project_has_a_quota_of_its_own():
+def test_google_domain_project_has_a_quota_of_its_own():
     ours = quota("us-docker.pkg.dev/example.com/ours")
     assert ours.label == f"Artifact Registry's quota for {ID} at us-docker.pkg.dev"
     assert ours != quota("us-docker.pkg.dev/example.com/theirs")

@@ -1,9 +1,9 @@
-"""The three flows against the embedded Google registry: what they find, and what they cost."""
+"""The three flows against the emulated Google registry: what they find, what they cost, and how they fail."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from support.inventories import expected, told
+from support.inventories import comparable, expected
 from support.scripted import challenge, on, refusal, serve
 from support.snapshots import read_snapshot
 
@@ -14,18 +14,18 @@ FLOWS = ["token", "access-token", "json-key"]
 
 
 @pytest.mark.parametrize("method", FLOWS)
-async def test_each_flow_records_the_whole_inventory(google, method):
+async def test_google_flow_records_the_whole_inventory(google, method):
     registry = await google(repositories=150)
     manifest = await crawler.crawl(registry.config(auth={"method": method}))
     snapshot = read_snapshot(registry.output)
-    assert told(snapshot.by_name) == expected(registry.emulator.inventory)
+    assert comparable(snapshot.by_name) == expected(registry.emulator.inventory)
     assert manifest.verdict == "complete"
     assert manifest.reasons == ()
     assert snapshot.has_success
 
 
 @pytest.mark.parametrize(("method", "tokens", "oauth"), [("token", 151, 1), ("access-token", 0, 1), ("json-key", 0, 0)])
-async def test_what_each_flow_costs(google, method, tokens, oauth):
+async def test_google_flow_takes_the_expected_exchanges(google, method, tokens, oauth):
     registry = await google(repositories=150, catalog_page=40)
     manifest = await crawler.crawl(registry.config(auth={"method": method}))
     counts = registry.emulator.counts
@@ -41,17 +41,17 @@ async def test_what_each_flow_costs(google, method, tokens, oauth):
     assert manifest.discovery.pages == 4
 
 
-async def test_a_key_file_alone_means_the_token_flow(google):
+async def test_google_flow_of_a_key_file_alone_is_the_token_flow(google):
     registry = await google(repositories=30)
     manifest = await crawler.crawl(registry.config())
     assert manifest.requests.token == 31
 
 
-async def test_denied_repositories_make_the_snapshot_partial_and_say_so(google):
+async def test_google_denied_repositories_make_the_snapshot_partial(google):
     registry = await google(repositories=100, denied=0.03)
     manifest = await crawler.crawl(registry.config())
     snapshot = read_snapshot(registry.output)
-    assert told(snapshot.by_name) == expected(registry.emulator.inventory)
+    assert comparable(snapshot.by_name) == expected(registry.emulator.inventory)
     denied = [record for record in snapshot.records if record["outcome"] == "denied"]
     assert [(r["error"]["code"], r["error"]["http_status"]) for r in denied] == [("DENIED", 403)] * 3
     assert "(or it may not exist)" in denied[0]["error"]["message"]
@@ -59,13 +59,13 @@ async def test_denied_repositories_make_the_snapshot_partial_and_say_so(google):
     assert not snapshot.has_success
 
 
-async def test_vanished_repositories_are_counted_and_no_reason_for_doubt(google):
+async def test_google_vanished_repositories_are_counted_and_complete(google):
     registry = await google(repositories=100, vanished=0.05)
     manifest = await crawler.crawl(registry.config())
     assert (manifest.counts.missing, manifest.verdict) == (5, "complete")
 
 
-async def test_a_storage_scope_lists_tags_but_no_catalog(google, tmp_path):
+async def test_google_storage_scope_lists_tags_but_no_catalog(google, tmp_path):
     registry = await google(repositories=40)
     storage = {"scope": "devstorage.read_only"}
     with pytest.raises(crawler.Denied, match=r"_catalog\?n=1000: 403 DENIED"):
@@ -76,13 +76,15 @@ async def test_a_storage_scope_lists_tags_but_no_catalog(google, tmp_path):
     assert (manifest.verdict, manifest.counts.repositories) == ("complete", 40)
 
 
-async def test_an_unknown_oauth_scope_is_one_clear_line(google):
+async def test_google_oauth_scope_that_is_unknown_is_a_plain_error(google):
     registry = await google(repositories=5)
-    with pytest.raises(crawler.CredentialsError, match=r"the OAuth scope https://\S+/auth/no-such-scope is not one"):
+    with pytest.raises(
+        crawler.CredentialsError, match=r"Google does not know the OAuth scope https://\S+/auth/no-such-scope"
+    ):
         await crawler.crawl(registry.config(auth={"scope": "no-such-scope"}))
 
 
-async def test_a_key_of_another_account_is_refused_in_one_line(google):
+async def test_google_key_that_is_forged_is_a_plain_error(google):
     ours, other = await google(repositories=5), await google(repositories=5)
     forged = other.key_file.read_text().replace(other.emulator.registry, ours.emulator.registry)
     ours.key_file.write_text(forged)
@@ -95,7 +97,7 @@ async def test_a_key_of_another_account_is_refused_in_one_line(google):
 
 
 @pytest.mark.parametrize("method", ["access-token", "json-key"])
-async def test_refused_credentials_end_the_run_before_anything_is_published(google, method):
+async def test_google_credentials_that_are_refused_publish_nothing(google, method):
     ours, other = await google(repositories=5), await google(repositories=5)
     ours.key_file.write_bytes(other.key_file.read_bytes())
     with pytest.raises(crawler.CredentialsError, match="refuses the credentials: 401"):
@@ -103,44 +105,44 @@ async def test_refused_credentials_end_the_run_before_anything_is_published(goog
     assert not list(ours.output.glob("source=*"))
 
 
-async def test_an_access_token_never_goes_to_a_strangers_realm_whatever_the_configuration_says(google):
+async def test_google_access_token_never_goes_to_an_untrusted_realm(google):
     registry = await google(repositories=5)
     elsewhere = challenge("https://auth.example.invalid/token")
-    async with serve([on("/v2/", refusal(401, "UNAUTHORIZED", "who are you?", elsewhere))]) as stranger:
-        config = registry.config(target=stranger.host, realms=["auth.example.invalid"])
+    async with serve([on("/v2/", refusal(401, "UNAUTHORIZED", "credentials needed", elsewhere))]) as untrusted:
+        config = registry.config(target=untrusted.host, realms=["auth.example.invalid"])
         with pytest.raises(crawler.CredentialsError, match=r"token server auth\.example\.invalid .* is not trusted"):
             await crawler.crawl(config)
-    assert stranger.paths == ["/v2/"]
+    assert untrusted.paths == ["/v2/"]
 
 
-async def test_access_tokens_that_expire_on_the_way_are_renewed(google):
+async def test_google_access_token_that_expires_is_renewed(google):
     registry = await google(repositories=60, access_token_lifetime_s=1, latency_s=0.1)
     manifest = await crawler.crawl(registry.config(auth={"method": "access-token"}))
     assert (manifest.verdict, manifest.counts.repositories) == ("complete", 60)
 
 
 @pytest.mark.parametrize("leap", [timedelta(days=-400), timedelta(days=400)])
-def test_a_wall_clock_that_leaps_does_not_make_a_fresh_token_an_old_one(leap):
+def test_google_access_token_lifetime_survives_a_leap_of_the_clock(leap):
     assert 0 < google_auth._lifetime_s(datetime.now(UTC).replace(tzinfo=None) + leap) <= 3600
 
 
-async def test_transient_failures_are_tried_again(google):
+async def test_google_transient_failures_are_retried(google):
     registry = await google(repositories=80, unavailable=0.05, resets=0.03, truncated=0.03)
     manifest = await crawler.crawl(registry.config())
-    assert told(read_snapshot(registry.output).by_name) == expected(registry.emulator.inventory)
+    assert comparable(read_snapshot(registry.output).by_name) == expected(registry.emulator.inventory)
     assert manifest.verdict == "complete"
     assert manifest.requests.retries > 0
 
 
-async def test_a_library_user_gets_the_same_records_without_a_snapshot(google):
+async def test_google_open_records_yields_the_records_without_a_snapshot(google):
     registry = await google(repositories=50)
     async with crawler.open_records(registry.config()) as records:
         outcomes = {record.repository: record.outcome async for record in records}
-    assert outcomes == {name: said["outcome"] for name, said in expected(registry.emulator.inventory).items()}
+    assert outcomes == {name: record["outcome"] for name, record in expected(registry.emulator.inventory).items()}
     assert not registry.output.exists()
 
 
-async def test_leaving_the_records_early_ends_the_crawl(google):
+async def test_google_open_records_left_early_ends_the_crawl(google):
     registry = await google(repositories=5000, latency_s=0.05)
     async with crawler.open_records(registry.config()) as records:
         first = await anext(records)
@@ -148,7 +150,7 @@ async def test_leaving_the_records_early_ends_the_crawl(google):
     assert registry.emulator.counts["listing"] < 5000
 
 
-async def test_a_failure_reaches_whoever_iterates_over_the_records(google):
+async def test_google_open_records_raises_the_crawls_error(google):
     registry = await google(repositories=5)
     with pytest.raises(crawler.Denied):
         async with crawler.open_records(registry.config(auth={"scope": "devstorage.read_only"})) as records:

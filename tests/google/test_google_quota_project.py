@@ -1,4 +1,4 @@
-"""The quota project: named by the environment or by the credentials' file, and told to Google's APIs alone."""
+"""The quota project: from the environment or the credentials' file, and sent to Google's APIs alone."""
 
 import json
 
@@ -28,13 +28,13 @@ def denied(reason="USER_PROJECT_DENIED", message=MESSAGE):
     return {"code": 403, "status": "PERMISSION_DENIED", "message": message, "details": [info]}
 
 
-def to_apis(server):
-    """The quota projects that each kind of service was told."""
+def quota_projects_sent(server):
+    """The quota projects that each kind of service received."""
     kinds = {"/v1/": "api", "/v3/": "api", "/v2/": "registry", "/oau": "token"}
-    told = {"api": set(), "registry": set(), "token": set()}
+    sent = {"api": set(), "registry": set(), "token": set()}
     for asked in server.requests:
-        told[kinds[asked.path[:4]]].add(asked.headers.get(HEADER))
-    return told
+        sent[kinds[asked.path[:4]]].add(asked.headers.get(HEADER))
+    return sent
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,7 @@ async def key(google):
 
 
 def using(server, folder, key, **auth) -> crawler.Config:
-    """A crawl by a key, which goes into the configuration unless `key_file` says otherwise."""
+    """The configuration of a crawl with a key, which `key_file` may replace."""
     (folder / "key.json").write_text(json.dumps({**key, "token_uri": f"{server.origin}{TOKEN}"}))
     apis = {"artifact_registry": server.origin, "resource_manager": server.origin}
     auth = {"method": "access-token", "key_file": folder / "key.json", **auth}
@@ -59,7 +59,7 @@ def using(server, folder, key, **auth) -> crawler.Config:
 
 
 @pytest.mark.parametrize(
-    ("variable", "in_file", "told"),
+    ("variable", "in_file", "sent"),
     [
         ("quotas", None, "quotas"),
         (None, "quotas", "quotas"),
@@ -71,7 +71,7 @@ def using(server, folder, key, **auth) -> crawler.Config:
     ],
 )
 @pytest.mark.parametrize("is_default", [False, True], ids=["key-file", "default-credentials"])
-async def test_quota_project_is_told_to_the_apis_alone(variable, in_file, told, is_default, key, tmp_path, monkeypatch):  # noqa: PLR0917
+async def test_quota_project_is_sent_to_the_apis_alone(variable, in_file, sent, is_default, key, tmp_path, monkeypatch):  # noqa: PLR0917
     if variable is not None:
         monkeypatch.setenv(VARIABLE, variable)
     if in_file is not None:
@@ -82,18 +82,18 @@ async def test_quota_project_is_told_to_the_apis_alone(variable, in_file, told, 
         changes = {"key_file": None} if is_default else {}
         manifest = await crawler.crawl(using(server, tmp_path, key, **changes))
     assert manifest.verdict == "complete"
-    assert to_apis(server) == {"api": {told}, "registry": {None}, "token": {None}}
+    assert quota_projects_sent(server) == {"api": {sent}, "registry": {None}, "token": {None}}
 
 
-async def test_quota_project_goes_with_a_json_key(key, tmp_path, monkeypatch):
+async def test_quota_project_is_sent_with_a_json_key(key, tmp_path, monkeypatch):
     monkeypatch.setenv(VARIABLE, "quotas")
     async with serve(SCRIPT) as server:
         await crawler.crawl(using(server, tmp_path, key, method="json-key"))
-    assert to_apis(server) == {"api": {"quotas"}, "registry": {None}, "token": {None}}
+    assert quota_projects_sent(server) == {"api": {"quotas"}, "registry": {None}, "token": {None}}
 
 
-async def test_quota_project_of_the_environment_goes_with_a_token_by_hand(tmp_path, monkeypatch):
-    """The default credentials' file is not asked: the token is not of its account."""
+async def test_quota_project_of_the_environment_is_sent_with_a_given_token(tmp_path, monkeypatch):
+    """The default credentials' file is not read: the token is not of its account."""
     (tmp_path / "adc.json").write_text('{"quota_project_id": "of-others"}')
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "adc.json"))
     for expected in (None, "quotas"):
@@ -102,37 +102,37 @@ async def test_quota_project_of_the_environment_goes_with_a_token_by_hand(tmp_pa
         async with serve(SCRIPT) as server:
             apis = {"artifact_registry": server.origin, "resource_manager": server.origin}
             await crawler.crawl(crawling(server.host, tmp_path, apis=apis))
-        assert to_apis(server)["api"] == {expected}
+        assert quota_projects_sent(server)["api"] == {expected}
 
 
 @pytest.mark.parametrize("source", [service_account, authorized_user, federated, federated_impersonating, impersonated])
-async def test_quota_project_of_every_kind_of_default_credentials_is_told_to_the_apis(source, world):
+async def test_quota_project_of_default_credentials_is_sent_to_the_apis(source, world):
     """And to IAM, where an account is impersonated."""
     world.provide({**source(world), "quota_project_id": "quotas"})
-    apis_of = {"iam_credentials": world.issuers.origin}
+    apis_of = {"iam_credentials": world.endpoints.origin}
     async with serve(SCRIPT) as server:
         apis_of |= {"artifact_registry": server.origin, "resource_manager": server.origin}
         auth = {"method": "access-token", "key_file": None}
         await crawler.crawl(crawling(server.host, world.registry.folder, auth=auth, apis=apis_of))
-    assert to_apis(server)["api"] == {"quotas"}
-    told = {path: quota for path, quota in world.issuers.quota_projects if path != IAM or quota != "quotas"}
-    assert set(told.values()) <= {None}
-    assert ((IAM, "quotas") in world.issuers.quota_projects) is (source in {federated_impersonating, impersonated})
+    assert quota_projects_sent(server)["api"] == {"quotas"}
+    sent = {path: quota for path, quota in world.endpoints.quota_projects if path != IAM or quota != "quotas"}
+    assert set(sent.values()) <= {None}
+    assert ((IAM, "quotas") in world.endpoints.quota_projects) is (source in {federated_impersonating, impersonated})
 
 
-def account_of_issuers(world):
-    return {**service_account(world), "token_uri": f"{world.issuers.origin}/token"}
+def account_of_endpoints(world):
+    return {**service_account(world), "token_uri": f"{world.endpoints.origin}/token"}
 
 
-@pytest.mark.parametrize("source", [account_of_issuers, authorized_user, federated])
-async def test_quota_project_is_told_to_iam_where_we_impersonate(source, world):
+@pytest.mark.parametrize("source", [account_of_endpoints, authorized_user, federated])
+async def test_quota_project_is_sent_to_iam_for_an_impersonation(source, world):
     world.provide({**source(world), "quota_project_id": "of-the-file"})
     world.environment.setenv(VARIABLE, "quotas")
     await world.crawl(impersonate=ACCOUNT)
-    assert [quota for path, quota in world.issuers.quota_projects if path == IAM] == ["quotas"]
+    assert [quota for path, quota in world.endpoints.quota_projects if path == IAM] == ["quotas"]
 
 
-async def test_quota_project_of_a_persons_login_is_found_where_gcloud_keeps_it(world):
+async def test_quota_project_of_gclouds_login_is_found(world):
     folder = world.registry.folder / "gcloud"
     folder.mkdir()
     world.environment.setenv("CLOUDSDK_CONFIG", str(folder))
@@ -142,11 +142,11 @@ async def test_quota_project_of_a_persons_login_is_found_where_gcloud_keeps_it(w
         apis = {"artifact_registry": server.origin, "resource_manager": server.origin}
         auth = {"method": "access-token"}
         await crawler.crawl(crawling(server.host, world.registry.folder, auth=auth, apis=apis))
-    assert to_apis(server)["api"] == {"quotas"}
+    assert quota_projects_sent(server)["api"] == {"quotas"}
 
 
 @pytest.mark.parametrize("named", [VARIABLE, "quota_project_id of"])
-async def test_quota_project_that_is_denied_is_named_with_what_sets_it(named, key, tmp_path, monkeypatch):
+async def test_quota_project_that_is_denied_is_named_with_its_setting(named, key, tmp_path, monkeypatch):
     if named == VARIABLE:
         monkeypatch.setenv(VARIABLE, "quotas")
     else:
@@ -170,17 +170,17 @@ async def test_quota_project_that_is_denied_for_one_project_is_denied_for_all(ke
 
 
 async def test_quota_project_that_iam_denies_is_named(world):
-    world.issuers.iam_refusal = denied()
+    world.endpoints.iam_refusal = denied()
     world.environment.setenv(VARIABLE, "quotas")
     world.provide(authorized_user(world))
-    line = await world.complaint(impersonate=ACCOUNT)
+    line = await world.error_message(impersonate=ACCOUNT)
     assert line.startswith(
-        f"IAM does not let us be {ACCOUNT}: the account may not use the quota project quotas (set by"
+        f"IAM refuses to impersonate {ACCOUNT}: the account may not use the quota project quotas (set by"
     )
     assert "serviceAccountTokenCreator" not in line
 
 
-async def test_quota_project_that_google_wants_and_nobody_set_is_asked_for(key, tmp_path):
+async def test_quota_project_that_is_missing_is_asked_for(key, tmp_path):
     wants = "The cloudresourcemanager.googleapis.com API requires a quota project, which is not set by default."
     refused = on(SEARCH, document({"error": denied("SERVICE_DISABLED", wants)}, status=403))
     async with serve([refused, *SCRIPT]) as server:
@@ -190,7 +190,7 @@ async def test_quota_project_that_google_wants_and_nobody_set_is_asked_for(key, 
 
 
 @pytest.mark.parametrize("value", ["two projects", "a\nb", "projects/acme", "é"])
-async def test_quota_project_that_is_no_project_is_refused_by_its_name(value, key, tmp_path, monkeypatch):
+async def test_quota_project_that_is_malformed_is_refused(value, key, tmp_path, monkeypatch):
     monkeypatch.setenv(VARIABLE, value)
     async with serve(SCRIPT) as server:
         with pytest.raises(crawler.CredentialsError, match=f"^{VARIABLE} is not a project's id: '"):

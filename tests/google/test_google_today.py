@@ -1,9 +1,9 @@
-"""Google as it is today: gcr.io whose catalog tells nothing, and pkg.dev, with Artifact Registry's API behind both."""
+"""Google's registries as they are today: gcr.io with an empty catalog, pkg.dev, and Artifact Registry's API."""
 
 from typing import Any
 
 import pytest
-from support.inventories import expected, told
+from support.inventories import comparable, expected
 from support.snapshots import read_snapshot
 
 import crawler
@@ -20,7 +20,7 @@ KINDS = {"gcr.io": ("gcr", "us"), "pkg.dev": ("artifact-registry", "us-central1"
 
 @pytest.fixture
 def today(google):
-    """Start Google's registry of today in one of its two roles, with a catalog that is empty unless said otherwise."""
+    """Start Google's registry in one of its two roles, with an empty catalog by default."""
 
     async def start(role: ArtifactRegistry, **settings: Any) -> Any:
         return await google(**{"repositories": 150, "catalog": "empty", **settings}, artifact_registry=role)
@@ -53,10 +53,10 @@ FLOWS = pytest.mark.parametrize("method", ["token", "access-token", "json-key"])
 @ROLES
 @FLOWS
 @pytest.mark.parametrize("catalog", ["empty", "null"])
-async def test_a_host_alone_gives_the_whole_inventory(today, role, method, catalog):
+async def test_google_host_lists_the_whole_inventory(today, role, method, catalog):
     registry = await today(role, catalog=catalog)
     manifest = await crawler.crawl(crawling(registry, role, auth={"method": method}))
-    assert told(read_snapshot(registry.output).by_name) == expected(registry.emulator.inventory)
+    assert comparable(read_snapshot(registry.output).by_name) == expected(registry.emulator.inventory)
     assert (manifest.verdict, manifest.discovery.method) == ("complete", "artifact-registry")
     assert "Artifact Registry's API listed" in manifest.discovery.evidence
     assert "in 2 projects" in manifest.discovery.evidence
@@ -66,11 +66,11 @@ async def test_a_host_alone_gives_the_whole_inventory(today, role, method, catal
 
 @ROLES
 @FLOWS
-async def test_a_host_with_a_project_gives_the_projects_whole_inventory(today, role, method):
+async def test_google_project_lists_its_whole_inventory(today, role, method):
     registry = await today(role)
     manifest = await crawler.crawl(crawling(registry, role, prefix="/my-project", auth={"method": method}))
     ours = below(expected(registry.emulator.inventory), "my-project")
-    assert told(read_snapshot(registry.output).by_name) == ours
+    assert comparable(read_snapshot(registry.output).by_name) == ours
     assert (manifest.verdict, manifest.discovery.method) == ("complete", "walk")
     assert "a walk from my-project down: every folder was opened" in manifest.discovery.evidence
     assert registry.emulator.counts["api"] == 0
@@ -78,7 +78,7 @@ async def test_a_host_with_a_project_gives_the_projects_whole_inventory(today, r
 
 @ROLES
 @pytest.mark.parametrize(("method", "tokens"), [("access-token", 0), ("token", 1)])
-async def test_two_thousand_nodes_take_as_many_exchanges_and_their_tokens(today, role, method, tokens):
+async def test_google_walk_of_two_thousand_nodes_takes_as_many_exchanges_and_their_tokens(today, role, method, tokens):
     registry = await today(role, repositories=1700)
     manifest = await crawler.crawl(crawling(registry, role, auth={"method": method}))
     nodes = len(registry.emulator.inventory.nodes())
@@ -92,18 +92,18 @@ async def test_two_thousand_nodes_take_as_many_exchanges_and_their_tokens(today,
 
 
 @ROLES
-async def test_the_api_alone_tells_the_same_and_asks_the_registry_nothing(today, role):
+async def test_google_api_alone_lists_the_inventory_without_the_registry(today, role):
     registry = await today(role, empty=0, vanished=0)
     changes = {"discovery": "artifact-registry", "images_from": "api"}
     manifest = await crawler.crawl(crawling(registry, role, auth={"method": "access-token"}, **changes))
     known = expected(registry.emulator.inventory)
-    assert told(read_snapshot(registry.output).by_name) == known
+    assert comparable(read_snapshot(registry.output).by_name) == known
     assert manifest.verdict == "complete"
     assert registry.emulator.counts["listing"] == 0
     assert manifest.counts.images == sum(len(record["images"]) for record in known.values())
 
 
-async def test_the_api_is_read_page_by_page(today):
+async def test_google_api_is_read_page_by_page(today):
     role = ArtifactRegistry(api_page=7, projects=tuple(f"project-{n}" for n in range(20)))
     registry = await today(role)
     changes = {"discovery": "artifact-registry", "images_from": "api"}
@@ -113,7 +113,7 @@ async def test_the_api_is_read_page_by_page(today):
     assert registry.emulator.counts["api"] > len(known) / 7
 
 
-async def test_one_repository_of_artifact_registry_is_a_target_too(today):
+async def test_google_artifact_registry_repository_may_be_the_target(today):
     registry = await today(PKG_DEV)
     folder = "/".join(registry.emulator.inventory.names[0].split("/")[:2])
     for changes in ({}, {"discovery": "artifact-registry"}):
@@ -121,7 +121,7 @@ async def test_one_repository_of_artifact_registry_is_a_target_too(today):
         assert set(read_snapshot(registry.output).by_name) == set(registry.emulator.inventory.below(folder))
 
 
-async def test_images_at_other_locations_are_not_this_hosts(today):
+async def test_google_api_ignores_images_at_other_locations(today):
     registry = await today(PKG_DEV)
     elsewhere = Inventory(Settings(repositories=15, artifact_registry=ArtifactRegistry(location="europe-west1")))
     changes = {"discovery": "artifact-registry", "images_from": "api"}
@@ -131,7 +131,7 @@ async def test_images_at_other_locations_are_not_this_hosts(today):
     )
 
 
-async def test_projects_that_nobody_may_look_into_leave_the_verdict_partial(today):
+async def test_google_api_with_denied_projects_is_partial(today):
     role = ArtifactRegistry(denied_projects=("closed-project", "shut-project"))
     registry = await today(role)
     manifest = await crawler.crawl(crawling(registry, role))
@@ -142,7 +142,7 @@ async def test_projects_that_nobody_may_look_into_leave_the_verdict_partial(toda
     assert "shut-project" in manifest.discovery.evidence
 
 
-async def test_projects_without_the_api_hold_nothing_and_are_counted(today):
+async def test_google_api_counts_projects_where_it_is_disabled(today):
     role = ArtifactRegistry(api_disabled_projects=("plain-project",))
     registry = await today(role)
     manifest = await crawler.crawl(crawling(registry, role))
@@ -151,7 +151,7 @@ async def test_projects_without_the_api_hold_nothing_and_are_counted(today):
     assert counted in manifest.discovery.evidence
 
 
-async def test_a_project_without_the_api_that_was_asked_for_is_an_error(today):
+async def test_google_api_that_is_disabled_in_the_target_is_an_error(today):
     role = ArtifactRegistry(api_disabled_projects=("plain-project",))
     registry = await today(role)
     with pytest.raises(crawler.Denied, match="SERVICE_DISABLED"):
@@ -160,7 +160,7 @@ async def test_a_project_without_the_api_that_was_asked_for_is_an_error(today):
 
 
 @pytest.mark.parametrize("catalog", ["empty", "null"])
-async def test_without_the_api_an_empty_catalog_is_unknown_and_what_was_tried_is_told(google, catalog):
+async def test_google_empty_catalog_without_the_api_is_partial_and_lists_what_was_tried(google, catalog):
     registry = await google(repositories=50, catalog=catalog)
     address = f"http://{registry.emulator.registry}"  # where no API answers
     config = registry.config(kind="gcr", apis={"artifact_registry": address, "resource_manager": address})
@@ -170,7 +170,7 @@ async def test_without_the_api_an_empty_catalog_is_unknown_and_what_was_tried_is
     assert "404" in manifest.reasons[0]
 
 
-async def test_where_nothing_answers_the_run_ends_with_the_last_refusal(today):
+async def test_google_discovery_without_any_source_ends_with_the_last_error(today):
     role = ArtifactRegistry(resource_manager="disabled")
     registry = await today(role)
     with pytest.raises(crawler.Denied, match="_catalog"):
@@ -179,7 +179,7 @@ async def test_where_nothing_answers_the_run_ends_with_the_last_refusal(today):
 
 
 @pytest.mark.parametrize("catalog", ["empty", "null"])
-async def test_an_empty_catalog_is_never_a_complete_one(google, catalog):
+async def test_google_empty_catalog_is_never_complete(google, catalog):
     registry = await google(repositories=50, catalog=catalog)
     kind = {"kind": "gcr", "discovery": "catalog"}
     manifest = await crawler.crawl(registry.config(**kind))
@@ -187,7 +187,7 @@ async def test_an_empty_catalog_is_never_a_complete_one(google, catalog):
     assert "an empty catalog from a Google host means unknown, not none" in manifest.reasons[0]
 
 
-async def test_the_catalog_serves_where_the_api_does_not_answer(google):
+async def test_google_catalog_is_used_where_the_api_does_not_answer(google):
     registry = await google(repositories=50)
     nowhere = {"artifact_registry": "http://127.0.0.1:9", "resource_manager": f"http://{registry.emulator.registry}"}
     config = registry.config(kind="gcr", apis=nowhere)
@@ -196,7 +196,7 @@ async def test_the_catalog_serves_where_the_api_does_not_answer(google):
     assert "(tried: artifact-registry: GET http://" in manifest.discovery.evidence
 
 
-async def test_a_walk_that_finds_nothing_is_left_for_the_api_which_proves_it(today):
+async def test_google_walk_that_finds_nothing_falls_back_to_the_api(today):
     role = ArtifactRegistry(serves="gcr.io", projects=("my-project", "bare-project"))
     registry = await today(role, repositories=1)
     (taken,) = registry.emulator.inventory.names
@@ -206,7 +206,7 @@ async def test_a_walk_that_finds_nothing_is_left_for_the_api_which_proves_it(tod
     assert f"(tried: walk: a walk from {bare} down finds nothing, which proves nothing: " in manifest.discovery.evidence
 
 
-async def test_a_walk_that_finds_nothing_proves_nothing_where_the_api_is_out_of_reach(today):
+async def test_google_walk_that_finds_nothing_without_the_api_is_partial(today):
     role = ArtifactRegistry(serves="gcr.io", projects=("my-project", "bare-project"))
     registry = await today(role, repositories=1)
     (taken,) = registry.emulator.inventory.names
@@ -230,7 +230,7 @@ async def test_a_walk_that_finds_nothing_proves_nothing_where_the_api_is_out_of_
         ("us-docker.pkg.dev/example.com/q/r", "example.com:q", "us", "r", "example.com/q/r"),
     ],
 )
-def test_a_host_tells_which_repositories_stand_behind_it(target, project, location, repository, folder):
+def test_google_host_names_its_location_and_repository(target, project, location, repository, folder):
     target = Target.parse(target)
     place = HostScope.of_target(target, profile_for(target), None)
     assert (place.project, place.location, place.repository) == (project, location, repository)
@@ -240,7 +240,7 @@ def test_a_host_tells_which_repositories_stand_behind_it(target, project, locati
     assert not place.matches(ArtifactRepository(found.resource, "MAVEN", is_empty=False))
 
 
-async def test_the_apis_have_a_pace_of_their_own(today):
+async def test_google_api_has_a_rate_limit_of_its_own(today):
     role = ArtifactRegistry(api_quota_per_s=4, projects=tuple(f"project-{n}" for n in range(8)))
     registry = await today(role, repositories=30)
     manifest = await crawler.crawl(crawling(registry, role))
@@ -249,7 +249,7 @@ async def test_the_apis_have_a_pace_of_their_own(today):
     assert registry.emulator.counts["throttled"] > 0
 
 
-async def test_listings_that_are_cut_are_read_to_their_end(today):
+async def test_google_listings_in_pages_are_read_to_their_end(today):
     registry = await today(PKG_DEV, tags_page=3)
     manifest = await crawler.crawl(crawling(registry, PKG_DEV))
     records = read_snapshot(registry.output).by_name
@@ -261,7 +261,7 @@ async def test_listings_that_are_cut_are_read_to_their_end(today):
     assert manifest.verdict == "complete"
 
 
-async def test_untagged_images_are_there_and_old_build_times_stay(today):
+async def test_google_listing_has_untagged_images_and_old_build_times(today):
     registry = await today(PKG_DEV, repositories=300)
     await crawler.crawl(crawling(registry, PKG_DEV))
     images = [image for record in read_snapshot(registry.output).records for image in record["images"] or ()]

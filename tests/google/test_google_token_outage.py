@@ -1,4 +1,4 @@
-"""Google's token endpoint and metadata server are waited for: what may pass is no refusal."""
+"""Google's token endpoint and metadata server are waited for while they are down: an outage is no refusal."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ FLAVOR = ("Metadata-Flavor", "Google")
 
 @pytest.fixture
 async def key(google):
-    """A service account's key, whose token endpoint is yet to be named."""
+    """A service account's key; each test sets its token endpoint."""
     registry = await google(repositories=1)
     return json.loads(registry.key_file.read_text())
 
@@ -42,13 +42,13 @@ def config(server, folder, key=None, **limits) -> crawler.Config:
     [html(502, "Error 502 (Server Error)!!1"), document({"error": "unavailable"}, status=503), dropped()],
     ids=["502-html", "503", "dropped"],
 )
-async def test_google_token_endpoint_that_is_away_for_a_moment_is_waited_for(reply, key, tmp_path):
+async def test_google_token_outage_that_is_short_is_waited_for(reply, key, tmp_path):
     async with serve([on(TOKEN, reply, method="POST", times=5), GRANTED, *basic_registry()]) as server:
         manifest = await crawler.crawl(config(server, tmp_path, key))
     assert (manifest.verdict, manifest.counts.ok) == ("complete", len(REPOSITORIES))
 
 
-async def test_google_token_endpoint_that_stays_away_is_no_refusal_and_shows_no_html(key, tmp_path):
+async def test_google_token_outage_that_lasts_ends_the_run_and_shows_no_html(key, tmp_path):
     page = html(502, "Error 502 (Server Error)!!1")
     async with serve([on(TOKEN, page, method="POST"), *basic_registry()]) as server:
         with pytest.raises(crawler.CredentialsError) as caught:
@@ -57,7 +57,7 @@ async def test_google_token_endpoint_that_stays_away_is_no_refusal_and_shows_no_
     assert "<" not in str(caught.value)
 
 
-async def test_google_token_endpoint_that_refuses_is_not_asked_again(key, tmp_path):
+async def test_google_token_refusal_is_not_retried(key, tmp_path):
     refused = document({"error": "invalid_grant", "error_description": "Invalid JWT Signature."}, status=400)
     async with serve([on(TOKEN, refused, method="POST"), *basic_registry()]) as server:
         with pytest.raises(crawler.CredentialsError, match="invalid_grant"):
@@ -65,8 +65,8 @@ async def test_google_token_endpoint_that_refuses_is_not_asked_again(key, tmp_pa
     assert server.paths.count(TOKEN) == 1
 
 
-async def test_google_metadata_server_without_a_token_yet_is_waited_for(tmp_path):
-    """A pod's workload identity answers 404 in its first seconds."""
+async def test_google_metadata_server_without_a_token_is_waited_for(tmp_path):
+    """A pod's workload identity answers 404 in the pod's first seconds."""
     identity = document({"email": "c@p.iam.gserviceaccount.com", "aliases": ["default"], "scopes": []}, FLAVOR)
     token = document({"access_token": "ya29.pod", "expires_in": 3600, "token_type": "Bearer"}, FLAVOR)
     script = [
@@ -82,7 +82,7 @@ async def test_google_metadata_server_without_a_token_yet_is_waited_for(tmp_path
     ]
     async with serve(script) as server:
         address = dict.fromkeys(("GCE_METADATA_HOST", "GCE_METADATA_ROOT", "GCE_METADATA_IP"), server.host)
-        # google-auth reads the address when it is loaded, so in a process of its own
+        # google-auth reads the host when it is imported, so the crawl has a process of its own
         process = await asyncio.create_subprocess_exec(
             *(COMMAND, "crawl", server.host, "--auth=access-token", "--no-progress"),
             cwd=tmp_path,

@@ -1,7 +1,7 @@
 """A walk of Google's folders from a project down: it lists every node once, and finds every repository."""
 
 import pytest
-from support.inventories import expected, told
+from support.inventories import comparable, expected
 from support.snapshots import read_snapshot
 
 import crawler
@@ -16,7 +16,7 @@ def walking(registry, **changes) -> crawler.Config:
 async def test_walk_finds_every_repository_without_the_catalog(google, method):
     registry = await google(repositories=300)
     manifest = await crawler.crawl(walking(registry, auth={"method": method}))
-    assert told(read_snapshot(registry.output).by_name) == expected(registry.emulator.inventory)
+    assert comparable(read_snapshot(registry.output).by_name) == expected(registry.emulator.inventory)
     assert (manifest.verdict, manifest.discovery.method) == ("complete", "walk")
     assert registry.emulator.counts["catalog"] == 0
     assert "a walk from my-project down: every folder was opened" in manifest.discovery.evidence
@@ -70,13 +70,13 @@ async def test_walk_of_a_missing_project_is_partial(google):
 
 async def test_walk_of_a_prefix_stays_below_the_prefix(google):
     registry = await google(repositories=300)
-    corner = next(name for name in registry.emulator.inventory.names if name.count("/") >= 2).split("/")[1]
-    target = f"{registry.emulator.registry}/my-project/{corner}"
+    folder = next(name for name in registry.emulator.inventory.names if name.count("/") >= 2).split("/")[1]
+    target = f"{registry.emulator.registry}/my-project/{folder}"
     await crawler.crawl(walking(registry, target=target))
     below = {
         name
         for name in registry.emulator.inventory.names
-        if name == f"my-project/{corner}" or name.startswith(f"my-project/{corner}/")
+        if name == f"my-project/{folder}" or name.startswith(f"my-project/{folder}/")
     }
     assert set(read_snapshot(registry.output).by_name) == below
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from support.inventories import expected, told
+from support.inventories import comparable, expected
 from support.snapshots import folders, read_snapshot
 
 from crawler.emulator import Inventory, Settings
@@ -81,7 +81,7 @@ def weather(storm: Storm, folder: Path) -> Survival:
 def compare(output: Path, inventory: Inventory, survival: Survival) -> None:
     snapshot = read_snapshot(output)
     truth = expected(inventory)
-    found = told({record["repository"]: record for record in snapshot.records})
+    found = comparable({record["repository"]: record for record in snapshot.records})
     survival.verdict = snapshot.manifest["verdict"]
     survival.snapshots = len(folders(output))
     survival.lost = sorted(truth.keys() - found.keys())

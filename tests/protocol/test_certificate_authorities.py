@@ -111,7 +111,7 @@ async def test_certificate_authorities_apply_to_the_token_endpoint_in_place_of_t
         world.set(variable, world.other.ca_file)
     world.environment.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(world.other.ca_file))
     async with serve(SCRIPT, certificates=world.trusted) as server, serve(SCRIPT, certificates=world.other) as tokens:
-        with pytest.raises(crawler.CredentialsError, match=r"token endpoint.*of an untrusted authority .*--ca-file"):
+        with pytest.raises(crawler.CredentialsError, match=r"token endpoint.*not issued by a trusted CA .*--ca-file"):
             await crawler.crawl(world.config(server, tokens.origin, ca_file=world.trusted.ca_file))
     assert tokens.paths == []
 

@@ -1,4 +1,4 @@
-"""What a registry asks for, learned from `/v2/` and again from refusals: tokens, passwords, scopes, other hosts."""
+"""What a registry asks for, in the challenge of `/v2/` and in refusals: tokens, passwords, scopes, other hosts."""
 
 import re
 from pathlib import Path
@@ -31,15 +31,15 @@ pytestmark = pytest.mark.usefixtures("few_authorities")
 
 ROBOT = Credential("robot", "correct-horse-battery")
 WITH_PASSWORD = {"auth": {"method": "basic", "username": ROBOT.name, "password": ROBOT.password}}
-ANYBODY = {"auth": {"method": "anonymous"}}
+ANONYMOUS = {"auth": {"method": "anonymous"}}
 
-VICTIM = "team/victim"
-LISTING = listing_path(VICTIM)
-WHOLE = document({"name": VICTIM, "tags": list(REPOSITORIES[VICTIM])})
+REPOSITORY = "team/victim"
+LISTING = listing_path(REPOSITORY)
+WHOLE = document({"name": REPOSITORY, "tags": list(REPOSITORIES[REPOSITORY])})
 ONE_AFTER_ANOTHER = {"attempts": 1, "concurrency": 1}
 
 OTHER_HOST = "0.0.0.0"
-"""An address that reaches this machine, and is not the registry's host."""
+"""An address that reaches this machine but is not the registry's host."""
 
 
 async def crawl(
@@ -48,19 +48,19 @@ async def crawl(
     *,
     names: tuple[str, ...] = (),
     limits: dict[str, Any] | None = None,
-    **of: Any,
+    **registry: Any,
 ) -> Snapshot:
     if names:
         (folder / "names.txt").write_text("\n".join(names))
-        of["repositories_from"] = folder / "names.txt"
-    table = {"target": server.host, **of}
+        registry["repositories_from"] = folder / "names.txt"
+    table = {"target": server.host, **registry}
     limits = limits or ONE_AFTER_ANOTHER
     output = {"path": folder / "out"}
     await crawler.crawl(crawler.Config(registry=[table], limits=limits, output=output))
     return read_snapshot(folder / "out")
 
 
-def asks(realm: str, *, scope: str = "", service: str = "scripted", error: str = "") -> Reply:
+def challenging(realm: str, *, scope: str = "", service: str = "scripted", error: str = "") -> Reply:
     name, value = challenge(realm, service=service)
     value += f',scope="{scope}"' if scope else ""
     value += f',error="{error}"' if error else ""
@@ -68,7 +68,7 @@ def asks(realm: str, *, scope: str = "", service: str = "scripted", error: str =
 
 
 def minting(path: str = "/token", *, user: Credential | None = ROBOT) -> list[Entry]:
-    """A token server whose tokens hold the scope, for one user and for nobody else."""
+    """A token server whose tokens name their scope, for one user alone (None: for anonymous requests)."""
     wanted = None if user is None else re.escape(user.header)
     reads = [
         on(
@@ -80,37 +80,37 @@ def minting(path: str = "/token", *, user: Credential | None = ROBOT) -> list[En
         for name in (*REPOSITORIES, "there/victim")
         for actions in ("pull", "metadata_read")
     ]
-    return [*reads, on(path, refusal(401, "UNAUTHORIZED", "who are you?"))]
+    return [*reads, on(path, refusal(401, "UNAUTHORIZED", "credentials needed"))]
 
 
-def shown(token: str) -> dict[str, str | None]:
+def with_token(token: str) -> dict[str, str | None]:
     return {"Authorization": re.escape(f"Bearer {token}")}
 
 
-def wants_tokens(name: str, refused: Reply, *, actions: str = "pull") -> list[Entry]:
-    """A listing for whoever brings a token of its scope."""
+def behind_tokens(name: str, refused: Reply, *, actions: str = "pull") -> list[Entry]:
+    """A listing that requires a token of its scope."""
     whole = document({"name": name, "tags": list(REPOSITORIES[name])})
     path = listing_path(name)
-    return [on(path, whole, headers=shown(f"for-{name}:{actions}")), on(path, refused)]
+    return [on(path, whole, headers=with_token(f"for-{name}:{actions}")), on(path, refused)]
 
 
-def named(name: str, **more: str) -> Reply:
-    return asks("{origin}/token", scope=f"repository:{name}:{more.pop('actions', 'pull')}", **more)
+def challenging_scope(name: str, **more: str) -> Reply:
+    return challenging("{origin}/token", scope=f"repository:{name}:{more.pop('actions', 'pull')}", **more)
 
 
 # ------------------------------------------------------------------------------------- learned again from refusals
 
 
-@pytest.mark.parametrize("who", [ROBOT, None], ids=["with a login", "as anybody"])
+@pytest.mark.parametrize("who", [ROBOT, None], ids=["with a login", "anonymous"])
 async def test_challenge_of_a_listing_is_learned_where_the_ping_is_open(who, tmp_path):
-    """zot with an anonymous policy (moby/moby#50896): the first refusal teaches it, the others are spared theirs."""
+    """zot with an anonymous policy (moby/moby#50896): one refusal is enough, other repositories get none."""
     script = [
-        *(entry for name in REPOSITORIES for entry in wants_tokens(name, named(name))),
+        *(entry for name in REPOSITORIES for entry in behind_tokens(name, challenging_scope(name))),
         *minting(user=who),
         *plain_registry(),
     ]
     async with serve(script) as server:
-        snapshot = await crawl(server, tmp_path, **(ANYBODY if who is None else WITH_PASSWORD))
+        snapshot = await crawl(server, tmp_path, **(ANONYMOUS if who is None else WITH_PASSWORD))
     assert snapshot.manifest["verdict"] == "complete"
     listings = [asked for asked in server.requests if asked.path.endswith("/tags/list")]
     assert len(listings) == len(REPOSITORIES) + 1
@@ -133,7 +133,7 @@ async def test_challenge_bearer_is_preferred_where_basic_is_offered_too(separate
 
 
 async def test_challenge_of_a_listing_may_be_basic_where_tokens_are_refused(tmp_path):
-    """Harbor takes passwords everywhere; what was accepted once is asked for first from then on."""
+    """Harbor accepts passwords everywhere; once accepted, the scheme is used first for later requests."""
     basic = refusal(401, "UNAUTHORIZED", "no", ("WWW-Authenticate", 'Basic realm="harbor"'))
     guarded = [
         entry
@@ -154,7 +154,7 @@ async def test_challenge_of_a_listing_may_be_basic_where_tokens_are_refused(tmp_
 
 
 async def test_challenge_basic_of_denied_repositories_costs_few_passwords(tmp_path):
-    """Harbor challenges so whoever brought a token, and denies all the same: it does not cost a password each time."""
+    """Harbor challenges every token this way, and denies the password as well: only a few are tried."""
     names = tuple(f"denied/app-{number}" for number in range(10))
     basic = refusal(401, "UNAUTHORIZED", "no", ("WWW-Authenticate", 'Basic realm="harbor"'))
     denied = [on(listing_path(name), basic) for name in names]
@@ -169,13 +169,15 @@ async def test_challenge_basic_of_denied_repositories_costs_few_passwords(tmp_pa
 
 
 async def test_challenge_names_the_actions_that_listings_want(tmp_path):
-    """Azure's scope-map tokens (Azure/acr#676): `metadata_read` in place of `pull`, learned once for all."""
+    """Azure's scope-map tokens (Azure/acr#676) need `metadata_read` in place of `pull`; one refusal is enough."""
     script = [
         *(
             entry
             for name in REPOSITORIES
-            for entry in wants_tokens(
-                name, named(name, actions="metadata_read", error="insufficient_scope"), actions="metadata_read"
+            for entry in behind_tokens(
+                name,
+                challenging_scope(name, actions="metadata_read", error="insufficient_scope"),
+                actions="metadata_read",
             )
         ),
         *minting(),
@@ -192,69 +194,73 @@ async def test_challenge_names_the_actions_that_listings_want(tmp_path):
 @pytest.mark.parametrize(
     "scope",
     [
-        f"repository:{VICTIM}:pull,push",
-        f"repository:{VICTIM}:*",
-        f"repository:{VICTIM}:delete",
+        f"repository:{REPOSITORY}:pull,push",
+        f"repository:{REPOSITORY}:*",
+        f"repository:{REPOSITORY}:delete",
         "repository:team/other:metadata_read",
-        f"repository:{VICTIM}",
+        f"repository:{REPOSITORY}",
         "aws",
         ":::",
         "registry:catalog:*",
     ],
 )
 async def test_challenge_with_a_scope_that_is_not_about_reading_this_repository_is_ignored(scope, tmp_path):
-    refused = asks("{origin}/token", scope=scope, error="insufficient_scope")
+    refused = challenging("{origin}/token", scope=scope, error="insufficient_scope")
     async with serve([on(LISTING, refused), *token_registry()]) as server:
         snapshot = await crawl(server, tmp_path, **WITH_PASSWORD)
-    assert snapshot.outcomes == {"alpha": "ok", VICTIM: "denied", "zulu": "ok"}
+    assert snapshot.outcomes == {"alpha": "ok", REPOSITORY: "denied", "zulu": "ok"}
     scopes = {value for asked in server.asked("/token") for value in asked.query["scope"]}
     assert scopes == {"registry:catalog:*", *(f"repository:{name}:pull" for name in REPOSITORIES)}
 
 
 async def test_challenge_names_the_service_and_realm_of_a_repository(tmp_path):
     """Artifact Registry's `/v2/` names no service, its repositories do."""
-    refused = asks("{origin}/tokens/there", scope=f"repository:{VICTIM}:pull", service="there")
-    script = [*wants_tokens(VICTIM, refused), *minting("/tokens/there"), *token_registry()]
+    refused = challenging("{origin}/tokens/there", scope=f"repository:{REPOSITORY}:pull", service="there")
+    script = [*behind_tokens(REPOSITORY, refused), *minting("/tokens/there"), *token_registry()]
     async with serve(script) as server:
-        snapshot = await crawl(server, tmp_path, **WITH_PASSWORD, names=(VICTIM,))
-    assert snapshot.outcomes == {VICTIM: "ok"}
+        snapshot = await crawl(server, tmp_path, **WITH_PASSWORD, names=(REPOSITORY,))
+    assert snapshot.outcomes == {REPOSITORY: "ok"}
     assert [asked.query["service"] for asked in server.asked("/tokens/there")] == [["there"]]
 
 
-async def test_challenge_of_a_refusal_gets_no_password_for_a_realm_that_is_not_trusted(tmp_path, caplog):
+async def test_challenge_of_a_refusal_with_an_untrusted_realm_gets_no_password(tmp_path, caplog):
     async with serve([on("/token", document({"token": "stolen"}))], address=OTHER_HOST) as other:
-        turned = asks(f"http://{OTHER_HOST}:{other.port}/token", scope=f"repository:{VICTIM}:pull")
-        async with serve([on(LISTING, turned), *token_registry()]) as server:
+        challenge_elsewhere = challenging(
+            f"http://{OTHER_HOST}:{other.port}/token", scope=f"repository:{REPOSITORY}:pull"
+        )
+        async with serve([on(LISTING, challenge_elsewhere), *token_registry()]) as server:
             snapshot = await crawl(server, tmp_path, **WITH_PASSWORD)
-    assert snapshot.outcomes == {"alpha": "ok", VICTIM: "denied", "zulu": "ok"}
+    assert snapshot.outcomes == {"alpha": "ok", REPOSITORY: "denied", "zulu": "ok"}
     assert other.requests == []
     warnings = [line for line in caplog.messages if "registry.realms" in line]
     assert len(warnings) == 1
     assert f"{OTHER_HOST}:{other.port}" in warnings[0]
 
 
-async def test_challenge_of_a_refusal_is_answered_where_its_realm_is_trusted(tmp_path):
+async def test_challenge_of_a_refusal_with_a_trusted_realm_is_answered(tmp_path):
     async with serve(minting(), address=OTHER_HOST) as other:
-        turned = asks(f"http://{OTHER_HOST}:{other.port}/token", scope=f"repository:{VICTIM}:pull")
-        async with serve([*wants_tokens(VICTIM, turned), *token_registry()]) as server:
-            snapshot = await crawl(server, tmp_path, **WITH_PASSWORD, realms=[OTHER_HOST], names=(VICTIM,))
-    assert snapshot.outcomes == {VICTIM: "ok"}
+        challenge_elsewhere = challenging(
+            f"http://{OTHER_HOST}:{other.port}/token", scope=f"repository:{REPOSITORY}:pull"
+        )
+        async with serve([*behind_tokens(REPOSITORY, challenge_elsewhere), *token_registry()]) as server:
+            snapshot = await crawl(server, tmp_path, **WITH_PASSWORD, realms=[OTHER_HOST], names=(REPOSITORY,))
+    assert snapshot.outcomes == {REPOSITORY: "ok"}
 
 
 # ------------------------------------------------------------------------------------------------------ other hosts
 
 
-@pytest.mark.parametrize("who", [WITH_PASSWORD, ANYBODY], ids=["with a login", "as anybody"])
+@pytest.mark.parametrize("who", [WITH_PASSWORD, ANONYMOUS], ids=["with a login", "anonymous"])
 async def test_redirect_to_another_host_gets_an_anonymous_token_of_its_own(who, tmp_path):
-    """registry.k8s.io leads to Artifact Registry, where the repository has another name."""
+    """registry.k8s.io redirects to Artifact Registry, where the repository has another name."""
     there = listing_path("there/victim")
-    refused = asks("{origin}/token", scope="repository:there/victim:pull", service="there")
-    script = [on(there, WHOLE, headers=shown("for-there/victim:pull")), on(there, refused), *minting(user=None)]
+    refused = challenging("{origin}/token", scope="repository:there/victim:pull", service="there")
+    script = [on(there, WHOLE, headers=with_token("for-there/victim:pull")), on(there, refused), *minting(user=None)]
     async with serve(script, address=OTHER_HOST) as other:
         moved = redirect(f"http://{OTHER_HOST}:{other.port}{there}")
         async with serve([on(LISTING, moved), *token_registry()]) as server:
             snapshot = await crawl(server, tmp_path, **who)
-    assert snapshot.outcomes == {"alpha": "ok", VICTIM: "ok", "zulu": "ok"}
+    assert snapshot.outcomes == {"alpha": "ok", REPOSITORY: "ok", "zulu": "ok"}
     assert other.authorizations == {"Bearer for-there/victim:pull"}
     assert not server.authorizations & other.authorizations
 
@@ -265,7 +271,7 @@ async def test_redirect_to_another_host_that_wants_a_password_gets_none(tmp_path
         moved = redirect(f"http://{OTHER_HOST}:{other.port}{LISTING}")
         async with serve([on(LISTING, moved, headers={"Authorization": "Basic .*"}), *basic_registry()]) as server:
             snapshot = await crawl(server, tmp_path, **WITH_PASSWORD)
-    assert snapshot.outcomes == {"alpha": "ok", VICTIM: "denied", "zulu": "ok"}
+    assert snapshot.outcomes == {"alpha": "ok", REPOSITORY: "denied", "zulu": "ok"}
     assert other.authorizations == set()
 
 
@@ -273,22 +279,22 @@ async def test_redirect_to_another_host_that_wants_a_password_gets_none(tmp_path
 
 
 @pytest.mark.parametrize("ping", [html(404, "no such page"), html(403, "not here")], ids=["404", "403"])
-@pytest.mark.parametrize("who", [WITH_PASSWORD, ANYBODY], ids=["with a login", "as anybody"])
-async def test_ping_that_a_gateway_hides_is_no_end(ping, who, tmp_path):
+@pytest.mark.parametrize("who", [WITH_PASSWORD, ANONYMOUS], ids=["with a login", "anonymous"])
+async def test_challenge_of_a_ping_that_a_gateway_hides_is_not_needed(ping, who, tmp_path):
     async with serve([on("/v2/", ping), *plain_registry()]) as server:
         snapshot = await crawl(server, tmp_path, **who)
     assert snapshot.manifest["verdict"] == "complete"
 
 
-async def test_ping_that_is_hidden_does_not_hide_that_tokens_are_wanted(tmp_path):
-    guarded = [entry for name in REPOSITORIES for entry in wants_tokens(name, named(name))]
+async def test_challenge_of_a_listing_is_learned_where_the_ping_is_hidden(tmp_path):
+    guarded = [entry for name in REPOSITORIES for entry in behind_tokens(name, challenging_scope(name))]
     catalog = on("/v2/_catalog", document({"repositories": list(REPOSITORIES)}))
     async with serve([on("/v2/", html(404)), catalog, *guarded, *minting()]) as server:
         snapshot = await crawl(server, tmp_path, **WITH_PASSWORD)
     assert snapshot.manifest["verdict"] == "complete"
 
 
-async def test_ping_and_catalog_that_are_not_there_are_no_registry(tmp_path):
+async def test_challenge_of_a_server_without_ping_and_catalog_is_an_error(tmp_path):
     async with serve([on(None, html(404, "no such page"))]) as server:
         with pytest.raises(crawler.RegistryError, match="no such page"):
-            await crawl(server, tmp_path, **ANYBODY)
+            await crawl(server, tmp_path, **ANONYMOUS)

@@ -1,4 +1,4 @@
-"""A fresh token that is refused: tried once more after its first second, where time may be what it is refused for."""
+"""A new token that the registry refuses is tried once more after a second, where the clocks may be the cause."""
 
 import re
 
@@ -10,70 +10,70 @@ from support.snapshots import read_snapshot
 
 import crawler
 from crawler.auth.bearer import CLOCK_SKEW_S
-from crawler.auth.challenge import ANONYMOUS
+from crawler.auth.credentials import ANONYMOUS
 from crawler.wire.challenge import parse_challenges
 
 pytestmark = pytest.mark.usefixtures("few_authorities")
 
-VICTIM = "team/victim"
-LISTING = listing_path(VICTIM)
-SCOPE = scope_of(VICTIM)
-GRANTED = document({"token": "minted-{count}", "expires_in": 300})
+REPOSITORY = "team/victim"
+LISTING = listing_path(REPOSITORY)
+SCOPE = scope_of(REPOSITORY)
+NEW_TOKEN = document({"token": "minted-{count}", "expires_in": 300})
 
 
-async def renewals(authorization, *, error: str = "", asked_after: float = 0.0, time: Time) -> list[str | None]:
-    """Every header that a question is asked with until nothing is left to try."""
-    said = f'Bearer realm="https://x/token"{f",error={chr(34)}{error}{chr(34)}" if error else ""}'
-    shown: list[str | None] = [await authorization.header(SCOPE)]
-    while (header := await authorization.renewed(SCOPE, shown, parse_challenges([said]))) is not None:
-        time.now += asked_after
-        shown.append(header)
-    return shown
+async def headers_tried(authenticator, *, error: str = "", response_takes: float = 0.0, time: Time) -> list[str | None]:
+    """Every header that one request is sent with until nothing is left to try."""
+    challenge_header = f'Bearer realm="https://x/token"{f",error={chr(34)}{error}{chr(34)}" if error else ""}'
+    headers: list[str | None] = [await authenticator.header(SCOPE)]
+    while (header := await authenticator.refresh(SCOPE, headers, parse_challenges([challenge_header]))) is not None:
+        time.now += response_takes
+        headers.append(header)
+    return headers
 
 
 @pytest.mark.parametrize("error", ["invalid_token", ""])
-async def test_fresh_token_is_tried_once_more_after_its_first_second(error):
+async def test_new_token_is_tried_once_more_after_a_second(error):
     time = Time()
-    async with serve([on("/token", GRANTED)]) as server, bearer(server, ANONYMOUS, time, time.sleep) as authorization:
-        shown = await renewals(authorization, error=error, time=time)
-    assert shown == ["Bearer minted-1", "Bearer minted-2", "Bearer minted-2"]
+    async with serve([on("/token", NEW_TOKEN)]) as server, bearer(server, ANONYMOUS, time, time.sleep) as authenticator:
+        headers = await headers_tried(authenticator, error=error, time=time)
+    assert headers == ["Bearer minted-1", "Bearer minted-2", "Bearer minted-2"]
     assert time.slept == [CLOCK_SKEW_S]
 
 
-async def test_fresh_token_that_the_server_gives_twice_is_tried_once_more_all_the_same():
+async def test_new_token_that_the_token_server_caches_is_tried_once_more():
     time, same = Time(), document({"token": "minted", "expires_in": 300})
-    async with serve([on("/token", same)]) as server, bearer(server, ANONYMOUS, time, time.sleep) as authorization:
-        shown = await renewals(authorization, error="invalid_token", time=time)
-    assert shown == ["Bearer minted", "Bearer minted"]
+    async with serve([on("/token", same)]) as server, bearer(server, ANONYMOUS, time, time.sleep) as authenticator:
+        headers = await headers_tried(authenticator, error="invalid_token", time=time)
+    assert headers == ["Bearer minted", "Bearer minted"]
     assert time.slept == [CLOCK_SKEW_S]
 
 
-async def test_fresh_token_of_too_little_scope_is_not_waited_for():
+async def test_new_token_with_insufficient_scope_is_not_waited_for():
     time = Time()
-    async with serve([on("/token", GRANTED)]) as server, bearer(server, ANONYMOUS, time, time.sleep) as authorization:
-        shown = await renewals(authorization, error="insufficient_scope", time=time)
-    assert shown == ["Bearer minted-1", "Bearer minted-2"]
+    async with serve([on("/token", NEW_TOKEN)]) as server, bearer(server, ANONYMOUS, time, time.sleep) as authenticator:
+        headers = await headers_tried(authenticator, error="insufficient_scope", time=time)
+    assert headers == ["Bearer minted-1", "Bearer minted-2"]
     assert time.slept == []
 
 
-async def test_fresh_token_that_is_older_than_a_second_is_not_waited_for():
+async def test_new_token_that_is_older_than_a_second_is_not_waited_for():
     time = Time()
-    async with serve([on("/token", GRANTED)]) as server, bearer(server, ANONYMOUS, time, time.sleep) as authorization:
-        shown = await renewals(authorization, asked_after=2 * CLOCK_SKEW_S, time=time)
-    assert shown == ["Bearer minted-1", "Bearer minted-2"]
+    async with serve([on("/token", NEW_TOKEN)]) as server, bearer(server, ANONYMOUS, time, time.sleep) as authenticator:
+        headers = await headers_tried(authenticator, response_takes=2 * CLOCK_SKEW_S, time=time)
+    assert headers == ["Bearer minted-1", "Bearer minted-2"]
     assert time.slept == []
 
 
-async def test_fresh_tokens_are_not_waited_for_any_more_where_it_never_helped():
+async def test_new_tokens_are_no_longer_waited_for_where_it_never_helped():
     time = Time()
-    async with serve([on("/token", GRANTED)]) as server, bearer(server, ANONYMOUS, time, time.sleep) as authorization:
+    async with serve([on("/token", NEW_TOKEN)]) as server, bearer(server, ANONYMOUS, time, time.sleep) as authenticator:
         for _ in range(10):
-            await renewals(authorization, time=time)
+            await headers_tried(authenticator, time=time)
     assert len(time.slept) == 3
 
 
-async def test_fresh_token_that_a_slow_clock_refuses_opens_its_repository(tmp_path):
-    """docker/hub-feedback#647: `nbf` is a second ahead of the server's clock."""
+async def test_new_token_that_a_slow_clock_refuses_lists_its_repository(tmp_path):
+    """docker/hub-feedback#647: a token's `nbf` is a second ahead of the clock of the server that checks it."""
     name, value = challenge("{origin}/token")
     early = refusal(401, "UNAUTHORIZED", "not yet valid", (name, f'{value},error="invalid_token"'))
     second = f"Bearer {re.escape('minted-')}.*"

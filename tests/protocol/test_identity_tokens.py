@@ -1,4 +1,4 @@
-"""An identity token is exchanged by a POST that holds it, and stays with the token server's own origin."""
+"""An identity token is exchanged by POST, and never leaves the token server's origin."""
 
 import json
 
@@ -8,12 +8,12 @@ from support.scripted import document, on, redirect, serve, token_registry
 import crawler
 
 IDENTITY = "made-up-identity-token"
-GRANTED = document({"access_token": "minted-{count}", "expires_in": 300})
+NEW_TOKEN = document({"access_token": "minted-{count}", "expires_in": 300})
 
 
 @pytest.fixture
 def docker(tmp_path, monkeypatch):
-    """Docker's configuration file, and none of anybody else's in sight."""
+    """Docker's configuration file, the only login file that is searched."""
     for variable in ("REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -30,8 +30,8 @@ def config(server, docker, folder) -> crawler.Config:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_identity_token_does_not_follow_a_redirect_to_a_foreign_origin(status, docker, tmp_path):
-    """Another port of the same host is another origin: whoever listens there has not been trusted with the token."""
-    async with serve([on("/token", GRANTED, method="POST"), on("/token", GRANTED)]) as foreign:
+    """Another port of the host is another origin: the server there is not trusted with the token."""
+    async with serve([on("/token", NEW_TOKEN, method="POST"), on("/token", NEW_TOKEN)]) as foreign:
         away = redirect(f"{foreign.origin}/token", status=status)
         script = [on("/token", away, method="POST"), *token_registry()]
         async with serve(script) as server:
@@ -44,7 +44,7 @@ async def test_identity_token_does_not_follow_a_redirect_to_a_foreign_origin(sta
 async def test_identity_token_follows_a_redirect_within_its_origin(docker, tmp_path):
     script = [
         on("/token", redirect("/oauth2/token", status=308), method="POST"),
-        on("/oauth2/token", GRANTED, method="POST", form={"refresh_token": IDENTITY}),
+        on("/oauth2/token", NEW_TOKEN, method="POST", form={"refresh_token": IDENTITY}),
         *token_registry(),
     ]
     async with serve(script) as server:

@@ -1,4 +1,4 @@
-"""Whose login a crawl uses: one that is named and not there is never silently anonymous. Run as its user runs it."""
+"""Which login a crawl uses: one that is named and missing never becomes an anonymous crawl. Run as a command."""
 
 import json
 from base64 import b64encode
@@ -20,7 +20,7 @@ ANONYMOUS_HINT = "--auth anonymous crawls without a login"
 
 @dataclass(slots=True)
 class Case:
-    """A registry, and a user with a home and programs of their own. `{at}` in what is written is the registry."""
+    """A registry, and a user with a home folder and programs. `{at}` in written files is the registry's host."""
 
     command: Command
     server: ScriptedServer
@@ -61,8 +61,8 @@ class Case:
     def authorizations(self) -> set[str | None]:
         return {asked.authorization for asked in self.server.requests}
 
-    def said(self, ended: Ended) -> list[str]:
-        """What the operator is told beside the summary, each line without the name of the target."""
+    def messages(self, ended: Ended) -> list[str]:
+        """The messages beside the summary, each without the name of the target."""
         start = f"registry-crawler: {self.server.host}: "
         lines = [line for line in ended.err.splitlines() if line.startswith("registry-crawler: ")]
         assert all(line.startswith(start) for line in lines), ended.err
@@ -71,14 +71,14 @@ class Case:
 
 @pytest.fixture
 async def closed(command) -> AsyncIterator[Case]:
-    """A registry for those who have a login."""
+    """A registry that requires a login."""
     async with serve(basic_registry()) as server:
         yield Case(command, server)
 
 
 @pytest.fixture
 async def public(command) -> AsyncIterator[Case]:
-    """A registry that shows something to everyone: a login that is lost goes unnoticed there."""
+    """A registry that lists something to anonymous crawls, where a missing login goes unnoticed."""
     async with serve(plain_registry()) as server:
         yield Case(command, server)
 
@@ -96,7 +96,7 @@ MISPLACED = {
     ),
     "DOCKER_CONFIG names the file": (
         {"DOCKER_CONFIG": "{home}/secret/config.json"},
-        "DOCKER_CONFIG names {home}/secret/config.json, which is no folder: ",
+        "DOCKER_CONFIG names {home}/secret/config.json, which is not a folder: ",
     ),
     "DOCKER_CONFIG is not mounted": (
         {"DOCKER_CONFIG": "{home}/nothing"},
@@ -122,36 +122,36 @@ def misplaced(public) -> Case:
     return public
 
 
-@pytest.mark.parametrize(("environment", "said"), MISPLACED.values(), ids=MISPLACED)
-async def test_login_that_a_variable_names_must_be_there(misplaced, environment, said):
+@pytest.mark.parametrize(("environment", "message"), MISPLACED.values(), ids=MISPLACED)
+async def test_login_named_by_a_variable_must_exist(misplaced, environment, message):
     misplaced.environment |= environment
     ended = await misplaced.crawl()
     assert ended.code == 1
-    (line,) = misplaced.said(ended)
-    assert line.startswith(said.format(home=misplaced.home))
+    (line,) = misplaced.messages(ended)
+    assert line.startswith(message.format(home=misplaced.home))
     assert line.endswith(ANONYMOUS_HINT)
     assert not misplaced.server.requests
     assert not folders(misplaced.home / "out")
 
 
-async def test_login_that_a_variable_names_must_be_there_for_docker_config(misplaced):
+async def test_login_named_by_a_variable_must_exist_for_docker_config(misplaced):
     misplaced.environment["REGISTRY_AUTH_FILE"] = "{home}/nothing.json"
     ended = await misplaced.crawl("--auth", "docker-config")
     assert ended.code == 1
     assert "REGISTRY_AUTH_FILE" in ended.complaint
 
 
-async def test_login_that_a_variable_names_does_not_matter_to_anonymous(misplaced):
+async def test_login_named_by_a_variable_is_ignored_with_anonymous(misplaced):
     misplaced.environment |= {"REGISTRY_AUTH_FILE": "{home}/nothing.json", "DOCKER_CONFIG": "{home}/nothing"}
     ended = await misplaced.crawl("--auth", "anonymous")
-    assert (ended.code, misplaced.said(ended), misplaced.identity) == (0, [], "anonymous")
+    assert (ended.code, misplaced.messages(ended), misplaced.identity) == (0, [], "anonymous")
 
 
-async def test_login_that_a_variable_names_does_not_matter_to_a_user_of_our_own(misplaced):
+async def test_login_named_by_a_variable_is_ignored_with_a_username(misplaced):
     misplaced.environment |= {"REGISTRY_AUTH_FILE": "{home}/nothing.json", "DOCKER_CONFIG": "{home}/nothing"}
     password = misplaced.write("password", "another-password")
     ended = await misplaced.crawl("--username", "ann", "--password-file", password)
-    assert (ended.code, misplaced.said(ended), misplaced.identity) == (0, [], "basic: ann")
+    assert (ended.code, misplaced.messages(ended), misplaced.identity) == (0, [], "basic: ann")
 
 
 async def test_login_folder_without_a_login_is_a_warning(public):
@@ -160,27 +160,27 @@ async def test_login_folder_without_a_login_is_a_warning(public):
     ended = await public.crawl()
     assert (ended.code, public.identity) == (0, "anonymous")
     folder = public.home / "secret"
-    assert public.said(ended) == [
-        f"DOCKER_CONFIG names {folder}, which holds no config.json, .dockerconfigjson or .dockercfg"
+    assert public.messages(ended) == [
+        f"DOCKER_CONFIG names {folder}, which has no config.json, .dockerconfigjson or .dockercfg"
     ]
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
-        (PACKED, "DOCKER_AUTH_CONFIG holds no JSON object: set it to what a config.json holds, not to a path, "),
-        (f'["{PACKED}"]', "DOCKER_AUTH_CONFIG holds no JSON object: "),
+        (PACKED, "DOCKER_AUTH_CONFIG is not a JSON object: set it to the content of a config.json, not to a path "),
+        (f'["{PACKED}"]', "DOCKER_AUTH_CONFIG is not a JSON object: "),
         (f'{{{{"auths": {{{{"{{at}}": {{{{"auth": "{PACKED}"', "DOCKER_AUTH_CONFIG: the content is not JSON"),
         (f'{{{{"auths": "{SECRET}"}}}}', "DOCKER_AUTH_CONFIG: auths is not an object"),
     ],
     ids=["base64", "a list", "cut", "no entries"],
 )
-async def test_login_in_a_variable_that_is_malformed_is_never_quoted(public, content, said):
+async def test_login_in_a_variable_that_is_malformed_is_never_quoted(public, content, message):
     public.environment["DOCKER_AUTH_CONFIG"] = content
     ended = await public.crawl()
     assert ended.code == 1
-    (line,) = public.said(ended)
-    assert line.startswith(said)
+    (line,) = public.messages(ended)
+    assert line.startswith(message)
 
 
 # A login that nearly fits
@@ -191,25 +191,25 @@ async def test_login_for_another_port_is_a_warning(public):
     ended = await public.crawl()
     assert (ended.code, public.identity, public.authorizations) == (0, "anonymous", {None})
     near = f"there is a login for 127.0.0.1:1 in {file}, and none for {public.server.host}"
-    assert public.said(ended) == [f"{near}: crawling as anonymous"]
+    assert public.messages(ended) == [f"{near}: crawling as anonymous"]
 
     ended = await public.crawl("--auth", "docker-config")
     assert ended.code == 1
     assert ended.complaint.endswith(near)
 
 
-async def test_login_for_other_hosts_is_no_warning(public):
+async def test_login_for_another_host_is_no_warning(public):
     public.write(".docker/config.json", {"auths": {"quay.io": ENTRY}, "credHelpers": {"gcr.io": "gcloud"}})
     ended = await public.crawl()
-    assert (ended.code, public.said(ended), public.identity) == (0, [], "anonymous")
+    assert (ended.code, public.messages(ended), public.identity) == (0, [], "anonymous")
 
 
-async def test_login_whose_password_stayed_behind_is_a_warning(public):
-    """Docker's file of a machine with a store, copied to one without."""
+async def test_login_without_its_password_is_a_warning(public):
+    """Docker's file of a machine with a credential store, copied to a machine without."""
     file = public.write(".docker/config.json", {"auths": {"{at}": {}}})
     ended = await public.crawl()
     assert (ended.code, public.identity) == (0, "anonymous")
-    (line,) = public.said(ended)
+    (line,) = public.messages(ended)
     assert line.startswith(f"{file} has an entry for {public.server.host} without a password")
 
 
@@ -238,13 +238,13 @@ PLACES = {
 
 
 @pytest.mark.parametrize(("files", "environment"), PLACES.values(), ids=PLACES)
-async def test_login_is_found_and_its_user_is_named(closed, files, environment):
+async def test_login_is_found_in_every_place_and_named(closed, files, environment):
     for place, content in files.items():
         closed.write(place, content)
     closed.program("docker-credential-one", f"echo '{ANSWER}'")
     closed.environment |= environment
     ended = await closed.crawl()
-    assert (ended.code, closed.said(ended), closed.identity) == (0, [], "docker-config: bob")
+    assert (ended.code, closed.messages(ended), closed.identity) == (0, [], "docker-config: bob")
     assert f"Basic {PACKED}" in closed.authorizations
 
 
@@ -262,25 +262,25 @@ STORES = {
 }
 
 
-@pytest.mark.parametrize(("script", "said"), STORES.values(), ids=STORES)
-async def test_store_alone_that_has_no_login_is_harmless(public, script, said):
+@pytest.mark.parametrize(("script", "message"), STORES.values(), ids=STORES)
+async def test_login_credsstore_without_a_login_is_harmless(public, script, message):
     file = public.write(".docker/config.json", {"credsStore": "one", "auths": {}})
     if script is not None:
         public.program("docker-credential-one", script.format())
     ended = await public.crawl()
     assert (ended.code, public.identity) == (0, "anonymous")
-    assert public.said(ended) == ([] if said is None else [said.format(file=file)])
+    assert public.messages(ended) == ([] if message is None else [message.format(file=file)])
 
 
-async def test_store_alone_that_fails_does_not_hide_the_next_file(closed):
+async def test_login_credsstore_that_fails_does_not_hide_the_next_file(closed):
     file = closed.write(".config/containers/auth.json", {"credsStore": "one"})
     closed.write(".docker/config.json", LOGIN)
     ended = await closed.crawl()
     assert (ended.code, closed.identity) == (0, "docker-config: bob")
-    assert closed.said(ended) == [f"{file} names docker-credential-one, which is not on the PATH"]
+    assert closed.messages(ended) == [f"{file} names docker-credential-one, which is not on the PATH"]
 
 
-async def test_store_that_a_registry_is_named_for_must_work(public):
+async def test_login_credsstore_of_a_named_registry_must_work(public):
     public.write(".docker/config.json", {"credsStore": "one", "auths": {"{at}": {}}})
     ended = await public.crawl()
     assert ended.code == 1
@@ -288,4 +288,4 @@ async def test_store_that_a_registry_is_named_for_must_work(public):
     public.program("docker-credential-one", "echo credentials not found in native keychain; exit 1")
     ended = await public.crawl()
     assert ended.code == 1
-    assert "know no login" in ended.complaint
+    assert "no docker or podman login" in ended.complaint

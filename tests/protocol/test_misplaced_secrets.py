@@ -1,4 +1,4 @@
-"""Secrets where none belong, and secrets that reach somebody they are not for."""
+"""Secrets in the wrong setting, and secrets that could reach a server that they are not for."""
 
 import os
 from base64 import b64encode
@@ -49,17 +49,17 @@ MISPLACED = {
 }
 
 
-@pytest.mark.parametrize(("line", "said"), MISPLACED.values(), ids=MISPLACED)
-def test_secrets_where_none_belong_are_refused_and_not_shown(line, said, tmp_path):
+@pytest.mark.parametrize(("line", "message"), MISPLACED.values(), ids=MISPLACED)
+def test_misplaced_secret_in_a_file_is_refused_and_not_shown(line, message, tmp_path):
     file = tmp_path / "config.toml"
     file.write_text(f'[[registry]]\ntarget = "localhost:5000"\n{line}\n')
     (mistake,) = mistakes(file)
-    assert said in mistake
+    assert message in mistake
     assert SECRET not in mistake
 
 
 @pytest.mark.parametrize(("name", "value"), [("REALMS", f"robot:{SECRET}"), ("AUTH__SCOPE", f"https://u:{SECRET}@x")])
-def test_secrets_where_none_belong_are_not_shown_from_the_environment(name, value, monkeypatch):
+def test_misplaced_secret_in_the_environment_is_not_shown(name, value, monkeypatch):
     monkeypatch.setenv(f"{PREFIX}REGISTRY__{name}", value)
     (mistake,) = mistakes(targets=["localhost:5000"])
     assert mistake.startswith(f"{PREFIX}REGISTRY__{name}: ")
@@ -77,7 +77,7 @@ def test_secrets_where_none_belong_are_not_shown_from_the_environment(name, valu
         "10.0.0.1",
     ],
 )
-def test_realms_are_hosts(realm):
+def test_realm_setting_is_a_host(realm):
     assert RegistryConfig(target="localhost:5000", realms=[realm]).realms == (realm,)
 
 
@@ -103,7 +103,7 @@ def load(tmp_path, monkeypatch):
     return loaded
 
 
-def test_a_password_of_the_environment_is_not_shown_to_several_registries(load):
+def test_environment_password_is_not_sent_to_several_registries(load):
     with pytest.raises(ConfigError) as caught:
         load()
     (mistake,) = caught.value.mistakes
@@ -113,37 +113,37 @@ def test_a_password_of_the_environment_is_not_shown_to_several_registries(load):
     )
 
 
-def test_a_password_of_the_environment_is_not_shown_to_several_targets(monkeypatch):
+def test_environment_password_is_not_sent_to_several_targets(monkeypatch):
     monkeypatch.setenv(f"{PREFIX}REGISTRY__AUTH__USERNAME", "robot")
     monkeypatch.setenv(f"{PREFIX}PASSWORD", SECRET)
     (mistake,) = mistakes(targets=["one.example.com", "two.example.com"])
     assert mistake.startswith("REGISTRY_CRAWLER_PASSWORD: one.example.com, two.example.com would all")
 
 
-def test_a_password_of_the_environment_stands_among_the_other_mistakes(load):
+def test_environment_password_mistake_is_listed_with_the_others(load):
     with pytest.raises(ConfigError) as caught:
         load(two='realms = ["a/b"]')
     assert len(caught.value.mistakes) == 2
 
 
-def test_a_password_of_the_environment_is_for_the_table_that_names_the_user(load):
+def test_environment_password_is_for_the_table_with_the_username(load):
     assert load(two='auth.username = "robot"') == {"two.example.com": "robot"}
 
 
 @pytest.mark.parametrize("other", ['auth.method = "anonymous"', 'auth.key_file = "key.json"'])
-def test_a_password_of_the_environment_is_for_the_only_table_that_takes_one(load, other):
+def test_environment_password_is_for_the_only_table_that_takes_one(load, other):
     assert "one.example.com" in load(two=other)
 
 
-def test_a_password_of_the_environment_is_for_several_targets_at_one_registry(monkeypatch):
+def test_environment_password_is_for_several_targets_of_one_registry(monkeypatch):
     monkeypatch.setenv(f"{PREFIX}USERNAME", "robot")
     monkeypatch.setenv(f"{PREFIX}PASSWORD", SECRET)
     config = Config.load(targets=["one.example.com/a", "one.example.com/b"])
     assert [registry.auth.username for registry in config.registry] == ["robot", "robot"]
 
 
-def test_a_credential_helper_gets_none_of_our_variables(tmp_path, monkeypatch):
-    """In the loop that the command uses, and with the whole environment: uvloop takes only a dict for one."""
+def test_environment_of_a_credential_helper_has_none_of_the_crawlers_variables(tmp_path, monkeypatch):
+    """Under uvloop, which the command uses and which accepts only a dict as the environment."""
     helper = tmp_path / "docker-credential-spy"
     helper.write_text(f"#!/bin/sh\nenv > {tmp_path}/env\n" + """echo '{"Username": "u", "Secret": "s"}'\n""")
     helper.chmod(0o755)
@@ -155,8 +155,8 @@ def test_a_credential_helper_gets_none_of_our_variables(tmp_path, monkeypatch):
 
     async def user():
         registry = RegistryConfig(target="registry.example.com", auth={"method": "docker-config"})
-        identity = await resolve_credentials(registry, OutageDetector(300))
-        return await identity.credentials.get()
+        resolved = await resolve_credentials(registry, OutageDetector(300))
+        return await resolved.credentials.get()
 
     assert anyio.run(user, backend_options={"use_uvloop": True}).name == "u"
     environment = (tmp_path / "env").read_text()
@@ -167,8 +167,8 @@ def test_a_credential_helper_gets_none_of_our_variables(tmp_path, monkeypatch):
 # ------------------------------------------------------------------------------------------ realms and proxies
 
 
-async def test_a_registry_elsewhere_may_not_send_credentials_to_this_machine(tmp_path):
-    """A loopback realm is trusted by a registry on the loopback alone: 0.0.0.0 is none, though it leads here."""
+async def test_realm_on_this_machine_is_not_trusted_by_a_registry_elsewhere(tmp_path):
+    """Only a registry on the loopback trusts a loopback realm. 0.0.0.0 reaches this machine, and is another address."""
     grabbing = [on("/token", document({"token": "x"}))]
     async with serve(grabbing) as local:
         realm = f"{local.origin}/token"
@@ -184,7 +184,7 @@ async def test_a_registry_elsewhere_may_not_send_credentials_to_this_machine(tmp
         assert not local.requests
 
 
-async def test_a_registry_on_this_machine_may_send_credentials_to_another_port_of_it(tmp_path):
+async def test_realm_on_another_port_of_this_machine_is_trusted_by_a_registry_on_it(tmp_path):
     async with serve([on("/token", refusal(401, "UNAUTHORIZED", "no"))]) as local:
         realm = f"http://localhost:{local.port}/token"
         async with serve([on("/v2/", refusal(401, "UNAUTHORIZED", "who?", challenge(realm)))]) as registry:
@@ -196,7 +196,7 @@ async def test_a_registry_on_this_machine_may_send_credentials_to_another_port_o
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"])
-async def test_a_proxy_that_is_no_address_is_refused_at_once_and_not_shown(variable, tmp_path, monkeypatch):
+async def test_proxy_setting_that_is_no_url_is_refused_and_not_shown(variable, tmp_path, monkeypatch):
     monkeypatch.setenv(variable, f"http://user:[{SECRET}@127.0.0.1:1")
     table = {"target": "registry.example.com", "auth": {"method": "anonymous"}}
     config = Config(registry=[table], output={"path": tmp_path})

@@ -1,4 +1,4 @@
-"""One token for many repositories, where the registry grants that, and one each where it does not."""
+"""One token for many repositories where the registry grants it, and one token each where it does not."""
 
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -17,12 +17,12 @@ Grants = Callable[[Sequence[str]], Sequence[str] | None]
 
 @dataclass(slots=True)
 class Registry:
-    """A registry whose token server grants what `grants` makes of the scopes asked for, or refuses with 400."""
+    """A registry whose token server grants what `grants` returns for the requested scopes; 400 where that is None."""
 
     grants: Grants
     repositories: Sequence[str] = REPOSITORIES
     refused_with: int = 401
-    address: str = ""
+    host: str = ""
     asked: list[list[str]] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
     listings: int = 0
@@ -41,7 +41,7 @@ class Registry:
         return scheme == "Bearer" and scope in token.split(",")
 
     def refusal(self, status: int) -> web.Response:
-        challenge = f'Bearer realm="http://{self.address}/token",service="ours"'
+        challenge = f'Bearer realm="http://{self.host}/token",service="ours"'
         return web.json_response({}, status=status, headers={"WWW-Authenticate": challenge})
 
     async def ping(self, _: web.Request) -> web.Response:
@@ -61,7 +61,7 @@ class Registry:
 
     @property
     def tokens(self) -> int:
-        """Tokens asked for, but for the catalog's."""
+        """Tokens that were requested, without the catalog's."""
         return len(self.asked) - 1
 
 
@@ -79,7 +79,7 @@ async def serving(registry: Registry) -> AsyncIterator[Registry]:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    registry.address = f"127.0.0.1:{runner.addresses[0][1]}"
+    registry.host = f"127.0.0.1:{runner.addresses[0][1]}"
     try:
         yield registry
     finally:
@@ -87,7 +87,7 @@ async def serving(registry: Registry) -> AsyncIterator[Registry]:
 
 
 async def crawl(registry: Registry, folder, *, concurrency: int = 16, tokens: str = "batched") -> crawler.RunManifest:
-    table = {"target": registry.address, "tokens": tokens, "auth": {"method": "anonymous"}}
+    table = {"target": registry.host, "tokens": tokens, "auth": {"method": "anonymous"}}
     limits = {"concurrency": concurrency, "attempts": 2}
     config = crawler.Config(registry=[table], output={"path": folder}, limits=limits)
     return await crawler.crawl(config)
@@ -106,7 +106,7 @@ def one_or_nothing(scopes):
 
 
 @pytest.mark.parametrize("concurrency", [1, 16, 300])
-async def test_one_token_serves_fifty_repositories_however_many_are_listed_at_once(tmp_path, concurrency):
+async def test_scope_batch_of_fifty_takes_one_token_at_any_concurrency(tmp_path, concurrency):
     async with serving(Registry(everything)) as registry:
         manifest = await crawl(registry, tmp_path, concurrency=concurrency)
     assert (manifest.verdict, manifest.counts.ok) == ("complete", len(REPOSITORIES))
@@ -117,7 +117,7 @@ async def test_one_token_serves_fifty_repositories_however_many_are_listed_at_on
     )
 
 
-async def test_a_thousand_repositories_cost_1_02_exchanges_each(tmp_path):
+async def test_scope_batches_cost_1_02_exchanges_a_repository(tmp_path):
     names = tuple(f"app-{n:04}" for n in range(1000))
     async with serving(Registry(everything, repositories=names)) as registry:
         manifest = await crawl(registry, tmp_path)
@@ -126,14 +126,14 @@ async def test_a_thousand_repositories_cost_1_02_exchanges_each(tmp_path):
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_where_only_the_first_scope_is_granted_each_repository_gets_its_own_token(tmp_path, status):
+async def test_scope_batches_are_given_up_where_only_the_first_scope_is_granted(tmp_path, status):
     async with serving(Registry(the_first_alone, refused_with=status)) as registry:
         manifest = await crawl(registry, tmp_path)
     assert (manifest.verdict, manifest.counts.ok) == ("complete", len(REPOSITORIES))
-    assert registry.listings <= len(REPOSITORIES) + 100  # it is tried with a group or two, and given up
+    assert registry.listings <= len(REPOSITORIES) + 100  # a batch or two are tried before batches are given up
 
 
-async def test_where_several_scopes_are_refused_each_repository_gets_its_own_token(tmp_path):
+async def test_scope_batches_are_given_up_where_several_scopes_are_refused(tmp_path):
     async with serving(Registry(one_or_nothing)) as registry:
         manifest = await crawl(registry, tmp_path)
     assert (manifest.verdict, manifest.counts.ok) == ("complete", len(REPOSITORIES))
@@ -142,7 +142,7 @@ async def test_where_several_scopes_are_refused_each_repository_gets_its_own_tok
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_a_repository_that_is_not_granted_is_denied_and_the_others_are_listed(tmp_path, status):
+async def test_scope_batch_with_a_repository_that_is_not_granted_lists_the_others(tmp_path, status):
     closed = {f"repository:{name}:pull" for name in REPOSITORIES[10:14]}
     registry = Registry(lambda scopes: [scope for scope in scopes if scope not in closed], refused_with=status)
     async with serving(registry):
@@ -153,7 +153,7 @@ async def test_a_repository_that_is_not_granted_is_denied_and_the_others_are_lis
     assert registry.tokens <= math.ceil(len(REPOSITORIES) / 50) + 8
 
 
-async def test_long_names_make_smaller_groups_that_fit_into_a_request_line(tmp_path):
+async def test_scope_batch_of_long_names_fits_into_a_request_line(tmp_path):
     names = tuple(f"{'team-with-a-long-name/' * 10}app-{n:03}" for n in range(100))
     async with serving(Registry(everything, repositories=names)) as registry:
         manifest = await crawl(registry, tmp_path)
@@ -162,7 +162,7 @@ async def test_long_names_make_smaller_groups_that_fit_into_a_request_line(tmp_p
     assert registry.tokens < 10
 
 
-async def test_unless_asked_for_each_repository_has_its_own_token(tmp_path):
+async def test_scope_batches_are_off_by_default(tmp_path):
     async with serving(Registry(everything)) as registry:
         await crawl(registry, tmp_path, tokens="single")
     assert registry.tokens == len(REPOSITORIES)
@@ -170,7 +170,7 @@ async def test_unless_asked_for_each_repository_has_its_own_token(tmp_path):
 
 
 @pytest.mark.parametrize("target", ["gcr.io/my-project", "ghcr.io", "public.ecr.aws"])
-def test_registries_that_take_one_scope_are_never_asked_for_more(target, tmp_path):
+def test_scope_batches_are_refused_for_registries_that_take_one_scope(target, tmp_path):
     names = tmp_path / "names.txt"
     names.write_text("a")
     with pytest.raises(ValueError, match="tokens batched is not for"):

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from perf.soak import Storm, weather
-from support.inventories import expected, told
+from support.inventories import comparable, expected
 from support.killed_runs import SLOW, interrupted, journals, start, until_recorded
 from support.snapshots import folders, read_snapshot
 
@@ -40,7 +40,7 @@ async def test_resume_after_a_kill_keeps_the_run_id_and_lists_nothing_twice(goog
     assert f"resuming run {run_id}, begun " in stderr
     assert f" at {begun}, with {recorded} records" in stderr
     assert f"  resumed      at {resumed_at[0]}; begun at {begun}" in stderr
-    assert told(snapshot.by_name) == expected(registry.emulator.inventory)
+    assert comparable(snapshot.by_name) == expected(registry.emulator.inventory)
     assert registry.emulator.counts["listing"] - before == 300 - recorded
     assert not journals(registry)
 
@@ -54,7 +54,7 @@ async def test_signal_stops_the_run_and_one_line_says_how_to_resume(google, numb
     assert "Traceback" not in stderr
     assert not folders(registry.output)
     assert (await finish(registry, "--resume"))[0] == 0
-    assert told(read_snapshot(registry.output).by_name) == expected(registry.emulator.inventory)
+    assert comparable(read_snapshot(registry.output).by_name) == expected(registry.emulator.inventory)
 
 
 async def test_signal_lets_requests_in_flight_finish(google):
@@ -125,7 +125,7 @@ async def test_resume_of_a_walk_lists_the_folders_below_recorded_repositories(go
     before = registry.emulator.counts["listing"]
     code, _, _ = await finish(registry, "--resume", *walk, target=f"{registry.emulator.registry}/my-project")
     assert code == 0
-    assert told(read_snapshot(registry.output).by_name) == expected(registry.emulator.inventory)
+    assert comparable(read_snapshot(registry.output).by_name) == expected(registry.emulator.inventory)
     assert registry.emulator.counts["listing"] - before < 300
 
 
@@ -139,7 +139,7 @@ async def test_resume_lists_suspect_repositories_again(google):
     code, _, stderr = await finish(registry, "--resume")
     assert "2 that were failed, denied or suspect are listed again" in stderr
     assert (code, read_snapshot(registry.output).manifest["counts"]["suspect"]) == (0, 0)
-    assert told(read_snapshot(registry.output).by_name) == expected(registry.emulator.inventory)
+    assert comparable(read_snapshot(registry.output).by_name) == expected(registry.emulator.inventory)
     assert registry.emulator.counts["listing"] - before == 300 - recorded + 2
 
 
@@ -150,7 +150,7 @@ async def test_resume_with_repositories_still_denied_is_partial(google):
     code, _, _ = await finish(registry, "--resume")
     snapshot = read_snapshot(registry.output)
     assert code == 3
-    assert told(snapshot.by_name) == expected(registry.emulator.inventory)
+    assert comparable(snapshot.by_name) == expected(registry.emulator.inventory)
     assert len(snapshot.records) == 300
 
 
@@ -222,7 +222,7 @@ async def test_resume_after_a_full_disk_completes_the_run(google):
     assert "cannot be written: File too large" in stderr
     assert not folders(registry.output)
     assert (await finish(registry, "--resume"))[0] == 0
-    assert told(read_snapshot(registry.output).by_name) == expected(registry.emulator.inventory)
+    assert comparable(read_snapshot(registry.output).by_name) == expected(registry.emulator.inventory)
 
 
 async def test_resume_names_a_journal_that_cannot_be_read(google):
@@ -254,7 +254,7 @@ async def test_resume_after_an_internal_error_completes_the_run(google, monkeypa
     manifest = await crawler.Crawl(registry.config(), registry.config().registry[0]).resume()
     assert manifest is not None
     assert manifest.verdict == "complete"
-    assert told(read_snapshot(registry.output).by_name) == expected(registry.emulator.inventory)
+    assert comparable(read_snapshot(registry.output).by_name) == expected(registry.emulator.inventory)
 
 
 @pytest.mark.timeout(120)

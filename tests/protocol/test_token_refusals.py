@@ -1,4 +1,4 @@
-"""A token server that refuses the credentials: fresh ones are tried, and refusals count only in a row."""
+"""A token server that refuses the credentials: other credentials are tried, and only refusals in a row count."""
 
 import json
 import re
@@ -19,7 +19,7 @@ REFUSED = refusal(401, "UNAUTHORIZED", "incorrect username or password")
 
 @pytest.fixture
 def helper(tmp_path, monkeypatch):
-    """A credential helper whose password has expired when it is first had; the next one is good."""
+    """Docker's configuration file; the credential helper returns an expired password at first, and then a good one."""
     runs = tmp_path / "runs"
     program = tmp_path / "docker-credential-hourly"
     answers = [json.dumps({"Username": user.name, "Secret": user.password}) for user in (OLD, FRESH)]
@@ -37,7 +37,7 @@ def helper(tmp_path, monkeypatch):
     return tmp_path / "docker" / "config.json"
 
 
-async def test_expired_password_is_replaced_by_a_fresh_one_from_the_credential_helper(helper, tmp_path):
+async def test_token_server_refusal_asks_the_credential_helper_for_a_new_password(helper, tmp_path):
     granted = document({"token": "minted-{count}", "expires_in": 300})
     script = [
         on("/token", granted, headers={"Authorization": re.escape(FRESH.header)}),
@@ -53,21 +53,21 @@ async def test_expired_password_is_replaced_by_a_fresh_one_from_the_credential_h
     assert [asked.authorization for asked in server.asked("/token")[:2]] == [OLD.header, FRESH.header]
 
 
-async def test_refusals_between_two_grants_are_counted_afresh():
-    """Two times all but one of the refusals that end a run, with a grant between: the run goes on."""
+async def test_token_server_refusals_are_counted_anew_after_a_token():
+    """One refusal less than ends a run, a token, and again one refusal less: the run goes on."""
     almost = MAX_REFUSALS - 1
     script = [
         on("/token", REFUSED, times=almost),
         on("/token", document({"token": "minted", "expires_in": 300}), times=1),
         on("/token", REFUSED),
     ]
-    async with serve(script) as server, bearer(server, StaticCredentials(ANN), lambda: 0.0) as authorization:
+    async with serve(script) as server, bearer(server, StaticCredentials(ANN), lambda: 0.0) as authenticator:
         for number in range(almost):
             with pytest.raises(crawler.Denied):
-                await authorization.header(scope_of(f"team/refused-{number}"))
-        assert await authorization.header(scope_of("team/granted")) == "Bearer minted"
+                await authenticator.header(scope_of(f"team/refused-{number}"))
+        assert await authenticator.header(scope_of("team/granted")) == "Bearer minted"
         for number in range(almost):
             with pytest.raises(crawler.Denied):
-                await authorization.header(scope_of(f"team/refused-again-{number}"))
+                await authenticator.header(scope_of(f"team/refused-again-{number}"))
         with pytest.raises(crawler.GaveUp, match=f"refused {MAX_REFUSALS} times in a row"):
-            await authorization.header(scope_of("team/one-too-many"))
+            await authenticator.header(scope_of("team/one-too-many"))

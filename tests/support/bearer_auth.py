@@ -1,4 +1,4 @@
-"""Bearer authorization by a scripted token server, for tests that ask for tokens themselves."""
+"""BearerAuth with a scripted token server, for tests that request tokens themselves."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -24,7 +24,7 @@ async def bearer(
     clock: Callable[[], float],
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
 ) -> AsyncIterator[BearerAuth]:
-    """Asks `/token` of the server, one try each, and reads the age of tokens from `clock`."""
+    """Tokens from `/token` of the server, without retries; `clock` gives their age."""
     transport = open_transport(
         user_agent="test",
         limiter=AdaptiveLimiter(concurrency=8, rate=None),

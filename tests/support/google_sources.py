@@ -1,25 +1,25 @@
-"""TODO."""
+"""Every kind of Google credentials, and a registry with token endpoints that accept them."""
 
 import json
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from support.inventories import expected, told
+from support.inventories import comparable, expected
 from support.snapshots import read_snapshot
-from support.token_endpoints import AUDIENCE, IAM, Issuers
+from support.token_endpoints import AUDIENCE, IAM, TokenEndpoints
 
 import crawler
 
-GOOGLES = ("oauth2.googleapis.com", "iamcredentials.googleapis.com")
+GOOGLE_HOSTS = ("oauth2.googleapis.com", "iamcredentials.googleapis.com")
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A registry, its issuers, and the environment of whoever crawls it."""
+    """A registry, its token endpoints, and the environment of a crawl."""
 
     registry: Any
-    issuers: Issuers
+    endpoints: TokenEndpoints
     environment: pytest.MonkeyPatch
 
     def provide(self, content: object, name: str = "adc.json") -> None:
@@ -29,16 +29,17 @@ class World:
         self.environment.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
 
     def config(self, **auth: Any) -> crawler.Config:
-        apis = {"iam_credentials": self.issuers.origin}
+        apis = {"iam_credentials": self.endpoints.origin}
         return self.registry.config(auth={"method": "token", "key_file": None, **auth}, apis=apis)
 
     async def crawl(self, **auth: Any) -> None:
-        """Crawl with what the environment provides; all of the inventory is found."""
+        """Crawl with the environment's credentials, and check that the whole inventory is found."""
         manifest = await crawler.crawl(self.config(**auth))
-        assert told(read_snapshot(self.registry.output).by_name) == expected(self.registry.emulator.inventory)
+        assert comparable(read_snapshot(self.registry.output).by_name) == expected(self.registry.emulator.inventory)
         assert manifest.verdict == "complete"
 
-    async def complaint(self, **auth: Any) -> str:
+    async def error_message(self, **auth: Any) -> str:
+        """The message of the error that ends a crawl, after checking that it is one line and shows no secret."""
         with pytest.raises(crawler.CredentialsError) as refused:
             await crawler.crawl(self.config(**auth))
         line = str(refused.value)
@@ -61,7 +62,7 @@ def authorized_user(world):
 
 
 def impersonated(world):
-    """As gcloud writes it. google-auth takes no more of the address than the account."""
+    """As gcloud writes it. google-auth uses only the account of the URL."""
     return {
         "type": "impersonated_service_account",
         "service_account_impersonation_url": f"https://iamcredentials.googleapis.com{IAM}",
@@ -77,11 +78,11 @@ def federated(world, **more):
         "type": "external_account",
         "audience": AUDIENCE,
         "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
-        "token_url": f"{world.issuers.origin}/sts",
+        "token_url": f"{world.endpoints.origin}/sts",
         "credential_source": {"file": str(file)},
         **more,
     }
 
 
 def federated_impersonating(world):
-    return federated(world, service_account_impersonation_url=f"{world.issuers.origin}{IAM}")
+    return federated(world, service_account_impersonation_url=f"{world.endpoints.origin}{IAM}")

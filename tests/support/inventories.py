@@ -1,4 +1,4 @@
-"""An emulator's inventory as the records that a whole snapshot of it holds; written anew, not with the crawler's."""
+"""An emulator's inventory as the records of a whole snapshot of it; written without the crawler's own code."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -6,24 +6,24 @@ from typing import Any
 from crawler.emulator import Inventory, Kind, Repository
 
 OUTCOMES = {Kind.VANISHED: "missing", Kind.DENIED: "denied"}
-TOLD = ("outcome", "tags", "images", "children")
+COMPARED = ("outcome", "tags", "images", "children")
 NOT_LISTED = (
     *("kind", "artifact_type", "subject_digest", "updated_at", "pulled_at"),
     *("platforms", "manifest", "config", "referrers"),
 )
-"""What Google's listing does not say of an image."""
+"""The fields of an image that Google's listing does not have."""
 
 
 def expected(inventory: Inventory) -> dict[str, dict[str, Any]]:
-    return {repository.name: _told(repository) for repository in inventory.truth()}
+    return {repository.name: _record(repository) for repository in inventory.truth()}
 
 
-def told(records: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Of each record what the inventory determines."""
-    return {name: {field: record[field] for field in TOLD} for name, record in records.items()}
+def comparable(records: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The fields of each record that the inventory determines."""
+    return {name: {field: record[field] for field in COMPARED} for name, record in records.items()}
 
 
-def _told(repository: Repository) -> dict[str, Any]:
+def _record(repository: Repository) -> dict[str, Any]:
     outcome = OUTCOMES.get(repository.kind, "ok")
     listing = repository.listing
     if outcome != "ok" or listing is None:
@@ -39,13 +39,13 @@ def _image(digest: str, image: Any) -> dict[str, Any]:
         "tags": image["tag"],
         "media_type": image["mediaType"],
         "size_bytes": int(image["imageSizeBytes"]) or None,
-        "created_at": _moment(int(image["timeCreatedMs"])),
-        "uploaded_at": _moment(int(image["timeUploadedMs"])),
+        "created_at": _timestamp(int(image["timeCreatedMs"])),
+        "uploaded_at": _timestamp(int(image["timeUploadedMs"])),
     }
 
 
-def _moment(milliseconds: int) -> str | None:
+def _timestamp(milliseconds: int) -> str | None:
     if milliseconds == 0:
         return None
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+    return f"{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03d}Z"

@@ -1,4 +1,4 @@
-"""Google with one project that holds one repository, and its token endpoint."""
+"""A script of Google's registry and APIs with one project and one repository, and of its token endpoint."""
 
 from support.scripted import document, on
 from support.scripted_google import EMPTY_CATALOG, node, projects, repositories, repository

@@ -1,4 +1,4 @@
-"""Google's token endpoints on the loopback, whose access tokens an emulated registry takes."""
+"""Google's token endpoints on the loopback, whose access tokens an emulated registry accepts."""
 
 import time
 from collections.abc import AsyncIterator
@@ -18,8 +18,8 @@ AUDIENCE = "//iam.googleapis.com/projects/123456/locations/global/workloadIdenti
 
 
 @dataclass(slots=True)
-class Issuers:
-    """Google's token endpoints: OAuth2, the security token service, IAM, the metadata server, and a subject's own."""
+class TokenEndpoints:
+    """Google's token endpoints: OAuth2, the security token service, IAM, the metadata server, and a subject's token."""
 
     key: dict[str, str]
     lifetime_s: int = 3599
@@ -28,11 +28,11 @@ class Issuers:
     host: str = ""
     asked: list[str] = field(default_factory=list)
     scopes: list[str] = field(default_factory=list)
-    """What tokens were asked to be good for, where it was said."""
-    introductions: list[str] = field(default_factory=list)
-    """The Authorization headers that arrived."""
+    """The scopes of the requested tokens, where the request named them."""
+    authorizations: list[str] = field(default_factory=list)
+    """The Authorization headers of the requests."""
     quota_projects: list[tuple[str, str | None]] = field(default_factory=list)
-    """Which project each path was told to count its request against."""
+    """The path and the quota project of each request."""
 
     @property
     def origin(self) -> str:
@@ -61,7 +61,7 @@ class Issuers:
         self.asked.append(request.path)
         self.quota_projects.append((request.path, request.headers.get("X-Goog-User-Project")))
         if "Authorization" in request.headers:
-            self.introductions.append(request.headers["Authorization"])
+            self.authorizations.append(request.headers["Authorization"])
         return await handler(request)
 
     async def oauth(self, request: web.Request) -> web.Response:
@@ -89,7 +89,7 @@ class Issuers:
         if self.iam_refusal is not None:
             return web.json_response({"error": self.iam_refusal}, status=403)
         if not request.headers["Authorization"].startswith("Bearer ya29."):
-            return web.json_response({"error": {"status": "UNAUTHENTICATED", "message": "who?"}}, status=401)
+            return web.json_response({"error": {"status": "UNAUTHENTICATED", "message": "no access token"}}, status=401)
         self.scopes.extend((await request.json())["scope"])
         until = datetime.now(UTC) + timedelta(seconds=self.lifetime_s)
         return web.json_response(
@@ -113,7 +113,7 @@ class Issuers:
         return web.json_response(granted)
 
     async def _token(self) -> str:
-        """A token that the registry takes, from its own endpoint."""
+        """A token that the registry accepts, from its own endpoint."""
         now = int(time.time())
         claims = {"iss": self.key["client_email"], "aud": self.key["token_uri"], "iat": now, "exp": now + 600}
         signed = jwt.encode(
@@ -125,13 +125,13 @@ class Issuers:
 
 
 @asynccontextmanager
-async def issuing(key: dict[str, str]) -> AsyncIterator[Issuers]:
-    issuers = Issuers(key)
-    app = web.Application(middlewares=[issuers.note])
-    app.add_routes(issuers.routes())
+async def serving_tokens(key: dict[str, str]) -> AsyncIterator[TokenEndpoints]:
+    endpoints = TokenEndpoints(key)
+    app = web.Application(middlewares=[endpoints.note])
+    app.add_routes(endpoints.routes())
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    issuers.host = f"127.0.0.1:{runner.addresses[0][1]}"
-    yield issuers
+    endpoints.host = f"127.0.0.1:{runner.addresses[0][1]}"
+    yield endpoints
     await runner.cleanup()

@@ -1,4 +1,4 @@
-"""One flight for all who need the same thing."""
+"""One fetch for all concurrent callers of a key."""
 
 import anyio
 import pytest
@@ -7,47 +7,47 @@ from crawler.auth.single_flight import SingleFlight
 
 
 class Source:
-    """Something slow to fetch, that counts how often it was fetched."""
+    """A slow source that counts its fetches."""
 
     def __init__(self, failures: int = 0) -> None:
         self.fetched = 0
-        self.landing = anyio.Event()
+        self.release = anyio.Event()
         self._failures = failures
 
     async def fetch(self) -> str:
         self.fetched += 1
-        await self.landing.wait()
+        await self.release.wait()
         if self.fetched <= self._failures:
             raise ConnectionError("not this time")
         return f"value {self.fetched}"
 
 
-async def test_concurrent_needs_share_one_flight():
+async def test_single_flight_is_shared_by_concurrent_callers():
     source, flights, values = Source(), SingleFlight[str, str](), []
 
-    async def need() -> None:
+    async def call() -> None:
         values.append(await flights.do("key", source.fetch))
 
     async with anyio.create_task_group() as group:
         for _ in range(20):
-            group.start_soon(need)
+            group.start_soon(call)
         await anyio.wait_all_tasks_blocked()
-        source.landing.set()
+        source.release.set()
     assert values == ["value 1"] * 20
     assert source.fetched == 1
 
 
-async def test_different_keys_fly_apart():
+async def test_single_flight_is_separate_for_each_key():
     source, flights = Source(), SingleFlight[str, str]()
-    source.landing.set()
+    source.release.set()
     assert await flights.do("one", source.fetch) == "value 1"
     assert await flights.do("other", source.fetch) == "value 2"
 
 
-async def test_a_failure_reaches_all_who_wait_and_is_forgotten():
+async def test_single_flight_failure_reaches_all_callers_and_is_forgotten():
     source, flights, failed = Source(failures=1), SingleFlight[str, str](), []
 
-    async def need() -> None:
+    async def call() -> None:
         try:
             await flights.do("key", source.fetch)
         except ConnectionError:
@@ -55,15 +55,15 @@ async def test_a_failure_reaches_all_who_wait_and_is_forgotten():
 
     async with anyio.create_task_group() as group:
         for _ in range(5):
-            group.start_soon(need)
+            group.start_soon(call)
         await anyio.wait_all_tasks_blocked()
-        source.landing.set()
+        source.release.set()
     assert failed == [True] * 5
     assert source.fetched == 1
     assert await flights.do("key", source.fetch) == "value 2"
 
 
-async def test_who_fetches_may_be_cancelled_and_the_others_are_served_all_the_same():
+async def test_single_flight_goes_on_when_the_fetching_caller_is_cancelled():
     source, flights, values = Source(), SingleFlight[str, str](), []
     first = anyio.CancelScope()
 
@@ -71,22 +71,22 @@ async def test_who_fetches_may_be_cancelled_and_the_others_are_served_all_the_sa
         with first:
             await flights.do("key", source.fetch)
 
-    async def need() -> None:
+    async def call() -> None:
         values.append(await flights.do("key", source.fetch))
 
     async with anyio.create_task_group() as group:
         group.start_soon(lead)
         await anyio.wait_all_tasks_blocked()
-        group.start_soon(need)
-        group.start_soon(need)
+        group.start_soon(call)
+        group.start_soon(call)
         await anyio.wait_all_tasks_blocked()
         first.cancel()
         await anyio.wait_all_tasks_blocked()
-        source.landing.set()
+        source.release.set()
     assert values == ["value 2"] * 2
 
 
-async def test_a_waiter_that_is_cancelled_does_not_end_the_flight():
+async def test_single_flight_goes_on_when_a_waiting_caller_is_cancelled():
     source, flights, values = Source(), SingleFlight[str, str](), []
     waiting = anyio.CancelScope()
 
@@ -105,21 +105,21 @@ async def test_a_waiter_that_is_cancelled_does_not_end_the_flight():
         await anyio.wait_all_tasks_blocked()
         waiting.cancel()
         await anyio.wait_all_tasks_blocked()
-        source.landing.set()
+        source.release.set()
     assert values == ["value 1"]
 
 
-async def test_a_flight_is_over_when_it_has_landed():
+async def test_single_flight_value_is_not_cached():
     source, flights = Source(), SingleFlight[str, str]()
-    source.landing.set()
+    source.release.set()
     assert [await flights.do("key", source.fetch) for _ in range(2)] == ["value 1", "value 2"]
 
 
 @pytest.mark.parametrize("cancelled", [True, False])
-async def test_nothing_is_left_behind(cancelled):
+async def test_single_flight_leaves_nothing_behind(cancelled):
     source, flights = Source(), SingleFlight[str, str]()
     with anyio.move_on_after(0.01 if cancelled else 5):
         if not cancelled:
-            source.landing.set()
+            source.release.set()
         await flights.do("key", source.fetch)
-    assert not flights._under_way
+    assert not flights._flights
