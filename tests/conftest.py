@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from support.distribution import make_certificates
 from support.run_cli import (
-    Command,
+    CommandRunner,
 )
 
 import crawler
@@ -90,8 +90,8 @@ async def google(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
 
 
 @pytest.fixture
-def command(tmp_path) -> Command:
-    return Command(tmp_path)
+def command(tmp_path) -> CommandRunner:
+    return CommandRunner(tmp_path)
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ async def connect(config: RegistryConfig, auth: ResolvedAuth, transport: Transpo
         else (*profile.trusted_realms, *config.realms)
     )
     authorization = await authenticate(
-        config.base,
+        config.api_url,
         config.target,
         flow=auth.flow,
         credentials=auth.credentials,
@@ -95,12 +95,12 @@ async def connect(config: RegistryConfig, auth: ResolvedAuth, transport: Transpo
     )
     # a token for many may have been granted for fewer, which registries say in either way
     expired = profile.reauth_statuses | {403} if batched else profile.reauth_statuses
-    ping = Request(url=config.base, max_body_bytes=MAX_ERROR_BYTES, purpose=Purpose.PING)
+    ping = Request(url=config.api_url, max_body_bytes=MAX_ERROR_BYTES, purpose=Purpose.PING)
     client = AuthenticatedClient(
         authorization, transport, expired=expired, absence_codes=profile.absence_codes, accepted=(ping, NO_SCOPE)
     )
     page_size = config.page_size or profile.catalog_page_size
-    return Registry(config.base, client, page_size=page_size, tags_page=profile.tags_page_size)
+    return Registry(config.api_url, client, page_size=page_size, tags_page=profile.tags_page_size)
 
 
 async def api_credentials(

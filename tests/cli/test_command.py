@@ -16,16 +16,16 @@ from support.inventories import expected, told
 from support.run_cli import (
     MODULE,
     ONE_TRY,
-    PATIENCE_S,
+    COMMAND_TIMEOUT_S,
     SCRIPT,
-    Command,
+    CommandRunner,
     assert_plain,
-    crawl_of,
-    everything_in,
-    watched_crawl_of,
+    google_crawl,
+    all_text_in,
+    google_crawl_with_progress,
 )
 from support.snapshots import folders, read_snapshot
-from support.terminal import seen_on_terminal
+from support.terminal import run_on_terminal
 
 import crawler
 from crawler.emulator import Inventory, Settings
@@ -113,7 +113,7 @@ async def test_an_emulator_that_cannot_start_says_why_in_one_line(command, googl
 
 async def test_a_complete_crawl_and_its_summary(command, google):
     registry = await google(repositories=100, vanished=0.02)
-    ended = await command(*crawl_of(registry, "--concurrency", 7, "--rate", "50000/1m"))
+    ended = await command(*google_crawl(registry, "--concurrency", 7, "--rate", "50000/1m"))
     assert (ended.code, ended.out) == (0, "")
     snapshot = read_snapshot(registry.output)
     assert told(snapshot.by_name) == expected(registry.emulator.inventory)
@@ -135,14 +135,14 @@ async def test_a_complete_crawl_and_its_summary(command, google):
 @pytest.mark.parametrize(("flow", "is_told"), [("token", True), ("access-token", False), ("json-key", False)])
 async def test_on_google_the_token_flow_is_told_that_there_is_a_cheaper_one(command, google, flow, is_told):
     registry = await google(repositories=40)
-    ended = await command(*crawl_of(registry, "--auth", flow))
+    ended = await command(*google_crawl(registry, "--auth", flow))
     told = "cheaper --auth access-token finds the same without the 41 for tokens"
     assert (told in " ".join(ended.err.split())) is is_told
 
 
 async def test_denied_repositories_are_exit_code_3_and_a_named_example(command, google):
     registry = await google(repositories=100, denied=0.03)
-    ended = await command(*crawl_of(registry))
+    ended = await command(*google_crawl(registry))
     assert ended.code == 3
     snapshot = read_snapshot(registry.output)
     assert not snapshot.has_success
@@ -219,7 +219,7 @@ async def test_a_list_of_names_may_come_from_standard_input(command, google):
     registry = await google(repositories=30)
     some = registry.emulator.inventory.names[:3]
     names = "# the first few\n" + "\n".join(some) + "\nNo/Name\nmy-project/never-was\n"
-    ended = await command(*crawl_of(registry, "--repositories-from", "-"), stdin=names)
+    ended = await command(*google_crawl(registry, "--repositories-from", "-"), stdin=names)
     assert ended.code == 3
     assert "5 names listed in standard input, of which 1 cannot be right: line 5: 'No/Name' has upper" in ended.err
     snapshot = read_snapshot(registry.output)
@@ -235,7 +235,7 @@ async def test_a_list_of_names_may_come_through_a_pipe(command, google):
     """As a shell's `--repositories-from <(some command)` has it."""
     registry = await google(repositories=3)
     name = registry.emulator.inventory.names[0]
-    ended = await command(*crawl_of(registry, "--repositories-from", "/dev/stdin"), stdin=f"{name}\nmy-project/gone\n")
+    ended = await command(*google_crawl(registry, "--repositories-from", "/dev/stdin"), stdin=f"{name}\nmy-project/gone\n")
     assert (ended.code, ended.out) == (0, "")
     assert read_snapshot(registry.output).outcomes == {name: "ok", "my-project/gone": "missing"}
 
@@ -251,12 +251,12 @@ def _with_private_key(key: dict[str, Any], private_key: object) -> str:
     return json.dumps({**key, "private_key": private_key})
 
 
-async def complaints_of_key_files(command: Command, google: Any, contents: Mapping[str, str]) -> dict[str, str]:
+async def complaints_of_key_files(command: CommandRunner, google: Any, contents: Mapping[str, str]) -> dict[str, str]:
     """What the command says of each key file, once seen that it names the file, and shows nothing of the key."""
     paths = {kind: google.folder / f"{kind}.json" for kind in contents}
     for kind, path in paths.items():
         path.write_text(contents[kind])
-    ends = await asyncio.gather(*(command(*crawl_of(google, "--key-file", path)) for path in paths.values()))
+    ends = await asyncio.gather(*(command(*google_crawl(google, "--key-file", path)) for path in paths.values()))
     for path, ended in zip(paths.values(), ends, strict=True):
         assert (ended.code, ended.out) == (1, "")
         assert f" {path}: " in ended.complaint
@@ -299,8 +299,8 @@ async def test_a_key_file_that_is_nested_too_deep(command, google):
 async def test_a_key_file_that_is_not_there(command, google):
     registry = await google(repositories=1)
     ends = await asyncio.gather(
-        command(*crawl_of(registry, "--key-file", "none.json")),
-        command(*crawl_of(registry, "--key-file", ".", "--auth", "json-key")),
+        command(*google_crawl(registry, "--key-file", "none.json")),
+        command(*google_crawl(registry, "--key-file", ".", "--auth", "json-key")),
     )
     assert [(ended.code, ended.out) for ended in ends] == [(2, "")] * 2
     assert (
@@ -316,7 +316,7 @@ async def test_hosts_that_cannot_be_reached(command, google, dead_port):
     ends = await asyncio.gather(
         command("crawl", dead_port, environment=ONE_TRY),
         command("crawl", "registry.invalid/my-project", environment=ONE_TRY),
-        command(*crawl_of(registry), environment=ONE_TRY),
+        command(*google_crawl(registry), environment=ONE_TRY),
         command("crawl", registry.emulator.registry, "--auth", "token", environment=ONE_TRY | no_metadata),
     )
     assert [(ended.code, ended.out) for ended in ends] == [(1, "")] * 4
@@ -334,7 +334,7 @@ async def test_refused_credentials(command, google):
     forged = other.key_file.read_text().replace(other.emulator.registry, ours.emulator.registry)
     ours.key_file.write_text(forged)
     *quiet, loud = await asyncio.gather(
-        *(command(*crawl_of(ours, "--auth", method)) for method in FLOWS), command(*crawl_of(ours, "-vv"))
+        *(command(*google_crawl(ours, "--auth", method)) for method in FLOWS), command(*google_crawl(ours, "-vv"))
     )
     for ended in quiet:
         assert (ended.code, ended.out) == (1, "")
@@ -347,8 +347,8 @@ async def test_refused_credentials(command, google):
 async def test_oauth_scopes_that_do_not_do(command, google):
     registry = await google(repositories=1)
     unknown, weak = await asyncio.gather(
-        command(*crawl_of(registry, "--scope", "no-such-scope")),
-        command(*crawl_of(registry, "--scope", "devstorage.read_only")),
+        command(*google_crawl(registry, "--scope", "no-such-scope")),
+        command(*google_crawl(registry, "--scope", "devstorage.read_only")),
     )
     assert (unknown.code, unknown.out) == (1, "")
     assert "the OAuth scope https://www.googleapis.com/auth/no-such-scope is not one" in unknown.complaint
@@ -359,7 +359,7 @@ async def test_oauth_scopes_that_do_not_do(command, google):
 async def test_an_output_folder_that_is_a_file(command, google):
     registry = await google(repositories=1)
     registry.output.write_text("")
-    ended = await command(*crawl_of(registry))
+    ended = await command(*google_crawl(registry))
     assert (ended.code, ended.out) == (1, "")
     assert str(registry.output) in ended.complaint
     assert "Not a directory" in ended.complaint or "File exists" in ended.complaint
@@ -479,7 +479,7 @@ async def tapped(registry: str) -> AsyncIterator[Tap]:
     tap = Tap(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", [])
     async with server:
         yield tap
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(COMMAND_TIMEOUT_S):
         await asyncio.gather(*roads)
 
 
@@ -506,7 +506,7 @@ async def test_no_flow_shows_a_secret(command, google, method, log_format):
 
     secrets = tap.secrets | pem_lines(registry.emulator.key)
     assert len(tap.secrets) >= {"token": 40, "access-token": 3, "json-key": 1}[method]
-    shown = everything_in(registry.output) + ended.out + ended.err
+    shown = all_text_in(registry.output) + ended.out + ended.err
     assert json.dumps(str(registry.key_file)) in shown  # what is no secret is told
     assert {secret for secret in [*secrets, *BEGINNINGS] if secret in shown} == set()
 
@@ -537,7 +537,7 @@ async def test_a_password_that_is_accepted_is_not_in_the_snapshot(command, googl
     options = ["--auth", "basic", "--username", "_json_key", "--password-stdin", "-vv", "--output", registry.output]
     ended = await command("crawl", registry.emulator.registry, *options, stdin=f"{password}\n")
     assert ended.code == 0
-    shown = ended.out + ended.err + everything_in(registry.output)
+    shown = ended.out + ended.err + all_text_in(registry.output)
     assert read_snapshot(registry.output).manifest["config"]["registry"]["auth"]["username"] == "_json_key"
     assert not any(secret in shown for secret in [*pem_lines(registry.emulator.key), *BEGINNINGS])
 
@@ -585,7 +585,7 @@ async def test_a_summary_that_nobody_reads_changes_nothing(command, google):
     registry = await google(repositories=10)
     inlet, outlet = os.pipe()
     os.close(inlet)
-    async with command.started(*crawl_of(registry), stderr=outlet) as process:
+    async with command.started(*google_crawl(registry), stderr=outlet) as process:
         os.close(outlet)
         out, _ = await process.communicate()
         assert read_snapshot(registry.output).has_success
@@ -596,7 +596,7 @@ async def test_records_shown_to_nobody_change_nothing(command, google):
     registry = await google(repositories=10)
     inlet, outlet = os.pipe()
     os.close(inlet)
-    async with command.started(*crawl_of(registry, "--show", 3), stdout=outlet) as process:
+    async with command.started(*google_crawl(registry, "--show", 3), stdout=outlet) as process:
         os.close(outlet)
         _, err = await process.communicate()
         assert process.returncode == 0
@@ -621,10 +621,10 @@ async def test_a_standard_output_that_is_full_is_one_line(command, google):
 
 async def test_a_terminal_shows_how_far_it_is_and_only_where_it_is_wanted(command, google):
     registry = await google(repositories=80, latency_s=0.05, denied=0.2)
-    crawl = watched_crawl_of(registry, "--concurrency", 8)
+    crawl = google_crawl_with_progress(registry, "--concurrency", 8)
     (ended, seen), (_, unwanted) = await asyncio.gather(
-        seen_on_terminal(command, 200, *crawl),
-        seen_on_terminal(command, 200, *crawl, "--no-progress", "--output", "other"),
+        run_on_terminal(command, 200, *crawl),
+        run_on_terminal(command, 200, *crawl, "--no-progress", "--output", "other"),
     )
     assert ended.code == 3
     assert ended.out == ""
@@ -639,7 +639,7 @@ async def test_a_terminal_shows_how_far_it_is_and_only_where_it_is_wanted(comman
 
 async def test_a_terminal_of_eighty_columns_shows_all_of_it(command, google):
     registry = await google(repositories=80, latency_s=0.05)
-    ended, seen = await seen_on_terminal(command, 80, *watched_crawl_of(registry, "--concurrency", 8))
+    ended, seen = await run_on_terminal(command, 80, *google_crawl_with_progress(registry, "--concurrency", 8))
     assert ended.code == 0
     assert re.search(r"[1-9]\d* of 80 repositories", seen)
     assert re.search(r"about \d+:\d\d:\d\d left", seen)
@@ -648,8 +648,8 @@ async def test_a_terminal_of_eighty_columns_shows_all_of_it(command, google):
 async def test_elsewhere_a_plain_line_comes_now_and_then(command, google):
     registry = await google(repositories=3, latency_s=6)
     async with (
-        command.started(*watched_crawl_of(registry)) as process,
-        command.started(*crawl_of(registry, "--output", "silent")) as silent,
+        command.started(*google_crawl_with_progress(registry)) as process,
+        command.started(*google_crawl(registry, "--output", "silent")) as silent,
     ):
         line = (await process.stderr.readline()).decode()
         assert re.fullmatch(

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.scripted import document, on, refusal, serve
 from support.snapshots import read_snapshot
-from support.toml_text import toml
+from support.toml_text import toml_value
 
 from crawler.auth.google import json_key_credential
 from crawler.config import Config, Flag, OutputConfig
-from crawler.config.keys import keys_of, nested
+from crawler.config.keys import dotted_keys, nest
 from crawler.errors import ConfigError, CredentialsError
 from crawler.run.credentials import resolve_credentials
 from crawler.transport.outage import OutageDetector
@@ -378,7 +378,7 @@ TABLES = {"output", "verdict", "resume", "limits", "registry", "registry.auth", 
 
 
 def test_mistakes_are_tried_for_every_key_that_there_is():
-    assert set(keys_of(Config)) == set(KEYS) - TABLES
+    assert set(dotted_keys(Config)) == set(KEYS) - TABLES
 
 
 @pytest.mark.parametrize(
@@ -438,10 +438,10 @@ def mistakes_of(folder: Path, key: str, value: Any) -> tuple[str, ...]:
     """Those of a configuration that holds one value; in the file, and as a flag."""
     file = folder / "config.toml"
     first, *more = key.split(".")
-    document = {"registry": {}, **nested([first, *more], value)}
+    document = {"registry": {}, **nest([first, *more], value)}
     if key != "registry.target" and isinstance(document["registry"], dict):
         document["registry"].setdefault("target", "localhost:5000")
-    file.write_text("".join(f"{name} = {toml(inner)}\n" for name, inner in document.items()), encoding="utf-8")
+    file.write_text("".join(f"{name} = {toml_value(inner)}\n" for name, inner in document.items()), encoding="utf-8")
     found: list[str] = []
     for arguments in ({"file": file}, {"flags": [Flag("--flag", key, value)], "targets": ["localhost:5000"]}):
         try:

@@ -7,7 +7,7 @@ import re
 import pytest
 from support.run_cli import MODULE, SCRIPT
 from support.scripted import plain_registry, serve
-from support.terminal import seen_on_terminal
+from support.terminal import run_on_terminal
 
 from crawler.config import Config
 
@@ -116,12 +116,12 @@ async def test_a_terminal_that_takes_no_escape_codes_gets_none(command, google, 
     registry = await google(repositories=40, latency_s=0.05, denied=0.2)
     line = ["env", *(f"{name}={value}" for name, value in plain.items()), *MODULE]
     crawl = ("crawl", registry.emulator.registry, "--key-file", registry.key_file, "--output", registry.output, "-v")
-    _, seen = await seen_on_terminal(command, 200, *crawl, program=tuple(line))
+    _, seen = await run_on_terminal(command, 200, *crawl, program=tuple(line))
     assert "PARTIAL: " in seen
     assert "\x1b" not in seen
 
 
 async def test_a_terminal_gets_json_without_a_bar(command):
     async with serve(plain_registry()) as server:
-        _, seen = await seen_on_terminal(command, 200, "crawl", server.host, "--log-format", "json")
+        _, seen = await run_on_terminal(command, 200, "crawl", server.host, "--log-format", "json")
     assert [json.loads(line)["severity"] for line in seen.splitlines()] == ["INFO"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support.killed_runs import SLOW, until_recorded
-from support.run_cli import ONE_TRY, crawl_of, watched_crawl_of
+from support.run_cli import ONE_TRY, google_crawl, google_crawl_with_progress
 from support.scripted import basic_registry, plain_registry, serve
 from support.snapshots import folders, read_snapshot
 
@@ -87,7 +87,7 @@ async def test_log_events_leave_records_alone(command):
 
 async def test_log_events_of_an_interrupted_run_are_warnings_and_the_next_run_is_told_of_it(command, google):
     registry = await google(**SLOW)
-    async with command.started(*crawl_of(registry, *JSON)) as process:
+    async with command.started(*google_crawl(registry, *JSON)) as process:
         await until_recorded(registry, 20)
         process.send_signal(signal.SIGTERM)
         _, err = await process.communicate()
@@ -96,7 +96,7 @@ async def test_log_events_of_an_interrupted_run_are_warnings_and_the_next_run_is
     assert {event["severity"] for event in (*notices, end)} == {"WARNING"}
     assert (end["event"], end["verdict"], end["snapshot"]) == ("run_ended", None, None)
 
-    resumed = await command(*crawl_of(registry, *JSON, "--resume"))
+    resumed = await command(*google_crawl(registry, *JSON, "--resume"))
     first, *_, last = events_in(resumed.err)
     assert f"resuming run {end['run_id']}" in first["message"]
     assert first["target"] == registry.emulator.registry
@@ -114,7 +114,7 @@ async def test_log_events_of_a_job_that_always_resumes_stay_at_info(command):
 
 async def test_log_events_tell_the_progress(command, google):
     registry = await google(repositories=3, latency_s=6)
-    async with command.started(*watched_crawl_of(registry, *JSON)) as process:
+    async with command.started(*google_crawl_with_progress(registry, *JSON)) as process:
         (event,) = events_in((await process.stderr.readline()).decode())
         process.kill()
     assert (event["event"], event["severity"]) == ("progress", "INFO")
@@ -229,7 +229,7 @@ async def test_the_summary_says_who_we_were(command):
 async def test_show_prints_records_of_any_compression(command, google, compression):
     registry = await google(repositories=40, denied=0.1)
     settings = {"REGISTRY_CRAWLER_OUTPUT__COMPRESSION": compression}
-    ended = await command(*crawl_of(registry, "--show", 4), environment=settings)
+    ended = await command(*google_crawl(registry, "--show", 4), environment=settings)
     shown = [json.loads(line) for line in ended.out.splitlines()]
     assert len(shown) == 4
     by_name = read_snapshot(registry.output).by_name

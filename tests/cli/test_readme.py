@@ -22,7 +22,7 @@ import pytest
 from support.distribution import Htpasswd, make_certificates, open_registry, push
 from support.distribution.process import may_skip
 from support.readme import README, Block, blocks
-from support.run_cli import ONE_TRY, SCRIPT, Command, Ended
+from support.run_cli import ONE_TRY, SCRIPT, CommandRunner, CommandResult
 from support.run_folders import left_by_a_kill
 from support.snapshots import read_snapshot
 
@@ -44,7 +44,7 @@ needs_programs = pytest.mark.skipif(
 class Stage:
     """Where a block is run: in the command's folder, with an emulator on demand."""
 
-    command: Command
+    command: CommandRunner
     google: Callable[..., Awaitable[Any]]
     dead_port: str
 
@@ -52,7 +52,7 @@ class Stage:
     def folder(self) -> Path:
         return self.command.folder
 
-    async def shell(self, script: str) -> Ended:
+    async def shell(self, script: str) -> CommandResult:
         """Run lines of a shell, of which the first that fails ends them."""
         program = shlex.quote(*SCRIPT)
         return await self.command("-ec", PROGRAM.sub(program, script), program=("/bin/sh",), environment=ONE_TRY)

@@ -14,7 +14,7 @@ import kubernetes_validate
 import pytest
 import yaml
 from support.readme import Block, blocks
-from support.run_cli import ONE_TRY, SCRIPT, Ended
+from support.run_cli import ONE_TRY, SCRIPT, CommandResult
 from support.snapshots import folders, read_snapshot
 
 TOOL = "/usr/local/bin/registry-crawler"
@@ -49,7 +49,7 @@ class Cron:
         auth = "" if key_file is None else f'auth.key_file = "{key_file}"\n'
         (folder / "config.toml").write_text(f'[[registry]]\ntarget = "{target}"\n{auth}')
 
-    async def __call__(self, **environment: str) -> Ended:
+    async def __call__(self, **environment: str) -> CommandResult:
         process = await asyncio.create_subprocess_exec(
             "/bin/sh", "-c", crontab()[1].replace(HOME, str(self.folder)),
             cwd="/",
@@ -60,7 +60,7 @@ class Cron:
         )  # fmt: skip
         out, err = await process.communicate()
         assert process.returncode is not None
-        return Ended(code=process.returncode, out=out.decode(), err=err.decode())
+        return CommandResult(code=process.returncode, out=out.decode(), err=err.decode())
 
 
 def test_cron_line_is_one_that_cron_reads():

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from support.run_cli import MODULE, SCRIPT, Ended
+from support.run_cli import MODULE, SCRIPT, CommandResult
 from support.scripted import ScriptedServer, listing_path, on, plain_registry, refusal, serve
 from support.snapshots import folders, read_snapshot
 
@@ -30,7 +30,7 @@ def crawl_of(registry: ScriptedServer, output: object = "out", *more: object) ->
     return ("crawl", registry.host, "--output", output, *more)
 
 
-def assert_quiet(ended: Ended) -> None:
+def assert_quiet(ended: CommandResult) -> None:
     assert not re.search("Traceback|Exception|Error", ended.err)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from support.run_cli import Command, Ended
+from support.run_cli import CommandRunner, CommandResult
 from support.scripted import ScriptedServer, basic_registry, plain_registry, serve
 from support.snapshots import folders, read_snapshot
 
@@ -22,7 +22,7 @@ ANONYMOUS_HINT = "--auth anonymous crawls without a login"
 class Case:
     """A registry, and a user with a home and programs of their own. `{at}` in what is written is the registry."""
 
-    command: Command
+    command: CommandRunner
     server: ScriptedServer
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -40,7 +40,7 @@ class Case:
     def program(self, name: str, script: str) -> None:
         self.write(f"bin/{name}", f"#!/bin/sh\n{script}\n").chmod(0o755)
 
-    async def crawl(self, *arguments: object) -> Ended:
+    async def crawl(self, *arguments: object) -> CommandResult:
         environment = {
             **dict.fromkeys(UNSET, ""),
             "PATH": f"{self.home}/bin:/usr/bin:/bin",
@@ -61,7 +61,7 @@ class Case:
     def authorizations(self) -> set[str | None]:
         return {asked.authorization for asked in self.server.requests}
 
-    def said(self, ended: Ended) -> list[str]:
+    def said(self, ended: CommandResult) -> list[str]:
         """What the operator is told beside the summary, each line without the name of the target."""
         start = f"registry-crawler: {self.server.host}: "
         lines = [line for line in ended.err.splitlines() if line.startswith("registry-crawler: ")]

@@ -108,8 +108,8 @@ def test_a_password_of_the_environment_is_not_shown_to_several_registries(load):
         load()
     (mistake,) = caught.value.mistakes
     assert mistake == (
-        "REGISTRY_CRAWLER_USERNAME, REGISTRY_CRAWLER_PASSWORD: one.example.com, two.example.com would all be shown "
-        "this password: name the username in the [[registry]] table of the registry that it is for"
+        "REGISTRY_CRAWLER_USERNAME, REGISTRY_CRAWLER_PASSWORD: would be sent to each of one.example.com, "
+        "two.example.com: set username in the [[registry]] table of the registry that it is for"
     )
 
 

@@ -397,7 +397,7 @@ async def test_ghcr_has_no_catalog(tmp_path):
 )
 def test_who_tells_nobody_its_repositories_wants_a_list(text, tmp_path):
     (mistake,) = mistakes(text, tmp_path)
-    assert "tells nobody its repositories: name them with repositories_from" in mistake
+    assert "does not list its repositories: name them with repositories_from" in mistake
 
 
 # --------------------------------------------------------------------------------------------------------------- ECR

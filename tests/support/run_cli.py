@@ -17,14 +17,14 @@ MODULE = (sys.executable, "-m", "crawler")
 SCRIPT = (str(Path(sys.executable).with_name("registry-crawler")),)
 
 
-PATIENCE_S = 40
+COMMAND_TIMEOUT_S = 40
 
 
 ONE_TRY = {"REGISTRY_CRAWLER_LIMITS__ATTEMPTS": "1"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class CommandResult:
     """A process that has ended, and left no other behind."""
 
     code: int
@@ -55,7 +55,7 @@ def clean_environment(home: Path, more: Mapping[str, str]) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class CommandRunner:
     """Runs the command in a folder of its own."""
 
     folder: Path
@@ -73,18 +73,18 @@ class Command:
             start_new_session=True,
         )
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(COMMAND_TIMEOUT_S):
                 yield process
         finally:
             left = _kill_group(process.pid)
             returned = await process.wait()
         assert not left or returned < 0, "the command has ended, and left a process behind"
 
-    async def __call__(self, *arguments: object, stdin: str = "", **options: Any) -> Ended:
+    async def __call__(self, *arguments: object, stdin: str = "", **options: Any) -> CommandResult:
         async with self.started(*arguments, **options) as process:
             out, err = await process.communicate(stdin.encode())
             assert process.returncode is not None
-            return Ended(code=process.returncode, out=(out or b"").decode(), err=(err or b"").decode())
+            return CommandResult(code=process.returncode, out=(out or b"").decode(), err=(err or b"").decode())
 
 
 def _kill_group(leader: int) -> bool:
@@ -96,20 +96,20 @@ def _kill_group(leader: int) -> bool:
     return True
 
 
-def watched_crawl_of(google: Any, *more: object) -> tuple[object, ...]:
+def google_crawl_with_progress(google: Any, *more: object) -> tuple[object, ...]:
     return ("crawl", google.emulator.registry, "--key-file", google.key_file, "--output", google.output, *more)
 
 
-def crawl_of(google: Any, *more: object) -> tuple[object, ...]:
+def google_crawl(google: Any, *more: object) -> tuple[object, ...]:
     """Without progress, which on a slow machine might come before the end."""
-    return watched_crawl_of(google, "--no-progress", *more)
+    return google_crawl_with_progress(google, "--no-progress", *more)
 
 
 def there(path: Path) -> bool:
     return path.exists()
 
 
-def everything_in(folder: Path) -> str:
+def all_text_in(folder: Path) -> str:
     return "".join(path.read_text() for path in sorted(folder.rglob("*")) if path.is_file())
 
 

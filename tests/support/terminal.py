@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 
 from support.run_cli import (
     MODULE,
-    Command,
-    Ended,
+    CommandRunner,
+    CommandResult,
 )
 
 
@@ -35,12 +35,12 @@ def read_screen(screen: int) -> str:
     return seen.decode()
 
 
-async def seen_on_terminal(
-    command: Command, columns: int, *arguments: object, program: tuple[str, ...] = MODULE
-) -> tuple[Ended, str]:
+async def run_on_terminal(
+    command: CommandRunner, columns: int, *arguments: object, program: tuple[str, ...] = MODULE
+) -> tuple[CommandResult, str]:
     with terminal(columns) as (screen, end):
         async with command.started(*arguments, program=program, stderr=end) as process:
             os.close(end)
             seen, (out, _) = await asyncio.gather(asyncio.to_thread(read_screen, screen), process.communicate())
             assert process.returncode is not None
-            return Ended(code=process.returncode, out=out.decode(), err=""), seen
+            return CommandResult(code=process.returncode, out=out.decode(), err=""), seen

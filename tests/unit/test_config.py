@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from support.toml_text import toml
+from support.toml_text import toml_value
 
 from crawler.config import AuthConfig, Config, Flag, RegistryConfig
 from crawler.config.schema import ApisConfig, LimitsConfig, OutputConfig, ResumeConfig, VerdictConfig
@@ -772,7 +772,7 @@ TARGETS = st.lists(TEXTS | st.sampled_from(["gcr.io/a", "localhost:5000"]), max_
 @settings(max_examples=150)
 def test_any_document_is_a_configuration_or_a_mistake(tmp_path_factory, document, targets):
     file = tmp_path_factory.getbasetemp() / "garbage.toml"
-    text = "".join(f"{toml(key)} = {toml(value)}\n" for key, value in document.items())
+    text = "".join(f"{toml_value(key)} = {toml_value(value)}\n" for key, value in document.items())
     assert tomllib.loads(text).keys() == document.keys()
     file.write_text(text, encoding="utf-8", newline="")
     assert all(said.isprintable() for said in said_of(file, targets=targets))
