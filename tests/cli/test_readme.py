@@ -22,7 +22,7 @@ import pytest
 from support.distribution import Htpasswd, make_certificates, open_registry, push
 from support.distribution.process import may_skip
 from support.readme import README, Block, blocks
-from support.run_cli import ONE_TRY, SCRIPT, CommandRunner, CommandResult
+from support.run_cli import ONE_TRY, SCRIPT, CommandResult, CommandRunner
 from support.run_folders import left_by_a_kill
 from support.snapshots import read_snapshot
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from support.run_cli import CommandRunner, CommandResult
+from support.run_cli import CommandResult, CommandRunner
 from support.scripted import ScriptedServer, basic_registry, plain_registry, serve
 from support.snapshots import folders, read_snapshot
 
