@@ -22,7 +22,7 @@ def _with_private_key(key: dict[str, Any], private_key: object) -> str:
 
 
 async def key_file_errors(command: CommandRunner, google: Any, contents: Mapping[str, str]) -> dict[str, str]:
-    """Run a crawl with each key file; check that its error names the file and shows nothing of the key; return the rest."""
+    """Crawl with each key file; check that the error names the file and quotes nothing of it; return the errors."""
     paths = {kind: google.folder / f"{kind}.json" for kind in contents}
     for kind, path in paths.items():
         path.write_text(contents[kind])

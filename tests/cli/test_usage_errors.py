@@ -65,16 +65,21 @@ async def test_configuration_errors_have_a_line_each(command):
         ),
         (
             ["crawl", "localhost:1", "--bogus"],
-            "No such option: --bogus (try 'registry-crawler crawl --help')",
+            "No such option: --bogus (Possible options: --verbose) (try 'registry-crawler crawl --help')",
         ),
         (
             ["crawl", "localhost:1", "--password", "x"],
-            "No such option: --password (Possible options: --password-file, --password-stdin)"
-            " (try 'registry-crawler crawl --help')",
+            (
+                "No such option: --password (Possible options: --password-file, --password-stdin) "
+                "(try 'registry-crawler crawl --help')"
+            ),
         ),
         (
             ["crawl", "localhost:1", "--auth", "magic"],
-            "Invalid value for '--auth': must be one of access-token",
+            (
+                "Invalid value for '--auth': 'magic' is not one of 'auto', 'token', 'access-token', 'json-key', 'basic', "
+                "'docker-config', 'anonymous' (try 'registry-crawler crawl --help')"
+            ),
         ),
         (
             ["crawl", "localhost:1", "--concurrency", "many"],
