@@ -130,7 +130,7 @@ def _expand_home(path: str) -> str:
 
 def _parse_key_file(value: Any) -> Any:
     if isinstance(value, str) and ("{" in value or "\n" in value or len(value) > _MAX_PATH_LENGTH):
-        raise ValueError("key_file must be the path of a key file, not its content")
+        raise ValueError("key_file is the path of a key file, not its content")
     return value
 
 
@@ -175,7 +175,7 @@ def _parse_api_url(value: Any) -> Any:
     except ValueError:
         raise ValueError("must be a URL") from None
     if not host or url.scheme not in {"https", "http" if is_loopback(host) else "https"}:
-        raise ValueError("must be https://HOST[:PORT] (http for this machine itself only)")
+        raise ValueError("an API's URL is https://HOST[:PORT] (http for this machine itself only)")
     return value.rstrip("/")
 
 
@@ -187,7 +187,7 @@ def _check_realms(realms: tuple[str, ...]) -> tuple[str, ...]:
 
 def _check_scope(scope: str) -> str:
     if re.search(r"[@\s]", scope):
-        raise ValueError("must be an OAuth scope: a short name (cloud-platform.read-only), or a URL without a user")
+        raise ValueError("an OAuth scope is a short name (cloud-platform.read-only) or a URL without a user")
     return scope
 
 

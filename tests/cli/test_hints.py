@@ -36,24 +36,24 @@ def registry(target: str = HOST, *, auth: dict | None = None, **table) -> Regist
 
 
 def denied(
-    asked: str = CATALOG, status: int = 401, message: str = "no", code: str = "UNAUTHORIZED", consumer: str = ""
+    request: str = CATALOG, status: int = 401, message: str = "no", code: str = "UNAUTHORIZED", consumer: str = ""
 ):
-    return Denied(asked, code=code, message=message, http_status=status, consumer=consumer)
+    return Denied(request, code=code, message=message, http_status=status, consumer=consumer)
 
 
-def status(number: int, asked: str = CATALOG, code: str = "", message: str = "no reason given"):
-    return UnexpectedStatus(asked, code=code or f"HTTP_{number}", message=message, http_status=number)
+def status(number: int, request: str = CATALOG, code: str = "", message: str = "no reason given"):
+    return UnexpectedStatus(request, code=code or f"HTTP_{number}", message=message, http_status=number)
 
 
 @pytest.mark.parametrize(
-    ("config", "error", "says"),
+    ("config", "error", "expected"),
     [
         pytest.param(
             registry(),
             denied(),
             f"run `docker login {HOST}`, or give --username with --password-file; "
             "--repositories-from FILE needs no catalog; if it is Quay: --kind quay",
-            id="nobody at the catalog",
+            id="anonymous at the catalog",
         ),
         pytest.param(
             registry(auth=PASSWORD),
@@ -72,7 +72,7 @@ def status(number: int, asked: str = CATALOG, code: str = "", message: str = "no
             registry(auth={"method": "docker-config"}),
             denied(),
             f"run `docker login {HOST}` again; --repositories-from FILE needs no catalog; if it is Quay: --kind quay",
-            id="a login that is over",
+            id="an expired login",
         ),
         pytest.param(
             registry(kind="harbor", auth={"method": "anonymous"}),
@@ -103,7 +103,7 @@ def status(number: int, asked: str = CATALOG, code: str = "", message: str = "no
             registry("gcr.io"),
             CredentialsError("https://gcr.io/v2/ refuses the credentials: 401 UNAUTHORIZED: no"),
             "check the account (--key-file); for public repositories use --auth anonymous",
-            id="Google: credentials refused at the door",
+            id="Google: credentials refused at the ping",
         ),
         pytest.param(
             registry("us-docker.pkg.dev/p/r"),
@@ -115,7 +115,7 @@ def status(number: int, asked: str = CATALOG, code: str = "", message: str = "no
             registry(auth=PASSWORD),
             CredentialsError(f"https://{HOST}/v2/ refuses the credentials: 401 UNAUTHORIZED: no"),
             "check --username and the password (--password-file, --password-stdin)",
-            id="a wrong password at the door",
+            id="a wrong password at the ping",
         ),
         pytest.param(
             registry(auth=PASSWORD),
@@ -205,13 +205,13 @@ def status(number: int, asked: str = CATALOG, code: str = "", message: str = "no
             registry("gcr.io"),
             denied(CATALOG, 403, API_OFF.replace("Artifact Registry", "Cloud Resource Manager"), "DENIED"),
             "enable the API: gcloud services enable cloudresourcemanager.googleapis.com --project 42",
-            id="an API that is off, in the registry's words",
+            id="an API that is off, reported by the registry",
         ),
         pytest.param(
             registry("gcr.io"),
             CredentialsError(f"https://gcr.io/v2/ refuses the credentials: 403 DENIED: {API_OFF}"),
             "enable the API: gcloud services enable artifactregistry.googleapis.com --project 42",
-            id="an API that is off, at the door",
+            id="an API that is off, at the ping",
         ),
         pytest.param(
             registry("gcr.io"),
@@ -259,8 +259,8 @@ def status(number: int, asked: str = CATALOG, code: str = "", message: str = "no
         ),
     ],
 )
-def test_hint_for_an_error(config, error, says):
-    assert hint(config, error) == says
+def test_hint_for_an_error(config, error, expected):
+    assert hint(config, error) == expected
 
 
 @pytest.mark.parametrize(

@@ -193,8 +193,8 @@ async def test_log_events_hold_what_python_itself_would_print(command):
 async def test_internal_error_is_one_line_and_does_not_stop_the_next_registry(command):
     program = (sys.executable, "-c", PROGRAM_WITH_BUGS)
     ended = await command("crawl", "localhost:1", "localhost:2", program=program)
-    said = [line for line in ended.err.splitlines() if line.startswith("registry-crawler: ")]
-    assert [line.split(": ")[1:3] for line in said] == [
+    errors = [line for line in ended.err.splitlines() if line.startswith("registry-crawler: ")]
+    assert [line.split(": ")[1:3] for line in errors] == [
         ["localhost:1", "internal error; please report this"],
         ["localhost:2", "internal error; please report this"],
     ]

@@ -21,13 +21,11 @@ BOM = "\ufeff"
 
 @pytest.fixture(autouse=True)
 def _clean(tmp_path, monkeypatch):
+    """Run in an empty folder, without the crawler's variables."""
     monkeypatch.chdir(tmp_path)
     for name in os.environ:
         if name.upper().startswith(PREFIX):
             monkeypatch.delenv(name)
-
-
-# Variables
 
 
 async def test_environment_errors_reach_the_command_line(command):
@@ -152,8 +150,8 @@ async def test_named_file_may_be_a_pipe(command):
 @pytest.mark.parametrize("path", ["", "a\0b"])
 def test_path_that_is_invalid_is_an_error(path):
     for key in PATHS:
-        said = config_errors(targets=["localhost:5000"], flags=[Flag("--flag", key, path)])
-        assert any(line.startswith(f"--flag: {key}: ") for line in said)
+        errors = config_errors(targets=["localhost:5000"], flags=[Flag("--flag", key, path)])
+        assert any(line.startswith(f"--flag: {key}: ") for line in errors)
 
 
 # Marks that editors and shells leave
@@ -212,8 +210,8 @@ async def test_password_that_is_empty_is_refused(tmp_path, text):
         Flag("--username", "registry.auth.username", "a"),
         Flag("--password-stdin", "registry.auth.password", text),
     ]
-    said = config_error(targets=["localhost:5000"], flags=flags)
-    assert said == "--password-stdin: registry.auth.password: must be a password, not empty"
+    error = config_error(targets=["localhost:5000"], flags=flags)
+    assert error == "--password-stdin: registry.auth.password: must be a password, not empty"
 
 
 async def test_password_from_standard_input_loses_a_bom(command):

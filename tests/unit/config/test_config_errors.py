@@ -29,7 +29,7 @@ method = "magic"
 
 def test_errors_all_come_at_once_with_file_line_and_key(write):
     file = write(WRONG)
-    found = {tuple(said.removeprefix(f"{file}:").split(": ")[:2]) for said in config_errors(file)}
+    found = {tuple(error.removeprefix(f"{file}:").split(": ")[:2]) for error in config_errors(file)}
     assert found == {
         ("1", "colour"),
         ("4", "limits.concurrency"),
@@ -96,8 +96,8 @@ def test_error_of_an_unknown_key_without_a_suggestion(write):
 )
 def test_error_in_the_environment_names_the_variable(write, monkeypatch, name, value):
     monkeypatch.setenv(PREFIX + name, value)
-    said = config_error(write('[registry]\ntarget = "gcr.io"\n[limits]\nconcurrency = 3\n'))
-    assert said.startswith(f"{PREFIX}{name}: {name.replace('__', '.').lower()}: ")
+    error = config_error(write('[registry]\ntarget = "gcr.io"\n[limits]\nconcurrency = 3\n'))
+    assert error.startswith(f"{PREFIX}{name}: {name.replace('__', '.').lower()}: ")
 
 
 def test_error_of_a_short_variable_names_it(monkeypatch):
@@ -108,7 +108,7 @@ def test_error_of_a_short_variable_names_it(monkeypatch):
 def test_error_of_a_variable_that_names_a_table(monkeypatch):
     monkeypatch.setenv(f"{PREFIX}LIMITS", "nonsense")
     monkeypatch.setenv(f"{PREFIX}LIMITS__CONCURRENCY", "3")
-    assert all(said.startswith(f"{PREFIX}LIMITS") for said in config_errors(targets=["gcr.io"]))
+    assert all(error.startswith(f"{PREFIX}LIMITS") for error in config_errors(targets=["gcr.io"]))
 
 
 @pytest.mark.parametrize(
@@ -123,19 +123,19 @@ def test_error_of_a_variable_that_names_a_table(monkeypatch):
 def test_error_in_a_flag_names_the_flag(write, monkeypatch, name, key, value):
     file = write("[limits]\nconcurrency = 3\n[registry]\ninclude = []\n")
     monkeypatch.setenv(PREFIX + key.replace(".", "__").upper(), "1/s")
-    said = config_error(file, targets=["gcr.io"], flags=[Flag(name, key, value)])
-    assert said.startswith(f"{name}: {key}: ")
+    error = config_error(file, targets=["gcr.io"], flags=[Flag(name, key, value)])
+    assert error.startswith(f"{name}: {key}: ")
 
 
 def test_errors_of_all_three_layers_come_together(write, monkeypatch):
     file = write('[registry]\ntarget = "gcr.io"\npage_size = 0\n')
     monkeypatch.setenv(f"{PREFIX}LIMITS__ATTEMPTS", "0")
-    places = [said.split(": ")[0] for said in config_errors(file, flags=[Flag("--rate", "limits.rate", "fast")])]
+    places = [error.split(": ")[0] for error in config_errors(file, flags=[Flag("--rate", "limits.rate", "fast")])]
     assert sorted(places) == sorted(["--rate", f"{file}:3", f"{PREFIX}LIMITS__ATTEMPTS"])
 
 
 @pytest.mark.parametrize(
-    ("table", "words"),
+    ("table", "message"),
     [
         ('[registry.auth]\nmethod = "basic"', "needs username"),
         ('[registry.auth]\nmethod = "json-key"', "needs key_file"),
@@ -147,12 +147,12 @@ def test_errors_of_all_three_layers_come_together(write, monkeypatch):
         ('plain_http = true\nca_file = "ca.pem"', "not both"),
     ],
 )
-def test_error_of_keys_that_contradict_each_other(write, table, words):
+def test_error_of_keys_that_contradict_each_other(write, table, message):
     file = write(f'[registry]\ntarget = "gcr.io"\n{table}\n')
-    said = config_error(file)
-    assert words in said
-    assert re.match(re.escape(f"{file}:") + r"[13]: registry", said)
-    assert SECRET not in said
+    error = config_error(file)
+    assert message in error
+    assert re.match(re.escape(f"{file}:") + r"[13]: registry", error)
+    assert SECRET not in error
 
 
 def test_error_of_a_missing_file(tmp_path):

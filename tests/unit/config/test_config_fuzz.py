@@ -56,7 +56,7 @@ def test_fuzz_of_a_document(tmp_path_factory, document, targets):
     text = "".join(f"{toml_value(key)} = {toml_value(value)}\n" for key, value in document.items())
     assert tomllib.loads(text).keys() == document.keys()
     file.write_text(text, encoding="utf-8", newline="")
-    assert all(said.isprintable() for said in load_errors(file, targets=targets))
+    assert all(error.isprintable() for error in load_errors(file, targets=targets))
 
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"])) | st.text("[].=\"'#{}\n a1", max_size=40))
@@ -64,7 +64,7 @@ def test_fuzz_of_a_document(tmp_path_factory, document, targets):
 def test_fuzz_of_a_text(tmp_path_factory, text):
     file = tmp_path_factory.getbasetemp() / "text.toml"
     file.write_text(text, encoding="utf-8", newline="")
-    assert all(said.isprintable() for said in load_errors(file, targets=["gcr.io"]))
+    assert all(error.isprintable() for error in load_errors(file, targets=["gcr.io"]))
 
 
 @given(
@@ -80,4 +80,4 @@ def test_fuzz_of_the_environment(variables):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
             patch.setenv(PREFIX + name.upper(), value)
-        assert all(said.isprintable() for said in load_errors(targets=["gcr.io"]))
+        assert all(error.isprintable() for error in load_errors(targets=["gcr.io"]))

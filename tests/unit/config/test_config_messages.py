@@ -44,7 +44,7 @@ def test_messages_are_tested_for_every_key():
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "words"),
+    ("key", "value", "message"),
     [
         ("limits.concurrency", "many", "must be a whole number from 1 to 4096 (got 'many')"),
         ("limits.concurrency", 0, "must be a whole number from 1 to 4096 (got 0)"),
@@ -89,11 +89,11 @@ def test_messages_are_tested_for_every_key():
         ("outptu", {"path": "x"}, "unknown key; did you mean output?"),
     ],
 )
-def test_message_of_a_wrong_value(tmp_path, key, value, words):
-    said = load_errors_of(tmp_path, key, value)
-    assert any(f": {key}: {words}" in line or line.endswith(words) for line in said), said
-    assert not any(PYTHON_WORDS.search(line) for line in said)
-    assert SECRET not in "\n".join(said)
+def test_message_of_a_wrong_value(tmp_path, key, value, message):
+    errors = load_errors_of(tmp_path, key, value)
+    assert any(f": {key}: {message}" in line or line.endswith(message) for line in errors), errors
+    assert not any(PYTHON_WORDS.search(line) for line in errors)
+    assert SECRET not in "\n".join(errors)
 
 
 def load_errors_of(folder: Path, key: str, value: Any) -> tuple[str, ...]:
@@ -142,8 +142,8 @@ VALUES = st.recursive(
 @given(value=VALUES)
 @settings(max_examples=25)
 def test_load_errors_of_any_value_are_lines_in_our_own_words(tmp_path_factory, key, value):
-    said = load_errors_of(tmp_path_factory.getbasetemp(), key, value)
-    assert not [line for line in said if PYTHON_WORDS.search(line) or not line.isprintable()]
+    errors = load_errors_of(tmp_path_factory.getbasetemp(), key, value)
+    assert not [line for line in errors if PYTHON_WORDS.search(line) or not line.isprintable()]
 
 
 @given(value=VALUES, name=st.sampled_from(["username", "password"]))
@@ -152,5 +152,5 @@ def test_messages_beside_a_password_in_the_environment_hold_no_words_of_python(t
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(PREFIX + name.upper(), SECRET)
         for key in ("registry.auth", "registry.auth.method", "registry.auth.username", "registry.target", "registry"):
-            said = load_errors_of(tmp_path_factory.getbasetemp(), key, value)
-            assert not [line for line in said if PYTHON_WORDS.search(line) or SECRET in line]
+            errors = load_errors_of(tmp_path_factory.getbasetemp(), key, value)
+            assert not [line for line in errors if PYTHON_WORDS.search(line) or SECRET in line]

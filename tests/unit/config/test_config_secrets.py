@@ -32,17 +32,17 @@ from crawler.config import Config
 )
 def test_secret_in_the_wrong_place_is_not_quoted(write, text):
     file = write(f"{text}\n")
-    effective = config_errors(file, targets=() if "target" in text else ["gcr.io"])
-    assert SECRET not in "\n".join(effective)
-    assert all(said.startswith(f"{file}:") for said in effective)
+    errors = config_errors(file, targets=() if "target" in text else ["gcr.io"])
+    assert SECRET not in "\n".join(errors)
+    assert all(error.startswith(f"{file}:") for error in errors)
 
 
 @pytest.mark.parametrize("number", ["1234567", "1234567.5", "true", "1979-05-27"])
 def test_secret_of_another_type_is_not_quoted(write, number):
     file = write(f'[registry]\ntarget = "gcr.io"\n[registry.auth]\nusername = "reader"\npassword = {number}\n')
-    said = config_error(file)
-    assert said.startswith(f"{file}:5: registry.auth.password: ")
-    assert number not in said
+    error = config_error(file)
+    assert error.startswith(f"{file}:5: registry.auth.password: ")
+    assert number not in error
 
 
 @pytest.mark.parametrize("name", ["REGISTRY__AUTH__PASWORD", "REGISTRY__PASSWORD", "REGISTRY__AUTH", "PASSWORD"])

@@ -75,9 +75,9 @@ def test_targets_all_take_flags_and_environment(write, monkeypatch):
 
 def test_target_that_is_missing_is_an_error_with_advice(write):
     for file in [None, write(""), write("[limits]\nconcurrency = 3\n")]:
-        said = config_error(file)
-        assert "TARGET" in said
-        assert "[[registry]]" in said
+        error = config_error(file)
+        assert "TARGET" in error
+        assert "[[registry]]" in error
 
 
 @pytest.mark.parametrize(
@@ -128,10 +128,10 @@ def test_target_is_parsed(text, registry, prefix):
     ],
 )
 def test_target_that_is_invalid(write, text):
-    said = config_error(targets=[text])
-    assert said.startswith("TARGET")
-    assert said.isprintable()
-    assert "registry.target" in said
+    error = config_error(targets=[text])
+    assert error.startswith("TARGET")
+    assert error.isprintable()
+    assert "registry.target" in error
     file = write(f"[registry]\ntarget = {json.dumps(text)}\n")
     assert config_error(file).startswith(f"{file}:2: registry.target: ")
 

@@ -63,11 +63,11 @@ def test_rate_is_parsed(write, text, rate):
 )
 def test_rate_that_is_invalid(write, text):
     file = write(f"[limits]\nrate = {text}\n")
-    assert all(said.startswith(f"{file}:2: limits.rate") for said in config_errors(file, targets=["gcr.io"]))
+    assert all(error.startswith(f"{file}:2: limits.rate") for error in config_errors(file, targets=["gcr.io"]))
 
 
 @pytest.mark.parametrize(
-    ("line", "words"),
+    ("line", "message"),
     [
         ('verdict.max_shrink = "20"', "must be a share: 20%, or none (got '20')"),
         ('verdict.max_shrink = "101%"', "must be a share: 20%, or none (got '101%')"),
@@ -80,8 +80,8 @@ def test_rate_that_is_invalid(write, text):
         ("verdict.expects = 1", "unknown key; did you mean expect?"),
     ],
 )
-def test_share_or_duration_that_is_invalid(write, line, words):
-    assert words in config_error(write(line), targets=["gcr.io"])
+def test_share_or_duration_that_is_invalid(write, line, message):
+    assert message in config_error(write(line), targets=["gcr.io"])
 
 
 @pytest.mark.parametrize("within", ["45s", "90m", "20h", "2d"])

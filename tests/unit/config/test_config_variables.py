@@ -14,7 +14,7 @@ def test_environment_variables_that_are_empty_count_as_not_set(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "message"),
     [
         ("LIMITS__CONCURENCY", "unknown variable; did you mean REGISTRY_CRAWLER_LIMITS__CONCURRENCY?"),
         ("LIMITS_RATE", "unknown variable; did you mean REGISTRY_CRAWLER_LIMITS__RATE?"),
@@ -36,9 +36,9 @@ def test_environment_variables_that_are_empty_count_as_not_set(monkeypatch):
         ),
     ],
 )
-def test_environment_variables_that_are_unknown_are_errors(monkeypatch, name, words):
+def test_environment_variables_that_are_unknown_are_errors(monkeypatch, name, message):
     monkeypatch.setenv(PREFIX + name, SECRET)
-    assert config_error(targets=["localhost:5000"]) == f"{PREFIX}{name}: {words}"
+    assert config_error(targets=["localhost:5000"]) == f"{PREFIX}{name}: {message}"
     with pytest.raises(ConfigError, match=name):
         OutputConfig.load(None)
 
@@ -58,9 +58,9 @@ def test_environment_variables_of_a_kubernetes_service_come_with_advice(monkeypa
     ]  # fmt: skip
     for name in names:
         monkeypatch.setenv(PREFIX + name, "tcp://10.0.0.1:80")
-    said = config_error(targets=["localhost:5000"])
-    assert all(PREFIX + name in said for name in names)
-    assert said.endswith(
+    error = config_error(targets=["localhost:5000"])
+    assert all(PREFIX + name in error for name in names)
+    assert error.endswith(
         "unknown variable: Kubernetes sets it for a Service of that name; set enableServiceLinks: false for the pod"
     )
 
@@ -68,8 +68,8 @@ def test_environment_variables_of_a_kubernetes_service_come_with_advice(monkeypa
 def test_environment_variables_that_are_unknown_come_with_the_other_errors(monkeypatch):
     monkeypatch.setenv(f"{PREFIX}LIMITS__RATES", "1/s")
     monkeypatch.setenv(f"{PREFIX}LIMITS__ATTEMPTS", "0")
-    said = config_errors(targets=["https://gcr.io"])
-    assert [line.partition(":")[0] for line in said] == [
+    errors = config_errors(targets=["https://gcr.io"])
+    assert [line.partition(":")[0] for line in errors] == [
         f"{PREFIX}LIMITS__RATES",
         "TARGET 'https",
         f"{PREFIX}LIMITS__ATTEMPTS",
