@@ -62,13 +62,11 @@ def configure(log_format: LogFormat, verbosity: int) -> None:
     root = logging.getLogger()
     root.handlers[:] = [_StderrHandler(_StructuredFormatter(log_format, verbosity))]
     root.setLevel(logging.WARNING)
-    logging.getLogger("google.auth").setLevel(
-        logging.ERROR
-    )  # it warns of a missing project, which no request here needs
+    # google-auth warns of a missing project, which no request of the crawler needs
+    logging.getLogger("google.auth").setLevel(logging.ERROR)
     logging.getLogger("crawler").setLevel(_LEVEL_BY_VERBOSITY.get(verbosity, logging.DEBUG))
-    formatter = (
-        _StructuredFormatter(log_format, verbosity) if log_format is LogFormat.JSON else _PlainFormatter(verbosity)
-    )
+    is_json = log_format is LogFormat.JSON
+    formatter = _StructuredFormatter(log_format, verbosity) if is_json else _PlainFormatter(verbosity)
     _notices.handlers[:] = [_StderrHandler(formatter)]
     _notices.setLevel(logging.INFO)
     _notices.propagate = False
