@@ -85,7 +85,7 @@ async def test_configuration_errors_have_a_line_each(command):
             ["crawl", "localhost:1", "--concurrency", "many"],
             "--concurrency: limits.concurrency: must be a whole number from 1 to 4096 (got 'many')",
         ),
-        (["magic"], "No such command 'magic'. (try 'registry-crawler --help')"),
+        (["magic"], "No such command 'magic' (try 'registry-crawler --help')"),
         (["crawl", "--key-file"], "Option '--key-file' requires an argument (try 'registry-crawler crawl --help')"),
         (["runs", "discard"], "Missing argument 'RUN_ID' (try 'registry-crawler runs discard --help')"),
         (
