@@ -87,7 +87,7 @@ async def connect(config: RegistryConfig, auth: ResolvedAuth, transport: Transpo
         else (*profile.trusted_realms, *config.realms)
     )
     authenticator = await authenticate(
-        config.base,
+        config.api_url,
         config.target,
         flow=auth.flow,
         credentials=auth.credentials,
@@ -98,7 +98,7 @@ async def connect(config: RegistryConfig, auth: ResolvedAuth, transport: Transpo
     )
     # a token for several scopes may have been granted for fewer, which registries answer with 401 or with 403
     reauth_statuses = profile.reauth_statuses | {403} if batched else profile.reauth_statuses
-    ping = Request(url=config.base, max_body_bytes=MAX_ERROR_BYTES, purpose=Purpose.PING)
+    ping = Request(url=config.api_url, max_body_bytes=MAX_ERROR_BYTES, purpose=Purpose.PING)
     client = AuthenticatedClient(
         authenticator,
         transport,
@@ -107,7 +107,7 @@ async def connect(config: RegistryConfig, auth: ResolvedAuth, transport: Transpo
         last_accepted=(ping, NO_SCOPE),
     )
     page_size = config.page_size or profile.catalog_page_size
-    return Registry(config.base, client, catalog_page_size=page_size, tags_page_size=profile.tags_page_size)
+    return Registry(config.api_url, client, catalog_page_size=page_size, tags_page_size=profile.tags_page_size)
 
 
 async def api_credentials(

@@ -1,14 +1,15 @@
-"""What the command says of itself: help, usage, completion, and nothing but text where the terminal takes no more."""
+"""`--help`, `--version` and shell completion."""
 
 import asyncio
-import json
 import re
 
 import pytest
-from support.run_cli import MODULE, SCRIPT
-from support.scripted import plain_registry, serve
-from support.terminal import seen_on_terminal
+from support.run_cli import (
+    MODULE,
+    SCRIPT,
+)
 
+import crawler
 from crawler.config import Config
 
 WIDE = {"COLUMNS": "300"}
@@ -30,55 +31,27 @@ async def test_help_of_crawl_has_the_usage_an_example_and_plain_types(command):
     assert "<" not in ended.out
 
 
-async def test_help_tells_the_defaults_that_the_configuration_has(command):
+async def test_help_shows_the_defaults_of_the_configuration(command):
     ended = await command("crawl", "-h", environment=WIDE)
     unwrapped = re.sub(r"(-?)\n {10,}", lambda end: end[1] or " ", ended.out)
-    told = dict(re.findall(r"^ +(--[\w-]+).*\[default: ([^\]]+)\]$", unwrapped, re.MULTILINE))
+    defaults = dict(re.findall(r"^ +(--[\w-]+).*\[default: ([^\]]+)\]$", unwrapped, re.MULTILINE))
     config = Config(registry=[{"target": "localhost:1"}])
     registry = config.registry[0]
-    assert told["--output"] == str(config.output.path)
-    assert told["--auth"] == registry.auth.method
-    assert told["--scope"] == registry.auth.scope
-    assert told["--discovery"] == registry.discovery
-    assert told["--images-from"] == registry.images_from
-    assert told["--concurrency"] == str(config.limits.concurrency)
-    assert told["--rate"] == config.limits.rate
-    assert told["--expect"] == str(config.verdict.expect)
+    assert defaults["--output"] == str(config.output.path)
+    assert defaults["--auth"] == registry.auth.method
+    assert defaults["--scope"] == registry.auth.scope
+    assert defaults["--discovery"] == registry.discovery
+    assert defaults["--images-from"] == registry.images_from
+    assert defaults["--concurrency"] == str(config.limits.concurrency)
+    assert defaults["--rate"] == config.limits.rate
+    assert defaults["--expect"] == str(config.verdict.expect)
     assert config.verdict.max_shrink is None
 
 
-async def test_help_comes_without_a_command_as_bad_usage(command):
+async def test_help_without_a_command_is_bad_usage(command):
     ended = await command()
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith("Usage: ")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["crwal"], "No such command 'crwal'. Did you mean 'crawl'? (try 'registry-crawler --help')"),
-        (
-            ["crawl", "--concurency", "3"],
-            "No such option: --concurency (Possible options: --concurrency) (try 'registry-crawler crawl --help')",
-        ),
-        (["crawl", "--key-file"], "Option '--key-file' requires an argument (try 'registry-crawler crawl --help')"),
-        (["runs", "discard"], "Missing argument 'RUN_ID' (try 'registry-crawler runs discard --help')"),
-        (
-            ["crawl", "--show", "-3"],
-            "Invalid value for '--show': must be greater than or equal to 0 (try 'registry-crawler crawl --help')",
-        ),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-async def test_usage_errors_are_one_line_that_says_how_to_get_help(command, arguments, said):
-    ended = await command(*arguments, program=SCRIPT)
-    assert (ended.code, ended.out, ended.complaint) == (2, "", said)
-
-
-async def test_usage_errors_show_no_control_characters(command):
-    ended = await command("crawl", "--\x1b[31mred")
-    assert ended.code == 2
-    assert "\x1b" not in ended.err
 
 
 @pytest.mark.parametrize(
@@ -95,7 +68,7 @@ async def test_usage_errors_show_no_control_characters(command):
         ),
     ],
 )
-async def test_completion_of_each_shell_knows_the_methods(command, shell, variables):
+async def test_completion_of_each_shell_offers_the_auth_methods(command, shell, variables):
     script = await command(program=SCRIPT, environment={"_REGISTRY_CRAWLER_COMPLETE": f"source_{shell}"})
     assert (script.code, script.err) == (0, "")
     assert f"_REGISTRY_CRAWLER_COMPLETE=complete_{shell}" in script.out
@@ -111,17 +84,21 @@ async def test_completion_can_be_installed(command):
     assert {"--install-completion", "--show-completion"} <= set(ended.out.split())
 
 
-@pytest.mark.parametrize("plain", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
-async def test_a_terminal_that_takes_no_escape_codes_gets_none(command, google, plain):
-    registry = await google(repositories=40, latency_s=0.05, denied=0.2)
-    line = ["env", *(f"{name}={value}" for name, value in plain.items()), *MODULE]
-    crawl = ("crawl", registry.emulator.registry, "--key-file", registry.key_file, "--output", registry.output, "-v")
-    _, seen = await seen_on_terminal(command, 200, *crawl, program=tuple(line))
-    assert "PARTIAL: " in seen
-    assert "\x1b" not in seen
+async def test_version_of_the_script_and_the_module(command):
+    for ended in await asyncio.gather(command("--version", program=MODULE), command("--version", program=SCRIPT)):
+        assert (ended.code, ended.out, ended.err) == (0, f"registry-crawler {crawler.__version__}\n", "")
 
 
-async def test_a_terminal_gets_json_without_a_bar(command):
-    async with serve(plain_registry()) as server:
-        _, seen = await seen_on_terminal(command, 200, "crawl", server.host, "--log-format", "json")
-    assert [json.loads(line)["severity"] for line in seen.splitlines()] == ["INFO"]
+async def test_help_lists_every_option_of_the_contract(command):
+    wide = {"COLUMNS": "200"}
+    general, of_crawl = await asyncio.gather(
+        command("--help", environment=wide), command("crawl", "--help", environment=wide)
+    )
+    assert (general.code, of_crawl.code) == (0, 0)
+    assert {"crawl", "demo", "emulator", "runs"} <= set(general.out.split())
+    options = (
+        "config output auth key-file username password-stdin password-file scope discovery repositories-from include "
+        "exclude concurrency rate plain-http ca-file progress no-progress log-format "
+        "expect max-shrink partial-ok resume no-lock"
+    )
+    assert {f"--{option}" for option in options.split()} <= set(re.findall(r"--[\w-]+", of_crawl.out))

@@ -36,24 +36,24 @@ def registry(target: str = HOST, *, auth: dict | None = None, **table) -> Regist
 
 
 def denied(
-    asked: str = CATALOG, status: int = 401, message: str = "no", code: str = "UNAUTHORIZED", consumer: str = ""
+    request: str = CATALOG, status: int = 401, message: str = "no", code: str = "UNAUTHORIZED", consumer: str = ""
 ):
-    return Denied(asked, code=code, message=message, http_status=status, consumer=consumer)
+    return Denied(request, code=code, message=message, http_status=status, consumer=consumer)
 
 
-def status(number: int, asked: str = CATALOG, code: str = "", message: str = "no reason given"):
-    return UnexpectedStatus(asked, code=code or f"HTTP_{number}", message=message, http_status=number)
+def status(number: int, request: str = CATALOG, code: str = "", message: str = "no reason given"):
+    return UnexpectedStatus(request, code=code or f"HTTP_{number}", message=message, http_status=number)
 
 
 @pytest.mark.parametrize(
-    ("config", "error", "says"),
+    ("config", "error", "expected"),
     [
         pytest.param(
             registry(),
             denied(),
             f"run `docker login {HOST}`, or give --username with --password-file; "
             "--repositories-from FILE needs no catalog; if it is Quay: --kind quay",
-            id="nobody at the catalog",
+            id="anonymous at the catalog",
         ),
         pytest.param(
             registry(auth=PASSWORD),
@@ -65,27 +65,26 @@ def status(number: int, asked: str = CATALOG, code: str = "", message: str = "no
         pytest.param(
             registry(auth=PASSWORD),
             denied(status=403, code="DENIED"),
-            "check what the account may do; --repositories-from FILE needs no catalog",
+            "check the permissions of the account; --repositories-from FILE needs no catalog",
             id="no right to the catalog",
         ),
         pytest.param(
             registry(auth={"method": "docker-config"}),
             denied(),
             f"run `docker login {HOST}` again; --repositories-from FILE needs no catalog; if it is Quay: --kind quay",
-            id="a login that is over",
+            id="an expired login",
         ),
         pytest.param(
             registry(kind="harbor", auth={"method": "anonymous"}),
             denied(),
             "--auth anonymous sends no credentials: give --username with --password-file, "
-            "or --auth docker-config, which takes docker's login; --repositories-from FILE needs no catalog",
+            "or --auth docker-config for docker's login; --repositories-from FILE needs no catalog",
             id="anonymous where credentials are wanted",
         ),
         pytest.param(
             registry("gcr.io/p", auth={"method": "anonymous"}),
             denied(LISTING),
-            "--auth anonymous sends no credentials: give --key-file, or --auth docker-config, "
-            "which takes docker's login",
+            "--auth anonymous sends no credentials: give --key-file, or --auth docker-config for docker's login",
             id="anonymous at Google",
         ),
         pytest.param(
@@ -97,14 +96,14 @@ def status(number: int, asked: str = CATALOG, code: str = "", message: str = "no
         pytest.param(
             registry("gcr.io/p"),
             denied(LISTING, 403, code="DENIED"),
-            "check what the account may do: its roles",
+            "check the roles of the account",
             id="Google: an account without the role",
         ),
         pytest.param(
             registry("gcr.io"),
             CredentialsError("https://gcr.io/v2/ refuses the credentials: 401 UNAUTHORIZED: no"),
             "check the account (--key-file); for public repositories use --auth anonymous",
-            id="Google: credentials refused at the door",
+            id="Google: credentials refused at the ping",
         ),
         pytest.param(
             registry("us-docker.pkg.dev/p/r"),
@@ -116,13 +115,13 @@ def status(number: int, asked: str = CATALOG, code: str = "", message: str = "no
             registry(auth=PASSWORD),
             CredentialsError(f"https://{HOST}/v2/ refuses the credentials: 401 UNAUTHORIZED: no"),
             "check --username and the password (--password-file, --password-stdin)",
-            id="a wrong password at the door",
+            id="a wrong password at the ping",
         ),
         pytest.param(
             registry(auth=PASSWORD),
             status(404, code="HTTP_404"),
             "check that a registry is there (its host and port, registry.api_path); "
-            "if it is one without a catalog, --repositories-from FILE needs none",
+            "if the registry has no catalog, --repositories-from FILE needs none",
             id="no catalog: 404",
         ),
         pytest.param(
@@ -147,7 +146,7 @@ def status(number: int, asked: str = CATALOG, code: str = "", message: str = "no
             registry("gcr.io", discovery="catalog"),
             status(404),
             "check that a registry is there (its host and port, registry.api_path); "
-            "if it is one without a catalog, --repositories-from FILE or --discovery artifact-registry needs none",
+            "if the registry has no catalog, --repositories-from FILE or --discovery artifact-registry needs none",
             id="Google's catalog",
         ),
         pytest.param(
@@ -172,7 +171,7 @@ def status(number: int, asked: str = CATALOG, code: str = "", message: str = "no
         pytest.param(
             registry(auth=PASSWORD),
             denied(f"{TOKENS}/jwt/auth", 403, message="the token server: access forbidden"),
-            "check what the account may do; --repositories-from FILE needs no catalog",
+            "check the permissions of the account; --repositories-from FILE needs no catalog",
             id="GitLab's catalog",
         ),
         *(
@@ -193,7 +192,7 @@ def status(number: int, asked: str = CATALOG, code: str = "", message: str = "no
         pytest.param(
             registry("gcr.io/p"),
             Unreachable(CATALOG, code="UNREACHABLE", message="the name gcr.io is not known (DNS): no"),
-            "check this machine's DNS; where only a proxy leads out, set HTTPS_PROXY",
+            "check this machine's DNS; if this network needs a proxy, set HTTPS_PROXY",
             id="a known name that is unknown",
         ),
         pytest.param(
@@ -206,13 +205,13 @@ def status(number: int, asked: str = CATALOG, code: str = "", message: str = "no
             registry("gcr.io"),
             denied(CATALOG, 403, API_OFF.replace("Artifact Registry", "Cloud Resource Manager"), "DENIED"),
             "enable the API: gcloud services enable cloudresourcemanager.googleapis.com --project 42",
-            id="an API that is off, in the registry's words",
+            id="an API that is off, reported by the registry",
         ),
         pytest.param(
             registry("gcr.io"),
             CredentialsError(f"https://gcr.io/v2/ refuses the credentials: 403 DENIED: {API_OFF}"),
             "enable the API: gcloud services enable artifactregistry.googleapis.com --project 42",
-            id="an API that is off, at the door",
+            id="an API that is off, at the ping",
         ),
         pytest.param(
             registry("gcr.io"),
@@ -223,7 +222,7 @@ def status(number: int, asked: str = CATALOG, code: str = "", message: str = "no
         pytest.param(
             registry("gcr.io"),
             denied(CATALOG, 403, "prohibited. vpcServiceControlsUniqueIdentifier: XYZ", "DENIED"),
-            "VPC Service Controls refuse it: an administrator finds the refused access by that identifier",
+            "VPC Service Controls refused the request: an administrator can look up that identifier in the audit log",
             id="VPC Service Controls",
         ),
         pytest.param(
@@ -235,13 +234,13 @@ def status(number: int, asked: str = CATALOG, code: str = "", message: str = "no
         pytest.param(
             registry(),
             Unreachable(CATALOG, code="UNREACHABLE", message=f"the name {HOST} is not known (DNS): no"),
-            f"check the spelling of {HOST}; where only a proxy leads out, set HTTPS_PROXY",
+            f"check the spelling of {HOST}; if this network needs a proxy, set HTTPS_PROXY",
             id="an unknown name",
         ),
         pytest.param(
             registry(plain_http=True),
             GaveUp(f"http://{HOST} has not answered for 60 s; last: the name {HOST} is not known (DNS): no"),
-            f"check the spelling of {HOST}; where only a proxy leads out, set HTTP_PROXY",
+            f"check the spelling of {HOST}; if this network needs a proxy, set HTTP_PROXY",
             id="an unknown name, for long",
         ),
         pytest.param(
@@ -249,7 +248,7 @@ def status(number: int, asked: str = CATALOG, code: str = "", message: str = "no
             Unreachable(
                 CATALOG, code="TIMEOUT", message=f"no connection to {HOST} within 10 s (limits.connect_timeout)"
             ),
-            "check the host, its port and the firewalls; where only a proxy leads out, set HTTPS_PROXY",
+            "check the host, its port and the firewalls; if this network needs a proxy, set HTTPS_PROXY",
             id="no connection in time",
         ),
         pytest.param(
@@ -260,8 +259,8 @@ def status(number: int, asked: str = CATALOG, code: str = "", message: str = "no
         ),
     ],
 )
-def test_hint_says_what_to_do(config, error, says):
-    assert hint(config, error) == says
+def test_hint_for_an_error(config, error, expected):
+    assert hint(config, error) == expected
 
 
 @pytest.mark.parametrize(
@@ -305,28 +304,28 @@ def test_hint_says_what_to_do(config, error, says):
         pytest.param(registry(), status(403, f"{TOKENS}/v2/"), id="a ping that is refused"),
     ],
 )
-def test_hint_is_none_where_none_fits(config, error):
+def test_hint_is_empty_where_the_cause_is_uncertain(config, error):
     assert hint(config, error) == ""
 
 
 @pytest.mark.parametrize("code", ["SERVICE_DISABLED", "SECURITY_POLICY_VIOLATED"])
-def test_hint_never_names_a_list_of_names_where_google_refuses_for_another_reason(code):
+def test_hint_for_google_policies_does_not_name_a_name_list(code):
     assert "--repositories-from" not in hint(registry("gcr.io"), denied(CATALOG, 403, "no", code))
 
 
 @pytest.mark.parametrize("kind", [None, "quay"])
-def test_hint_names_no_kind_where_it_is_known(kind):
+def test_hint_names_no_kind_where_the_kind_is_configured(kind):
     error = status(400, f"{TOKENS}/v2/auth", message="the token server: no")
     assert ("--kind quay" in hint(registry(kind=kind), error)) == (kind is None)
 
 
-def test_hint_follows_the_repositories_from_a_list_with_no_word_of_the_catalog():
+def test_hint_with_a_name_list_does_not_mention_the_catalog():
     given = registry(repositories_from=__file__, auth=PASSWORD)
     error = denied(f"{TOKENS}/token", message="the token server: no")
     assert hint(given, error) == "check --username and the password (--password-file, --password-stdin)"
 
 
-async def test_hint_stands_in_parentheses_behind_the_error(command):
+async def test_hint_follows_the_error_in_parentheses(command):
     script = [on(catalog_path(), refusal(404, "NAME_UNKNOWN", "no such thing")), *plain_registry()]
     async with serve(script) as server:
         ended = await command("crawl", server.host, environment=ONE_TRY)
@@ -336,7 +335,7 @@ async def test_hint_stands_in_parentheses_behind_the_error(command):
     )
 
 
-async def test_hint_for_a_port_where_nobody_listens(command, dead_port):
+async def test_hint_for_a_port_where_nothing_listens(command, dead_port):
     ended = await command("crawl", dead_port, environment=ONE_TRY)
     assert ended.code == 1
     assert ended.complaint.endswith(f"Connection refused (check that a registry listens at {dead_port})")

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 from support.killed_runs import SLOW, until_recorded
-from support.run_cli import ONE_TRY, crawl_of, watched_crawl_of
+from support.run_cli import ONE_TRY, google_crawl, google_crawl_with_progress
 from support.scripted import basic_registry, plain_registry, serve
-from support.snapshots import folders, read_snapshot
+from support.snapshots import folders
 
 JSON = ("--log-format", "json")
-NOBODY = "127.0.0.1:1"
+UNREACHABLE = "127.0.0.1:1"
 NAMES = {f"team/app{number}": ("1",) for number in range(5)}
 
 
 def events_in(err: str) -> list[dict[str, Any]]:
-    """Every line, which is one event with the fields that all have."""
+    """Parse every line as an event, and check the fields that every event has."""
     events = [json.loads(line) for line in err.splitlines()]
     for event in events:
         assert event["severity"] in {"DEBUG", "INFO", "WARNING", "ERROR"}
@@ -64,13 +64,13 @@ async def test_log_events_of_a_partial_run_end_with_a_warning_that_has_the_reaso
 
 async def test_log_events_end_each_of_several_runs(command):
     async with serve(plain_registry(NAMES)) as server:
-        ended = await command("crawl", NOBODY, server.host, *JSON, environment=ONE_TRY)
+        ended = await command("crawl", UNREACHABLE, server.host, *JSON, environment=ONE_TRY)
     failed, complete = ends_in(ended.err)
     assert ended.code == failed["exit_code"] == 1
-    assert (failed["severity"], failed["target"], failed["verdict"]) == ("ERROR", NOBODY, None)
+    assert (failed["severity"], failed["target"], failed["verdict"]) == ("ERROR", UNREACHABLE, None)
     assert (failed["snapshot"], failed["counts"]["repositories"]) == (None, 0)
-    assert f"no connection to {NOBODY}" in failed["reasons"][0]
-    assert failed["message"] == f"{NOBODY}: {failed['reasons'][0]}"
+    assert f"no connection to {UNREACHABLE}" in failed["reasons"][0]
+    assert failed["message"] == f"{UNREACHABLE}: {failed['reasons'][0]}"
     assert (complete["target"], complete["verdict"]) == (server.host, "complete")
 
 
@@ -85,9 +85,9 @@ async def test_log_events_leave_records_alone(command):
     assert len(ends_in(shown.err)) == 1
 
 
-async def test_log_events_of_an_interrupted_run_are_warnings_and_the_next_run_is_told_of_it(command, google):
+async def test_log_events_of_an_interrupted_run_are_warnings(command, google):
     registry = await google(**SLOW)
-    async with command.started(*crawl_of(registry, *JSON)) as process:
+    async with command.started(*google_crawl(registry, *JSON)) as process:
         await until_recorded(registry, 20)
         process.send_signal(signal.SIGTERM)
         _, err = await process.communicate()
@@ -96,7 +96,7 @@ async def test_log_events_of_an_interrupted_run_are_warnings_and_the_next_run_is
     assert {event["severity"] for event in (*notices, end)} == {"WARNING"}
     assert (end["event"], end["verdict"], end["snapshot"]) == ("run_ended", None, None)
 
-    resumed = await command(*crawl_of(registry, *JSON, "--resume"))
+    resumed = await command(*google_crawl(registry, *JSON, "--resume"))
     first, *_, last = events_in(resumed.err)
     assert f"resuming run {end['run_id']}" in first["message"]
     assert first["target"] == registry.emulator.registry
@@ -104,7 +104,7 @@ async def test_log_events_of_an_interrupted_run_are_warnings_and_the_next_run_is
     assert {event["severity"] for event in events_in(resumed.err)} == {"INFO"}
 
 
-async def test_log_events_of_a_job_that_always_resumes_stay_at_info(command):
+async def test_log_events_of_resume_without_an_unfinished_run_are_info(command):
     async with serve(plain_registry(NAMES)) as server:
         ended = await command("crawl", server.host, "--resume", *JSON)
     first, end = events_in(ended.err)
@@ -112,9 +112,9 @@ async def test_log_events_of_a_job_that_always_resumes_stay_at_info(command):
     assert [first["severity"], end["severity"]] == ["INFO", "INFO"]
 
 
-async def test_log_events_tell_the_progress(command, google):
+async def test_log_events_show_the_progress(command, google):
     registry = await google(repositories=3, latency_s=6)
-    async with command.started(*watched_crawl_of(registry, *JSON)) as process:
+    async with command.started(*google_crawl_with_progress(registry, *JSON)) as process:
         (event,) = events_in((await process.stderr.readline()).decode())
         process.kill()
     assert (event["event"], event["severity"]) == ("progress", "INFO")
@@ -155,7 +155,7 @@ async def test_log_events_name_each_mistake_of_a_configuration(command):
     assert ended.code == 2
 
 
-PROVOKED = """
+PROGRAM_WITH_BUGS = """
 import sys, threading, warnings
 import crawler.run.crawl
 
@@ -163,7 +163,7 @@ class Lost:
     def __del__(self):
         raise ValueError("lost")
 
-async def identify(*_):
+async def resolve_credentials(*_, **__):
     warnings.warn("beware", UserWarning)
     thread = threading.Thread(target=lambda: 1 / 0)
     thread.start()
@@ -171,7 +171,7 @@ async def identify(*_):
     Lost()
     raise KeyError("hunter2")
 
-crawler.run.crawl.identify = identify
+crawler.run.crawl.resolve_credentials = resolve_credentials
 sys.argv[0] = "registry-crawler"
 from crawler.cli import main
 main()
@@ -179,7 +179,7 @@ main()
 
 
 async def test_log_events_hold_what_python_itself_would_print(command):
-    ended = await command("crawl", "localhost:1", *JSON, program=(sys.executable, "-c", PROVOKED))
+    ended = await command("crawl", "localhost:1", *JSON, program=(sys.executable, "-c", PROGRAM_WITH_BUGS))
     warning, thread, lost, end = events_in(ended.err)
     assert (warning["severity"], warning["logger"]) == ("WARNING", "py.warnings")
     assert "beware" in warning["message"]
@@ -190,11 +190,11 @@ async def test_log_events_hold_what_python_itself_would_print(command):
     assert "Traceback" in end["exception"]
 
 
-async def test_an_internal_error_is_one_line_and_the_other_registries_have_their_turn(command):
-    program = (sys.executable, "-c", PROVOKED)
+async def test_internal_error_is_one_line_and_does_not_stop_the_next_registry(command):
+    program = (sys.executable, "-c", PROGRAM_WITH_BUGS)
     ended = await command("crawl", "localhost:1", "localhost:2", program=program)
-    said = [line for line in ended.err.splitlines() if line.startswith("registry-crawler: ")]
-    assert [line.split(": ")[1:3] for line in said] == [
+    errors = [line for line in ended.err.splitlines() if line.startswith("registry-crawler: ")]
+    assert [line.split(": ")[1:3] for line in errors] == [
         ["localhost:1", "internal error; please report this"],
         ["localhost:2", "internal error; please report this"],
     ]
@@ -206,11 +206,11 @@ async def test_an_internal_error_is_one_line_and_the_other_registries_have_their
     assert "Traceback" in verbose.err
 
 
-async def test_an_internal_error_before_the_first_run_is_one_line(command):
-    provoked = PROVOKED.replace(
-        "crawler.run.crawl.identify = identify", "import crawler.config as c; c.Config.load = 7"
+async def test_internal_error_before_the_first_run_is_one_line(command):
+    program = PROGRAM_WITH_BUGS.replace(
+        "crawler.run.crawl.resolve_credentials = resolve_credentials", "import crawler.config as c; c.Config.load = 7"
     )
-    ended = await command("crawl", "localhost:1", program=(sys.executable, "-c", provoked))
+    ended = await command("crawl", "localhost:1", program=(sys.executable, "-c", program))
     (line,) = ended.err.splitlines()
     assert ended.code == 1
     assert line.startswith(
@@ -218,20 +218,8 @@ async def test_an_internal_error_before_the_first_run_is_one_line(command):
     )
 
 
-async def test_the_summary_says_who_we_were(command):
+async def test_summary_names_the_identity(command):
     async with serve(plain_registry(NAMES)) as server:
         ended = await command("crawl", server.host)
     assert "\n  identity     anonymous\n" in ended.err
     assert ended.out == ""
-
-
-@pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
-async def test_show_prints_records_of_any_compression(command, google, compression):
-    registry = await google(repositories=40, denied=0.1)
-    settings = {"REGISTRY_CRAWLER_OUTPUT__COMPRESSION": compression}
-    ended = await command(*crawl_of(registry, "--show", 4), environment=settings)
-    shown = [json.loads(line) for line in ended.out.splitlines()]
-    assert len(shown) == 4
-    by_name = read_snapshot(registry.output).by_name
-    assert all(record == by_name[record["repository"]] for record in shown)
-    assert {"ok", "denied"} <= {record["outcome"] for record in shown}, "one of each outcome comes first"

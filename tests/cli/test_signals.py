@@ -1,41 +1,35 @@
-"""SIGINT and SIGTERM at any time: during the imports, while a reader or a writer is waited for, and as PID 1."""
+"""SIGINT and SIGTERM at any time: during the imports, while the command is blocked in a read or write, and as PID 1."""
 
 import asyncio
 import os
 import shutil
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from support.run_cli import SCRIPT
-from support.scripted import ScriptedServer, plain_registry, serve
+from support.run_cli import SCRIPT, scripted_crawl
 from support.snapshots import folders
-from support.terminal import read_screen, terminal
+from support.terminal import read_screen, read_screen_until, terminal
 
-NAMES = [f"team/r{number:03}" for number in range(300)]
-EITHER = pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+EITHER_SIGNAL = pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 
 
 @pytest.fixture
-async def registry() -> AsyncIterator[ScriptedServer]:
-    async with serve(plain_registry(dict.fromkeys(NAMES, ("1",)))) as server:
-        yield server
-
-
-def crawl_of(registry: ScriptedServer, output: object = "out", *more: object) -> tuple[object, ...]:
-    return ("crawl", registry.host, "--output", output, "--no-progress", *more)
+def repository_count() -> int:
+    """Enough for a signal to come in the middle of the run."""
+    return 300
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait for what happens in another process, or in the server beside us; `Command` limits how long."""
-    while not condition():  # noqa: ASYNC110  (nobody tells)
+    """Poll for something in another process or in the server; `CommandRunner` limits how long."""
+    while not condition():  # noqa: ASYNC110  (another process sends no event)
         await asyncio.sleep(0.01)
 
 
-# The first moments
+# During the imports
 
 
 AT_IMPORT = """
@@ -51,7 +45,7 @@ sys.meta_path.insert(0, Sender())
 
 
 def sent_at_import(folder: Path, module: str, number: int) -> dict[str, str]:
-    """An environment in which the command gets a signal the moment that it begins to import a module."""
+    """An environment in which the command receives a signal when it begins to import a module."""
     (folder / "sitecustomize.py").write_text(AT_IMPORT)
     return {"PYTHONPATH": str(folder), "SIGNAL_AT_IMPORT_OF": module, "SIGNAL_SENT": str(int(number))}
 
@@ -59,19 +53,19 @@ def sent_at_import(folder: Path, module: str, number: int) -> dict[str, str]:
 MODULES = ["crawler.cli.streams", "crawler.cli.commands", "typer", "pydantic", "aiohttp", "crawler.run.crawl", "uvloop"]
 
 
-@EITHER
+@EITHER_SIGNAL
 @pytest.mark.parametrize("module", MODULES)
-async def test_signals_during_the_imports_end_the_process_without_a_word(command, number, code, module):
+async def test_signals_during_the_imports_end_the_process_silently(command, number, code, module):
     environment = sent_at_import(command.folder, module, number)
     ended = await command("crawl", "127.0.0.1:1", environment=environment)
     assert (ended.code, ended.out, ended.err) == (code, "", "")
 
 
-@EITHER
+@EITHER_SIGNAL
 async def test_signals_leave_nothing_of_the_demo_behind(command, number, code):
-    """Neither its key, nor its registry, for which `Command` looks."""
+    """Neither its key, nor its registry: `CommandRunner` fails where a process is left."""
     (command.folder / "tmp").mkdir()
-    environment = sent_at_import(command.folder, "crawler.cli.descriptors", number)
+    environment = sent_at_import(command.folder, "crawler.cli.open_files", number)
     environment["TMPDIR"] = str(command.folder / "tmp")
     ended = await command("demo", "--repositories", "5", environment=environment)
     assert ended.code == code
@@ -79,12 +73,12 @@ async def test_signals_leave_nothing_of_the_demo_behind(command, number, code):
     assert list((command.folder / "tmp").iterdir()) == []
 
 
-# While somebody is waited for
+# While the command is blocked
 
 
 @pytest.fixture
 def full_pipe() -> Iterator[int]:
-    """The end to write to of a pipe that is full, and whose reader sleeps."""
+    """The write end of a pipe that is full and that nothing reads."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     with suppress(BlockingIOError):
@@ -96,9 +90,9 @@ def full_pipe() -> Iterator[int]:
     os.close(reader)
 
 
-@EITHER
-async def test_signals_end_a_run_whose_records_nobody_reads(command, registry, full_pipe, number, code):
-    async with command.started(*crawl_of(registry, "-"), stdout=full_pipe) as process:
+@EITHER_SIGNAL
+async def test_signals_end_a_run_whose_records_are_not_read(command, registry, full_pipe, number, code):
+    async with command.started(*scripted_crawl(registry, "-"), stdout=full_pipe) as process:
         await until(lambda: len(registry.requests) > 100)
         process.send_signal(number)
         _, err = await process.communicate()
@@ -107,19 +101,19 @@ async def test_signals_end_a_run_whose_records_nobody_reads(command, registry, f
     assert f"{registry.host}: stopped before the end, as asked" in err.decode()
 
 
-@EITHER
-async def test_signals_end_a_process_whose_last_words_nobody_reads(command, registry, full_pipe, number, code):
-    """The snapshot stands by then, and nothing is left to interrupt: the exit code is the snapshot's."""
-    async with command.started(*crawl_of(registry, "out", "--show", "1"), stdout=full_pipe) as process:
+@EITHER_SIGNAL
+async def test_signals_end_a_process_that_cannot_print_its_records(command, registry, full_pipe, number, code):
+    """The snapshot is published by then, so the exit code is that of the snapshot."""
+    async with command.started(*scripted_crawl(registry, "out", "--show", "1"), stdout=full_pipe) as process:
         await until(lambda: folders(command.folder / "out"))
         process.send_signal(number)
         await process.communicate()
         assert process.returncode == 0
 
 
-@EITHER
-async def test_signals_end_a_run_whose_log_nobody_reads(command, registry, full_pipe, number, code):
-    async with command.started(*crawl_of(registry, "out", "-vv"), stderr=full_pipe) as process:
+@EITHER_SIGNAL
+async def test_signals_end_a_run_whose_log_is_not_read(command, registry, full_pipe, number, code):
+    async with command.started(*scripted_crawl(registry, "out", "-vv"), stderr=full_pipe) as process:
         await until(lambda: registry.requests)
         process.send_signal(number)
         await process.communicate()
@@ -127,9 +121,9 @@ async def test_signals_end_a_run_whose_log_nobody_reads(command, registry, full_
     assert folders(command.folder / "out") == []
 
 
-@EITHER
+@EITHER_SIGNAL
 async def test_signals_end_a_run_that_waits_for_names(command, registry, number, code):
-    async with command.started(*crawl_of(registry, "out", "--repositories-from", "-")) as process:
+    async with command.started(*scripted_crawl(registry, "out", "--repositories-from", "-")) as process:
         process.stdin.write(b"team/r000\n")
         await until(lambda: registry.requests)
         process.send_signal(number)
@@ -138,11 +132,11 @@ async def test_signals_end_a_run_that_waits_for_names(command, registry, number,
         assert b"Traceback" not in await process.stderr.read()
 
 
-@EITHER
+@EITHER_SIGNAL
 async def test_signals_end_a_command_that_waits_for_a_password(command, registry, number, code):
     with terminal(80) as (_, program):
         login = ("--username", "reader", "--password-stdin")
-        async with command.started(*crawl_of(registry, "out", *login), stdin=program) as process:
+        async with command.started(*scripted_crawl(registry, "out", *login), stdin=program) as process:
             os.close(program)
             await until(lambda: is_reading(process.pid))
             process.send_signal(number)
@@ -155,25 +149,18 @@ def is_reading(pid: int) -> bool:
     return Path(f"/proc/{pid}/syscall").read_text().startswith(("0 0x0 ", "63 0x0 "))
 
 
-async def test_a_second_signal_leaves_the_terminal_its_cursor(command, registry):
+async def test_signals_second_one_shows_the_cursor_again(command, registry):
     crawl = ("crawl", registry.host, "--output", "out", "--rate", "1/s")
     with terminal(120) as (screen, program):
         async with command.started(*crawl, stderr=program) as process:
             os.close(program)
-            seen = await asyncio.to_thread(read_until, screen, "\x1b[?25l")
+            seen = await asyncio.to_thread(read_screen_until, screen, "\x1b[?25l")
             process.send_signal(signal.SIGINT)
-            seen += await asyncio.to_thread(read_until, screen, "once more ends at once")
+            seen += await asyncio.to_thread(read_screen_until, screen, "once more ends at once")
             process.send_signal(signal.SIGINT)
             seen += await asyncio.to_thread(read_screen, screen)
             assert await process.wait() == 130
     assert "\x1b[?25h" in seen.rpartition("\x1b[?25l")[2]
-
-
-def read_until(screen: int, text: str) -> str:
-    seen = b""
-    while text not in seen.decode("utf-8", "replace"):
-        seen += os.read(screen, 1024)
-    return seen.decode("utf-8", "replace")
 
 
 # PID 1
@@ -194,19 +181,18 @@ NEEDS_NAMESPACES = pytest.mark.skipif(not has_namespaces(), reason="PID 1 needs 
 
 
 @NEEDS_NAMESPACES
-async def test_signals_reach_the_command_as_pid_1(command):
-    async with serve(plain_registry(dict.fromkeys(NAMES, ("1",)))) as server:
-        crawl = crawl_of(server, "out", "--rate", "1/s")
-        async with command.started(*crawl, program=(*CONTAINER, *SCRIPT)) as process:
-            await until(lambda: server.requests)
-            os.kill(only_child(process.pid), signal.SIGTERM)
-            _, err = await process.communicate()
-            assert process.returncode == 143
+async def test_signals_reach_the_command_as_pid_1(command, registry):
+    crawl = scripted_crawl(registry, "out", "--rate", "1/s")
+    async with command.started(*crawl, program=(*CONTAINER, *SCRIPT)) as process:
+        await until(lambda: registry.requests)
+        os.kill(only_child(process.pid), signal.SIGTERM)
+        _, err = await process.communicate()
+        assert process.returncode == 143
     assert "stopped before the end, as asked" in err.decode()
 
 
 @NEEDS_NAMESPACES
-@EITHER
+@EITHER_SIGNAL
 async def test_signals_during_the_imports_reach_the_command_as_pid_1(command, number, code):
     environment = sent_at_import(command.folder, "pydantic", number)
     ended = await command("crawl", "127.0.0.1:1", program=(*CONTAINER, *SCRIPT), environment=environment)

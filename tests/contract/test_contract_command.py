@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from support.contract import table
 from support.killed_runs import until_recorded
-from support.run_cli import Command, crawl_of
+from support.run_cli import CommandRunner, google_crawl
 from support.scripted import listing_path, on, plain_registry, refusal, serve
 
 from crawler.config import Config
@@ -16,7 +16,7 @@ WIDE = {"COLUMNS": "200"}
 REPOSITORIES = {"team/app": ("1.0",), "team/base": ("2",)}
 
 
-async def words_of_help(command: Command, *arguments: str) -> set[str]:
+async def words_of_help(command: CommandRunner, *arguments: str) -> set[str]:
     ended = await command(*arguments, "--help", environment=WIDE)
     assert ended.code == 0
     return set(re.findall(r"(?:(?<=\s)|^)[-\w]+", ended.out, re.MULTILINE))
@@ -59,10 +59,10 @@ def test_contract_keys_are_there_with_their_defaults(row):
         assert not row["default"] or str(value) == row["default"]
 
 
-async def exit_code_of(command: Command, google: Any, meaning: str) -> int:
+async def exit_code_of(command: CommandRunner, google: Any, meaning: str) -> int:
     """The exit code of a run that ends so."""
     if meaning == "complete":
-        return (await command(*crawl_of(await google(repositories=5)))).code
+        return (await command(*google_crawl(await google(repositories=5)))).code
     if meaning == "bad usage or configuration":
         return (await command("crawl", "localhost:1", "--concurrency", "many")).code
     if meaning == "could not run, nothing published":
@@ -82,7 +82,7 @@ async def test_contract_exit_codes_of_runs(command, google, row):
 
 async def test_contract_exit_code_of_an_interrupted_run(command, google):
     registry = await google(repositories=3000, latency_s=0.05)
-    async with command.started(*crawl_of(registry)) as process:
+    async with command.started(*google_crawl(registry)) as process:
         await until_recorded(registry, 1)
         process.send_signal(signal.SIGINT)
         await process.communicate()

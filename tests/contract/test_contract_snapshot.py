@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from support.contract import has_type, section, table
-from support.run_cli import crawl_of
+from support.run_cli import google_crawl
 from support.scripted import listing_path, on, plain_registry, refusal, serve
 from support.snapshots import folders, read_snapshot
 
@@ -24,7 +24,7 @@ def assert_fields(value: dict[str, Any], heading: str) -> None:
 async def google_snapshot(command, google):
     """A snapshot of images, and of denied repositories."""
     registry = await google(repositories=40, denied=0.2)
-    ended = await command(*crawl_of(registry))
+    ended = await command(*google_crawl(registry))
     assert ended.code == 3
     return read_snapshot(registry.output)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from support.run_cli import Command, Ended
+from support.run_cli import CommandResult, CommandRunner
 from support.scripted import ScriptedServer, basic_registry, plain_registry, serve
 from support.snapshots import folders, read_snapshot
 
@@ -22,7 +22,7 @@ ANONYMOUS_HINT = "--auth anonymous crawls without a login"
 class Case:
     """A registry, and a user with a home folder and programs. `{at}` in written files is the registry's host."""
 
-    command: Command
+    command: CommandRunner
     server: ScriptedServer
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -40,7 +40,7 @@ class Case:
     def program(self, name: str, script: str) -> None:
         self.write(f"bin/{name}", f"#!/bin/sh\n{script}\n").chmod(0o755)
 
-    async def crawl(self, *arguments: object) -> Ended:
+    async def crawl(self, *arguments: object) -> CommandResult:
         environment = {
             **dict.fromkeys(UNSET, ""),
             "PATH": f"{self.home}/bin:/usr/bin:/bin",
@@ -61,7 +61,7 @@ class Case:
     def authorizations(self) -> set[str | None]:
         return {asked.authorization for asked in self.server.requests}
 
-    def messages(self, ended: Ended) -> list[str]:
+    def messages(self, ended: CommandResult) -> list[str]:
         """The messages beside the summary, each without the name of the target."""
         start = f"registry-crawler: {self.server.host}: "
         lines = [line for line in ended.err.splitlines() if line.startswith("registry-crawler: ")]

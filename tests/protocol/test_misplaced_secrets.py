@@ -45,7 +45,7 @@ MISPLACED = {
     ),
     "a key in place of its path": ('auth.key_file = \'{"private_key": "CFGSECRET"}\'', "key_file is the path"),
     "a location with a user": ('location = "https://robot:CFGSECRET@x"', "must be a location, such as us-central1"),
-    "an API with a user": ('apis.docker_hub = "https://robot:CFGSECRET@hub"', "an API's address is"),
+    "an API with a user": ('apis.docker_hub = "https://robot:CFGSECRET@hub"', "an API's URL is"),
 }
 
 
@@ -108,8 +108,8 @@ def test_environment_password_is_not_sent_to_several_registries(load):
         load()
     (mistake,) = caught.value.mistakes
     assert mistake == (
-        "REGISTRY_CRAWLER_USERNAME, REGISTRY_CRAWLER_PASSWORD: one.example.com, two.example.com would all be shown "
-        "this password: name the username in the [[registry]] table of the registry that it is for"
+        "REGISTRY_CRAWLER_USERNAME, REGISTRY_CRAWLER_PASSWORD: would be sent to each of one.example.com, "
+        "two.example.com: set username in the [[registry]] table of the registry that it is for"
     )
 
 
@@ -117,7 +117,7 @@ def test_environment_password_is_not_sent_to_several_targets(monkeypatch):
     monkeypatch.setenv(f"{PREFIX}REGISTRY__AUTH__USERNAME", "robot")
     monkeypatch.setenv(f"{PREFIX}PASSWORD", SECRET)
     (mistake,) = mistakes(targets=["one.example.com", "two.example.com"])
-    assert mistake.startswith("REGISTRY_CRAWLER_PASSWORD: one.example.com, two.example.com would all")
+    assert mistake.startswith("REGISTRY_CRAWLER_PASSWORD: would be sent to each of one.example.com")
 
 
 def test_environment_password_mistake_is_listed_with_the_others(load):

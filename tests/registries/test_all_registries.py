@@ -93,7 +93,7 @@ def test_script_names_begin_with_their_kind(name):
 )
 def test_target_without_a_catalog_needs_a_list_of_names(text, tmp_path):
     (mistake,) = mistakes(text, tmp_path)
-    assert "tells nobody its repositories: name them with repositories_from" in mistake
+    assert "does not list its repositories: name them with repositories_from" in mistake
 
 
 LARGEST_PAGES = {

@@ -1,4 +1,4 @@
-"""What no message for people may hold: how Python writes values, and what libraries call their errors."""
+"""What no message for an operator may hold: Python's way of writing values, and the names of libraries' errors."""
 
 import re
 
@@ -9,5 +9,5 @@ NOT_FOR_PEOPLE = re.compile(
 
 
 def is_plain(text: str) -> bool:
-    """Whether a message is one line of words for people."""
+    """Whether a message is one printable line without such words."""
     return text.isprintable() and NOT_FOR_PEOPLE.search(text) is None

@@ -1,4 +1,4 @@
-"""TODO."""
+"""A pseudo-terminal: the command writes to one end, the test reads the screen at the other."""
 
 import asyncio
 import fcntl
@@ -8,16 +8,12 @@ import termios
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from support.run_cli import (
-    MODULE,
-    Command,
-    Ended,
-)
+from support.run_cli import MODULE, CommandResult, CommandRunner
 
 
 @contextmanager
 def terminal(columns: int) -> Iterator[tuple[int, int]]:
-    """Both ends of a terminal: the screen's, and the program's, which is closed by whoever hands it on."""
+    """Open a terminal; yield the screen's end, and the program's end, which the caller closes after handing it on."""
     screen, program = os.openpty()
     fcntl.ioctl(program, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     try:
@@ -27,7 +23,7 @@ def terminal(columns: int) -> Iterator[tuple[int, int]]:
 
 
 def read_screen(screen: int) -> str:
-    """All that is written until the program's end is closed everywhere, which Linux tells by an error."""
+    """Read until every program has closed its end of the terminal, which Linux reports as EIO."""
     seen = b""
     with suppress(OSError):
         while part := os.read(screen, 2**16):
@@ -35,12 +31,21 @@ def read_screen(screen: int) -> str:
     return seen.decode()
 
 
-async def seen_on_terminal(
-    command: Command, columns: int, *arguments: object, program: tuple[str, ...] = MODULE
-) -> tuple[Ended, str]:
+def read_screen_until(screen: int, text: str) -> str:
+    """Read until the screen shows a text."""
+    seen = b""
+    while text not in seen.decode("utf-8", "replace"):
+        seen += os.read(screen, 1024)
+    return seen.decode("utf-8", "replace")
+
+
+async def run_on_terminal(
+    command: CommandRunner, columns: int, *arguments: object, program: tuple[str, ...] = MODULE
+) -> tuple[CommandResult, str]:
+    """Run the command with a terminal as its standard error; return its result and all that the screen showed."""
     with terminal(columns) as (screen, end):
         async with command.started(*arguments, program=program, stderr=end) as process:
             os.close(end)
             seen, (out, _) = await asyncio.gather(asyncio.to_thread(read_screen, screen), process.communicate())
             assert process.returncode is not None
-            return Ended(code=process.returncode, out=out.decode(), err=""), seen
+            return CommandResult(code=process.returncode, out=out.decode(), err=""), seen

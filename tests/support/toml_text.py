@@ -1,15 +1,16 @@
-"""TODO."""
+"""Python values as TOML."""
 
 import json
 from typing import Any
 
 
-def toml(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """Write a value as TOML; tables become inline tables."""
     match value:
         case dict():
-            return "{" + ", ".join(f"{toml(str(key))} = {toml(inner)}" for key, inner in value.items()) + "}"
+            return "{" + ", ".join(f"{toml_value(str(key))} = {toml_value(item)}" for key, item in value.items()) + "}"
         case list():
-            return "[" + ", ".join(map(toml, value)) + "]"
+            return "[" + ", ".join(map(toml_value, value)) + "]"
         case str():
             return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
         case bool():
