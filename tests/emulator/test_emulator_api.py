@@ -176,7 +176,7 @@ async def test_pages_have_a_default_and_a_limit(session):
     async with serving(settings) as emulator:
         client = client_of(emulator, session)
         user = bearer(await client.access_token("cloud-platform"))
-        (folder,) = {name.split("/")[1] for name in emulator.inventory.below("my-project")}
+        (folder,) = {name.split("/")[1] for name in emulator.inventory.names_under("my-project")}
         path = f"{HERE}/{folder}/dockerImages"
         for query, length in (("", 100), ("?pageSize=0", 100), ("?pageSize=1000", 1000), ("?pageSize=5000", 1000)):
             reply = await client.get(f"{path}{query}", headers=user)

@@ -5,55 +5,55 @@ import pytest
 from support.emulator_client import bearer, client_of
 
 from crawler.emulator import Settings, serving
-from crawler.emulator.faults import Fate, Weather
+from crawler.emulator.faults import Fault, FaultInjector
 
 
 def fates(settings, count=1000):
-    weather = Weather(settings)
-    return [weather.fate() for _ in range(count)]
+    injector = FaultInjector(settings)
+    return [injector.registry_fault() for _ in range(count)]
 
 
-def test_fair_weather_is_the_default():
-    assert set(fates(Settings())) == {Fate.SERVED}
-    assert Weather(Settings()).latency_s() == 0
+def test_fair_injector_is_the_default():
+    assert set(fates(Settings())) == {Fault.NONE}
+    assert FaultInjector(Settings()).latency_s() == 0
 
 
 def test_faults_come_in_the_shares_asked_for_and_the_same_each_time():
     settings = Settings(unavailable=0.1, resets=0.2, truncated=0.3)
     drawn = fates(settings)
     assert drawn == fates(settings)
-    for fate, share in ((Fate.UNAVAILABLE, 0.1), (Fate.RESET, 0.2), (Fate.TRUNCATED, 0.3)):
-        assert drawn.count(fate) / len(drawn) == pytest.approx(share, abs=0.05)
+    for fault, share in ((Fault.UNAVAILABLE, 0.1), (Fault.RESET, 0.2), (Fault.TRUNCATED, 0.3)):
+        assert drawn.count(fault) / len(drawn) == pytest.approx(share, abs=0.05)
 
 
-def test_another_seed_brings_other_weather():
+def test_another_seed_brings_other_injector():
     assert fates(Settings(unavailable=0.5, seed=1)) != fates(Settings(unavailable=0.5, seed=2))
 
 
 def test_latency_varies_within_its_jitter():
-    weather = Weather(Settings(latency_s=0.2, latency_jitter_s=0.1))
-    drawn = [weather.latency_s() for _ in range(100)]
+    injector = FaultInjector(Settings(latency_s=0.2, latency_jitter_s=0.1))
+    drawn = [injector.latency_s() for _ in range(100)]
     assert 0.2 <= min(drawn) < max(drawn) <= 0.3
 
 
 def test_the_quota_holds_in_every_second():
     now = 100.0
-    weather = Weather(Settings(quota_per_s=2), clock=lambda: now)
-    assert [weather.fate() for _ in range(3)] == [Fate.SERVED, Fate.SERVED, Fate.THROTTLED]
+    injector = FaultInjector(Settings(quota_per_s=2), clock=lambda: now)
+    assert [injector.registry_fault() for _ in range(3)] == [Fault.NONE, Fault.NONE, Fault.THROTTLED]
     now += 0.9
-    assert weather.fate() is Fate.THROTTLED
+    assert injector.registry_fault() is Fault.THROTTLED
     now += 0.1
-    assert [weather.fate() for _ in range(3)] == [Fate.SERVED, Fate.SERVED, Fate.THROTTLED]
+    assert [injector.registry_fault() for _ in range(3)] == [Fault.NONE, Fault.NONE, Fault.THROTTLED]
 
 
 def test_what_is_throttled_does_not_use_up_the_quota():
     now = 0.0
-    weather = Weather(Settings(quota_per_s=1), clock=lambda: now)
-    assert weather.fate() is Fate.SERVED
+    injector = FaultInjector(Settings(quota_per_s=1), clock=lambda: now)
+    assert injector.registry_fault() is Fault.NONE
     now += 0.99
-    assert weather.fate() is Fate.THROTTLED
+    assert injector.registry_fault() is Fault.THROTTLED
     now += 0.01
-    assert weather.fate() is Fate.SERVED
+    assert injector.registry_fault() is Fault.NONE
 
 
 async def test_the_answer_waits(session):

@@ -192,5 +192,5 @@ def test_two_hundred_thousand_names_are_no_burden():
     ],
 )
 def test_settings_that_make_no_registry_are_refused(wrong):
-    with pytest.raises(ValueError, match=r"must|not the beginning"):
+    with pytest.raises(ValueError, match=r"must|not valid as the beginning"):
         Settings(**wrong)

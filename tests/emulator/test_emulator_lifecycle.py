@@ -18,6 +18,8 @@ from pathlib import Path
 from crawler.emulator import Settings, serve_until_stopped
 
 def announce(emulator):
+    # -X dev logs a callback that takes 0.1 s, which happens on a busy machine.
+    asyncio.get_running_loop().slow_callback_duration = 10
     print(emulator.registry, flush=True)
 
 asyncio.run(serve_until_stopped(

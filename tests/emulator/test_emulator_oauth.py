@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from support.emulator_client import AUTH, basic, bearer
 
 from crawler.emulator.accounts import AccessTokens, new_account
-from crawler.emulator.errors import OAuthRefusal, Unauthenticated
+from crawler.emulator.errors import OAuthError, Unauthenticated
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
@@ -77,21 +77,21 @@ def test_wrong_assertions_are_refused(account, changes, error, description):
     now = int(time.time())
     changes = {claim: now + value if isinstance(value, int) else value for claim, value in changes.items()}
     tokens = AccessTokens(account, lifetime_s=3599)
-    with pytest.raises(OAuthRefusal, match=description) as refusal:
+    with pytest.raises(OAuthError, match=description) as refusal:
         tokens.exchange(grant_type=JWT_BEARER, assertion=assertion(account.key, **changes))
     assert refusal.value.error == error
 
 
 def test_another_keys_signature_is_refused(account):
     stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    with pytest.raises(OAuthRefusal, match="Invalid JWT Signature"):
+    with pytest.raises(OAuthError, match="Invalid JWT Signature"):
         AccessTokens(account, lifetime_s=1).exchange(
             grant_type=JWT_BEARER, assertion=assertion(account.key, signed_with=stranger)
         )
 
 
 def test_other_grants_are_refused(account):
-    with pytest.raises(OAuthRefusal) as refusal:
+    with pytest.raises(OAuthError) as refusal:
         AccessTokens(account, lifetime_s=1).exchange(grant_type="password", assertion="")
     assert refusal.value.error == "unsupported_grant_type"
 

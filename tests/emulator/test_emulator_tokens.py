@@ -9,8 +9,8 @@ from support.emulator_client import Client, basic, bearer, client_of
 
 from crawler.emulator import Inventory, Settings, serving
 from crawler.emulator.accounts import new_account
-from crawler.emulator.faults import Weather
-from crawler.emulator.middleware import Exchanges
+from crawler.emulator.faults import FaultInjector
+from crawler.emulator.middleware import ExchangeMiddleware
 from crawler.emulator.server import Registry
 
 NO_CREDENTIAL = (401, "UNAUTHORIZED", "not authenticated: No valid credential was supplied.")
@@ -155,7 +155,7 @@ async def test_a_registry_token_expires(session):
     registry = Registry(
         settings, address="registry.test", inventory=Inventory(settings), account=account, clock=lambda: now
     )
-    async with TestServer(registry.application(Exchanges(Weather(settings)))) as server:
+    async with TestServer(registry.application(ExchangeMiddleware(FaultInjector(settings)))) as server:
         client = Client(session, registry=f"{server.host}:{server.port}", key=account.key)
         token = bearer(await client.registry_token("registry:catalog:*"))
         now += 299

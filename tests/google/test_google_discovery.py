@@ -25,7 +25,7 @@ import crawler
 from crawler.discovery import tree
 from crawler.discovery.name_filter import NameFilter
 from crawler.emulator import ArtifactRegistry
-from crawler.emulator.projects import found_projects
+from crawler.emulator.projects import search_projects
 from crawler.model.names import Target
 
 
@@ -83,7 +83,7 @@ async def test_repositories_at_another_location_than_the_hosts_prove_nothing(goo
 async def test_an_api_that_is_off_in_every_project_proves_nothing(google, tmp_path):
     role = ArtifactRegistry(serves="gcr.io", api_disabled_projects=("plain-project", "bare-project"))
     registry = await google(repositories=30, catalog="empty", artifact_registry=role)
-    off = [project for project in found_projects(role, seed=1) if project["projectId"] in role.api_disabled_projects]
+    off = [project for project in search_projects(role, seed=1) if project["projectId"] in role.api_disabled_projects]
     async with serve([on(SEARCH, document({"projects": off}))]) as server:
         apis = {"artifact_registry": f"http://{registry.emulator.registry}", "resource_manager": server.origin}
         manifest = await crawler.crawl(registry.config(kind="gcr", apis=apis))
