@@ -13,7 +13,7 @@ def fates(settings, count=1000):
     return [injector.registry_fault() for _ in range(count)]
 
 
-def test_fair_injector_is_the_default():
+def test_faults_are_off_by_default():
     assert set(fates(Settings())) == {Fault.NONE}
     assert FaultInjector(Settings()).latency_s() == 0
 
@@ -26,7 +26,7 @@ def test_faults_come_in_the_shares_asked_for_and_the_same_each_time():
         assert drawn.count(fault) / len(drawn) == pytest.approx(share, abs=0.05)
 
 
-def test_another_seed_brings_other_injector():
+def test_faults_differ_with_the_seed():
     assert fates(Settings(unavailable=0.5, seed=1)) != fates(Settings(unavailable=0.5, seed=2))
 
 

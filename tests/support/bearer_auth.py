@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import anyio
-from support.scripted import ScriptedServer
 
 from crawler.auth.bearer import BearerAuth, TokenServer
 from crawler.auth.credentials import CredentialProvider
@@ -12,6 +11,7 @@ from crawler.limiter import Limiter
 from crawler.transport.fetch import open_transport
 from crawler.transport.retry import RetryPolicy
 from crawler.transport.tls import Certificates
+from support.scripted import ScriptedServer
 
 PATIENCE = RetryPolicy(attempts=1, connect_s=5, read_s=5, total_s=5, give_up_s=60)
 

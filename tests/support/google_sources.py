@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+
+import crawler
 from support.inventories import expected, told
 from support.snapshots import read_snapshot
 from support.token_endpoints import AUDIENCE, IAM, Issuers
-
-import crawler
 
 GOOGLES = ("oauth2.googleapis.com", "iamcredentials.googleapis.com")
 

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import crawler
 from support.scripted import Entry, Reply, ScriptedServer, document, on, serve
 from support.snapshots import Snapshot, read_snapshot
-
-import crawler
 
 CATALOG = "/v2/_catalog"
 APP = "/v2/team/app/tags/list"

@@ -4,11 +4,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from support.scripted import Entry, document, on, refusal, serve
-from support.snapshots import Snapshot, read_snapshot
-
 import crawler
 from crawler.emulator import ArtifactRegistry
+from support.scripted import Entry, document, on, refusal, serve
+from support.snapshots import Snapshot, read_snapshot
 
 GCR = ArtifactRegistry(serves="gcr.io")
 
