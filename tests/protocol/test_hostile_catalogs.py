@@ -76,6 +76,9 @@ async def test_catalog_with_errors_and_status_200_ends_the_run(tmp_path):
     error = refusal(200, "UNAUTHORIZED", "authentication required")
     async with serve([on(CATALOG, error), *plain_registry()]) as server:
         error = await crawl_fails(server, tmp_path)
+    assert isinstance(error, crawler.UnusableResponse)
+    assert error.code == "MALFORMED"
+    assert server.paths == ["/v2/", CATALOG, CATALOG]
 
 
 async def test_catalog_without_the_key_repositories_ends_the_run(tmp_path):
@@ -138,7 +141,7 @@ async def test_catalog_that_fails_on_a_later_page_is_partial(reply, code, tmp_pa
 
 
 @cases(
-    "reply kind says",
+    "reply kind message",
     {
         "answers-500-for-ever": (Reply(status=500), crawler.UnexpectedStatus, "HTTP_500"),
         "answers-404": (Reply(status=404), crawler.UnexpectedStatus, "no proof"),
@@ -159,11 +162,11 @@ async def test_catalog_that_fails_on_a_later_page_is_partial(reply, code, tmp_pa
         ),
     },
 )
-async def test_catalog_that_fails_on_the_first_page_ends_the_run(reply, kind, says, tmp_path):
+async def test_catalog_that_fails_on_the_first_page_ends_the_run(reply, kind, message, tmp_path):
     async with serve([on(CATALOG, reply), *plain_registry()]) as server:
         error = await crawl_fails(server, tmp_path, limits=ONCE)
     assert isinstance(error, kind)
-    assert says in str(error)
+    assert message in str(error)
 
 
 @cases(

@@ -99,6 +99,7 @@ async def test_redirect_with_blanks_is_encoded(tmp_path):
     async with serve(script) as server:
         snapshot = await crawl_snapshot(server, tmp_path)
     assert not [asked.target for asked in server.requests if " " in asked.target]
+    assert "/moved%20here%20HTTP/1.1" in [asked.target for asked in server.requests]
     assert snapshot.manifest["verdict"] == "complete"
 
 

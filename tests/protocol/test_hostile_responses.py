@@ -176,7 +176,8 @@ async def test_timeout_total_ends_headers_that_trickle(reply, tmp_path):
     """The total timeout covers the time before the body as well."""
     async with serve([on(LISTING, reply), *plain_registry()]) as server:
         snapshot = await crawl_snapshot(server, tmp_path, limits={"total_timeout": 0.3})
-    assert snapshot.outcomes[VICTIM] == "failed"
+    assert snapshot.by_name[VICTIM]["error"]["code"] == "TIMEOUT"
+    assert "limits.total_timeout" in snapshot.by_name[VICTIM]["error"]["message"]
     assert_others_whole(snapshot)
 
 
@@ -235,7 +236,7 @@ async def test_header_set_cookie_is_ignored(tmp_path):
 
 
 @cases(
-    "reply says",
+    "reply message",
     {
         "answers-400-with-html": (html(400), "is this a registry?"),
         "answers-500-for-ever": (Reply(status=500), "HTTP_500"),
@@ -249,8 +250,8 @@ async def test_header_set_cookie_is_ignored(tmp_path):
         "sends-escapes": (refusal(400, "X\x1b[2J", "\u202e\x1b]0;owned\x07\r\n" * 99), "\\u202e"),
     },
 )
-async def test_ping_failure_ends_the_run(reply, says, tmp_path):
+async def test_ping_failure_ends_the_run(reply, message, tmp_path):
     async with serve([on("/v2/", reply)]) as server:
         error = await crawl_fails(server, tmp_path, limits=ONCE)
-    assert says in str(error)
+    assert message in str(error)
     assert set(server.paths) == {"/v2/"}
