@@ -28,45 +28,23 @@ from support.distribution import (
 from support.snapshots import Snapshot, folders
 
 CATALOG = "registry:catalog:*"
-
-
 PREFIX = "team-1"
-
-
 SECRET = "team-1/group-1/service-1"
-
-
 COMMAND = Path(sysconfig.get_path("scripts")) / "registry-crawler"
-
-
 BASIC = ("--auth", "basic", "--username", "reader")
-
-
 READER = {"method": "token", "username": "reader", "password": "correct-horse"}
-
-
 WRONG = "battery-staple"
-
 
 RECORD_FIELDS = [
     "schema", "run_id", "target", "registry", "repository", "outcome", "tags", "images", "children", "problems",
-    "suspect", "error",
-    "observed_at",
+    "suspect", "error", "observed_at",
 ]  # fmt: skip
-
-
 RUN_FIELDS = {
     "schema", "run_id", "target", "registry", "kind", "tool", "started_at", "finished_at", "resumed_at", "identity",
     "verdict", "reasons", "discovery", "counts", "requests", "pace", "files", "config", "slowest", "previous_run_id",
 }  # fmt: skip
-
-
 REQUESTS_FIELDS = {"total", "token", "retries", "throttled", "bytes", "wait_s", "by_kind"}
-
-
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-
-
 PART = {"none": "part-00000.jsonl", "gzip": "part-00000.jsonl.gz", "zstd": "part-00000.jsonl.zst"}
 
 
@@ -91,7 +69,7 @@ def inventory() -> dict[str, list[str]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
-    """A storage of 300 repositories that no test changes, to open registries on one after the other."""
+    """A storage of 300 repositories that no test changes, on which a test opens a registry of its own."""
 
     directory: Path
     pushed: Pushed
@@ -115,7 +93,7 @@ class Ended:
 
     @property
     def error_line(self) -> str:
-        """The one line that a run which could not be made leaves."""
+        """The one line of stderr of a run that ended with an error."""
         assert self.code == 1
         assert self.stdout == ""
         [line] = self.stderr.splitlines()
@@ -144,7 +122,7 @@ class Shell:
         environment: Mapping[str, str] | None = None,
         file_size: int = resource.RLIM_INFINITY,
     ) -> Ended:
-        """`file_size` is how many bytes a file may have before the disk counts as full."""
+        """Run `registry-crawler crawl`. `file_size` limits each file, in bytes, as a full disk does."""
         process = await self.start("crawl", *arguments, environment=environment, stdin=PIPE, stdout=PIPE, stderr=PIPE)
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (file_size, file_size))
         try:
@@ -167,14 +145,15 @@ class Shell:
         self, registry: Registry | str, *, limits: Any = None, output: Any = None, **table: Any
     ) -> crawler.Config:
         host = registry if isinstance(registry, str) else registry.host
-        return crawler.Config(
-            registry=[{"target": host, **table}],
-            limits=limits or {},
-            output={"path": self.output, **(output or {})},
-        )
+        tables = {
+            "registry": [{"target": host, **table}],
+            "limits": limits or {},
+            "output": {"path": self.output, **(output or {})},
+        }
+        return crawler.Config.model_validate(tables)
 
     def output_and_files(self, ended: Ended) -> str:
-        """All that a run gave away: on its streams, and in its files."""
+        """Everything that the run printed, and everything in its files."""
         files = [path.read_bytes().decode() for path in self.output.rglob("*") if path.is_file()]
         return "\n".join([ended.all_output, *files])
 
@@ -197,7 +176,7 @@ def check_snapshot(
     proved: bool = True,
     compression: str = "none",
 ) -> None:
-    """The snapshot holds one record for each of `tags`, all ok but for `outcomes`; and all it says of itself holds."""
+    """The snapshot has a record for each name in `tags`, `ok` unless in `outcomes`, and its run manifest agrees."""
     outcomes = outcomes or {}
     assert {name: set(record["tags"]) for name, record in snapshot.by_name.items()} == {
         name: set() if name in outcomes else set(tags[name]) for name in tags
@@ -250,20 +229,20 @@ def check_snapshot(
 
 
 def expect_nothing(shell: Shell) -> None:
-    """Nothing was published, and nothing half done lies about."""
+    """Nothing was published, and no file was left behind."""
     assert folders(shell.output) == []
     assert [path for path in shell.output.rglob("*") if path.is_file()] == []
 
 
 def expect_secret(shell: Shell, ended: Ended, user: str, password: str) -> None:
-    """Nothing that the run gave away holds the password, its header, or a token."""
+    """Neither output nor files contain the password, its Authorization header, or a token."""
     shown = shell.output_and_files(ended)
     assert password not in shown
     assert base64.b64encode(f"{user}:{password}".encode()).decode() not in shown
     assert "Bearer " not in shown
-    assert "eyJ" not in shown  # what every JSON Web Token begins with
+    assert "eyJ" not in shown  # every JSON Web Token begins with this
 
 
 def each_once(names: Collection[str]) -> dict[str, int]:
-    """What a token server is asked for a catalog and for these repositories."""
+    """The requests that a token server gets for the catalog and for these repositories, by scope."""
     return {CATALOG: 1, **{f"repository:{name}:pull": 1 for name in names}}
