@@ -23,11 +23,11 @@ from typing import Any
 if __name__ == "__main__":  # a script has its own folder in sys.path[0]; the imports below need tests/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from support.inventories import expected, told  # noqa: E402
-from support.snapshots import folders, read_snapshot  # noqa: E402
+from support.inventories import expected, told
+from support.snapshots import folders, read_snapshot
 
-from crawler.emulator import Inventory, Settings  # noqa: E402
-from perf.outages import table  # noqa: E402
+from crawler.emulator import Inventory, Settings
+from perf.outages import table
 
 COMMAND = [sys.executable, "-m", "crawler"]
 FAULTS = ["--unavailable=0.05", "--resets=0.02", "--truncated=0.01"]
@@ -162,7 +162,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="run these outages only, such as refused:10,gone,tokens")
     options = parser.parse_args()
     outages = table.chosen(options.only)
-    good = options.part == "outages" or storm()
+    good = options.part == "outages" or survives_storm()
     if options.part != "storm":
         print()
         good = table.play(outages) and good
@@ -170,9 +170,10 @@ def main() -> int:
     return 0 if good else 1
 
 
-def storm() -> bool:
+def survives_storm() -> bool:
     with TemporaryDirectory() as folder:
-        survival = crawl_through(Storm(repositories=5000, kills=20, between_kills_s=(1.5, 7.0), quota=200), Path(folder))
+        storm = Storm(repositories=5000, kills=20, between_kills_s=(1.5, 7.0), quota=200)
+        survival = crawl_through(storm, Path(folder))
     with TemporaryDirectory() as folder:
         steadiness = keep_rate(200, 6000, Path(folder))
     rows = [

@@ -51,7 +51,7 @@ class Client:
 
     async def access_token(self, *scopes: str) -> str:
         """Signed and fetched by google-auth, as in production."""
-        credentials = service_account.Credentials.from_service_account_info(
+        credentials = service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
             self.key, scopes=[AUTH + scope for scope in scopes]
         )
 
@@ -60,7 +60,7 @@ class Client:
                 credentials.refresh(google.auth.transport.requests.Request(session))
 
         await asyncio.to_thread(refresh)
-        return credentials.token
+        return str(credentials.token)
 
     def key_headers(self) -> dict[str, str]:
         return basic("_json_key", json.dumps(self.key))
@@ -68,7 +68,7 @@ class Client:
     async def registry_token(self, scope: str) -> str:
         reply = await self.get("/v2/token", params={"scope": scope}, headers=self.key_headers())
         assert reply.status == 200, reply.body
-        return reply.json["token"]
+        return str(reply.json["token"])
 
 
 async def pages(client: Client, user: dict[str, str], path: str, **params: Any) -> list[Any]:

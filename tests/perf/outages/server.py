@@ -105,9 +105,10 @@ class Connection(asyncio.Protocol):
     def __init__(self, party: Party) -> None:
         self._party = party
         self._unread = b""
-        self._transport: asyncio.Transport | None = None
+        self._transport: asyncio.Transport
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._party.connected(transport)
 
