@@ -1,5 +1,8 @@
 """Quay: pages of 100 at most, sealed cursors, and no token for the catalog but one for nothing at all."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from support.scripted import Entry, Reply, document, on
 
 from .vocabulary import (
@@ -27,7 +30,7 @@ TOO_LARGE = Reply(status=413)
 NO_SCOPE = document({"error": "Unable to decode repository and actions"}, status=400)
 
 
-def sealed_pages(path: str, told, entries) -> list[Entry]:
+def sealed_pages(path: str, told: Callable[[list[str]], Any], entries: Sequence[str]) -> list[Entry]:
     """Whoever makes a `last` himself, and brings no `next_page`, gets the first page again and again."""
     address = relative(path, 100, by="next_page")
     return paged(path, told, entries, size=100, address=address, by="next_page", cursor=sealed)
