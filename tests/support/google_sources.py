@@ -30,7 +30,8 @@ class World:
 
     def config(self, **auth: Any) -> crawler.Config:
         apis = {"iam_credentials": self.issuers.origin}
-        return self.registry.config(auth={"method": "token", "key_file": None, **auth}, apis=apis)
+        config: crawler.Config = self.registry.config(auth={"method": "token", "key_file": None, **auth}, apis=apis)
+        return config
 
     async def crawl(self, **auth: Any) -> None:
         """Crawl with what the environment provides; all of the inventory is found."""
@@ -47,11 +48,11 @@ class World:
         return line
 
 
-def service_account(world):
+def service_account(world: World) -> Any:
     return world.registry.emulator.key
 
 
-def authorized_user(world):
+def authorized_user(world: World) -> dict[str, str]:
     return {
         "type": "authorized_user",
         "client_id": "ours.apps.googleusercontent.com",
@@ -60,7 +61,7 @@ def authorized_user(world):
     }
 
 
-def impersonated(world):
+def impersonated(world: World) -> dict[str, Any]:
     """As gcloud writes it. google-auth takes no more of the address than the account."""
     return {
         "type": "impersonated_service_account",
@@ -70,7 +71,7 @@ def impersonated(world):
     }
 
 
-def federated(world, **more):
+def federated(world: World, **more: Any) -> dict[str, Any]:
     file = world.registry.folder / "subject"
     file.write_text("subject")
     return {
@@ -83,5 +84,5 @@ def federated(world, **more):
     }
 
 
-def federated_impersonating(world):
+def federated_impersonating(world: World) -> dict[str, Any]:
     return federated(world, service_account_impersonation_url=f"{world.issuers.origin}{IAM}")
