@@ -2,15 +2,16 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 from support.run_cli import MODULE
 
 
-def journals(google) -> list[Path]:
+def journals(google: Any) -> list[Path]:
     return sorted((google.output / ".unfinished").glob("*/part-00000.jsonl"))
 
 
-async def until_recorded(google, lines: int) -> None:
+async def until_recorded(google: Any, lines: int) -> None:
     """Wait until a run has so many records on the disk."""
     async with asyncio.timeout(30):
         # a file tells nobody when it grows
@@ -18,7 +19,7 @@ async def until_recorded(google, lines: int) -> None:
             await asyncio.sleep(0.01)
 
 
-async def interrupted(google, number: int, *options: str) -> tuple[int, str]:
+async def interrupted(google: Any, number: int, *options: str) -> tuple[int, str]:
     process = await start(google, *options)
     await until_recorded(google, 20)
     process.send_signal(number)
@@ -30,8 +31,8 @@ async def interrupted(google, number: int, *options: str) -> tuple[int, str]:
 SLOW = {"repositories": 300, "latency_s": 0.03}
 
 
-async def start(google, *options: str, target: str = "", **how) -> asyncio.subprocess.Process:
+async def start(google: Any, *options: str, target: str = "", **how: Any) -> asyncio.subprocess.Process:
     where = ["--key-file", str(google.key_file), "--output", str(google.output), "--no-progress"]
-    pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
-    arguments = [target or google.emulator.registry, *where, *options]
-    return await asyncio.create_subprocess_exec(*MODULE, "crawl", *arguments, **pipes, **how)
+    pipes: dict[str, Any] = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE, **how}
+    program, *arguments = [*MODULE, "crawl", target or google.emulator.registry, *where, *options]
+    return await asyncio.create_subprocess_exec(program, *arguments, **pipes)
