@@ -60,7 +60,7 @@ def page(reply: Reply, path: str = CATALOG, **query: str | None) -> Entry:
 
 
 def evidence(snapshot: Snapshot) -> str:
-    return snapshot.manifest["discovery"]["evidence"]
+    return str(snapshot.manifest["discovery"]["evidence"])
 
 
 def assert_complete(snapshot: Snapshot, repositories: Sequence[str] = NAMES) -> None:
