@@ -54,7 +54,7 @@ def reason_of(snapshot: Snapshot) -> str:
     """Why a snapshot is partial, where discovery is the reason."""
     assert snapshot.manifest["verdict"] == "partial"
     assert not snapshot.manifest["discovery"]["complete"]
-    return snapshot.manifest["reasons"][0]
+    return str(snapshot.manifest["reasons"][0])
 
 
 def projects(*ids: str, state: str = "ACTIVE") -> Entry:
