@@ -8,26 +8,26 @@ from crawler.emulator import Settings, serving
 from crawler.emulator.faults import Fault, FaultInjector
 
 
-def fates(settings, count=1000):
+def drawn_faults(settings, count=1000):
     injector = FaultInjector(settings)
     return [injector.registry_fault() for _ in range(count)]
 
 
 def test_faults_are_off_by_default():
-    assert set(fates(Settings())) == {Fault.NONE}
+    assert set(drawn_faults(Settings())) == {Fault.NONE}
     assert FaultInjector(Settings()).latency_s() == 0
 
 
 def test_faults_have_the_configured_shares_and_are_reproducible():
     settings = Settings(unavailable=0.1, resets=0.2, truncated=0.3)
-    drawn = fates(settings)
-    assert drawn == fates(settings)
+    drawn = drawn_faults(settings)
+    assert drawn == drawn_faults(settings)
     for fault, share in ((Fault.UNAVAILABLE, 0.1), (Fault.RESET, 0.2), (Fault.TRUNCATED, 0.3)):
         assert drawn.count(fault) / len(drawn) == pytest.approx(share, abs=0.05)
 
 
 def test_faults_differ_with_the_seed():
-    assert fates(Settings(unavailable=0.5, seed=1)) != fates(Settings(unavailable=0.5, seed=2))
+    assert drawn_faults(Settings(unavailable=0.5, seed=1)) != drawn_faults(Settings(unavailable=0.5, seed=2))
 
 
 def test_latency_varies_within_its_jitter():
