@@ -13,7 +13,7 @@ import time
 from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 import uvloop
@@ -108,9 +108,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._party.connected(transport)
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transport is not an asyncio.Transport
+        self._party.connected(self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._party.disconnected(self._transport)
