@@ -1,4 +1,4 @@
-"""How the emulator says no."""
+"""Error responses, as exceptions: each service has a body format of its own."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -6,19 +6,19 @@ from typing import Any
 
 
 class Unauthenticated(Exception):
-    """The credentials do not open what was asked for. The sentence is the registry's own."""
+    """The credentials are missing, invalid or not enough. The message is the one that the client gets."""
 
 
-class OAuthRefusal(Exception):
-    """RFC 6749 §5.2: `error` is one of its codes, the exception's text the description."""
+class OAuthError(Exception):
+    """An error of the OAuth2 token endpoint (RFC 6749 §5.2): `error` is the code, the message is the description."""
 
     def __init__(self, error: str, description: str) -> None:
         super().__init__(description)
         self.error = error
 
 
-class Refusal(Exception):
-    """An error answer of the registry: an HTTP status, and one entry of the body's `errors`."""
+class RegistryError(Exception):
+    """An error response of the registry: an HTTP status, and one entry of the body's `errors` list."""
 
     def __init__(
         self, status: int, code: str, message: str, *, headers: Mapping[str, str] = MappingProxyType({})
@@ -34,8 +34,8 @@ class Refusal(Exception):
         return {"errors": [{"code": self.code, "message": self.message}]}
 
 
-class ApiRefusal(Refusal):
-    """An error answer of Google's APIs (AIP-193): `code` is the name of a canonical code, PERMISSION_DENIED say."""
+class ApiError(RegistryError):
+    """An error response of Google's APIs (AIP-193). `code` is a canonical name such as PERMISSION_DENIED."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class ApiRefusal(Refusal):
 
 
 def error_info(reason: str, *, domain: str, **metadata: str) -> dict[str, Any]:
-    """The one of an API's `details` that is meant for machines."""
+    """The entry of an API error's `details` that is meant for programs (AIP-193, ErrorInfo)."""
     return {
         "@type": "type.googleapis.com/google.rpc.ErrorInfo",
         "reason": reason,

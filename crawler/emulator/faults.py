@@ -1,4 +1,4 @@
-"""When the registry is slow, and when it fails."""
+"""Fault injection: latency, quotas, and responses that fail on purpose."""
 
 import time
 from collections import deque
@@ -11,26 +11,26 @@ from crawler.emulator.settings import Settings
 _WINDOW_S = 1.0
 
 
-class Fate(Enum):
-    """What becomes of an exchange."""
+class Fault(Enum):
+    """How an exchange fails, if it does."""
 
-    SERVED = auto()
+    NONE = auto()
     THROTTLED = auto()
     UNAVAILABLE = auto()
     RESET = auto()
     TRUNCATED = auto()
 
 
-class _Quota:
-    """So many exchanges in any one second; None for as many as come."""
+class _SlidingWindow:
+    """Allows `per_s` exchanges in any window of one second, or any number if that is None."""
 
     def __init__(self, per_s: int | None, *, clock: Callable[[], float]) -> None:
         self._per_s = per_s
         self._clock = clock
         self._served_at: deque[float] = deque()
 
-    def take(self) -> bool:
-        """Whether one more may be served now. One that may not uses up nothing."""
+    def try_acquire(self) -> bool:
+        """Whether one more exchange may be served now. A refused one does not count against the window."""
         if self._per_s is None:
             return True
         now = self._clock()
@@ -42,44 +42,44 @@ class _Quota:
         return True
 
 
-class Weather:
-    """The n-th exchange meets the same latency and the same fault whenever the settings are the same.
+class FaultInjector:
+    """Draws the latency and the fault of each exchange. The n-th draw depends on the settings alone.
 
-    The quotas alone depend on time: `clock` tells seconds, and never goes back.
+    Only the quotas depend on time: `clock` returns monotonic seconds.
     """
 
     def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
         self._latencies = Random(f"{settings.seed}/latencies")
         self._faults = Random(f"{settings.seed}/faults")
-        self._quota = _Quota(settings.quota_per_s, clock=clock)
+        self._quota = _SlidingWindow(settings.quota_per_s, clock=clock)
         role = settings.artifact_registry
-        self._api_quota = _Quota(None if role is None else role.api_quota_per_s, clock=clock)
+        self._api_quota = _SlidingWindow(None if role is None else role.api_quota_per_s, clock=clock)
 
     def latency_s(self) -> float:
-        """Seconds that the next answer waits."""
+        """Seconds to wait before the next response."""
         return self._settings.latency_s + self._settings.latency_jitter_s * self._latencies.random()
 
-    def fate(self) -> Fate:
-        """What becomes of the next exchange with the registry."""
-        return self._fate(self._quota)
+    def registry_fault(self) -> Fault:
+        """The fault of the next exchange with the registry."""
+        return self._draw(self._quota)
 
-    def api_fate(self) -> Fate:
-        """What becomes of the next exchange, if it is one with Google's APIs."""
-        return self._fate(self._api_quota)
+    def api_fault(self) -> Fault:
+        """The fault of the next exchange with Google's APIs, which have a quota of their own."""
+        return self._draw(self._api_quota)
 
-    def _fate(self, quota: _Quota) -> Fate:
-        fault = self._fault()
-        return fault if quota.take() else Fate.THROTTLED
+    def _draw(self, quota: _SlidingWindow) -> Fault:
+        fault = self._random_fault()
+        return fault if quota.try_acquire() else Fault.THROTTLED
 
-    def _fault(self) -> Fate:
+    def _random_fault(self) -> Fault:
         roll = self._faults.random()
-        for fate, share in (
-            (Fate.UNAVAILABLE, self._settings.unavailable),
-            (Fate.RESET, self._settings.resets),
-            (Fate.TRUNCATED, self._settings.truncated),
+        for fault, share in (
+            (Fault.UNAVAILABLE, self._settings.unavailable),
+            (Fault.RESET, self._settings.resets),
+            (Fault.TRUNCATED, self._settings.truncated),
         ):
             if roll < share:
-                return fate
+                return fault
             roll -= share
-        return Fate.SERVED
+        return Fault.NONE

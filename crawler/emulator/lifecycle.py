@@ -1,4 +1,4 @@
-"""How an emulator starts and stops."""
+"""Start and stop an emulator."""
 
 import asyncio
 import os
@@ -14,25 +14,26 @@ import orjson
 from aiohttp import web
 
 from crawler.emulator.accounts import new_account
-from crawler.emulator.faults import Weather
+from crawler.emulator.faults import FaultInjector
 from crawler.emulator.inventory import Inventory
-from crawler.emulator.middleware import Exchanges
+from crawler.emulator.middleware import ExchangeMiddleware
 from crawler.emulator.server import Registry
 from crawler.emulator.settings import Settings
 
-_BACKLOG = 1024  # a crawl opens its connections all at once
-_LAST_ANSWERS_S = 1.0  # for exchanges under way when the emulator stops
+_BACKLOG = 1024  # a crawl opens all its connections at once; the default of 128 would drop some of them
+_SHUTDOWN_TIMEOUT_S = 1.0  # for exchanges in progress when the emulator stops
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emulator:
-    """A registry that is being served.
+    """A running emulator.
 
-    registry: its host:port, over plain http.
-    key: the JSON key of the one service account it knows.
-    counts: exchanges received so far, failed ones included, by kind: ping, catalog, token, listing, api,
-        oauth; besides, those answered with 429 (throttled), those spoilt on purpose (faults), and the most
-        that arrived in any one second (busiest_second; OAuth and the APIs aside).
+    registry: host:port, served over plain http.
+    key: the JSON key of its only service account.
+    inventory: what the registry holds.
+    counts: exchanges so far, failed ones included, by kind: ping, catalog, token, listing, api, oauth. In addition:
+        throttled (responses with 429), faults (exchanges that failed on purpose), and busiest_second (the most
+        exchanges with the registry in any one second, without OAuth and the APIs).
     """
 
     registry: str
@@ -41,27 +42,28 @@ class Emulator:
     counts: Mapping[str, int]
 
     def write_key(self, path: Path) -> None:
-        """Writes the key file, readable by its owner only. Raises OSError."""
+        """Write the key file, readable by its owner only. Raises OSError."""
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, 0o600)  # the file may have been there with a mode of its own
+            os.fchmod(descriptor, 0o600)  # an existing file keeps its own mode on open()
             file.write(orjson.dumps(self.key, option=orjson.OPT_INDENT_2))
 
 
 @asynccontextmanager
 async def serving(settings: Settings, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Emulator]:
-    """Serves an emulated registry for as long as the context lasts.
+    """Serve an emulated registry while the context is open. Raises OSError if it cannot listen.
 
-    `host` is a name or an IPv4 address, and what the key calls the registry, and challenges too unless the settings
-    have an origin; port 0 takes a free port. Raises OSError if it cannot listen.
+    host: a name or an IPv4 address to listen on. The key file uses it for token_uri; challenges use it for the realm,
+        unless the settings have an origin.
+    port: 0 picks a free port.
     """
     with socket.create_server((host, port), backlog=_BACKLOG) as listener:
         address = f"{host}:{listener.getsockname()[1]}"
         inventory = await asyncio.to_thread(Inventory, settings)
         account = await asyncio.to_thread(new_account, project=settings.project, registry=address)
-        exchanges = Exchanges(Weather(settings))
+        middleware = ExchangeMiddleware(FaultInjector(settings))
         registry = Registry(settings, address=address, inventory=inventory, account=account)
-        runner = web.AppRunner(registry.application(exchanges), access_log=None, shutdown_timeout=_LAST_ANSWERS_S)
+        runner = web.AppRunner(registry.application(middleware), access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
         try:
             await runner.setup()
             await web.SockSite(runner, listener, backlog=_BACKLOG).start()
@@ -69,7 +71,7 @@ async def serving(settings: Settings, *, host: str = "127.0.0.1", port: int = 0)
                 registry=address,
                 key=account.key,
                 inventory=inventory,
-                counts=MappingProxyType(exchanges.counts),
+                counts=MappingProxyType(middleware.counts),
             )
         finally:
             await runner.cleanup()
@@ -78,12 +80,12 @@ async def serving(settings: Settings, *, host: str = "127.0.0.1", port: int = 0)
 async def serve_until_stopped(
     settings: Settings, *, host: str, port: int, key_file: Path, announce: Callable[[Emulator], None]
 ) -> None:
-    """Serves until SIGINT, SIGTERM or cancellation; `announce` is called once the key file is written.
+    """Serve until SIGINT, SIGTERM or cancellation; call `announce` once the key file is written.
 
-    To be run in the main thread, where signals arrive. Raises OSError as `serving` and `write_key` do.
+    Must run in the main thread, where Python delivers signals. Raises OSError as `serving` and `write_key` do.
     """
     stopped = asyncio.Event()
-    with _signals_setting(stopped):
+    with _set_on_signals(stopped):
         async with serving(settings, host=host, port=port) as emulator:
             emulator.write_key(key_file)
             announce(emulator)
@@ -91,7 +93,7 @@ async def serve_until_stopped(
 
 
 @contextmanager
-def _signals_setting(stopped: asyncio.Event) -> Iterator[None]:
+def _set_on_signals(stopped: asyncio.Event) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM)
     for number in signals:

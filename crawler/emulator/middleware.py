@@ -1,4 +1,4 @@
-"""What every exchange goes through, whatever it asks for: counts, weather, and the form of an error."""
+"""Middleware for every exchange: counts it, injects faults, and turns exceptions into error responses."""
 
 import asyncio
 import socket
@@ -12,51 +12,51 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from crawler.emulator.errors import ApiRefusal, OAuthRefusal, Refusal
-from crawler.emulator.faults import Fate, Weather
+from crawler.emulator.errors import ApiError, OAuthError, RegistryError
+from crawler.emulator.faults import Fault, FaultInjector
 
 OAUTH = "oauth"
 API = "api"
 REGISTRY_KINDS = ("ping", "catalog", "token", "listing")
 
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER for no time: close() sends RST instead of FIN
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER of 0 s: close() sends RST instead of FIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Manner:
-    """How a service says that it cannot serve, and the headers of what it does serve."""
+class _ErrorStyle:
+    """A service's error responses, and the headers of its other responses."""
 
-    over_quota: Refusal
-    unavailable: Refusal
+    over_quota: RegistryError
+    unavailable: RegistryError
     headers: Mapping[str, str]
 
 
-_REGISTRYS = _Manner(
-    over_quota=Refusal(429, "TOOMANYREQUESTS", "Quota exceeded for requests.", headers={"Retry-After": "1"}),
-    unavailable=Refusal(503, "UNAVAILABLE", "The service is currently unavailable."),
+_REGISTRY_STYLE = _ErrorStyle(
+    over_quota=RegistryError(429, "TOOMANYREQUESTS", "Quota exceeded for requests.", headers={"Retry-After": "1"}),
+    unavailable=RegistryError(503, "UNAVAILABLE", "The service is currently unavailable."),
     headers={"Docker-Distribution-API-Version": "registry/2.0"},
 )
-_APIS = _Manner(
-    over_quota=ApiRefusal(
+_API_STYLE = _ErrorStyle(
+    over_quota=ApiError(
         429,
         "RESOURCE_EXHAUSTED",
         "Quota exceeded for quota metric 'Requests' and limit 'Requests per minute'.",
         headers={"Retry-After": "1"},
     ),
-    unavailable=ApiRefusal(503, "UNAVAILABLE", "The service is currently unavailable."),
+    unavailable=ApiError(503, "UNAVAILABLE", "The service is currently unavailable."),
     headers={},
 )
 
 
-class Exchanges:
-    """Counts and spoils the exchanges of routes named after a kind; other routes pass untouched.
+class ExchangeMiddleware:
+    """Counts the exchanges of named routes and injects faults into them; routes without a name are left alone.
 
-    Where several routes serve one kind, a dot and what tells them apart follow the kind.
+    A route's name is the kind of exchange. Several routes of one kind have a suffix after a dot: api.projects.
     """
 
-    def __init__(self, weather: Weather) -> None:
+    def __init__(self, faults: FaultInjector) -> None:
         self.counts = Counter(dict.fromkeys((*REGISTRY_KINDS, API, OAUTH, "throttled", "faults", "busiest_second"), 0))
-        self._weather = weather
+        self._faults = faults
         self._last_second: deque[float] = deque()
 
     @web.middleware
@@ -67,78 +67,78 @@ class Exchanges:
         kind = route.partition(".")[0]
         self.counts[kind] += 1
         if kind in REGISTRY_KINDS:
-            self._note_arrival(time.monotonic())
-        latency_s = self._weather.latency_s()
+            self._record_arrival(time.monotonic())
+        latency_s = self._faults.latency_s()
         if latency_s:
             await asyncio.sleep(latency_s)
         if kind == OAUTH:
-            return await _oauth_answer(request, handler)
+            return await _oauth_response(request, handler)
         if kind == API:
-            return await self._with_faults(request, handler, fate=self._weather.api_fate(), manner=_APIS)
-        return await self._with_faults(request, handler, fate=self._weather.fate(), manner=_REGISTRYS)
+            return await self._with_faults(request, handler, fault=self._faults.api_fault(), style=_API_STYLE)
+        return await self._with_faults(request, handler, fault=self._faults.registry_fault(), style=_REGISTRY_STYLE)
 
-    def _note_arrival(self, now: float) -> None:
-        """Keep the most exchanges that any one second has seen arrive."""
+    def _record_arrival(self, now: float) -> None:
+        """Keep `busiest_second`, the most exchanges that arrived in any window of one second."""
         self._last_second.append(now)
         while self._last_second[0] <= now - 1:
             self._last_second.popleft()
         self.counts["busiest_second"] = max(self.counts["busiest_second"], len(self._last_second))
 
     async def _with_faults(
-        self, request: web.Request, handler: Handler, *, fate: Fate, manner: _Manner
+        self, request: web.Request, handler: Handler, *, fault: Fault, style: _ErrorStyle
     ) -> web.StreamResponse:
-        if fate is Fate.SERVED:
-            return await _answer(request, handler, manner)
-        if fate is Fate.THROTTLED:
+        if fault is Fault.NONE:
+            return await _response(request, handler, style)
+        if fault is Fault.THROTTLED:
             self.counts["throttled"] += 1
-            return _error(manner.over_quota)
+            return _error_response(style.over_quota)
         self.counts["faults"] += 1
-        if fate is Fate.RESET:
+        if fault is Fault.RESET:
             return _reset(request)
-        if fate is Fate.TRUNCATED:
-            return await _truncated(request, await _answer(request, handler, manner))
-        return _error(manner.unavailable)
+        if fault is Fault.TRUNCATED:
+            return await _truncated(request, await _response(request, handler, style))
+        return _error_response(style.unavailable)
 
 
 def json_response(body: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     return web.Response(body=orjson.dumps(body), status=status, content_type="application/json", headers=headers)
 
 
-async def _oauth_answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _oauth_response(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
-    except OAuthRefusal as refusal:
-        return json_response({"error": refusal.error, "error_description": str(refusal)}, status=400)
+    except OAuthError as exc:
+        return json_response({"error": exc.error, "error_description": str(exc)}, status=400)
 
 
-async def _answer(request: web.Request, handler: Handler, manner: _Manner) -> web.StreamResponse:
+async def _response(request: web.Request, handler: Handler, style: _ErrorStyle) -> web.StreamResponse:
     try:
-        answer = await handler(request)
-    except Refusal as refusal:
-        answer = _error(refusal)
-    answer.headers.update(manner.headers)
-    return answer
+        response = await handler(request)
+    except RegistryError as exc:
+        response = _error_response(exc)
+    response.headers.update(style.headers)
+    return response
 
 
-def _error(refusal: Refusal) -> web.Response:
-    return json_response(refusal.body, status=refusal.status, headers=refusal.headers)
+def _error_response(error: RegistryError) -> web.Response:
+    return json_response(error.body, status=error.status, headers=error.headers)
 
 
 def _reset(request: web.Request) -> web.Response:
     transport = request.transport
-    if transport is not None:  # else the client was quicker
+    if transport is not None:  # None: the client has disconnected already
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         transport.abort()
-    return web.Response()  # goes nowhere
+    return web.Response()  # aiohttp needs a response; the connection is gone
 
 
-async def _truncated(request: web.Request, whole: web.StreamResponse) -> web.StreamResponse:
-    assert isinstance(whole, web.Response)
-    assert isinstance(whole.body, bytes)
-    broken = web.StreamResponse(status=whole.status, headers=whole.headers)
-    broken.content_length = len(whole.body)
-    await broken.prepare(request)
-    await broken.write(whole.body[: len(whole.body) // 2])
+async def _truncated(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    assert isinstance(response, web.Response)
+    assert isinstance(response.body, bytes)
+    partial = web.StreamResponse(status=response.status, headers=response.headers)
+    partial.content_length = len(response.body)
+    await partial.prepare(request)
+    await partial.write(response.body[: len(response.body) // 2])
     if request.transport is not None:
         request.transport.close()
-    return broken
+    return partial

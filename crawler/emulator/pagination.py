@@ -1,4 +1,4 @@
-"""How the registry pages, catalog and listings alike: the distribution specification's `n`, `last` and Link."""
+"""Pagination of the catalog and of listings: `n`, `last` and Link of the distribution specification."""
 
 from bisect import bisect_right
 from itertools import islice
@@ -6,33 +6,33 @@ from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
-from crawler.emulator.errors import Refusal
+from crawler.emulator.errors import RegistryError
 from crawler.emulator.inventory import Listing, tags_of
 
 
-def asked_length(request: web.Request) -> int | None:
-    """The `n` of a request, None where it has none. Raises Refusal."""
-    asked = request.query.get("n")
-    if asked is None:
+def requested_page_size(request: web.Request) -> int | None:
+    """The `n` of a request, or None. Raises RegistryError unless `n` is a positive number."""
+    value = request.query.get("n")
+    if value is None:
         return None
     try:
-        n = int(asked)
+        n = int(value)
     except ValueError:
         n = 0
     if n < 1:
-        raise Refusal(400, "PAGINATION_NUMBER_INVALID", f"invalid number of results requested: {asked!r}")
+        raise RegistryError(400, "PAGINATION_NUMBER_INVALID", f"invalid number of results requested: {value!r}")
     return n
 
 
 def next_link(path: str, **query: str | int) -> dict[str, str]:
-    """The header that leads to the next page."""
+    """The Link header with the URL of the next page."""
     return {"Link": f'<{path}?{urlencode(query, quote_via=quote, safe="")}>; rel="next"'}
 
 
 def listing_page(listing: Listing, *, last: str, n: int) -> tuple[Listing, str | None]:
-    """The `n` images whose digests come after `last`, and the digest after which the next page begins, if there is one.
+    """The `n` images whose digests come after `last`, and the `last` of the next page, or None on the last page.
 
-    An image's tags come with it. Children come on the first page, and count as nothing.
+    A page holds the tags of its own images. Children are on the first page and do not count towards `n`.
     """
     digests = list(listing["manifest"])
     start = bisect_right(digests, last)

@@ -98,7 +98,7 @@ async def reader_of(registry: Registry) -> AsyncIterator[Reader]:
 
 
 @requires_docker_registry
-async def test_an_open_registry_holds_exactly_what_was_pushed(tmp_path):
+async def test_push_to_an_open_registry_is_listed(tmp_path):
     images = {f"team-{i % 7}/app-{i}": ["latest", "1.0", f"build-{i}"] for i in range(300)}
     async with open_registry(tmp_path) as registry, reader_of(registry) as reader:
         pushed = await push(registry, images)
@@ -111,7 +111,7 @@ async def test_an_open_registry_holds_exactly_what_was_pushed(tmp_path):
 
 
 @requires_docker_registry
-async def test_digests_are_the_registrys_own(tmp_path):
+async def test_push_returns_the_registrys_digests(tmp_path):
     async with open_registry(tmp_path) as registry, reader_of(registry) as reader:
         pushed = await push(registry, {"app": ["1", "2", "3"]})
         digests = pushed.digests["app"]
@@ -151,7 +151,7 @@ async def test_catalog_max_entries(tmp_path):
 
 
 @requires_docker_registry
-async def test_a_repository_without_tags_has_two_faces(tmp_path):
+async def test_repository_without_tags_is_200_or_404(tmp_path):
     """Emptied, its list is null; never tagged, it is unknown; the catalog names both."""
     async with open_registry(tmp_path) as registry, reader_of(registry) as reader:
         await push(registry, {"emptied": ["1", "2", "3"], "untagged": []})
@@ -166,7 +166,7 @@ async def test_a_repository_without_tags_has_two_faces(tmp_path):
 
 
 @requires_docker_registry
-async def test_a_registry_opened_again_has_its_content_still(tmp_path):
+async def test_storage_survives_a_restart(tmp_path):
     async with open_registry(tmp_path) as registry:
         await push(registry, {"app": ["1"]})
     async with open_registry(tmp_path) as registry, reader_of(registry) as reader:
@@ -207,7 +207,7 @@ async def test_tokens(tmp_path):
 
 
 @requires_docker_registry
-async def test_the_token_server_answers_as_the_specification_has_it(tmp_path):
+async def test_token_server_follows_the_specification(tmp_path):
     policy = TokenPolicy(lifetime=120, announced_lifetime=90)
     async with open_registry(tmp_path, auth=policy) as registry, reader_of(registry) as reader:
         user, password = registry.user, registry.password
@@ -224,7 +224,7 @@ async def test_the_token_server_answers_as_the_specification_has_it(tmp_path):
 
 
 @requires_docker_registry
-async def test_a_denied_repository_is_refused_by_the_registry_and_not_by_the_token_server(tmp_path):
+async def test_token_server_grants_less_and_the_registry_refuses(tmp_path):
     policy = TokenPolicy(denied=frozenset({"secret"}))
     async with open_registry(tmp_path, auth=policy) as registry, reader_of(registry) as reader:
         await push(registry, {"secret": ["1"]})
@@ -237,7 +237,7 @@ async def test_a_denied_repository_is_refused_by_the_registry_and_not_by_the_tok
 
 
 @requires_docker_registry
-async def test_anonymous_scopes(tmp_path):
+async def test_token_server_anonymous_scopes(tmp_path):
     policy = TokenPolicy(anonymous=("repository:public/*:pull",))
     async with open_registry(tmp_path, auth=policy) as registry, reader_of(registry) as reader:
         await push(registry, {"private/app": ["1"], "public/app": ["1"]})
@@ -251,7 +251,7 @@ async def test_anonymous_scopes(tmp_path):
 
 
 @requires_docker_registry
-async def test_a_token_dies_when_its_lifetime_is_over(tmp_path):
+async def test_token_expires_after_its_lifetime(tmp_path):
     policy = TokenPolicy(lifetime=0, announced_lifetime=3600)
     async with open_registry(tmp_path, auth=policy) as registry, reader_of(registry) as reader:
         dead = await reader.get("/v2/_catalog", authorization=await reader.token(CATALOG))
@@ -263,7 +263,7 @@ async def test_a_token_dies_when_its_lifetime_is_over(tmp_path):
 
 @requires_docker_registry
 @pytest.mark.parametrize("auth", [None, Htpasswd(), TokenPolicy()], ids=["open", "htpasswd", "token"])
-async def test_tls_stands_on_the_harness_own_authority(tmp_path, auth):
+async def test_tls_uses_the_harness_own_authority(tmp_path, auth):
     certificates = make_certificates(tmp_path)
     async with open_registry(tmp_path, auth=auth, certificates=certificates) as registry:
         await push(registry, {"app": ["1"]})
@@ -284,7 +284,7 @@ async def test_tls_stands_on_the_harness_own_authority(tmp_path, auth):
 
 
 @requires_docker_registry
-async def test_nothing_is_left_running_after_a_failure(tmp_path):
+async def test_process_is_killed_after_a_failure(tmp_path):
     urls = []
 
     async def fail_while_it_runs():
@@ -303,27 +303,27 @@ async def test_nothing_is_left_running_after_a_failure(tmp_path):
 
 
 @requires_docker_registry
-async def test_a_failed_start_shows_the_log(tmp_path):
+async def test_process_start_failure_shows_the_log(tmp_path):
     certificates = replace(make_certificates(tmp_path), key_file=tmp_path / "missing.pem")
     with pytest.raises(RegistryStartError, match=r"ended with 1; its log:\n(.|\n)*missing\.pem"):
         async with open_registry(tmp_path, certificates=certificates):
             pytest.fail("it started")
 
 
-async def test_an_absent_registry_fails_and_does_not_hang(tmp_path, monkeypatch):
+async def test_process_that_is_absent_fails_at_once(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(RegistryStartError, match="not installed"):
         async with open_registry(tmp_path):
             pytest.fail("it started")
 
 
-def test_a_skip_may_be_forbidden():
+def test_skip_may_be_forbidden():
     assert may_skip({})
     assert not may_skip({"TESTS_ACCEPT_NO_SKIP": "1"})
 
 
 @requires_docker_registry
-async def test_a_refused_push_is_an_error(tmp_path):
+async def test_push_that_is_refused_is_an_error(tmp_path):
     async with open_registry(tmp_path) as registry:
         with pytest.raises(WriteError, match="404"):
             await push(registry, {"UPPER": ["1"]})
@@ -340,7 +340,7 @@ async def test_a_refused_push_is_an_error(tmp_path):
         ("repository:localhost:5000/app:pull", ["repository:localhost:5000/app:pull"]),
     ],
 )
-def test_grants(asked, granted):
+def test_token_server_grant(asked, granted):
     account = Account(
         user="someone",
         password="something",

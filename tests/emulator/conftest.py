@@ -1,3 +1,5 @@
+"""An emulator with 250 repositories, and a client for it."""
+
 from collections.abc import AsyncIterator
 
 import aiohttp

@@ -46,7 +46,7 @@ def some_listing(emulator):
 
 
 @pytest.mark.parametrize("role", [ArtifactRegistry(), TODAYS])
-async def test_artifact_registry_cuts_where_the_client_asks(session, role):
+async def test_pagination_of_artifact_registry_cuts_at_n(session, role):
     async with serving(Settings(repositories=300, artifact_registry=role)) as emulator:
         client = client_of(emulator, session)
         listing = some_listing(emulator)
@@ -62,7 +62,7 @@ async def test_artifact_registry_cuts_where_the_client_asks(session, role):
 
 
 @pytest.mark.parametrize("role", [None, ArtifactRegistry(), TODAYS])
-async def test_pages_may_be_made_small_whatever_is_asked(session, role):
+async def test_pagination_maximum_is_a_setting(session, role):
     async with serving(Settings(repositories=300, tags_page=3, artifact_registry=role)) as emulator:
         client = client_of(emulator, session)
         listing = some_listing(emulator)
@@ -76,7 +76,7 @@ async def test_pages_may_be_made_small_whatever_is_asked(session, role):
         assert len(bodies) == -(-len(listing["manifest"]) // 2)
 
 
-async def test_a_page_tells_the_tags_of_its_own_images(session):
+async def test_pagination_page_has_the_tags_of_its_own_images(session):
     async with serving(Settings(repositories=300, artifact_registry=TODAYS)) as emulator:
         client = client_of(emulator, session)
         bodies, _ = await listing_pages(client, f"/v2/{some_listing(emulator)['name']}/tags/list?n=2")
@@ -84,7 +84,7 @@ async def test_a_page_tells_the_tags_of_its_own_images(session):
             assert body["tags"] == sorted(tag for image in body["manifest"].values() for tag in image["tag"])
 
 
-async def test_the_gcr_of_old_never_pages(session):
+async def test_pagination_is_absent_from_container_registry(session):
     async with serving(Settings(repositories=300)) as emulator:
         client = client_of(emulator, session)
         listing = some_listing(emulator)
@@ -92,7 +92,7 @@ async def test_the_gcr_of_old_never_pages(session):
             assert await listing_pages(client, f"/v2/{listing['name']}/tags/list{query}") == ([listing], [])
 
 
-async def test_a_folder_is_one_page_whatever_its_children(session):
+async def test_pagination_keeps_a_folder_on_one_page(session):
     async with serving(Settings(repositories=300, tags_page=1, artifact_registry=TODAYS)) as emulator:
         client = client_of(emulator, session)
         folder = emulator.inventory.listing("my-project")
@@ -100,7 +100,7 @@ async def test_a_folder_is_one_page_whatever_its_children(session):
         assert await listing_pages(client, "/v2/my-project/tags/list") == ([folder], [])
 
 
-async def test_a_page_that_is_no_number_is_refused(session):
+async def test_pagination_refuses_an_invalid_n(session):
     async with serving(Settings(repositories=1, artifact_registry=TODAYS)) as emulator:
         client = client_of(emulator, session)
         for n in ("0", "-1", "many", ""):

@@ -24,7 +24,7 @@ from support.snapshots import read_snapshot
 import crawler
 from crawler.discovery import tree
 from crawler.emulator import ArtifactRegistry
-from crawler.emulator.projects import found_projects
+from crawler.emulator.projects import search_projects
 
 
 def answers_404(name: str) -> Entry:
@@ -81,7 +81,7 @@ async def test_repository_search_at_the_wrong_location_is_partial(google):
 async def test_disabled_api_in_every_project_is_partial(google, tmp_path):
     role = ArtifactRegistry(serves="gcr.io", api_disabled_projects=("plain-project", "bare-project"))
     registry = await google(repositories=30, catalog="empty", artifact_registry=role)
-    off = [project for project in found_projects(role, seed=1) if project["projectId"] in role.api_disabled_projects]
+    off = [project for project in search_projects(role, seed=1) if project["projectId"] in role.api_disabled_projects]
     async with serve([on(SEARCH, document({"projects": off}))]) as server:
         apis = {"artifact_registry": f"http://{registry.emulator.registry}", "resource_manager": server.origin}
         manifest = await crawler.crawl(registry.config(kind="gcr", apis=apis))

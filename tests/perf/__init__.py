@@ -1,1 +1,1 @@
-"""What a crawl costs, beside what the same exchanges cost other clients: measured in one run, on one machine."""
+"""The benchmark: what a crawl costs, beside other clients that make the same exchanges. See README.md."""

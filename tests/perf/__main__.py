@@ -1,9 +1,9 @@
-"""`python tests/perf`: the command."""
+"""`python tests/perf` runs the benchmark."""
 
 import sys
 from pathlib import Path
 
-# as pytest's pythonpath has it, so that the tests' own authority can be imported, and nothing here hides a library
+# Like pytest's pythonpath: tests/support can be imported, and no module of tests/perf hides a library.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from perf.command import main  # noqa: E402

@@ -1,4 +1,4 @@
-"""What every row needs to be measured."""
+"""The inputs of every measurement."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from support.distribution.certificates import Certificates
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """`folder` is for whatever a row leaves lying about; what takes long runs fewer times than `rounds`."""
+    """`folder` is for temporary files. `rounds` is how often to measure; slow measurements run less often."""
 
     folder: Path
     rounds: int

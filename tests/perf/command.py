@@ -1,4 +1,4 @@
-"""The command line: which rows, how often, and where the figures go."""
+"""The benchmark's command line: which rows to measure, how often, and where to write the result."""
 
 import argparse
 import json
@@ -42,7 +42,7 @@ def main() -> int:
     began = time.monotonic()
     rows: list[Row | Unmeasured] = []
     try:
-        with TemporaryDirectory(prefix="benchmarks-") as folder:
+        with TemporaryDirectory(prefix="perf-") as folder:
             for letter in wanted.only:
                 rows += _measured(letter, Path(folder), wanted.rounds)
     except KeyboardInterrupt:
@@ -76,7 +76,7 @@ def _machine() -> dict[str, str]:
     """The machine, and each library and program that takes part, with its version."""
     return {
         "cores": f"{os.cpu_count()} ({platform.machine()})",
-        "load before": f"{os.getloadavg()[0]:.1f}",  # of others, where it is more than a little
+        "load before": f"{os.getloadavg()[0]:.1f}",  # a high load of other processes spoils the result
         "python": platform.python_version(),
         **{name: version(name) for name in _LIBRARIES},
         **versions(),
@@ -85,11 +85,11 @@ def _machine() -> dict[str, str]:
 
 def _wanted() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="benchmarks", description="Measure what a crawl costs beside other clients; takes less than ten minutes."
+        prog="tests/perf", description="Measure what a crawl costs beside other clients; takes less than ten minutes."
     )
-    parser.add_argument("--only", type=_letters, default=list(ROWS), metavar="a,b,h", help="these rows alone")
-    parser.add_argument("--rounds", type=_rounds, default=3, metavar="N", help="how often what is short is measured")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the figures there, too")
+    parser.add_argument("--only", type=_letters, default=list(ROWS), metavar="a,b,h", help="measure these rows only")
+    parser.add_argument("--rounds", type=_rounds, default=3, metavar="N", help="how often to measure")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result to FILE")
     return parser.parse_args()
 
 
@@ -102,5 +102,5 @@ def _letters(text: str) -> list[str]:
 
 def _rounds(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError("a number from 1 on")
+        raise argparse.ArgumentTypeError("must be at least 1")
     return int(text)

@@ -1,4 +1,4 @@
-"""The command that is measured, as a user runs it, and whether it did what it was measured for."""
+"""Run the measured command as a user does, and check that it listed every repository."""
 
 import json
 import shutil
@@ -20,26 +20,26 @@ from perf.measure import BenchBroken, Running, Usage, started
 COMMAND: Final = str(Path(sys.executable).with_name("registry-crawler"))
 
 BASIC: Final = "Basic " + b64encode(b"oauth2accesstoken:" + b"a" * 200).decode()
-"""The header that the `access-token` flow sends, for the other clients to send as well."""
+"""The Authorization header of the `access-token` flow, which the other clients send as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crawled:
-    """What a crawl cost, and how many exchanges it made."""
+    """The cost of a crawl, and its number of exchanges."""
 
     usage: Usage
     exchanges: int
 
 
 class Crawling:
-    """A crawl under way. Made by `crawling`."""
+    """A running crawl. Made by `crawling`."""
 
     def __init__(self, running: Running, output: Path) -> None:
         self.output = output
         self._running = running
 
     def finish(self, repositories: int) -> Crawled:
-        """Wait for the end. Raises BenchBroken where not each of so many repositories was listed."""
+        """Wait for the end. Raises BenchBroken unless every repository was listed."""
         usage = self._running.finish()
         manifest = _manifest(self.output)
         if manifest["verdict"] != "complete" or manifest["counts"]["ok"] != repositories:
@@ -51,11 +51,11 @@ class Crawling:
 def crawling(
     folder: Path, target: str, *options: str, concurrency: int, env: Mapping[str, str] | None = None
 ) -> Iterator[Crawling]:
-    """Crawl, into a snapshot that is dropped when the block ends."""
+    """Crawl into a snapshot that is deleted at the end of the block."""
     output = Path(mkdtemp(prefix="snapshots-", dir=folder))
     ours = [f"--output={output}", "--no-progress", f"--concurrency={concurrency}", "--rate=none"]
     try:
-        with started([COMMAND, "crawl", target, *ours, *options], env=env) as running:  # the last of two flags counts
+        with started([COMMAND, "crawl", target, *ours, *options], env=env) as running:  # of equal flags, the last wins
             yield Crawling(running, output)
     finally:
         shutil.rmtree(output, ignore_errors=True)
@@ -74,7 +74,7 @@ def crawl(
 
 
 def write_key(file: Path, host: str) -> None:
-    """A service account's key, whose owner gives access tokens at `http://HOST/oauth`."""
+    """Write a service account's key with the token_uri `http://HOST/oauth`."""
     account = {
         "type": "service_account",
         "project_id": "bench",

@@ -25,12 +25,12 @@ from perf import inventory
 from perf.measure import program, surroundings
 
 SEEN: Final = "/seen"
-"""Where it tells what it saw, at once and without counting that."""
+"""The path of the diary, which is served without delay and not counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """When exchanges of one kind came, and when they were answered, in order and by the monotonic clock."""
+    """The monotonic times of requests and responses of one kind, in order."""
 
     arrived: list[float]
     answered: list[float]
@@ -38,7 +38,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diary:
-    """What a registry saw since it was started."""
+    """All requests since the registry was started."""
 
     listings: Seen
     others: Seen
@@ -131,7 +131,7 @@ class _Connection(asyncio.Protocol):
         self._asked = b""
         self._transport: Any = None
 
-    def connection_made(self, transport: Any) -> None:  # uvloop's is no asyncio.Transport
+    def connection_made(self, transport: Any) -> None:  # uvloop's transport is not an asyncio.Transport
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
@@ -149,7 +149,7 @@ class _Connection(asyncio.Protocol):
             self._loop.call_later(self._registry.delay_s, self._write, reply, noted)
 
     def _write(self, reply: bytes, noted: _Noted | None) -> None:
-        if self._transport.is_closing():  # the client was ended meanwhile
+        if self._transport.is_closing():  # the client has been stopped
             return
         self._transport.write(reply)
         if noted is not None:

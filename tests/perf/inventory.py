@@ -1,4 +1,4 @@
-"""What the benchmarks' registries hold, as the bodies of their answers.
+"""The content of the benchmark's registries, as response bodies.
 
 Every repository of a registry has the same listing, so that a server has next to nothing to do and the client is what
 is measured. Sizes are those that registries send: a plain listing of two dozen tags, and Google's with eight images.
@@ -13,7 +13,7 @@ NAMES_PER_PAGE: Final = 1000
 TAGS_OF_A_GIANT: Final = 200_000
 
 FOLDER: Final = "all"
-"""A name whose listing has every repository as a child, as Google's has: for who walks."""
+"""A name whose listing has every repository as a child, as Google's has, for a tree walk."""
 
 TOKEN: Final = json.dumps({"token": "t" * 600, "expires_in": 300, "issued_at": "2026-11-23T02:00:00Z"}).encode()
 """As long as a registry's JWT."""

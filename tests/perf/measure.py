@@ -1,4 +1,4 @@
-"""What a process cost, as the kernel tells it; and variants run in turns, so that a machine's moods hit all alike."""
+"""The cost of a process, from the kernel. Variants run in turns, so that changes of the machine's load affect all."""
 
 import os
 import signal
@@ -17,18 +17,18 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 LONGEST_S: Final = 420.0
-"""After which a process counts as stuck."""
+"""Seconds after which a process counts as stuck."""
 
 _TESTS: Final = Path(__file__).resolve().parents[1]
 
 
 class BenchBroken(Exception):
-    """A measurement that could not be made; says why."""
+    """A measurement failed; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What a process and the children that it waited for took; `peak_mb` is of the largest one of them."""
+    """Resources of a process and of the children it waited for. `peak_mb` is that of the largest process."""
 
     wall_s: float
     cpu_s: float
@@ -38,7 +38,7 @@ class Usage:
 
 
 class Running:
-    """A process that is measured. Made by `started`."""
+    """A measured process. Made by `started`."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", said: BinaryIO, complained: BinaryIO) -> None:
         self._process = process
@@ -47,7 +47,7 @@ class Running:
         self._began = time.monotonic()
 
     def finish(self) -> Usage:
-        """Wait for the end. Raises BenchBroken where it was not a good one."""
+        """Wait for the end. Raises BenchBroken if the process failed."""
         watchdog = threading.Timer(LONGEST_S, self._process.kill)
         watchdog.start()
         try:
@@ -95,7 +95,7 @@ def run(command: Sequence[str], *, stdin: Path | None = None, env: Mapping[str, 
 
 
 def in_turns(rounds: int, variants: Mapping[K, Callable[[], V]]) -> dict[K, list[V]]:
-    """What each variant gave in each round; every other round goes through them backwards."""
+    """The result of each variant in each round. Every other round runs the variants in reverse order."""
     given: dict[K, list[V]] = {key: [] for key in variants}
     for number in range(rounds):
         for key in list(variants) if number % 2 == 0 else reversed(list(variants)):
@@ -104,19 +104,19 @@ def in_turns(rounds: int, variants: Mapping[K, Callable[[], V]]) -> dict[K, list
 
 
 def program(module: str, *arguments: str) -> list[str]:
-    """The command that runs a module of the benchmarks."""
+    """The command that runs a module of tests/perf."""
     return [sys.executable, "-m", f"perf.{module}", *arguments]
 
 
 def surroundings(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of a process: ours, less the settings that would change what a crawl does."""
+    """The environment of a process: the current one, without settings of the crawler."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("REGISTRY_CRAWLER_")}
     path = os.pathsep.join(filter(None, [str(_TESTS), os.environ.get("PYTHONPATH")]))
     return {**kept, "PYTHONPATH": path, **(more or {})}
 
 
 def end_like_interrupted() -> None:
-    """Have SIGTERM unwind what a ^C does, so that no server is left behind."""
+    """Make SIGTERM raise KeyboardInterrupt, so that every server is stopped."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 

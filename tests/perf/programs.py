@@ -1,4 +1,4 @@
-"""Which programs this machine has, and of what version."""
+"""The installed programs, and their versions."""
 
 import os
 import re
@@ -7,7 +7,7 @@ import subprocess
 from typing import Final
 
 ASKING_FOR_VERSION: Final = {"nginx": "-v", "crane": "version", "gcrane": "version", "skopeo": "--version"}
-"""Every program that takes part, where it is installed."""
+"""The programs that the benchmark uses, if installed."""
 
 
 def found(name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Registries of static answers, served by Debian's nginx: cheap enough that the client is what is measured."""
+"""Registries of static responses, served by nginx: so cheap that the client's cost is measured, not the server's."""
 
 import os
 import socket
@@ -126,7 +126,7 @@ def serving(folder: Path, sites: Sequence[Site], certificates: Certificates | No
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago: nginx cannot choose by itself and tell."""
+    """Ports that were just free: nginx cannot listen on a port of the kernel's choice and report it."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [sock.getsockname()[1] for sock in sockets]
     for sock in sockets:

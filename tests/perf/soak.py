@@ -1,7 +1,7 @@
-"""Faults, a quota, short-lived tokens, kills at random moments, and outages; in the end nothing lost and nothing twice.
+"""Faults, a quota, short-lived tokens, kills at random times, and outages: nothing is lost and nothing listed twice.
 
-`make soak` runs it whole; `test_survival.py` and `test_outages.py` run parts of it short. Every process is one that a
-user would run. `python tests/perf/soak.py outages --only refused:10,tokens` plays some of the outages alone.
+`make soak` runs everything; `test_survival.py` and `test_outages.py` run short versions of its parts. Every process is
+one that a user would run. `python tests/perf/soak.py outages --only refused:10,tokens` runs some outages alone.
 """
 
 import argparse
@@ -20,6 +20,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+if __name__ == "__main__":  # a script has its own folder in sys.path[0]; the imports below need tests/
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
 from support.inventories import comparable, expected
 from support.snapshots import folders, read_snapshot
 
@@ -32,7 +35,7 @@ FAULTS = ["--unavailable=0.05", "--resets=0.02", "--truncated=0.01"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storm:
-    """What a crawl has to live through; `between_kills_s` is the range from which each kill's moment is drawn."""
+    """What goes wrong during a crawl. The seconds before each kill are drawn from the range `between_kills_s`."""
 
     repositories: int
     kills: int
@@ -44,7 +47,7 @@ class Storm:
 
 @dataclass(slots=True, kw_only=True)
 class Survival:
-    """What became of it."""
+    """The result: how the snapshot differs from the inventory."""
 
     verdict: str = "none"
     kills: int = 0
@@ -60,7 +63,7 @@ class Survival:
         return (self.verdict, self.lost, self.altered, self.twice, self.snapshots) == ("complete", [], [], 0, 1)
 
 
-def weather(storm: Storm, folder: Path) -> Survival:
+def crawl_through(storm: Storm, folder: Path) -> Survival:
     """Crawl an emulated registry through the storm, killing and resuming, until the crawl ends by itself."""
     chance = random.Random(storm.seed)
     survival = Survival()
@@ -91,7 +94,7 @@ def compare(output: Path, inventory: Inventory, survival: Survival) -> None:
 
 @contextmanager
 def emulated(repositories: int, folder: Path, *options: str) -> Iterator[str]:
-    """The embedded registry in a process of its own; gives its address."""
+    """Run the emulator in a process of its own; yields its host:port."""
     command = [*COMMAND, "emulator", "--port=0", f"--repositories={repositories}", *options]
     with subprocess.Popen(
         [*command, f"--key-file={folder / 'key.json'}"], stdout=subprocess.PIPE, text=True
@@ -109,7 +112,7 @@ def crawl_command(registry: str, folder: Path, *options: str) -> list[str]:
 
 
 def killed(command: list[str], *, after_s: float) -> bool:
-    """Run a command and kill it after so many seconds; False where it had ended before."""
+    """Run a command and kill it after `after_s` seconds; False if it ended before."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         process.wait(after_s)
@@ -125,7 +128,7 @@ def counts(registry: str) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steadiness:
-    """How a crawl kept a rate: exchanges a second over the whole of it, in its busiest second, and refused ones."""
+    """How a crawl kept its rate: the share of it used, exchanges in the busiest second, and exchanges with 429."""
 
     rate: int
     used: float
@@ -134,42 +137,43 @@ class Steadiness:
 
 
 def keep_rate(rate: int, repositories: int, folder: Path) -> Steadiness:
-    """Crawl a registry that allows `rate` a second with the rate set to just that.
+    """Crawl a registry that allows `rate` exchanges a second, with --rate set to the same number.
 
-    It holds no giants, whose listings take the emulator long enough to answer late to all who asked meanwhile.
+    The inventory has no giants: a giant listing blocks the emulator, which delays all other responses.
     """
     with emulated(repositories, folder, f"--quota={rate}", "--latency=0.02", "--giants=0") as registry:
         subprocess.run(crawl_command(registry, folder, f"--rate={rate}/s"), check=True, stdout=subprocess.DEVNULL)
         seen = counts(registry)
     manifest: dict[str, Any] = read_snapshot(folder / "snapshots").manifest
-    seconds = moment(manifest["finished_at"]) - moment(manifest["started_at"])
+    seconds = seconds_of(manifest["finished_at"]) - seconds_of(manifest["started_at"])
     used = manifest["requests"]["total"] / seconds / rate
     return Steadiness(rate=rate, used=used, busiest_second=seen["busiest_second"], throttled=seen["throttled"])
 
 
-def moment(timestamp: str) -> float:
+def seconds_of(timestamp: str) -> float:
     from datetime import datetime
 
     return datetime.fromisoformat(timestamp).timestamp()
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="What a crawl has to survive.")
-    parser.add_argument("part", nargs="?", choices=["storm", "outages"], help="one part; without it both")
-    parser.add_argument("--only", default="", help="of the outages those named, with commas: refused:10,gone,tokens")
+    parser = argparse.ArgumentParser(description="Crawl through faults, kills and outages.")
+    parser.add_argument("part", nargs="?", choices=["storm", "outages"], help="run one part; the default is both")
+    parser.add_argument("--only", default="", help="run these outages only, such as refused:10,gone,tokens")
     options = parser.parse_args()
     outages = table.chosen(options.only)
-    good = options.part == "outages" or storm()
+    good = options.part == "outages" or survives_storm()
     if options.part != "storm":
         print()
         good = table.play(outages) and good
-    print("\nnothing lost, nothing twice" if good else "\nNOT AS PROMISED")
+    print("\nnothing lost, nothing twice" if good else "\nFAILED: see above")
     return 0 if good else 1
 
 
-def storm() -> bool:
+def survives_storm() -> bool:
     with TemporaryDirectory() as folder:
-        survival = weather(Storm(repositories=5000, kills=20, between_kills_s=(1.5, 7.0), quota=200), Path(folder))
+        storm = Storm(repositories=5000, kills=20, between_kills_s=(1.5, 7.0), quota=200)
+        survival = crawl_through(storm, Path(folder))
     with TemporaryDirectory() as folder:
         steadiness = keep_rate(200, 6000, Path(folder))
     rows = [
@@ -180,7 +184,7 @@ def storm() -> bool:
         ("kills survived", survival.kills),
         ("repositories lost", len(survival.lost)),
         ("listed twice", survival.twice),
-        ("recorded otherwise than they are", len(survival.altered)),
+        ("recorded with wrong content", len(survival.altered)),
         ("snapshots published", survival.snapshots),
         ("verdict", survival.verdict),
         ("seconds", round(survival.seconds)),
@@ -196,5 +200,5 @@ def storm() -> bool:
 
 
 if __name__ == "__main__":
-    os.chdir(Path(__file__).parents[1])
+    os.chdir(Path(__file__).resolve().parents[1])
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""Figures beside what they should be, as one table for people and one document for programs."""
+"""The result: measured values beside their targets, as a table and as JSON."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 
 class Unit(StrEnum):
-    """How a figure is written."""
+    """The unit of a value, and its format."""
 
     RATIO = "×"
     SHARE = "%"
@@ -34,7 +34,7 @@ class AtMost:
     sign = "≤"
 
     def missed_by(self, figure: float) -> float:
-        """As a share of the limit; 0 where it is met."""
+        """By how much the target is missed, as a share of the limit; 0 if it is met."""
         return max(0.0, figure / self.limit - 1) if self.limit else figure
 
 
@@ -45,13 +45,13 @@ class AtLeast:
     sign = "≥"
 
     def missed_by(self, figure: float) -> float:
-        """As a share of the limit; 0 where it is met."""
+        """By how much the target is missed, as a share of the limit; 0 if it is met."""
         return max(0.0, 1 - figure / self.limit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One thing measured, a figure a round. Without a target it is there to be read beside the others."""
+    """One measurement, with a value for each round. A row without a target is for comparison only."""
 
     letter: str
     what: str
@@ -98,7 +98,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unmeasured:
-    """One thing that could not be measured on this machine, and why."""
+    """A measurement that is not possible on this machine, and why."""
 
     letter: str
     what: str
@@ -117,7 +117,7 @@ _HEADINGS: Final = ("", "what", "median", "min – max", "target", "")
 
 
 def written(rows: Sequence[Row | Unmeasured]) -> str:
-    """The table, and below it what was not met."""
+    """The table, followed by the missed targets."""
     cells = [_HEADINGS, *(row.cells() for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = []
@@ -133,7 +133,7 @@ def written(rows: Sequence[Row | Unmeasured]) -> str:
 
 
 def _verdict(rows: Sequence[Row | Unmeasured]) -> str:
-    """Which letters hold targets that were not met, and how many of theirs."""
+    """The rows with missed targets, and how many targets each missed."""
     missed = Counter(row.letter for row in rows if row.missed_by)
     aimed = Counter(row.letter for row in rows if isinstance(row, Row) and row.target is not None)
     if not missed:

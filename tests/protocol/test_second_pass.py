@@ -1,4 +1,4 @@
-"""What failed is asked once more, when nothing else is left to ask; and names that are never asked about."""
+"""The second pass lists failed repositories once more at the end of the run. Also: names that are never requested."""
 
 import pytest
 from support.scripted import Reply, document, html, listing_path, on, plain_registry, refusal, serve
@@ -20,16 +20,16 @@ def config(server, folder, **registry) -> crawler.Config:
     [Reply(status=500), html(), Reply(status=404, body=b"404 page not found"), refusal(400, "UNSUPPORTED", "no")],
     ids=["500", "html", "a-proxy's-404", "400"],
 )
-async def test_second_ask_heals_what_failed_for_a_while(reply, tmp_path):
+async def test_second_pass_lists_a_repository_that_failed(reply, tmp_path):
     victim = listing_path(NAMES[3])
     async with serve([on(victim, reply, times=1), *plain_registry(HOLDS)]) as server:
         manifest = await crawler.crawl(config(server, tmp_path))
     assert (manifest.verdict, manifest.counts.ok) == ("complete", len(NAMES))
-    assert server.paths[-1] == victim, "it comes last"
+    assert server.paths[-1] == victim, "the second pass comes last"
     assert read_snapshot(tmp_path).by_name[NAMES[3]]["tags"] == ["1"]
 
 
-async def test_second_ask_is_the_last_one(tmp_path):
+async def test_second_pass_is_the_last_one(tmp_path):
     victim = listing_path(NAMES[3])
     async with serve([on(victim, Reply(status=500)), *plain_registry(HOLDS)]) as server:
         manifest = await crawler.crawl(config(server, tmp_path))
@@ -38,7 +38,7 @@ async def test_second_ask_is_the_last_one(tmp_path):
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_second_ask_is_not_for_what_was_refused(status, tmp_path):
+async def test_second_pass_skips_denied_repositories(status, tmp_path):
     victim = listing_path(NAMES[3])
     async with serve([on(victim, refusal(status, "DENIED", "no")), *plain_registry(HOLDS)]) as server:
         manifest = await crawler.crawl(config(server, tmp_path))
@@ -46,8 +46,8 @@ async def test_second_ask_is_not_for_what_was_refused(status, tmp_path):
     assert len(server.asked(victim)) == 1
 
 
-async def test_second_ask_opens_a_folder_that_could_not_be_opened_before(tmp_path):
-    """A walk waits for it, as it may hold the rest of the registry."""
+async def test_second_pass_opens_a_folder_that_failed(tmp_path):
+    """The walk waits for the second pass, because the folder may contain the rest of the registry."""
     script = [
         on("/v2/proj/folder/tags/list", Reply(status=500), times=1),
         on("/v2/", document({})),
@@ -65,13 +65,13 @@ async def test_second_ask_opens_a_folder_that_could_not_be_opened_before(tmp_pat
     assert set(read_snapshot(tmp_path).by_name) == {"proj/app", "proj/folder/deep"}
 
 
-async def test_second_ask_of_many_repositories_under_faults_loses_none(google):
+async def test_second_pass_of_many_repositories_under_faults_loses_none(google):
     registry = await google(repositories=200, unavailable=0.2)
     manifest = await crawler.crawl(registry.config(discovery="catalog"))
     assert manifest.counts.failed == 0
 
 
-async def test_names_that_print_alike_have_one_record(tmp_path):
+async def test_name_twins_after_escaping_have_one_record(tmp_path):
     twins = ["X" * 320 + "1", "X" * 320 + "2", "bad\x1b", "bad\\x1b"]
     script = [on("/v2/_catalog", document({"repositories": [*twins, *NAMES]})), *plain_registry(HOLDS)]
     async with serve(script) as server:
@@ -81,7 +81,7 @@ async def test_names_that_print_alike_have_one_record(tmp_path):
     assert manifest.counts.invalid == 2
 
 
-async def test_an_image_of_a_name_that_is_never_asked_about_is_kept_where_the_api_lists_it(tmp_path):
+async def test_name_outside_the_grammar_keeps_its_images_from_the_api(tmp_path):
     """Google's API lists names that the grammar of references does not have."""
     odd, plain = "acme/images/acme___hello", "acme/images/app"
     images = [

@@ -7,7 +7,7 @@ import signal
 import sys
 
 import pytest
-from perf.soak import Storm, weather
+from perf.soak import Storm, crawl_through
 from support.inventories import comparable, expected
 from support.killed_runs import SLOW, interrupted, journals, start, until_recorded
 from support.snapshots import folders, read_snapshot
@@ -259,6 +259,6 @@ async def test_resume_after_an_internal_error_completes_the_run(google, monkeypa
 
 @pytest.mark.timeout(120)
 def test_soak_with_kills_and_faults_loses_nothing_and_lists_nothing_twice(tmp_path):
-    survival = weather(Storm(repositories=400, kills=3, between_kills_s=(1.0, 1.6), quota=200), tmp_path)
+    survival = crawl_through(Storm(repositories=400, kills=3, between_kills_s=(1.0, 1.6), quota=200), tmp_path)
     assert survival.is_whole, survival
     assert survival.counts["faults"] > 0

@@ -1,5 +1,8 @@
 """Quay: pages of at most 100, opaque cursors, and a catalog that accepts a token without a scope alone."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from support.scripted import Entry, Reply, document, on
 
 from .vocabulary import (
@@ -27,7 +30,7 @@ TOO_LARGE = Reply(status=413)
 NO_SCOPE = document({"error": "Unable to decode repository and actions"}, status=400)
 
 
-def opaque_pages(path: str, body_of, entries) -> list[Entry]:
+def opaque_pages(path: str, body_of: Callable[[list[str]], Any], entries: Sequence[str]) -> list[Entry]:
     """Pages by `next_page`. A request without it gets the first page, whatever its `last` is."""
     link_url = relative(path, 100, by="next_page")
     return paged(path, body_of, entries, size=100, link_url=link_url, by="next_page", make_cursor=opaque)

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import anyio
-from support.scripted import ScriptedServer
 
 from crawler.auth.bearer import BearerAuth, TokenServer
 from crawler.auth.credentials import CredentialProvider
@@ -13,6 +12,7 @@ from crawler.transport.fetch import open_transport
 from crawler.transport.retry import RetryPolicy, Timeouts
 from crawler.transport.run_limits import RunLimits
 from crawler.transport.tls import Certificates
+from support.scripted import ScriptedServer
 
 TIMEOUTS = Timeouts(connect_s=5, read_s=5, total_s=5)
 

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from support.snapshots import read_snapshot
-
 import crawler
+from support.snapshots import read_snapshot
 
 
 async def crawled(config: crawler.Config) -> dict[str, Any]:
@@ -26,4 +25,5 @@ def agree(manifest: Mapping[str, Any], counts: Mapping[str, int]) -> bool:
     """Whether _run.json reports what the server counted. OAuth2 exchanges are google-auth's, and are not in it."""
     seen = counted(counts)
     seen.pop("oauth", None)
-    return manifest["requests"]["total"] == sum(seen.values()) and manifest["requests"]["token"] == counts["token"]
+    requests: Mapping[str, int] = manifest["requests"]
+    return requests["total"] == sum(seen.values()) and requests["token"] == counts["token"]

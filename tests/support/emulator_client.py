@@ -1,4 +1,4 @@
-"""How the tests talk to an emulator: over the network, as a crawler does."""
+"""A plain HTTP client for the emulator, with the credentials that it accepts."""
 
 import asyncio
 import base64
@@ -34,7 +34,7 @@ class Reply:
 
 
 class Client:
-    """Asks one emulator, of which it knows the address and the key."""
+    """A client of one emulator, with the service account's key."""
 
     def __init__(self, session: aiohttp.ClientSession, *, registry: str, key: dict[str, str]) -> None:
         self._session = session
@@ -50,8 +50,8 @@ class Client:
             return Reply(status=response.status, headers=response.headers, body=await response.read())
 
     async def access_token(self, *scopes: str) -> str:
-        """Signed and fetched by google-auth, as in production."""
-        credentials = service_account.Credentials.from_service_account_info(
+        """An access token: google-auth signs the assertion and gets the token, as in production."""
+        credentials = service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
             self.key, scopes=[AUTH + scope for scope in scopes]
         )
 
@@ -60,7 +60,7 @@ class Client:
                 credentials.refresh(google.auth.transport.requests.Request(session))
 
         await asyncio.to_thread(refresh)
-        return credentials.token
+        return str(credentials.token)
 
     def key_headers(self) -> dict[str, str]:
         return basic("_json_key", json.dumps(self.key))
@@ -68,15 +68,15 @@ class Client:
     async def registry_token(self, scope: str) -> str:
         reply = await self.get("/v2/token", params={"scope": scope}, headers=self.key_headers())
         assert reply.status == 200, reply.body
-        return reply.json["token"]
+        return str(reply.json["token"])
 
 
 async def pages(client: Client, user: dict[str, str], path: str, **params: Any) -> list[Any]:
-    """The bodies of one of the APIs' lists, by following nextPageToken."""
+    """The bodies of all pages of an API's list, by nextPageToken."""
     bodies, token = [], None
     while token != "":
-        asked = params if token is None else {**params, "pageToken": token}
-        reply = await client.get(path, params=asked, headers=user)
+        query = params if token is None else {**params, "pageToken": token}
+        reply = await client.get(path, params=query, headers=user)
         assert reply.status == 200, reply.body
         bodies.append(reply.json)
         token = reply.json.get("nextPageToken", "")
@@ -84,13 +84,13 @@ async def pages(client: Client, user: dict[str, str], path: str, **params: Any) 
 
 
 async def everything(client: Client, user: dict[str, str], path: str, **params: Any) -> list[Any]:
-    """The items of one of the APIs' lists."""
+    """The items on all pages of an API's list."""
     field = path.rsplit("/", 1)[1].removesuffix(":search")
     return [item for body in await pages(client, user, path, **params) for item in body.get(field, [])]
 
 
 def refusal(reply: Reply) -> tuple[int, str, str]:
-    """What one of the APIs refuses with."""
+    """The HTTP status, canonical code and message of an API's error response."""
     error = reply.json["error"]
     assert set(reply.json) == {"error"}
     assert error["code"] == reply.status
@@ -111,13 +111,13 @@ def bearer(token: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Walk:
-    """What a walk down `child` has met: each node's reply."""
+    """The result of a walk down `child`: the reply of each node."""
 
     replies: dict[str, Reply]
 
     @property
     def repositories(self) -> list[str]:
-        """The nodes that are more than folders, sorted."""
+        """The nodes that are not merely folders, sorted."""
         return sorted(name for name, reply in self.replies.items() if not _is_folder(reply))
 
 
@@ -128,7 +128,7 @@ def _is_folder(reply: Reply) -> bool:
 
 
 async def walked(client: Client, projects: Iterable[str]) -> Walk:
-    """From the projects down, breadth first, with one request per node."""
+    """Walk from the projects down, breadth first, with one request per node."""
     replies: dict[str, Reply] = {}
     level = list(projects)
     while level:

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from base64 import b64encode
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from support.distribution.certificates import Certificates
 
 Address = tuple[str, int]
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 """The host and port of a server."""
 
 
@@ -109,7 +110,7 @@ async def _tls_server(server: Address, context: ssl.SSLContext) -> AsyncIterator
 
 
 @asynccontextmanager
-async def _listening(serve, context: ssl.SSLContext | None = None) -> AsyncIterator[Address]:
+async def _listening(serve: Serve, context: ssl.SSLContext | None = None) -> AsyncIterator[Address]:
     connections: set[asyncio.Task[None]] = set()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+
 from support.distribution.process import may_skip
 
 
@@ -73,7 +74,7 @@ def nginx(back: str, folder: Path, *, rate: str, burst: str = "") -> Iterator[st
         configuration = folder / "nginx.conf"
         burst = f" {burst}" if burst else ""
         configuration.write_text(_NGINX.format(folder=folder, front=front, back=back, rate=rate, burst=burst))
-        command = ["nginx", "-p", folder, "-c", configuration, "-e", folder / "error.log"]
+        command: list[str | Path] = ["nginx", "-p", folder, "-c", configuration, "-e", folder / "error.log"]
         with _running(command, []) as process:
             _wait_until_listening(front, process)
             yield front

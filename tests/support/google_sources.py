@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+
+import crawler
 from support.inventories import comparable, expected
 from support.snapshots import read_snapshot
 from support.token_endpoints import AUDIENCE, IAM, TokenEndpoints
-
-import crawler
 
 GOOGLE_HOSTS = ("oauth2.googleapis.com", "iamcredentials.googleapis.com")
 
@@ -30,7 +30,8 @@ class World:
 
     def config(self, **auth: Any) -> crawler.Config:
         apis = {"iam_credentials": self.endpoints.origin}
-        return self.registry.config(auth={"method": "token", "key_file": None, **auth}, apis=apis)
+        config: crawler.Config = self.registry.config(auth={"method": "token", "key_file": None, **auth}, apis=apis)
+        return config
 
     async def crawl(self, **auth: Any) -> None:
         """Crawl with the environment's credentials, and check that the whole inventory is found."""
@@ -48,11 +49,11 @@ class World:
         return line
 
 
-def service_account(world):
+def service_account(world: World) -> Any:
     return world.registry.emulator.key
 
 
-def authorized_user(world):
+def authorized_user(world: World) -> dict[str, str]:
     return {
         "type": "authorized_user",
         "client_id": "ours.apps.googleusercontent.com",
@@ -61,7 +62,7 @@ def authorized_user(world):
     }
 
 
-def impersonated(world):
+def impersonated(world: World) -> dict[str, Any]:
     """As gcloud writes it. google-auth uses only the account of the URL."""
     return {
         "type": "impersonated_service_account",
@@ -71,7 +72,7 @@ def impersonated(world):
     }
 
 
-def federated(world, **more):
+def federated(world: World, **more: Any) -> dict[str, Any]:
     file = world.registry.folder / "subject"
     file.write_text("subject")
     return {
@@ -84,5 +85,5 @@ def federated(world, **more):
     }
 
 
-def federated_impersonating(world):
+def federated_impersonating(world: World) -> dict[str, Any]:
     return federated(world, service_account_impersonation_url=f"{world.endpoints.origin}{IAM}")

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
-from support.fake_clock import SharedTime, Time
 
 from crawler.limiter import AdaptiveLimiter
 from crawler.model.limits import Quota, Rate
 from crawler.rate_limiter import RateLimiter
+from support.fake_clock import SharedTime, Time
 
 
 def make_limiter(time: Time, *, concurrency: int = 8, quota: Quota | None = None) -> AdaptiveLimiter:
@@ -70,8 +70,7 @@ async def limiter_with_learned_rate(time: SharedTime, *, quota: Quota | None = N
     limiter.release()
     for _ in range(5):
         time.now += 1
-        started_at = time.now
         limiter.on_success()
-    limiter.on_throttled(started_at, None)
+    limiter.on_throttled(time.now, None)
     time.now += 1
     return limiter

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import crawler
 from support.scripted import Entry, Reply, ScriptedServer, document, on, serve
 from support.snapshots import Snapshot, read_snapshot
-
-import crawler
 
 CATALOG = "/v2/_catalog"
 APP = "/v2/team/app/tags/list"
@@ -61,7 +60,7 @@ def page(reply: Reply, path: str = CATALOG, **query: str | None) -> Entry:
 
 
 def evidence(snapshot: Snapshot) -> str:
-    return snapshot.manifest["discovery"]["evidence"]
+    return str(snapshot.manifest["discovery"]["evidence"])
 
 
 def assert_complete(snapshot: Snapshot, repositories: Sequence[str] = NAMES) -> None:

@@ -4,11 +4,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from support.scripted import Entry, document, on, refusal, serve
-from support.snapshots import Snapshot, read_snapshot
-
 import crawler
 from crawler.emulator import ArtifactRegistry
+from support.scripted import Entry, document, on, refusal, serve
+from support.snapshots import Snapshot, read_snapshot
 
 GCR = ArtifactRegistry(serves="gcr.io")
 
@@ -47,7 +46,7 @@ def reason_of(snapshot: Snapshot) -> str:
     """The first reason of a snapshot that is partial because of its discovery."""
     assert snapshot.manifest["verdict"] == "partial"
     assert not snapshot.manifest["discovery"]["complete"]
-    return snapshot.manifest["reasons"][0]
+    return str(snapshot.manifest["reasons"][0])
 
 
 def projects(*ids: str, state: str = "ACTIVE") -> Entry:

@@ -4,13 +4,14 @@ import gzip
 import hashlib
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import zstandard
 
-OPENERS = {
+OPENERS: dict[str, Callable[[bytes], bytes]] = {
     ".jsonl": lambda data: data,
     ".gz": gzip.decompress,
     ".zst": lambda data: zstandard.ZstdDecompressor().stream_reader(io.BytesIO(data)).read(),

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import jwt
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 ACCOUNT = "crawler@my-project.iam.gserviceaccount.com"
 IAM = f"/v1/projects/-/serviceAccounts/{ACCOUNT}:generateAccessToken"
@@ -57,7 +58,7 @@ class TokenEndpoints:
         ]
 
     @web.middleware
-    async def note(self, request: web.Request, handler: Any) -> web.StreamResponse:
+    async def note(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self.asked.append(request.path)
         self.quota_projects.append((request.path, request.headers.get("X-Goog-User-Project")))
         if "Authorization" in request.headers:

@@ -38,33 +38,33 @@ def exceptions_of(module):
     ]
 
 
-def test_the_tree_is_as_drawn():
+def test_error_tree_equals_the_docstring():
     assert drawn_tree() == {kind.__name__: kind.__base__.__name__ for kind in exceptions_of(errors)}
 
 
-def test_every_error_has_one_parent():
+def test_error_classes_have_one_parent():
     assert all(len(kind.__bases__) == 1 for kind in exceptions_of(errors))
 
 
-def test_every_error_can_be_caught_as_a_crawler_error():
+def test_error_classes_are_crawler_errors():
     public = [getattr(crawler, name) for name in crawler.__all__]
     for kind in exceptions_of(errors) + [kind for kind in public if inspect.isclass(kind)]:
         assert issubclass(kind, CrawlerError) or not issubclass(kind, BaseException), kind
 
 
-def test_every_error_is_public():
+def test_error_classes_are_public():
     for kind in exceptions_of(errors):
         assert kind.__name__ in crawler.__all__
         assert getattr(crawler, kind.__name__) is kind
 
 
-def test_every_public_name_is_there():
+def test_public_names_exist():
     assert len(set(crawler.__all__)) == len(crawler.__all__)
     assert all(hasattr(crawler, name) for name in crawler.__all__)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in exceptions_of(errors) if issubclass(kind, RegistryError)])
-def test_a_registrys_error_says_what_was_asked_and_what_came_back(kind):
+def test_error_message_has_request_status_code_and_message(kind):
     refusal = kind("GET https://gcr.io/v2/_catalog", code="DENIED", message="not for you", http_status=403)
     assert str(refusal) == "GET https://gcr.io/v2/_catalog: 403 DENIED: not for you"
     assert (refusal.request, refusal.code, refusal.message, refusal.http_status) == (
@@ -75,18 +75,18 @@ def test_a_registrys_error_says_what_was_asked_and_what_came_back(kind):
     )
 
 
-def test_an_error_without_an_answer_names_no_status():
+def test_error_message_without_a_response_has_no_status():
     silence = Unreachable("GET https://gcr.io/v2/", code="UNREACHABLE", message="gcr.io fell silent")
     assert silence.http_status is None
     assert str(silence) == "GET https://gcr.io/v2/: UNREACHABLE: gcr.io fell silent"
 
 
-def test_one_except_clause_catches_a_refusal():
+def test_error_is_caught_as_a_crawler_error():
     with pytest.raises(CrawlerError):
         raise Denied("GET https://gcr.io/v2/", code="DENIED", message="no")
 
 
-def test_every_mistake_of_a_configuration_is_told_on_its_own_line():
+def test_config_error_has_one_line_per_mistake():
     mistakes = ["config.toml:3: registry.target: not a host", "--rate: not a rate"]
     error = ConfigError(mistakes)
     mistakes.clear()
@@ -110,11 +110,11 @@ def test_every_mistake_of_a_configuration_is_told_on_its_own_line():
         ("\U000e0041", "\\U000e0041"),
     ],
 )
-def test_what_could_trick_a_terminal_is_shown_as_an_escape(text, shown):
+def test_printable_escapes_what_controls_a_terminal(text, shown):
     assert printable(text) == shown
 
 
-def test_what_is_too_long_is_cut_and_says_so():
+def test_printable_cuts_long_text_with_an_ellipsis():
     assert printable("x" * 300) == "x" * 300
     assert printable("x" * 301) == "x" * 299 + "…"
     assert printable("x" * 10_000_000, 60) == "x" * 59 + "…"
@@ -122,7 +122,7 @@ def test_what_is_too_long_is_cut_and_says_so():
 
 @fuzz
 @given(st.text(st.characters()) | st.text(st.characters(categories=["C", "Z"])), st.integers(1, 40))
-def test_any_text_can_be_shown_logged_and_stored(text, limit):
+def test_printable_makes_any_text_printable(text, limit):
     shown = printable(text, limit)
     assert shown.isprintable()
     shown.encode("utf-8")
@@ -133,11 +133,11 @@ def test_any_text_can_be_shown_logged_and_stored(text, limit):
 
 @fuzz
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\\")))
-def test_an_escaped_text_says_which_characters_came(text):
+def test_printable_escapes_are_reversible(text):
     shown = printable(text, 1000)
     assert shown.encode("latin-1", "backslashreplace").decode("unicode_escape") == text
 
 
 @pytest.mark.parametrize("piece", ["x", "\x1b", "\u202e"])
-def test_a_hostile_text_is_cut_before_it_is_escaped(piece):
+def test_printable_cuts_before_it_escapes(piece):
     assert len(printable(piece * 20_000_000)) <= 300 * LONGEST_ESCAPE

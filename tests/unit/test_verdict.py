@@ -1,4 +1,4 @@
-"""The verdict: which findings are reasons for doubt, in which words, and which are none."""
+"""The verdict: which findings are reasons for doubt, and the text of each reason."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ PROOF = Evidence(complete=True, text="the last page had no next link")
 
 
 def found(ok: int = 0, **changes) -> Findings:
-    """A registry of which all is well, but for the changes."""
+    """The findings of a complete run, with changes."""
     outcomes = {name: changes.pop(name, 0) for name in ("missing", "denied", "failed", "invalid")}
     names = ok + sum(outcomes.values())
     counts = Counts(repositories=names, ok=ok, suspect=changes.pop("suspect", 0), **outcomes)

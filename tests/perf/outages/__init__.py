@@ -1,1 +1,1 @@
-"""Outages in the middle of a crawl: a registry that is taken away, and what becomes of the crawl."""
+"""Outages in the middle of a crawl: the registry goes away, and the crawl must lose nothing."""

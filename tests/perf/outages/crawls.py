@@ -1,4 +1,4 @@
-"""A crawl by the installed command through an outage, and what became of it."""
+"""Run the installed command through an outage, and judge the result."""
 
 import json
 import os
@@ -19,19 +19,19 @@ from support.snapshots import folders, read_snapshot
 from .plan import HOST_NAME, PROJECT, Plan, Seen, write_hosts
 
 ALLOWANCE_S = 240.0
-"""How much longer than the outage a crawl may take before it is ended: a bound, and nothing that is measured."""
+"""Seconds that a crawl may take in addition to the outage before it is killed: a bound, not a measurement."""
 
 GIVE_UP_AFTER_S = 5
-"""`give_up_after` where a registry is gone for good; its default of five minutes would only be waited for."""
+"""`limits.give_up_after` for a registry that never comes back: the default of five minutes would only cost time."""
 
-# where nothing listens: what a machine sees whose name server is down
+# a name server that does not respond, as on a machine whose name server is down
 _NAME_SERVER = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
 _WITH_OWN_HOSTS = 'mount --bind "$1" /etc/hosts && mount --bind "$2" /etc/resolv.conf && shift 2 && exec "$@"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survival:
-    """What became of a crawl. `code` is None where it did not end by itself in time.
+    """The result of a crawl. `code` is the exit code, or None if the crawl was killed.
 
     verdict: the published snapshot's; "none" where nothing was published.
     lost: names without a record that is `ok`; of an unpublished run, names that it had recorded as anything else.
@@ -56,13 +56,13 @@ class Survival:
 
     @property
     def is_resumable(self) -> bool:
-        """Ended without a snapshot, with what it had listed kept and nothing written off."""
+        """Whether the crawl ended without a snapshot, but kept its records for --resume, with no failure among them."""
         return (self.code, self.verdict, self.lost, self.met) == (1, "none", 0, True) and self.kept > 0
 
 
 @dataclass(slots=True)
 class Running:
-    """The registry's process."""
+    """The process of the registry."""
 
     process: "subprocess.Popen[str]"
     registry: str
@@ -76,14 +76,14 @@ class Running:
 
 
 def survive(plan: Plan, folder: Path) -> Survival:
-    """Crawl with default options while the plan's outage comes and goes."""
+    """Crawl with default options through an outage that ends."""
     with running(plan, folder) as registry:
         ended = _crawl(plan, registry, folder)
     return _judge(ended, plan, registry.seen, folder)
 
 
 def outlive(plan: Plan, folder: Path) -> tuple[Survival, Survival]:
-    """Crawl a registry that goes for good, and resume after it is back. Returns both crawls' survival."""
+    """Crawl through an outage that does not end, then end it and resume. Returns the results of both crawls."""
     plan = replace(plan, seconds=None)
     with running(plan, folder) as registry:
         gone = _crawl(plan, registry, folder, environment={"REGISTRY_CRAWLER_LIMITS__GIVE_UP_AFTER": GIVE_UP_AFTER_S})
@@ -95,7 +95,7 @@ def outlive(plan: Plan, folder: Path) -> tuple[Survival, Survival]:
 
 @contextmanager
 def running(plan: Plan, folder: Path) -> Iterator[Running]:
-    """The registry in a process of its own; what it saw is in `seen` when the block has ended."""
+    """Run the registry in a process of its own; `seen` has its counters at the end of the block."""
     if plan.kind == "dns":
         (folder / "hosts").touch()
         plan = replace(plan, hosts_file=str(folder / "hosts"))
@@ -116,7 +116,7 @@ def running(plan: Plan, folder: Path) -> Iterator[Running]:
 
 @cache
 def own_hosts() -> tuple[str, ...] | None:
-    """The command that gives a program its own /etc/hosts; None where this machine does not permit it."""
+    """The command that gives a program its own /etc/hosts; None if this machine does not permit it."""
     for unshare in (("unshare", "--mount"), ("unshare", "--mount", "--map-root-user")):
         tried = [*unshare, "sh", "-c", _WITH_OWN_HOSTS, "sh", "/etc/hosts", "/etc/hosts", "true"]
         try:
@@ -212,7 +212,7 @@ def _judge(ended: _Ended, plan: Plan, seen: Seen, folder: Path) -> Survival:
 
 
 def _unfinished(output: Path) -> list[dict[str, Any]]:
-    """The whole records of unfinished runs; a last line may be torn."""
+    """The complete records of unfinished runs; the last line may be cut."""
     lines = [
         line for file in output.glob(".unfinished/*/part-*") for line in file.read_bytes().splitlines(keepends=True)
     ]

@@ -1,4 +1,4 @@
-"""Which registry is crawled, when it is taken away, and what it saw."""
+"""The plan of an outage, and what the registry counted."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ Kind = Literal["refused", "reset", "502", "503", "504", "404", "dns"]
 
 HOST_NAME = "registry.test"
 PROJECT = "team"
-"""The folder of all repositories."""
+"""The folder that contains every repository."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Plan:
 
 @dataclass(slots=True, kw_only=True)
 class Seen:
-    """`turned_away`: requests that the outage answered; where nothing listens, they cannot be counted."""
+    """Counters. `turned_away` is the number of requests during the outage, unless nothing listens."""
 
     began: bool = False
     ended: bool = False
@@ -51,5 +51,5 @@ class Seen:
 
 
 def write_hosts(file: str, *, known: bool) -> None:
-    """In place, because it is mounted over /etc/hosts."""
+    """Written in place, because the file is mounted over /etc/hosts."""
     Path(file).write_text(f"127.0.0.1 {HOST_NAME}\n" if known else "\n")

@@ -13,7 +13,7 @@ import time
 from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 import uvloop
@@ -105,11 +105,11 @@ class Connection(asyncio.Protocol):
     def __init__(self, party: Party) -> None:
         self._party = party
         self._unread = b""
-        self._transport: asyncio.Transport | None = None
+        self._transport: asyncio.Transport
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._party.connected(transport)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transport is not an asyncio.Transport
+        self._party.connected(self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._party.disconnected(self._transport)

@@ -1,4 +1,4 @@
-"""The outages that a crawl has to survive, played one after the other, and a line of a table for each."""
+"""The outages of the soak: each is one line of a table."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +16,10 @@ SECONDS = (2, 10, 30, 60)
 TOKENS_AWAY_S = 12
 
 AT_ONCE = 4
-"""Outages that are played at the same time: most of each is waiting."""
+"""The number of outages that run at the same time: an outage is mostly waiting."""
 
 _TOKENS_LATENCY_S = 0.05
-"""So slow that the crawl outlasts its tokens' lives, and the outage."""
+"""A latency that makes the crawl outlast its tokens and the outage."""
 _TOKENS_LIFETIME_S = 3
 
 
@@ -45,7 +45,7 @@ def scenarios() -> list[Scenario]:
 
 
 def chosen(only: str) -> list[Scenario]:
-    """Those whose name, or a beginning of it up to a colon, stands in a list with commas; "" is all."""
+    """The outages in a comma-separated list of names, or of names up to the colon; "" is all of them."""
     wanted = [name.strip() for name in only.split(",") if name.strip()]
     if not wanted:
         return scenarios()
@@ -57,7 +57,7 @@ def chosen(only: str) -> list[Scenario]:
 
 
 def play(which: Sequence[Scenario]) -> bool:
-    """Play them, print the table as its lines come, and return whether every crawl survived."""
+    """Run the outages, print each line when it is known, and return whether every crawl lost nothing."""
     if own_hosts() is None:
         print("dns: left out, as this machine does not permit a process its own /etc/hosts (unshare --mount)\n")
         which = [one for one in which if "dns" not in one.name]

@@ -87,8 +87,8 @@ def _spent(folder: Path, nginx: Nginx, errand: Errand, repositories: int) -> tup
     if errand.client.name == "crawl":
         key = folder / "key.json"
         write_key(key, host)
-        options = (f"--auth={errand.flow}", f"--key-file={key}")
-        crawled = crawl(folder, host, *options, repositories=repositories, concurrency=concurrency)
+        login = (f"--auth={errand.flow}", f"--key-file={key}")
+        crawled = crawl(folder, host, *login, repositories=repositories, concurrency=concurrency)
         return crawled.usage.cpu_s, crawled.exchanges
     options = (f"http://{host}", f"--credentials={BASIC}", f"--concurrency={concurrency}")
     tokens = ("--tokens",) if errand.flow == "token" else ()

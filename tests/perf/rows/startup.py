@@ -1,7 +1,7 @@
 """h: what it takes to begin, beside Python's own start; and that nothing is imported that is not needed."""
 
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from statistics import median
 from typing import Final
@@ -30,7 +30,7 @@ _ONE: Final = "an anonymous crawl of one repository"
 def rows(bench: Bench) -> list[Row]:
     with serving(bench.folder, [_SITE]) as nginx:
         crawl_one = partial(crawl, bench.folder, nginx.host(_SITE), "--auth=anonymous", repositories=1, concurrency=1)
-        starts = {
+        starts: dict[str, Callable[[], Usage]] = {
             _PYTHON: partial(run, [sys.executable, "-c", "pass"]),
             _AIOHTTP: partial(run, [sys.executable, "-c", "import aiohttp"]),
             _HELP: partial(run, [COMMAND, "--help"]),

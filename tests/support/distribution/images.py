@@ -1,4 +1,4 @@
-"""Pushes real images over HTTP, and takes them away again."""
+"""Push images over HTTP, and delete them."""
 
 import asyncio
 import gzip
@@ -13,17 +13,17 @@ from yarl import URL
 from .registry import Registry
 
 CONCURRENCY = 16
-TAR = b"\0" * 1024  # an archive of nothing
+TAR = b"\0" * 1024  # an empty archive
 LAYER = gzip.compress(TAR, mtime=0)
 
 
 class WriteError(Exception):
-    """The registry did not do what the harness asked of it."""
+    """The registry refused a request of the harness."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pushed:
-    """What a registry was given: repository → tag → digest of its manifest, both in sorted order."""
+    """The pushed content: repository → tag → digest of its manifest, repositories and tags sorted."""
 
     digests: Mapping[str, Mapping[str, str]]
 
@@ -65,7 +65,7 @@ async def empty(registry: Registry, repository: str) -> None:
 def _session(registry: Registry) -> aiohttp.ClientSession:
     tls = registry.certificates.client_context() if registry.certificates else True
     return aiohttp.ClientSession(
-        # The number of connections is what bounds the requests in flight.
+        # The number of connections limits the requests in flight.
         connector=aiohttp.TCPConnector(limit=CONCURRENCY, ssl=tls),
         timeout=aiohttp.ClientTimeout(sock_read=30),
     )
@@ -129,11 +129,11 @@ class _Writer:
 
     async def put_blob(self, content: bytes, *, mount_from: str | None = None) -> None:
         digest = _digest(content)
-        uploads = self.url / "blobs/uploads/"  # the final slash belongs to it
+        uploads = self.url / "blobs/uploads/"  # the specification has the final slash
         if mount_from:
             uploads = uploads.with_query({"mount": digest, "from": mount_from})
         started = await self.send("POST", uploads, expected={201, 202})
-        # 202 to a mount is no failure: the registry could not, and opened an upload instead.
+        # 202 to a mount is no failure: the registry could not mount, and started an upload instead.
         if started.status == 202:
             location = URL(started.headers["Location"]).update_query(digest=digest)
             await self.send("PUT", location, expected={201}, content=content)
@@ -173,7 +173,7 @@ class _Writer:
 
 
 def _config(image: str) -> bytes:
-    """A label makes it unlike every other image's."""
+    """An image config with a label that makes it unique."""
     return _json(
         {
             "architecture": "amd64",

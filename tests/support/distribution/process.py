@@ -1,4 +1,4 @@
-"""The docker-registry process: found, started on a free port, killed when its context ends."""
+"""The docker-registry process: started on a free port, killed at the end of its context."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ _LISTENING = re.compile(r'listening on (127\.0\.0\.1:\d+)[",]')
 
 
 class RegistryStartError(Exception):
-    """The registry is not installed, or its process did not come to listen; carries its log."""
+    """The registry is not installed, or did not start to listen; the message has its log."""
 
 
 def executable() -> str | None:
@@ -25,7 +25,7 @@ def executable() -> str | None:
 
 
 def may_skip(environment: Mapping[str, str]) -> bool:
-    """Where a skip is not accepted, the test runs and fails for want of the registry."""
+    """Whether a test may be skipped without the registry; if not, the test runs and fails."""
     return environment.get("TESTS_ACCEPT_NO_SKIP") != "1"
 
 
@@ -46,7 +46,7 @@ async def run_process(configuration_file: Path, log_file: Path) -> AsyncIterator
     try:
         yield await _address(process, log_file)
     finally:
-        # Its storage goes with the test's directory, so there is nothing that a gentle end would save.
+        # The storage is deleted with the test's directory, so a graceful stop would gain nothing.
         if process.returncode is None:
             process.kill()
         await process.wait()
@@ -56,10 +56,10 @@ async def _spawn(configuration_file: Path, log_file: Path) -> Process:
     program = executable()
     if program is None:
         raise RegistryStartError(f"{EXECUTABLE} is not installed")
-    # A file and not a pipe: a test that blocks the loop would let a pipe fill up, and the registry stop.
+    # A file, not a pipe: if a test blocks the event loop, a full pipe would stop the registry.
     descriptor = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode=0o600)
     try:
-        # No environment: REGISTRY_… variables of the machine would overrule the configuration.
+        # No environment: REGISTRY_… variables of the machine would override the configuration.
         return await asyncio.create_subprocess_exec(
             program, "serve", configuration_file, stdin=DEVNULL, stdout=descriptor, stderr=STDOUT, env={}
         )
@@ -68,7 +68,7 @@ async def _spawn(configuration_file: Path, log_file: Path) -> Process:
 
 
 async def _address(process: Process, log_file: Path) -> str:
-    """The port is the kernel's choice, and the log is the one place where the registry tells it."""
+    """The kernel chooses the port, and the registry names it only in its log."""
     try:
         async with asyncio.timeout(START_SECONDS):
             while process.returncode is None:

@@ -1,4 +1,4 @@
-"""A registry with the authentication and the TLS that a test asks for."""
+"""Start a registry with the authentication and the TLS that a test needs."""
 
 import json
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A token server as distribution's specification draws it, deciding by a policy that is plain data."""
+"""A token server by distribution's token specification. The policy is plain data."""
 
 import base64
 from collections import Counter
@@ -36,7 +36,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenPolicy:
-    """Whom the token server knows and what it grants.
+    """The accounts of the token server, and what it grants.
 
     A denied repository is left out of the token, and the answer is 200 all the same.
     `anonymous` are the scopes granted without credentials; None refuses such a request with 401.
@@ -107,7 +107,7 @@ class Signer:
             "sub": subject,
             "iat": issued_at,
             "nbf": issued_at,
-            # The registry's leeway is taken off, so that a test sees a token die after `lifetime` seconds.
+            # Subtract the registry's leeway, so that a token expires after `lifetime` seconds.
             "exp": issued_at + timedelta(seconds=lifetime) - LEEWAY,
             "jti": str(uuid4()),
             "access": [{"type": one.type, "name": one.name, "actions": one.actions} for one in granted],
@@ -118,7 +118,7 @@ class Signer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenServer:
-    """`requests` counts what was asked, by scope as it was written, refused or not."""
+    """`requests` counts token requests by scope, as the client wrote it, granted or not."""
 
     realm: str
     policy: TokenPolicy
@@ -140,7 +140,7 @@ async def open_token_server(
     endpoint = _Endpoint(policy=policy, signer=signer, requests=requests)
     application = web.Application()
     application.router.add_get("/token", endpoint.answer)
-    # A crawler's idle connection is cut at once: there is nothing to be patient for.
+    # Idle connections of a crawler are closed at once.
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0)
     await runner.setup()
     try:

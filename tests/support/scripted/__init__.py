@@ -1,4 +1,4 @@
-"""A registry scripted as data: what is asked, what is answered to it, and what changes by that."""
+"""A scripted server: a list of entries, each with a request to match, its response, and the state after it."""
 
 from .registry import (
     REPOSITORIES,

@@ -1,4 +1,4 @@
-"""Registries in good health, for a case to say only what is different about its own."""
+"""Scripts of well-behaved registries: a test puts its own entries before them."""
 
 from collections.abc import Iterable, Mapping
 
@@ -9,7 +9,7 @@ REPOSITORIES: Mapping[str, tuple[str, ...]] = {
     "team/victim": ("edge",),
     "zulu": ("latest",),
 }
-"""A small registry's content. Cases misbehave about the one in the middle, and count on the other two."""
+"""The content of a small registry. Tests break the repository in the middle, and expect the other two whole."""
 
 
 def catalog_path() -> str:
@@ -21,20 +21,20 @@ def listing_path(repository: str) -> str:
 
 
 def plain_registry(repositories: Mapping[str, Iterable[str]] = REPOSITORIES) -> tuple[Entry, ...]:
-    """Open to everyone."""
+    """A registry without authentication."""
     return (on("/v2/", document({})), *_content(repositories))
 
 
 def basic_registry(repositories: Mapping[str, Iterable[str]] = REPOSITORIES) -> tuple[Entry, ...]:
-    """For whoever sends Basic credentials, whatever they are."""
-    wanted = ("WWW-Authenticate", 'Basic realm="scripted"')
-    return _guarded("Basic .+", wanted, _content(repositories))
+    """A registry that accepts any Basic credentials."""
+    challenge_header = ("WWW-Authenticate", 'Basic realm="scripted"')
+    return _guarded("Basic .+", challenge_header, _content(repositories))
 
 
 def token_registry(
     repositories: Mapping[str, Iterable[str]] = REPOSITORIES, *, realm: str = "{origin}/token"
 ) -> tuple[Entry, ...]:
-    """For whoever brings a token. Its token server has no secrets either: every question is worth the next token."""
+    """A registry that accepts any Bearer token. Its token server issues a token for every request, with a number."""
     granted = document({"token": "minted-{count}", "expires_in": 300})
     return (*_guarded("Bearer .+", challenge(realm), _content(repositories)), on("/token", granted))
 
@@ -44,7 +44,7 @@ def challenge(realm: str, *, service: str = "scripted") -> tuple[str, str]:
 
 
 def to_token(repository: str) -> dict[str, str]:
-    """The query by which a token for this repository is asked for."""
+    """The query of a token request for this repository."""
     return {"scope": f"repository:{repository}:pull"}
 
 
@@ -55,8 +55,8 @@ def _content(repositories: Mapping[str, Iterable[str]]) -> tuple[Entry, ...]:
     return (on(catalog_path(), document({"repositories": list(repositories)})), *listings)
 
 
-def _guarded(authorization: str, wanted: tuple[str, str], content: Iterable[Entry]) -> tuple[Entry, ...]:
-    refused = refusal(401, "UNAUTHORIZED", "authentication required", wanted)
+def _guarded(authorization: str, challenge: tuple[str, str], content: Iterable[Entry]) -> tuple[Entry, ...]:
+    refused = refusal(401, "UNAUTHORIZED", "authentication required", challenge)
     entries = [on("/v2/", document({}), headers={"Authorization": authorization}), on("/v2/", refused)]
     for entry in content:
         entries += [

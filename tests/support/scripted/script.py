@@ -1,6 +1,6 @@
-"""The script's vocabulary: a match, the reply to it, and the change of state behind it.
+"""The elements of a script: a request to match, the reply, and the state after it.
 
-The first entry that matches answers. So a case puts what is different before the entries of a registry in good health.
+The first entry that matches is used, so a test puts its own entries before those of a well-behaved registry.
 """
 
 import gzip
@@ -15,7 +15,7 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class Framing(Enum):
-    """How a reply says where its body ends."""
+    """How a reply marks the end of its body."""
 
     LENGTH = auto()
     CHUNKED = auto()
@@ -24,22 +24,22 @@ class Framing(Enum):
 
 
 class Ending(Enum):
-    """What becomes of the connection after the reply."""
+    """What happens to the connection after the reply."""
 
     OPEN = auto()
     CLOSED = auto()
     RESET = auto()
     SILENT = auto()
-    """Nothing more is sent, and the connection stays until the client goes."""
+    """Nothing more is sent; the connection stays open until the client closes it."""
     ENDLESS = auto()
-    """The reply's last piece comes again and again, `delay_s` between, until the client goes."""
+    """The last piece of the reply is repeated, every `delay_s` seconds, until the client closes the connection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """What a request must be.
+    """The request that an entry matches.
 
-    `query`, `form` and `headers` hold patterns of the whole value, None for what must be absent.
+    `query`, `form` and `headers` map names to regular expressions for the whole value; None if the name must be absent.
     """
 
     path: str | None = None
@@ -65,17 +65,17 @@ class Match:
             and self.state in {None, state}
             and all(_fits(pattern, query.get(name, [])) for name, pattern in self.query.items())
             and all(_fits(pattern, form.get(name, [])) for name, pattern in self.form.items())
-            and all(_fits(pattern, _held(headers, name)) for name, pattern in self.headers.items())
+            and all(_fits(pattern, _values_of(headers, name)) for name, pattern in self.headers.items())
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What is sent: status, headers and body in their framing, or `raw` bytes in place of all of it.
+    """The bytes to send: status, headers and body with their framing, or `raw` bytes instead.
 
-    In headers, body and raw bytes `{origin}` stands for the server's own `http://HOST:PORT`, `{host}` for its
-    `HOST:PORT`, `{count}` for how often the entry has been used, from 1 on, `{authorization}` for what the request had
-    in that header, and any other word for what the server was told by `say`.
+    Headers, body and raw bytes may have placeholders: `{origin}` is the server's own `http://HOST:PORT`, `{host}` its
+    `HOST:PORT`, `{count}` the number of times that the entry was used, from 1 on, `{authorization}` that header of the
+    request. `ScriptedServer.say` defines more.
     """
 
     status: int = 200
@@ -85,11 +85,11 @@ class Reply:
     ending: Ending = Ending.OPEN
     raw: bytes | None = None
     withheld: int = 0
-    """How many bytes of the body are promised and never sent."""
+    """The number of bytes at the end of the body that are announced and never sent."""
     piece: int = 0
-    """The body, or what is raw, goes out in pieces of so many bytes, each in a write of its own; 0: in one."""
+    """The size of the pieces in which the body or `raw` is sent, each with a write of its own; 0 sends one piece."""
     delay_s: float = 0
-    """Between two pieces."""
+    """Seconds between two pieces."""
 
     def but(self, **changes: Any) -> "Reply":
         return replace(self, **changes)
@@ -100,7 +100,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """`times` is how often it answers before it is spent, None for ever; `then` the script's state after it."""
+    """A match and its reply. `times` limits how often it is used; `then` is the state of the script afterwards."""
 
     match: Match
     reply: Reply
@@ -125,13 +125,13 @@ def on(
 
 
 def document(value: Any, *headers: tuple[str, str], status: int = 200) -> Reply:
-    """A JSON body; bytes and text stand as they are."""
+    """A reply with a JSON body; bytes and strings are sent unchanged."""
     body = value if isinstance(value, bytes) else value.encode() if isinstance(value, str) else _json(value)
     return Reply(status=status, headers=(("Content-Type", "application/json"), *headers), body=body)
 
 
 def refusal(status: int, code: str, message: str, *headers: tuple[str, str]) -> Reply:
-    """The distribution-spec's form of an error."""
+    """An error reply in the format of the distribution specification."""
     return document({"errors": [{"code": code, "message": message}]}, *headers, status=status)
 
 
@@ -175,6 +175,6 @@ def _fits(pattern: str | None, values: Iterable[str]) -> bool:
     return any(re.fullmatch(pattern, value) for value in values)
 
 
-def _held(headers: Mapping[str, str], name: str) -> list[str]:
+def _values_of(headers: Mapping[str, str], name: str) -> list[str]:
     value = headers.get(name.lower())
     return [] if value is None else [value]

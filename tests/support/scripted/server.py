@@ -1,4 +1,4 @@
-"""The server that acts a script out: bytes on a socket, because a broken server does not speak through a library."""
+"""The server that plays a script. It writes bytes to a socket: an HTTP library cannot imitate a broken server."""
 
 import asyncio
 import socket
@@ -14,12 +14,12 @@ from support.distribution import Certificates
 
 from .script import Ending, Entry, Framing, Reply, refusal
 
-_LARGEST_REQUEST = 4 * 1024**2
+_MAX_REQUEST_BYTES = 4 * 1024**2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """One request, as it came. `path` is decoded, `target` as it stood in the request's first line."""
+    """One received request. `path` is decoded; `target` is the undecoded target of the request line."""
 
     method: str
     target: str
@@ -44,7 +44,7 @@ class Asked:
 
 
 class ScriptedServer:
-    """What it was asked stands in `requests`, in order; what the script has no entry for in `unscripted` as well."""
+    """Plays a script. `requests` has every request in order, `unscripted` those that no entry matches."""
 
     def __init__(self, script: Iterable[Entry], scheme: str) -> None:
         self.requests: list[Asked] = []
@@ -71,7 +71,7 @@ class ScriptedServer:
         return [asked.path for asked in self.requests]
 
     def asked(self, path: str, **query: str) -> list[Asked]:
-        """The requests for a path, with these values somewhere in their query."""
+        """The requests for `path` whose query has these values."""
         return [
             asked
             for asked in self.requests
@@ -80,19 +80,19 @@ class ScriptedServer:
 
     @property
     def authorizations(self) -> set[str]:
-        """Every Authorization header that arrived."""
+        """Every Authorization header that was received."""
         return {asked.authorization for asked in self.requests if asked.authorization is not None}
 
     def say(self, **words: str) -> None:
-        """What replies are to have in place of `{word}`, where it was not known when the script was written."""
+        """Define placeholders of replies, for values that are not known when the script is written."""
         self._words |= words
 
     def enter(self, state: str) -> None:
-        """Put the script into a state, as an entry's `then` does."""
+        """Set the state of the script, as an entry's `then` does."""
         self._state = state
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, from its first request on."""
+        """Serve one connection."""
         task = asyncio.current_task()
         assert task is not None
         self._open[task] = writer
@@ -102,7 +102,7 @@ class ScriptedServer:
                 while await self._answer(reader, writer):
                     pass
         except asyncio.CancelledError:
-            pass  # only `serve` cancels, when its block ends; the streams would report the cancellation as a failure
+            pass  # only `serve` cancels, at the end of its block; asyncio would log the cancellation as an error
         finally:
             del self._open[task]
             writer.transport.abort()
@@ -114,7 +114,7 @@ class ScriptedServer:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Answer the next request; returns whether another may follow on this connection."""
+        """Reply to the next request; returns whether the connection stays usable."""
         asked = _read_request(await reader.readuntil(b"\r\n\r\n"))
         if length := int(asked.headers.get("content-length", "0")):
             asked = replace(asked, body=await reader.readexactly(length))
@@ -168,12 +168,12 @@ class ScriptedServer:
             return True
         match reply.ending:
             case Ending.RESET:
-                # SO_LINGER with no time: the close is a reset, and what was sent may be lost with it
+                # SO_LINGER of 0 s: close() sends RST, and bytes that were sent may be lost
                 linger = struct.pack("ii", 1, 0)
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 writer.transport.abort()
             case Ending.SILENT:
-                while await reader.read(_LARGEST_REQUEST):
+                while await reader.read(_MAX_REQUEST_BYTES):
                     pass
             case Ending.ENDLESS:
                 while True:
@@ -190,26 +190,26 @@ class ScriptedServer:
 async def serve(
     script: Iterable[Entry], *, certificates: Certificates | None = None, address: str = "127.0.0.1"
 ) -> AsyncIterator[ScriptedServer]:
-    """Serves a script on a free port; with certificates over TLS. Nothing of it is open when the block ends.
+    """Serve a script on a free port, with TLS if there are certificates. All connections end with the block.
 
-    A request that the script has no entry for is answered 404 UNSCRIPTED, and fails the block in the end.
+    A request that no entry matches gets 404 UNSCRIPTED, and an AssertionError at the end of the block.
     """
-    actor = ScriptedServer(script, "https" if certificates else "http")
+    scripted = ScriptedServer(script, "https" if certificates else "http")
     context = certificates.server_context() if certificates else None
-    server = await asyncio.start_server(actor.converse, address, 0, ssl=context, limit=_LARGEST_REQUEST)
-    actor.host = "{}:{}".format(*server.sockets[0].getsockname()[:2])
+    server = await asyncio.start_server(scripted.converse, address, 0, ssl=context, limit=_MAX_REQUEST_BYTES)
+    scripted.host = "{}:{}".format(*server.sockets[0].getsockname()[:2])
     try:
-        yield actor
+        yield scripted
     finally:
         server.close()
-        await actor.hang_up()
+        await scripted.hang_up()
         await server.wait_closed()
-    assert not actor.unscripted, f"the script has no entry for {[asked.target for asked in actor.unscripted]}"
+    assert not scripted.unscripted, f"the script has no entry for {[asked.target for asked in scripted.unscripted]}"
 
 
 def _read_request(head: bytes) -> Asked:
     first, *lines = head.decode("latin-1").split("\r\n")
-    method, *target, _ = first.split(" ")  # a target that holds blanks is the client's mistake, and to be seen
+    method, *target, _ = first.split(" ")  # a target with blanks is a mistake of the client: keep it visible
     headers = dict(line.split(":", 1) for line in lines if line)
     return Asked(
         method=method,
