@@ -65,7 +65,7 @@ class RegistryError(CrawlerError):
     Attributes:
         request: the request ("GET https://…").
         code: the registry's own error code, or the crawler's where the registry gave none.
-        message: what the registry said, escaped and capped.
+        message: the message of the registry, escaped and capped.
         http_status: None where no response came.
         consumer: the project that Google counts the request against (`projects/NUMBER`), "" where Google names none.
     """

@@ -146,7 +146,7 @@ _LIST_ONLY: Final[tuple[DiscoveryMethod, ...]] = ()
 
 # Token servers of distribution, Harbor, Quay, Azure and Docker Hub take several scopes in one request. Google's has
 # trouble with them (containerd/containerd#4379, #8415; regclient/regclient#149), and GitHub's fails where one of the
-# scopes is for somebody else's repository (containerd/containerd#9648).
+# scopes is for a repository of another user (containerd/containerd#9648).
 _SCOPES_PER_TOKEN: Final = 50
 
 DISTRIBUTION: Final = RegistryProfile(
@@ -204,7 +204,7 @@ PROFILES: Final = (
     RegistryProfile(
         # No catalog: 404. Tags come 100 a page, whatever is requested.
         # Limit: its 429 says "retry-after: 10.305464ms, allowed: 2000/minute".
-        # A scope for somebody else's repository fails the whole token request (containerd/containerd#9648).
+        # A scope for a repository of another user fails the whole token request (containerd/containerd#9648).
         kind="ghcr",
         hosts=("ghcr.io",),
         discovery=_LIST_ONLY,

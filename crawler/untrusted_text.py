@@ -2,7 +2,7 @@
 
 
 def printable(text: str, limit: int = 300) -> str:
-    r"""A stranger's text, fit for a terminal, a log or a record.
+    r"""Untrusted text, made fit for a terminal, a log or a record.
 
     Control, bidi, zero-width and lone surrogate characters become escapes (`\x1b`, `\u202e`), and what is beyond
     `limit` characters is cut.

@@ -167,7 +167,7 @@ def encoded(url: str) -> str:
     """A URL, or a part of one, with all characters encoded that a request line cannot hold.
 
     What is encoded already is not encoded again. zot, for one, does not encode its cursors.
-    Raises MalformedResponse for a surrogate that stands for no byte.
+    Raises MalformedResponse for a surrogate that encodes no byte.
     """
     try:
         return quote(url, safe="%/?:@!$&'()*+,;=-._~#[]", errors="surrogateescape")

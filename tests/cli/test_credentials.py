@@ -102,6 +102,6 @@ async def test_oauth_scope_that_is_unknown_or_insufficient(command, google):
         command(*google_crawl(registry, "--scope", "devstorage.read_only")),
     )
     assert (unknown.code, unknown.out) == (1, "")
-    assert "the OAuth scope https://www.googleapis.com/auth/no-such-scope is not one" in unknown.complaint
+    assert "Google does not know the OAuth scope https://www.googleapis.com/auth/no-such-scope" in unknown.complaint
     assert (weak.code, weak.out) == (1, "")
     assert "403 DENIED: Request had insufficient authentication scopes." in weak.complaint

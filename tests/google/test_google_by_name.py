@@ -28,6 +28,7 @@ from yarl import URL
 import crawler
 from crawler.emulator import ArtifactRegistry, Emulator
 from crawler.model.limits import Quota, Rate
+from crawler.run.plan import SharedRateLimits, make_plan
 
 PKG_DEV = "us-central1-docker.pkg.dev"
 APIS = ("artifactregistry.googleapis.com", "cloudresourcemanager.googleapis.com")
@@ -229,7 +230,7 @@ async def test_google_project_by_name_is_walked_without_other_hosts(world, metho
 @ONLY_PKG_DEV
 @FLOWS
 async def test_google_artifact_registry_repository_by_name_is_walked(world, method):
-    prefix = "/" + "/".join(world.inventory.below("my-project")[0].split("/")[:2])
+    prefix = "/" + "/".join(world.inventory.names_under("my-project")[0].split("/")[:2])
     manifest = await crawler.crawl(world.config(prefix, method=method))
     assert world.found() == world.known(prefix)
     assert (manifest.verdict, manifest.discovery.method) == ("complete", "walk")
@@ -276,9 +277,9 @@ def signed_for(world: World, method: str) -> Mapping[str, set[str]]:
 )
 async def test_google_quota_is_the_rate_limit_by_default(world, prefix, quota):
     config = world.config(prefix, rate="auto")
-    assert crawler.Crawl(config, config.registry[0]).quota == quota
+    assert make_plan(config, config.registry[0], SharedRateLimits()).quota == quota
     config = world.config(prefix, rate="none")
-    assert crawler.Crawl(config, config.registry[0]).quota is None
+    assert make_plan(config, config.registry[0], SharedRateLimits()).quota is None
 
 
 @pytest.mark.parametrize(

@@ -173,5 +173,5 @@ async def test_scope_batches_are_off_by_default(tmp_path):
 def test_scope_batches_are_refused_for_registries_that_take_one_scope(target, tmp_path):
     names = tmp_path / "names.txt"
     names.write_text("a")
-    with pytest.raises(ValueError, match="tokens batched is not for"):
+    with pytest.raises(ValueError, match="tokens batched does not work with"):
         crawler.Config(registry=[{"target": target, "tokens": "batched", "repositories_from": names}])
