@@ -24,7 +24,7 @@ async def test_emulator_that_cannot_start_prints_one_line(command, google):
     registry = await google(repositories=1)
     taken = registry.emulator.registry.split(":")[1]
     mistakes = {
-        "shares must lie between 0 and 1": (2, ["--port", 0, "--denied", 2]),
+        "shares must be between 0 and 1": (2, ["--port", 0, "--denied", 2]),
         f"port {taken}: ": (1, ["--port", taken]),
         "'--port': must be less than or equal to 65535": (2, ["--port", 99999]),
         "no/such/folder/key.json": (1, ["--port", 0, "--key-file", "no/such/folder/key.json"]),

@@ -118,7 +118,7 @@ async def test_google_artifact_registry_repository_may_be_the_target(today):
     folder = "/".join(registry.emulator.inventory.names[0].split("/")[:2])
     for changes in ({}, {"discovery": "artifact-registry"}):
         await crawler.crawl(crawling(registry, PKG_DEV, prefix=f"/{folder}", **changes))
-        assert set(read_snapshot(registry.output).by_name) == set(registry.emulator.inventory.below(folder))
+        assert set(read_snapshot(registry.output).by_name) == set(registry.emulator.inventory.names_under(folder))
 
 
 async def test_google_api_ignores_images_at_other_locations(today):
