@@ -2,9 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-# Two processes for each processor, since many tests wait for a process or a time-out.
-PROCESSES = $$($(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
-PYTEST = $(BIN)/pytest --numprocesses $(PROCESSES) --dist worksteal
+# Two processes for each processor, since many tests wait for a process or a time-out; the fast ones do not.
+TWICE_THE_PROCESSORS = $$($(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
+PYTEST = $(BIN)/pytest --dist worksteal --numprocesses
 
 export PIP_CONSTRAINT := $(CURDIR)/.ci/constraints.txt
 
@@ -18,10 +18,10 @@ demo: .venv/installed  ## a snapshot of an embedded registry: what the crawler d
 	$(BIN)/registry-crawler demo
 
 test: .venv/installed  ## every test, against real software too (minutes)
-	$(PYTEST)
+	$(PYTEST) $(TWICE_THE_PROCESSORS)
 
 test-fast: .venv/installed  ## the tests for the loop: values, parsers and single parts (seconds)
-	$(PYTEST) --quiet tests/unit tests/wire tests/contract -m 'not slow'
+	$(PYTEST) auto --quiet --hypothesis-profile=fast -m 'not slow' tests/unit tests/wire tests/contract
 
 check: .venv/installed  ## formatting, lint, types, and who imports whom
 	$(BIN)/ruff check .
@@ -35,7 +35,7 @@ fix: .venv/installed  ## format, and mend what the linter can mend
 
 # COVER="tests/unit tests/wire" measures a part.
 cover: .venv/installed  ## every test with the branches that it reaches, commands run as processes included
-	$(PYTEST) --cov --cov-report=term:skip-covered --cov-report=html:.coverage-html $(COVER)
+	$(PYTEST) $(TWICE_THE_PROCESSORS) --cov --cov-report=term:skip-covered --cov-report=html:.coverage-html $(COVER)
 
 # Kills, faults and a quota for about five minutes, then outages for about ten: nothing may be lost, and nothing listed
 # twice. SOAK="outages --only refused:10,tokens" chooses.

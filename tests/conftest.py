@@ -17,6 +17,8 @@ from crawler.emulator import Emulator, Settings, serving
 
 # how long an example takes depends on the load of the machine
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# `make test-fast` takes a few of the examples
+settings.register_profile("fast", settings.get_profile("suite"), max_examples=5)
 settings.load_profile("suite")
 
 

@@ -22,6 +22,7 @@ async def words_of_help(command: CommandRunner, *arguments: str) -> set[str]:
     return set(re.findall(r"(?:(?<=\s)|^)[-\w]+", ended.out, re.MULTILINE))
 
 
+@pytest.mark.slow
 async def test_contract_commands_are_there_and_no_others_yet(command):
     words = await words_of_help(command)
     for row in table("Commands"):
@@ -29,6 +30,7 @@ async def test_contract_commands_are_there_and_no_others_yet(command):
     assert "discard" in await words_of_help(command, "runs")
 
 
+@pytest.mark.slow
 async def test_contract_flags_are_there_and_no_others_yet(command):
     ended = await command("crawl", "--help", environment=WIDE)
     flags = set(re.findall(r"--[a-z][\w-]*", ended.out))
@@ -80,6 +82,7 @@ async def test_contract_exit_codes_of_runs(command, google, row):
     assert await exit_code_of(command, google, row["meaning"]) == int(row["code"])
 
 
+@pytest.mark.slow
 async def test_contract_exit_code_of_an_interrupted_run(command, google):
     registry = await google(repositories=3000, latency_s=0.05)
     async with command.started(*google_crawl(registry)) as process:

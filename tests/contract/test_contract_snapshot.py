@@ -10,6 +10,8 @@ from support.run_cli import google_crawl
 from support.scripted import listing_path, on, plain_registry, refusal, serve
 from support.snapshots import folders, read_snapshot
 
+pytestmark = pytest.mark.slow
+
 REPOSITORIES = {"team/app": ("1.0",), "team/base": ("2",)}
 
 

@@ -265,6 +265,7 @@ def lifeline(home):
     lifeline.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("then", ["wait", "exit 0", "exec 1>&- 2>&-; wait"])
 async def test_credential_helper_timeout_kills_it_and_its_children(home, lifeline, then, monkeypatch):
     set_helper_timeout(monkeypatch, 2)
@@ -283,6 +284,7 @@ async def test_credential_helper_is_killed_when_its_caller_is_cancelled(home, li
     lifeline.assert_killed()
 
 
+@pytest.mark.slow
 async def test_credential_helper_timeout_ends_endless_output(home, lifeline, monkeypatch):
     set_helper_timeout(monkeypatch, 2)
     lifeline.hang("while :; do echo y; done")
@@ -290,6 +292,7 @@ async def test_credential_helper_timeout_ends_endless_output(home, lifeline, mon
     lifeline.assert_killed()
 
 
+@pytest.mark.slow
 def test_credential_helper_timeout_works_under_uvloop(home, lifeline, monkeypatch):
     set_helper_timeout(monkeypatch, 2)
     uvloop = pytest.importorskip("uvloop")

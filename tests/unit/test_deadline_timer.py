@@ -8,6 +8,8 @@ import pytest
 
 from crawler.transport.deadline import DeadlineTimer
 
+pytestmark = pytest.mark.slow
+
 LIMIT_S = 0.3
 
 

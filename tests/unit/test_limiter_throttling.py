@@ -7,6 +7,8 @@ import pytest
 from support.fake_clock import BusyTime, Time
 from support.limiters import make_limiter
 
+pytestmark = pytest.mark.slow
+
 
 class Registry:
     """Answers in `latency_s`, in a time that only the registry moves; counts what it was asked and what it served.

@@ -12,6 +12,8 @@ from support.toml_text import toml_value
 from crawler.config import AuthConfig, RegistryConfig
 from crawler.config.schema import LimitsConfig, OutputConfig, ResumeConfig, VerdictConfig
 
+pytestmark = pytest.mark.slow
+
 TABLES = ["registry", "limits", "output", "verdict", "resume"]
 
 

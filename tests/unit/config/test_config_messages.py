@@ -14,6 +14,8 @@ from crawler.config import Config, Flag
 from crawler.config.keys import dotted_keys, nest
 from crawler.errors import ConfigError
 
+pytestmark = pytest.mark.slow
+
 PYTHON_WORDS = re.compile(
     r"[Ii]nput should|Value error|Extra inputs|ensure this|valid (integer|number|string|boolean|dictionary|tuple)|"
     r"unable to (parse|interpret)|Field required|Assertion|pydantic|NoneType|Traceback|<class|\bdict\b|\btuple\b|"
