@@ -2,37 +2,65 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Two processes for each processor, since many tests wait for a process or a time-out; the fast ones do not.
+TWICE_THE_PROCESSORS = $$($(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
+PYTEST = $(BIN)/pytest --dist worksteal --numprocesses
+
 export PIP_CONSTRAINT := $(CURDIR)/.ci/constraints.txt
 
-.PHONY: demo test check soak bench clean
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast check fix cover soak bench dist clean
 
-demo: .venv/installed
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+demo: .venv/installed  ## a snapshot of an embedded registry: what the crawler does, in a second or two
 	$(BIN)/registry-crawler demo
 
-# Two processes for each processor, since many tests wait for a process or a time-out.
-test: .venv/installed
-	$(BIN)/pytest --numprocesses $$($(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))') --dist worksteal
+test: .venv/installed  ## every test, against real software too (minutes)
+	$(PYTEST) $(TWICE_THE_PROCESSORS)
 
-check: .venv/installed
+test-fast: .venv/installed  ## the tests for the loop: values, parsers and single parts (seconds)
+	$(PYTEST) auto --quiet --hypothesis-profile=fast -m 'not slow' tests/unit tests/wire tests/contract
+
+check: .venv/installed  ## formatting, lint, types, and who imports whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+fix: .venv/installed  ## format, and mend what the linter can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# COVER="tests/unit tests/wire" measures a part.
+cover: .venv/installed  ## every test with the branches that it reaches, commands run as processes included
+	$(PYTEST) $(TWICE_THE_PROCESSORS) --cov --cov-report=term:skip-covered --cov-report=html:.coverage-html $(COVER)
+
 # Kills, faults and a quota for about five minutes, then outages for about ten: nothing may be lost, and nothing listed
 # twice. SOAK="outages --only refused:10,tokens" chooses.
-soak: .venv/installed
-	$(BIN)/python tests/soak.py $(SOAK)
+soak: .venv/installed  ## kills, faults and outages for a quarter of an hour: nothing is lost
+	$(BIN)/python tests/perf/soak.py $(SOAK)
 
-# What a crawl costs beside other clients; under ten minutes. Needs Debian's nginx-light; takes skopeo, crane and gcrane
-# along where they are installed. BENCH="--only a,i --json FILE" chooses.
-bench: .venv/installed
-	$(BIN)/python tests/benchmarks $(BENCH)
+# Needs Debian's nginx-light; takes skopeo, crane and gcrane along where they are installed.
+# BENCH="--only a,i --json FILE" chooses.
+bench: .venv/installed  ## what a crawl costs, beside other clients; under ten minutes
+	$(BIN)/python tests/perf $(BENCH)
+
+dist: .venv/installed  ## the packages for an index, checked, and installed once into a venv of their own
+	$(BIN)/pip install --quiet --group dist
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
+	$(PYTHON) -m venv dist/.venv
+	dist/.venv/bin/pip install --quiet --disable-pip-version-check dist/*.whl
+	dist/.venv/bin/registry-crawler --version
 
 .venv/installed: pyproject.toml .ci/constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/pip install --quiet --editable . --group dev
 	touch $@
 
-clean:
-	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache snapshots registry-crawler-demo
+clean:  ## remove what was installed, built and written here
+	rm -rf .venv .coverage .coverage-html .hypothesis .mypy_cache .pytest_cache .ruff_cache dist snapshots registry-crawler-demo

@@ -9,6 +9,7 @@
 the `Record`s themselves. Everything that goes wrong on purpose is a `CrawlerError`.
 """
 
+import warnings
 from importlib import import_module
 
 TYPE_CHECKING = False  # typing's own takes long to import, for a command that has not set its signal handlers yet
@@ -21,18 +22,21 @@ if TYPE_CHECKING:
         Denied,
         GaveUp,
         Interrupted,
-        MalformedReply,
+        MalformedResponse,
         Missing,
         OutputClosed,
         RegistryError,
         SnapshotError,
+        TimedOut,
         UnexpectedStatus,
         Unreachable,
         UnsafeAddress,
-        UnusableReply,
+        UnusableResponse,
     )
     from crawler.library import crawl, open_records
-    from crawler.model import Fault, Image, Outcome, Record, RunManifest, Verdict
+    from crawler.model.image import Image
+    from crawler.model.record import ErrorDetail, Outcome, Record
+    from crawler.model.run_manifest import RunManifest, Verdict
     from crawler.run.crawl import Crawl, Progress
 
     __version__: str
@@ -44,11 +48,11 @@ __all__ = [
     "CrawlerError",
     "CredentialsError",
     "Denied",
-    "Fault",
+    "ErrorDetail",
     "GaveUp",
     "Image",
     "Interrupted",
-    "MalformedReply",
+    "MalformedResponse",
     "Missing",
     "Outcome",
     "OutputClosed",
@@ -57,10 +61,11 @@ __all__ = [
     "RegistryError",
     "RunManifest",
     "SnapshotError",
+    "TimedOut",
     "UnexpectedStatus",
     "Unreachable",
     "UnsafeAddress",
-    "UnusableReply",
+    "UnusableResponse",
     "Verdict",
     "__version__",
     "crawl",
@@ -73,21 +78,28 @@ _ELSEWHERE = {
     "Progress": "crawler.run.crawl",
     "crawl": "crawler.library",
     "open_records": "crawler.library",
-    "Fault": "crawler.model",
-    "Image": "crawler.model",
-    "Outcome": "crawler.model",
-    "Record": "crawler.model",
-    "RunManifest": "crawler.model",
-    "Verdict": "crawler.model",
+    "ErrorDetail": "crawler.model.record",
+    "Image": "crawler.model.image",
+    "Outcome": "crawler.model.record",
+    "Record": "crawler.model.record",
+    "RunManifest": "crawler.model.run_manifest",
+    "Verdict": "crawler.model.run_manifest",
 }
 """Where a name of `__all__` is defined, unless it is an error."""
 
 
+_RENAMED = {"Fault": "ErrorDetail", "MalformedReply": "MalformedResponse", "UnusableReply": "UnusableResponse"}
+"""Names of 0.1, and what they are called since. They go in 0.3."""
+
+
 def __getattr__(name: str) -> object:
-    """Import what is wanted when it is wanted: the command sets its signal handlers before anything takes time."""
+    """Import a name when it is used: the command sets its signal handlers before anything that takes time."""
+    if name in _RENAMED:
+        warnings.warn(f"crawler.{name} is now crawler.{_RENAMED[name]}", DeprecationWarning, stacklevel=2)
+        name = _RENAMED[name]
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == "__version__":
-        return import_module("crawler.model").VERSION
+        return import_module("crawler.model.run_manifest").VERSION
     found: object = getattr(import_module(_ELSEWHERE.get(name, "crawler.errors")), name)
     return found

@@ -2,33 +2,43 @@
 
     CrawlerError
     ├── ConfigError          the command line, the environment or the file; every mistake at once
-    ├── CredentialsError     who we are: a key that cannot be read, or that nobody accepts
-    ├── MalformedReply       bytes or headers that are not what the protocol says (raised by `wire/`, which
-    │                        does not know who sent them; `registry.py` turns it into an UnusableReply)
-    ├── RegistryError        one question to a registry came to nothing; says what was asked and what came back
-    │   ├── Unreachable      no whole answer: name, connection, TLS, time-out, a body that broke off
-    │   ├── UnsafeAddress    a link, realm or redirect that we do not follow
-    │   ├── UnusableReply    an answer that cannot be read, or is larger than we read
-    │   ├── Denied           401 or 403, after a fresh token
+    ├── CredentialsError     credentials that cannot be read, or that are refused
+    ├── MalformedResponse    bytes or headers that break the protocol (raised by `wire/`, which does not know the
+    │                        sender; `transport/fetch.py` turns it into an UnusableResponse)
+    ├── RegistryError        one request to a registry failed; says what was asked and what came back
+    │   ├── Unreachable      no whole response: name, connection, TLS, a body that broke off
+    │   │   └── TimedOut     no whole response in time
+    │   ├── UnsafeAddress    a link, realm or redirect that the crawler does not follow
+    │   ├── UnusableResponse a response that cannot be read, or is larger than the limit
+    │   ├── Denied           401 or 403, even after refreshing the token
     │   ├── Missing          404
     │   └── UnexpectedStatus any other status, after the retries
-    ├── GaveUp               nobody has answered for so long that the run was ended; it can be resumed
-    ├── Interrupted          somebody asked the run to stop; it can be resumed
+    ├── GaveUp               no response for so long that the run ended; it can be resumed
+    ├── Interrupted          the run was asked to stop; it can be resumed
     └── SnapshotError        the disk: an output folder that cannot be written, a run that cannot be resumed
-        └── OutputClosed     whoever read our standard output has gone
+        └── OutputClosed     the reader of standard output closed the pipe
 
 A repository's error becomes its record (`Record.error`); a run's error reaches the caller.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import ClassVar, Final
+
+from crawler.model.record import Outcome
+from crawler.old_names import OldName
+from crawler.untrusted_text import printable
 
 _LONGEST: Final = 2000
-"""Characters of each part of an error, whoever forgot to cut it."""
+"""The maximum number of characters of each part of an error."""
 
 
 class CrawlerError(Exception):
-    """The root: catch this to catch everything that the crawler raises on purpose."""
+    """The root: catch this to catch everything that the crawler raises on purpose.
+
+    `outcome` is the outcome of the repository whose listing ended with this error.
+    """
+
+    outcome: ClassVar[Outcome] = Outcome.FAILED
 
 
 class ConfigError(CrawlerError):
@@ -43,48 +53,63 @@ class CredentialsError(CrawlerError):
     """Credentials that cannot be loaded, or that their issuer or the registry refused."""
 
 
-class MalformedReply(CrawlerError):
-    """A reply that breaks the protocol; its text says how, without saying who."""
+class MalformedResponse(CrawlerError):
+    """A response that breaks the protocol. Its text says how, and does not say who sent the response."""
+
+    outcome = Outcome.INVALID  # of a name that no registry may have; an unreadable listing is an UnusableResponse
 
 
 class RegistryError(CrawlerError):
-    """One question to a registry that came to nothing.
+    """One request to a registry failed.
 
-    `asked` is the question ("GET https://…"), `code` the registry's own error code or ours where it gave none,
-    `message` its words, escaped and capped, `http_status` None where no answer came. `consumer` is the project that
-    Google holds the question against (`projects/NUMBER`), "" where it names none.
+    Attributes:
+        request: the request ("GET https://…").
+        code: the registry's own error code, or the crawler's where the registry gave none.
+        message: the message of the registry, escaped and capped.
+        http_status: None where no response came.
+        consumer: the project that Google counts the request against (`projects/NUMBER`), "" where Google names none.
     """
 
+    asked = OldName("request")
+
     def __init__(
-        self, asked: str, *, code: str, message: str, http_status: int | None = None, consumer: str = ""
+        self, request: str, *, code: str, message: str, http_status: int | None = None, consumer: str = ""
     ) -> None:
-        self.asked = printable(asked, _LONGEST)
+        self.request = printable(request, _LONGEST)
         self.code = printable(code, _LONGEST)
         self.message = printable(message, _LONGEST)
         self.http_status = http_status
         self.consumer = consumer
         status = "" if http_status is None else f"{http_status} "
-        super().__init__(f"{self.asked}: {status}{self.code}: {self.message}")
+        super().__init__(f"{self.request}: {status}{self.code}: {self.message}")
 
 
 class Unreachable(RegistryError):
-    """No whole answer came."""
+    """No whole response came."""
+
+
+class TimedOut(Unreachable):
+    """No whole response came in time."""
 
 
 class UnsafeAddress(RegistryError):
-    """The answer pointed to an address that we do not follow."""
+    """The response points to a URL or an IP address that the crawler does not follow."""
 
 
-class UnusableReply(RegistryError):
-    """The answer came, and cannot be used."""
+class UnusableResponse(RegistryError):
+    """A response came, and cannot be read."""
 
 
 class Denied(RegistryError):
-    """The registry knows us too little, even with a fresh token."""
+    """401 or 403, even after refreshing the token."""
+
+    outcome = Outcome.DENIED
 
 
 class Missing(RegistryError):
     """The registry does not have what was asked for."""
+
+    outcome = Outcome.MISSING
 
 
 class UnexpectedStatus(RegistryError):
@@ -92,11 +117,11 @@ class UnexpectedStatus(RegistryError):
 
 
 class GaveUp(CrawlerError):
-    """The registry has not answered anything for longer than is bearable."""
+    """The registry did not respond for so long that the run ended. The run can be resumed."""
 
 
 class Interrupted(CrawlerError):
-    """The run was asked to stop, and stopped with all that was done on the disk."""
+    """The run was asked to stop. All that was recorded is on the disk, and the run can be resumed."""
 
 
 class SnapshotError(CrawlerError):
@@ -104,16 +129,4 @@ class SnapshotError(CrawlerError):
 
 
 class OutputClosed(SnapshotError):
-    """The reader of standard output has gone (`| head`): nothing is wrong, and there is nobody to write for."""
-
-
-def printable(text: str, limit: int = 300) -> str:
-    r"""A stranger's text, fit for a terminal, a log or a record.
-
-    Control, bidi, zero-width and lone surrogate characters become escapes (`\x1b`, `\u202e`), and what is beyond
-    `limit` characters is cut.
-    """
-    shown = text[: limit + 1]
-    if not shown.isprintable():
-        shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in shown)
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+    """The reader of standard output closed the pipe (`| head`). This is no failure."""

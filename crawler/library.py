@@ -1,4 +1,4 @@
-"""A crawl as a library has it: one configured registry, as a snapshot or as a stream of records."""
+"""A crawl for a program: one configured registry, as a snapshot or as a stream of records."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -9,7 +9,8 @@ from anyio.streams.memory import MemoryObjectSendStream
 
 from crawler.config import Config, RegistryConfig
 from crawler.errors import ConfigError
-from crawler.model import Record, RunManifest
+from crawler.model.record import Record
+from crawler.model.run_manifest import RunManifest
 from crawler.run.crawl import Crawl
 from crawler.run.failures import unwrap_group
 
@@ -17,15 +18,15 @@ from crawler.run.failures import unwrap_group
 async def crawl(config: Config) -> RunManifest:
     """Take the snapshot of the configuration's one registry, and return its manifest.
 
-    The snapshot lies in `config.output.path / manifest.folder`. Raises CrawlerError where nothing was published: then
-    there was no first page of names, or the disk refused. Trouble with single repositories is in the manifest.
+    The snapshot is in `config.output.path / manifest.folder`. Raises CrawlerError where nothing was published: the
+    registry gave no first page of names, or the disk failed. What failed for single repositories is in the manifest.
     """
     return await Crawl(config, _only(config)).run()
 
 
 @asynccontextmanager
 async def open_records(config: Config) -> AsyncIterator[AsyncIterator[Record]]:
-    """The records of the configuration's one registry as they come, in no order, without a snapshot.
+    """The records of the configuration's one registry as they come, in no order. No snapshot is written.
 
     Leaving the block early ends the crawl. Raises what `crawl` raises.
     """
@@ -34,7 +35,7 @@ async def open_records(config: Config) -> AsyncIterator[AsyncIterator[Record]]:
 
     async def produce() -> None:
         async with send:
-            await run.into(_Handed(send))
+            await run.run_into(_IteratorSink(send))
 
     async def consume() -> AsyncIterator[Record]:
         async for batch in receive:
@@ -50,13 +51,14 @@ async def open_records(config: Config) -> AsyncIterator[AsyncIterator[Record]]:
 
 def _only(config: Config) -> RegistryConfig:
     if len(config.registry) != 1:
-        raise ConfigError([f"registry: one is wanted here, and there are {len(config.registry)}: use Crawl for each"])
+        count = len(config.registry)
+        raise ConfigError([f"registry: exactly one is needed here, and there are {count}; make a Crawl of each"])
     return config.registry[0]
 
 
 @dataclass(frozen=True, slots=True)
-class _Handed:
-    """A sink that hands batches to whoever iterates."""
+class _IteratorSink:
+    """A sink that passes batches to the iterator of records."""
 
     stream: MemoryObjectSendStream[Sequence[Record]]
 

@@ -1,27 +1,29 @@
-"""The verdict: what a run found becomes the reasons why its snapshot may not be taken for the whole registry.
+"""The verdict: the evidence and the counts of a run become the reasons why its snapshot may be incomplete.
 
-One pure function, the same for a run, a resumed run and a merge of shards.
+One pure function, the same for a run, a resumed run and a merge of shards. `complete` means that there is no reason.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
-from crawler.model import Counts, Evidence
+from crawler.model.run_manifest import Counts, Evidence
 
 MANY_MISSING: Final = 10
-"""So many repositories may be missing, whatever their share: a small registry that loses a few is no reason."""
+"""Up to this many repositories may be missing, whatever their share: a small registry may lose a few in a night."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What the verdict is made of.
+    """What the verdict is made from.
 
     Attributes:
-        names: how many names are to have a record.
-        nothing_matched: why the target's prefix or the filters left out every name, in words; None where they did not.
+        evidence: how discovery ended.
+        counts: what was recorded.
+        names: how many names need a record.
+        nothing_matched: why the target's prefix or the filters left out every name; None where they did not.
         expect: fewer repositories than this are a reason for doubt.
-        max_shrink: by what share the repositories listed may be fewer than `previous_ok`; None allows any.
-        previous_ok: how many were listed in the target's last complete snapshot; None where there is none.
+        max_shrink: the share by which the listed repositories may be fewer than `previous_ok`; None allows any.
+        previous_ok: how many repositories were listed in the target's last complete snapshot; None where there is none.
     """
 
     evidence: Evidence
@@ -55,7 +57,7 @@ def repositories(count: int) -> str:
 
 
 def _too_few(found: Findings) -> str:
-    # a name that no registry may have is not a repository: a list of nothing else is the wrong file
+    # an invalid name is no repository: a list that holds nothing else is the wrong file
     there = found.counts.repositories - found.counts.invalid
     if there >= found.expect:
         return ""
@@ -80,7 +82,7 @@ def _mostly_missing(counts: Counts) -> str:
 def _shrunk(found: Findings) -> str:
     if found.max_shrink is None or found.previous_ok is None:
         return ""
-    # a share of a hundred thousandth more is float arithmetic, not fewer repositories
+    # 1e-6: rounding of floats must not look like a lost repository
     if found.counts.ok >= found.previous_ok * (1 - found.max_shrink) - 1e-6:
         return ""
     return (

@@ -1,18 +1,20 @@
-"""The login that docker, podman or a pull secret of Kubernetes has for a registry: in a file, or behind a helper."""
+"""The login for a registry that docker, podman or a Kubernetes pull secret has: in a file, or in a credential helper.
+
+`login_files` says where the files are, `login_entries` what one file has for the registry.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import anyio.to_thread
 
-from crawler.auth.basic import User
-from crawler.auth.credential_helper import ask
-from crawler.auth.flight import Flights
-from crawler.auth.login_entries import Entries, canonical, entries_for
+from crawler.auth.credential_helper import get_credential
+from crawler.auth.credentials import Credential
+from crawler.auth.login_entries import LoginEntries, canonical, entries_for
 from crawler.auth.login_files import login_places
+from crawler.auth.single_flight import SingleFlight
 from crawler.errors import CredentialsError
-from crawler.model import Target
+from crawler.model.names import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,14 +22,14 @@ class Login:
     """What the login files, and the helpers that they name, have for a registry.
 
     Attributes:
-        user: who to be, or None where there is no login.
-        is_named: whether a file names this registry and a way to its secret: that there is no user is a fault then.
-        warnings: which places were passed over, and why.
-        failures: why stores for every registry gave no answer, where their files do not name this one.
-        near_misses: what the files have that nearly is a login to this registry.
+        credential: the login; None where there is none.
+        is_named: whether a file names this registry and where its secret is. No credential is then an error.
+        warnings: the places that could not be read, and why.
+        failures: the errors of helpers for all registries (`credsStore`), from files that do not name this registry.
+        near_misses: logins in the files that are nearly for this registry.
     """
 
-    user: User | None
+    credential: Credential | None
     is_named: bool
     warnings: tuple[str, ...]
     failures: tuple[str, ...]
@@ -35,51 +37,49 @@ class Login:
 
 
 class DockerCredentials:
-    """Credentials as docker or podman find them, in the first place that has any for the target (`login_places`).
+    """The login of the first place that has one for `target` (see `login_places`).
 
-    `environ` says where the places are, and is the environment and the PATH of the helpers. In each file a helper is
-    asked first, at most for `timeout_s` seconds; where it has no login, what is written down counts.
+    `environ` names the places, and is the environment of the helpers. In each file the helper goes before what is
+    written in the file, as with docker.
 
-    An identity token comes as the password of IDENTITY_TOKEN_USER, a registry token as that of BEARER_TOKEN_USER.
+    An identity token is the password of IDENTITY_TOKEN_USER, a registry token that of BEARER_TOKEN_USER.
     """
 
-    def __init__(
-        self, target: Target, *, environ: Mapping[str, str], timeout_s: float = 30.0, run: Path = Path("/run")
-    ) -> None:
+    def __init__(self, target: Target, *, environ: Mapping[str, str]) -> None:
         self._target = canonical(target)
         self._environ = environ
-        self._places = login_places(environ, run)
-        self._timeout_s = timeout_s
-        self._known: Login | None = None
-        self._flights: Flights[Target, Login] = Flights()
+        self._places = login_places(environ)
+        self._cached: Login | None = None
+        self._flights: SingleFlight[Target, Login] = SingleFlight()
 
     async def look_up(self) -> Login:
-        """Search the places, once until the user is refused. Raises CredentialsError.
+        """Search the places; the result is kept until its credential is refused. Raises CredentialsError.
 
-        A store that fails, for a registry that its file does not name, is noted and passed over: it may be left over.
+        Where the helper for all registries fails, and its file does not name this registry, the search goes on: a
+        `credsStore` is often left over from a desktop that is gone.
         """
-        if self._known is not None:
-            return self._known
-        return await self._flights.join(self._target, self._search_and_keep)
+        if self._cached is not None:
+            return self._cached
+        return await self._flights.do(self._target, self._search_and_keep)
 
-    async def user(self) -> User | None:
-        """Who docker would be. Raises CredentialsError, for a store that fails as well, where there is no login."""
+    async def get(self) -> Credential | None:
+        """The login, None where there is none. Raises CredentialsError, also where a failed helper may have one."""
         login = await self.look_up()
-        if login.user is None and login.failures:
+        if login.credential is None and login.failures:
             raise CredentialsError(login.failures[0])
-        return login.user
+        return login.credential
 
-    async def another(self, refused: User) -> User | None:
-        """Look again: helpers hand out tokens that expire. Raises CredentialsError."""
-        if self._known is not None and self._known.user == refused:
-            self._known = None
-        fresh = await self.user()
-        return None if fresh == refused else fresh
+    async def refresh(self, refused: Credential) -> Credential | None:
+        """The login of a new search: many helpers return tokens that expire. Raises CredentialsError."""
+        if self._cached is not None and self._cached.credential == refused:
+            self._cached = None
+        credential = await self.get()
+        return None if credential == refused else credential
 
     async def _search_and_keep(self) -> Login:
         login = await self._search()
-        if login.user is not None or not login.failures:
-            self._known = login
+        if login.credential is not None or not login.failures:
+            self._cached = login
         return login
 
     async def _search(self) -> Login:
@@ -91,16 +91,16 @@ class DockerCredentials:
                 entries = entries_for(self._target, file)
                 search.is_named |= entries.is_named
                 search.near_misses += entries.near_misses
-                user = await self._ask(entries, search.failures) or entries.user
-                if user is not None:
-                    return search.ended(user)
-        return search.ended(None)
+                credential = await self._ask_helper(entries, search.failures) or entries.credential
+                if credential is not None:
+                    return search.result(credential)
+        return search.result(None)
 
-    async def _ask(self, entries: Entries, failures: list[str]) -> User | None:
+    async def _ask_helper(self, entries: LoginEntries, failures: list[str]) -> Credential | None:
         if entries.helper is None:
             return None
         try:
-            return await ask(entries.helper, self._environ, self._timeout_s)
+            return await get_credential(entries.helper, self._environ)
         except CredentialsError as exc:
             if entries.is_named:
                 raise
@@ -110,16 +110,16 @@ class DockerCredentials:
 
 @dataclass(slots=True)
 class _Search:
-    """What a search has come upon so far."""
+    """What a search has found so far."""
 
     is_named: bool = False
     warnings: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     near_misses: list[str] = field(default_factory=list)
 
-    def ended(self, user: User | None) -> Login:
+    def result(self, credential: Credential | None) -> Login:
         return Login(
-            user=user,
+            credential=credential,
             is_named=self.is_named,
             warnings=tuple(self.warnings),
             failures=tuple(dict.fromkeys(self.failures)),

@@ -1,9 +1,9 @@
-"""Google's credentials: a service account's key, or what the environment provides. The only door to google-auth.
+"""Google's access tokens, from a service account's key or from the environment. The only door to google-auth.
 
-google-auth signs and exchanges, synchronously and in a worker thread; we decide when, one flight at a time.
+google-auth signs and exchanges, synchronously and in a worker thread. This module decides when: one exchange at a time,
+renewed before the token expires, waited for during an outage.
 """
 
-import json
 import os
 import ssl
 import time
@@ -18,35 +18,48 @@ from urllib.parse import quote
 
 import anyio.to_thread
 
-from crawler.auth.basic import User
-from crawler.auth.flight import Flights
-from crawler.auth.google_refusals import NOT_IMPERSONATED, Exchange, is_page, message_of
+from crawler.auth.bearer import renewal_margin
+from crawler.auth.credentials import Credential
+from crawler.auth.google_errors import (
+    NOT_IMPERSONATED,
+    TokenExchange,
+    TokenUnavailableError,
+    default_credentials_error,
+    is_page,
+    message_of,
+)
+from crawler.auth.lockout import LockoutGuard
 from crawler.auth.quota_project import QuotaProject
-from crawler.auth.strikes import Strikes
-from crawler.auth.tokens import renewal_margin
-from crawler.errors import CredentialsError, printable
-from crawler.transport.certificates import ssl_context
+from crawler.auth.service_account_key import read_service_account_key
+from crawler.auth.single_flight import SingleFlight
+from crawler.errors import CredentialsError
 from crawler.transport.messages import Purpose
 from crawler.transport.outage import Canary, OutageDetector
-from crawler.wire.fault import read_fault
+from crawler.transport.tls import ssl_context
+from crawler.untrusted_text import printable
+from crawler.wire.error_body import parse_error_body
 
 REGISTRY_TOKEN_USER: Final = "_token"  # noqa: S105  (Google's names for kinds of password, not passwords)
+"""The user name for token endpoints of Google's registries; the password is an access token."""
+
 ACCESS_TOKEN_USER: Final = "oauth2accesstoken"  # noqa: S105
-JSON_KEY_USER: Final = "_json_key"
+"""The user name for Google's registries themselves; the password is an access token.
 
-_SCOPES: Final = "https://www.googleapis.com/auth/"
+cloud.google.com/artifact-registry/docs/docker/authentication, "Access token".
+"""
+
+_SCOPE_PREFIX: Final = "https://www.googleapis.com/auth/"
 _EXCHANGE_TIMEOUT_S: Final = 20
-_USUAL_LIFETIME_S: Final = 3600.0
+_DEFAULT_LIFETIME_S: Final = 3600.0
+"""How long Google's access tokens live unless an administrator says otherwise."""
 
-_NO_DEFAULT: Final = "default credentials were not found"
-"""google-auth's words where nothing is set up, as against something that cannot be used."""
-_UNTRUSTED: Final = "CERTIFICATE_VERIFY_FAILED"
-_UNTRUSTED_HINT: Final = (
-    "Google's token endpoint, or a proxy before it, shows a certificate of an untrusted authority (--ca-file names "
-    "those to trust)"
+_CERTIFICATE_ERROR: Final = "CERTIFICATE_VERIFY_FAILED"
+_CERTIFICATE_HINT: Final = (
+    "the certificate of Google's token endpoint, or of a proxy before it, is not issued by a trusted CA "
+    "(--ca-file names the CAs to trust)"
 )
-_BUSY: Final = frozenset({"UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"})
-"""google.rpc.Code's names for what passes."""
+_TRANSIENT_CODES: Final = frozenset({"UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"})
+"""The names of google.rpc.Code for failures that pass."""
 
 _PARTY: Final = (Purpose.TOKEN, "Google's token endpoint")
 
@@ -55,37 +68,32 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Impersonation:
-    """The service account to be in place of whoever the credentials are of, and the origin of IAM's API."""
+    """Another service account, whose tokens IAM issues to the calling account.
+
+    Attributes:
+        account: the account's email address.
+        iam_credentials: the origin of IAM's API.
+    """
 
     account: str
     iam_credentials: str
 
     @property
-    def endpoint(self) -> str:
+    def url(self) -> str:
         account = quote(self.account, safe="@")
         return f"{self.iam_credentials}/v1/projects/-/serviceAccounts/{account}:generateAccessToken"
 
 
 def oauth_scope(name: str) -> str:
-    """An OAuth scope's full address, from its short name or as it stands."""
-    return name if "://" in name else _SCOPES + name
-
-
-def json_key_user(key_file: Path) -> User:
-    """The user `_json_key`, whose password is the key file's content. Raises CredentialsError."""
-    return User(JSON_KEY_USER, json.dumps(_read_key(key_file), separators=(",", ":")))
-
-
-class _NotNowError(CredentialsError):
-    """No token, for a reason that may pass: an endpoint that is away, or a metadata server that is not up yet."""
+    """An OAuth scope's full URL, from its short name or from the URL itself."""
+    return name if "://" in name else _SCOPE_PREFIX + name
 
 
 class AccessTokens:
     """OAuth2 access tokens as the password of a Basic user, renewed before they expire.
 
-    Made of a service account's key, or of Application Default Credentials: the environment's key, gcloud's user,
-    workload identity, or the metadata server, as google-auth finds them. Raises CredentialsError, in one line; GaveUp
-    where the same credentials were refused too often.
+    `get` and `refresh` raise CredentialsError with a message of one line, and GaveUp where Google's token endpoint
+    stays away, or refused the same credentials too often.
     """
 
     def __init__(
@@ -93,36 +101,36 @@ class AccessTokens:
         user_name: str,
         *,
         scope: str,
-        find: Callable[[], Any],
+        load_source: Callable[[], Any],
         outage: OutageDetector,
         quota_project: QuotaProject | None,
         ca_file: Path | None = None,
-        named: str = "",
+        account: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`find` gives google-auth's credentials: from the disk, and maybe from the metadata server.
+        """`load_source` returns google-auth's credentials; it may block on the disk and the metadata server.
 
-        `quota_project` is for all of Google's APIs, IAM's among them. `ca_file` holds the authorities that we trust,
-        as `certificates.ssl_context` has it. `named` is the account's name, where it is known before the first token.
+        `scope` is the OAuth scope's URL. `quota_project` is for all of Google's APIs. `ca_file` has the trusted CAs,
+        as for `tls.ssl_context`. `account` is the account's name, where it is known before the first token.
         """
         self.quota_project = quota_project
         self._user_name = user_name
         self._scope = scope
-        self._find = find
-        self._named = named
+        self._load_source = load_source
+        self._account = account
         self._ca_file = ca_file
-        self._authorities: ssl.SSLContext | None = None
+        self._ssl_context: ssl.SSLContext | None = None
         self._source: Any = None
         self._outage = outage
         self._has_answered = False
         self._clock = clock
-        self._current: User | None = None
-        self._good_until = 0.0
-        self._flights: Flights[str, User] = Flights()
-        self._strikes = Strikes()
+        self._current: Credential | None = None
+        self._valid_until = 0.0
+        self._flights: SingleFlight[str, Credential] = SingleFlight()
+        self._lockout = LockoutGuard()
 
     @classmethod
-    def of_key(
+    def from_key_file(
         cls,
         user_name: str,
         key_file: Path,
@@ -132,30 +140,28 @@ class AccessTokens:
         ca_file: Path | None = None,
         impersonation: Impersonation | None = None,
     ) -> Self:
-        """Read the key, whose account may stand in for another; blocks on the disk."""
+        """Tokens of a service account's key. Blocks on the disk. Raises CredentialsError."""
         from google.oauth2 import service_account
 
-        key = _read_key(key_file)
+        key = read_service_account_key(key_file)
         try:
             source = service_account.Credentials.from_service_account_info(key, scopes=[oauth_scope(scope)])  # type: ignore[no-untyped-call]
-        except ValueError as fault:
-            # google-auth's own words name the missing fields; those of the cryptography are kept out, near a secret
-            words = printable(str(fault)) if "missing fields" in str(fault) else "its private_key cannot be read"
-            raise CredentialsError(f"{key_file}: not a whole service account key: {words}") from None
-        find = partial(_impersonating, source, oauth_scope(scope), impersonation)
-        named = str(key.get("client_email", "")) if impersonation is None else impersonation.account
+        except ValueError as exc:
+            # google-auth's own message names the missing fields; the cryptography library's may quote the private key
+            message = printable(str(exc)) if "missing fields" in str(exc) else "its private_key cannot be read"
+            raise CredentialsError(f"{key_file}: not a whole service account key: {message}") from None
         return cls(
             user_name,
             scope=oauth_scope(scope),
-            find=find,
+            load_source=partial(_impersonated, source, oauth_scope(scope), impersonation),
             outage=outage,
             quota_project=QuotaProject.find(os.environ, key_file),
             ca_file=ca_file,
-            named=named,
+            account=str(key.get("client_email", "")) if impersonation is None else impersonation.account,
         )
 
     @classmethod
-    def of_environment(
+    def from_environment(
         cls,
         user_name: str,
         scope: str,
@@ -164,108 +170,118 @@ class AccessTokens:
         ca_file: Path | None = None,
         impersonation: Impersonation | None = None,
     ) -> Self:
-        """Application Default Credentials, to be found when the first token is wanted; blocks on the disk."""
+        """Tokens of the Application Default Credentials. Blocks on the disk. Raises CredentialsError.
+
+        They are searched when the first token is needed: the file that GOOGLE_APPLICATION_CREDENTIALS names, gcloud's
+        login, or the metadata server (google-auth, `google.auth.default`).
+        """
         return cls(
             user_name,
             scope=oauth_scope(scope),
-            find=partial(_of_environment, oauth_scope(scope), impersonation),
+            load_source=partial(_default_source, oauth_scope(scope), impersonation),
             outage=outage,
-            quota_project=QuotaProject.find(os.environ, _default_file()),
+            quota_project=QuotaProject.find(os.environ, _default_credentials_file()),
             ca_file=ca_file,
-            named="" if impersonation is None else impersonation.account,
+            account="" if impersonation is None else impersonation.account,
         )
 
     @property
     def account(self) -> str:
-        """Whose tokens these are, "" where the credentials do not say: on Google's machines not before the first token.
+        """The account's name, "" while it is unknown.
 
-        Until then they say `default` (google-auth, compute_engine.Credentials).
+        The metadata server names the account with the first token; until then google-auth calls it `default`
+        (google/auth/compute_engine/credentials.py).
         """
-        if self._named:
-            return self._named
-        named = getattr(self._source, "service_account_email", None) or getattr(self._source, "account", None)
-        return named if isinstance(named, str) and named != "default" else ""
+        if self._account:
+            return self._account
+        name = getattr(self._source, "service_account_email", None) or getattr(self._source, "account", None)
+        return name if isinstance(name, str) and name != "default" else ""
 
-    async def user(self) -> User | None:
-        if self._current is not None and self._clock() < self._good_until:
+    async def get(self) -> Credential | None:
+        if self._current is not None and self._clock() < self._valid_until:
             return self._current
-        return await self._flights.join(self._scope, self._renew)
+        return await self._flights.do(self._scope, self._renew)
 
-    async def another(self, refused: User) -> User | None:
+    async def refresh(self, refused: Credential) -> Credential | None:
         if self._current == refused:
             self._current = None
-        fresh = await self.user()
+        fresh = await self.get()
         return None if fresh == refused else fresh
 
-    async def _renew(self) -> User:
-        """A fresh token, waited for while Google's endpoint is away: that is no refusal."""
-        renewed: list[User] = []
-        asked: list[float] = []
+    async def _renew(self) -> Credential:
+        """A new token. Where Google's token endpoint is down, waits for it as the outage detector allows.
 
-        async def answers() -> bool:
-            asked.append(self._clock())
+        The outage detector probes with the exchange itself: a probe that succeeds has the token already.
+        """
+        probed: list[Credential] = []
+        has_probed = False
+
+        async def probe() -> bool:
+            nonlocal has_probed
+            has_probed = True
             try:
-                renewed.append(await self._exchanged())
-            except _NotNowError:
+                probed.append(await self._exchange())
+            except TokenUnavailableError:
                 return False
             return True
 
         while True:
             try:
-                return await self._exchanged()
-            except _NotNowError as exc:
-                canary = Canary(answers=answers, is_own=True, has_answered=self._has_answered)
-                await self._outage.examine(_PARTY, str(exc), canary)
-                if renewed:
-                    return renewed[0]
-                if asked:  # at first contact it is not waited for long
+                return await self._exchange()
+            except TokenUnavailableError as exc:
+                canary = Canary(answers=probe, is_own=True, has_answered=self._has_answered)
+                await self._outage.probe(_PARTY, str(exc), canary)
+                if probed:
+                    return probed[0]
+                if has_probed:  # an endpoint that has never answered is not waited for long
                     raise
 
-    async def _exchanged(self) -> User:
-        asked = self._clock()
+    async def _exchange(self) -> Credential:
+        requested_at = self._clock()
         try:
-            token, lifetime_s = await anyio.to_thread.run_sync(self._exchange, abandon_on_cancel=True)
-        except _NotNowError:
-            self._source = None  # what google-auth has half learned of a metadata server is not to be built on
+            token, lifetime_s = await anyio.to_thread.run_sync(self._exchange_in_thread, abandon_on_cancel=True)
+        except TokenUnavailableError:
+            # google-auth keeps what it asked of a metadata server that was not up yet: begin again from nothing
+            self._source = None
             raise
-        except CredentialsError as error:
-            self._strikes.refused(error)
+        except CredentialsError as exc:
+            self._lockout.on_failure(exc)
             raise
-        self._strikes.granted()
+        self._lockout.on_success()
         self._has_answered = True
-        self._current = User(self._user_name, token)
-        self._good_until = asked + lifetime_s - renewal_margin(lifetime_s)
+        self._current = Credential(self._user_name, token)
+        self._valid_until = requested_at + lifetime_s - renewal_margin(lifetime_s)
         return self._current
 
-    def _exchange(self) -> tuple[str, float]:
-        """In the worker thread: a fresh access token and its lifetime in seconds."""
+    def _exchange_in_thread(self) -> tuple[str, float]:
+        """A new access token and its lifetime in seconds."""
         from google.auth.transport.requests import Request
 
-        # requests, too, is loaded by those alone who ask Google for tokens
+        # imported late, because requests is slow to import and only crawls with Google's tokens need it
         from crawler.auth.google_session import GoogleSession
 
         if self._source is None:
-            self._source = self._find()
-        if self._authorities is None:
-            self._authorities = ssl_context(self._ca_file)
-        session = GoogleSession(self._authorities, self.quota_project)
-        with session, _in_one_line(self._exchange_by(session)):
+            self._source = self._load_source()
+        if self._ssl_context is None:
+            self._ssl_context = ssl_context(self._ca_file)
+        session = GoogleSession(self._ssl_context, self.quota_project)
+        with session, _mapped_exceptions(self._facts(session)):
             request = partial(Request(session), timeout=_EXCHANGE_TIMEOUT_S)
             self._source.refresh(request)
         if not self._source.token:
-            raise CredentialsError(f"no access token for scope {self._scope}: the answer holds none")
+            raise CredentialsError(f"no access token for scope {self._scope}: the response has none")
         return self._source.token, _lifetime_s(self._source.expiry)
 
-    def _exchange_by(self, session: Any) -> Exchange:
-        return Exchange(
+    def _facts(self, session: Any) -> TokenExchange:
+        return TokenExchange(
             scope=self._scope,
             account=getattr(self._source, "service_account_email", None) or "",
             quota_project=self.quota_project,
-            ahead_by=lambda: session.ahead_by,
+            clock_offset=lambda: session.clock_offset,
         )
 
 
-def _default_file() -> Path:
+def _default_credentials_file() -> Path:
     """Where google-auth looks for the Application Default Credentials' file."""
     from google.auth import _cloud_sdk
 
@@ -273,123 +289,89 @@ def _default_file() -> Path:
     return Path(named or _cloud_sdk.get_application_default_credentials_path())  # type: ignore[no-untyped-call]
 
 
-def _of_environment(scope: str, impersonation: Impersonation | None) -> Any:
-    """Application Default Credentials, as google-auth finds them."""
+def _default_source(scope: str, impersonation: Impersonation | None) -> Any:
+    """The Application Default Credentials, as google-auth finds them."""
     import google.auth
     from google.auth.credentials import with_scopes_if_required
 
-    with _in_one_line(Exchange(scope=scope)):
-        # with scopes default() would ask Google for a token, and then for the name of the project, which we have
-        # no use for: at addresses of its own, without a word on failure, and for as long as it takes
-        source, _ = _whole(google.auth.default)
+    with _mapped_exceptions(TokenExchange(scope=scope)):
+        # Scopes are not passed to default(): with scopes it fetches a token, and with that the project's name, which is
+        # not needed here. It does both without the crawler's session and time-out, and hides failures.
+        source, _ = _complete_file(google.auth.default)
         scoped = with_scopes_if_required(source, [scope])  # type: ignore[no-untyped-call]
-    return _impersonating(scoped, scope, impersonation)
+    return _impersonated(scoped, scope, impersonation)
 
 
-def _impersonating(source: Any, scope: str, impersonation: Impersonation | None) -> Any:
+def _impersonated(source: Any, scope: str, impersonation: Impersonation | None) -> Any:
     if impersonation is None:
         return source
     from google.auth import impersonated_credentials
 
-    with _in_one_line(Exchange(scope=scope)):
+    with _mapped_exceptions(TokenExchange(scope=scope)):
         return impersonated_credentials.Credentials(  # type: ignore[no-untyped-call]
             source_credentials=source,
             target_principal=impersonation.account,
             target_scopes=[scope],
-            iam_endpoint_override=impersonation.endpoint,
+            iam_endpoint_override=impersonation.url,
         )
 
 
-def _whole(find: Callable[[], T]) -> T:
-    """What google-auth finds, which stumbles over files that lack a field."""
+def _complete_file(load: Callable[[], T]) -> T:
+    """What `load` returns. google-auth raises KeyError and the like for a file that lacks a field."""
     from google.auth.exceptions import GoogleAuthError
 
     try:
-        return find()
+        return load()
     except GoogleAuthError:
         raise
     except (AttributeError, KeyError, TypeError, ValueError):
         raise CredentialsError(
-            "the file of the Application Default Credentials lacks a field, or has one of another kind: "
-            "make it again, as `gcloud auth application-default login` does"
+            "the file of the Application Default Credentials lacks a field, or has one of another type: "
+            "make it again with `gcloud auth application-default login`"
         ) from None
 
 
 def _lifetime_s(expiry: datetime | None) -> float:
-    """How long a token lives that was made just now; by the wall clock, which may leap while it is read."""
+    """The remaining lifetime of a new token. google-auth computes `expiry` by the wall clock, which may have leapt."""
     if expiry is None:
-        return _USUAL_LIFETIME_S
+        return _DEFAULT_LIFETIME_S
     left = (expiry.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds()
-    return left if 0 < left <= _USUAL_LIFETIME_S else _USUAL_LIFETIME_S
-
-
-def _read_key(key_file: Path) -> dict[str, Any]:
-    try:
-        key = json.loads(key_file.read_bytes())
-    except OSError as fault:
-        raise CredentialsError(f"{key_file}: the key file cannot be read: {fault.strerror}") from None
-    except (ValueError, RecursionError):
-        raise CredentialsError(f"{key_file}: the key file is not JSON; give the file that Google made") from None
-    if not isinstance(key, dict) or key.get("type") != "service_account":
-        raise CredentialsError(
-            f"{key_file}: not a service account's key; other kinds of file go into GOOGLE_APPLICATION_CREDENTIALS"
-        )
-    return key
+    return left if 0 < left <= _DEFAULT_LIFETIME_S else _DEFAULT_LIFETIME_S
 
 
 @contextmanager
-def _in_one_line(exchange: Exchange) -> Iterator[None]:
-    """google-auth's failures in our words: what was asked of whom, what came back, what to do."""
+def _mapped_exceptions(exchange: TokenExchange) -> Iterator[None]:
+    """Turn google-auth's exceptions into CredentialsErrors of one line, or TokenUnavailableErrors."""
     from google.auth import exceptions
 
     try:
         yield
-    except exceptions.DefaultCredentialsError as fault:
-        raise _no_default(message_of(fault)) from None
-    except exceptions.TransportError as fault:
-        if _UNTRUSTED in message_of(fault):
-            raise CredentialsError(f"{_UNTRUSTED_HINT}: {message_of(fault)}") from None
-        raise _NotNowError(f"Google's token endpoint cannot be reached: {message_of(fault)}") from None
-    except (exceptions.RefreshError, exceptions.OAuthError) as fault:
-        if _may_pass(fault):
-            raise _NotNowError(f"Google's token endpoint gives no token: {message_of(fault)}") from None
-        raise exchange.refusal(message_of(fault), str(fault.args[-1]) if fault.args else "") from None
-    except exceptions.GoogleAuthError as fault:
-        raise CredentialsError(f"no access token for scope {exchange.scope}: {message_of(fault)}") from None
-    except OSError as fault:
-        words = f"{printable(str(fault.filename))}: {fault.strerror}"
-        raise CredentialsError(f"the credentials want a file that cannot be read: {words}") from None
+    except exceptions.DefaultCredentialsError as exc:
+        raise default_credentials_error(message_of(exc)) from None
+    except exceptions.TransportError as exc:
+        if _CERTIFICATE_ERROR in message_of(exc):
+            raise CredentialsError(f"{_CERTIFICATE_HINT}: {message_of(exc)}") from None
+        raise TokenUnavailableError(f"Google's token endpoint cannot be reached: {message_of(exc)}") from None
+    except (exceptions.RefreshError, exceptions.OAuthError) as exc:
+        if _is_transient(exc):
+            raise TokenUnavailableError(f"Google's token endpoint issues no token: {message_of(exc)}") from None
+        raise exchange.error_from(message_of(exc), str(exc.args[-1]) if exc.args else "") from None
+    except exceptions.GoogleAuthError as exc:
+        raise CredentialsError(f"no access token for scope {exchange.scope}: {message_of(exc)}") from None
+    except OSError as exc:
+        file = printable(str(exc.filename))
+        raise CredentialsError(f"the credentials need a file that cannot be read: {file}: {exc.strerror}") from None
 
 
-def _may_pass(fault: Any) -> bool:
-    """Whether a token that was not given may be given later.
+def _is_transient(exc: Any) -> bool:
+    """Whether a later exchange may succeed.
 
-    google-auth retries 500, 503, 504, 408 and 429 by itself and says so by `retryable`, but neither 502, which comes
-    as a page for people, nor what its metadata client met (googleapis/google-auth-library-python#604).
+    google-auth itself retries 408, 429, 500, 503 and 504, and marks their exceptions `retryable`. It does not mark 502,
+    which comes as an HTML page, nor failures of its metadata client (googleapis/google-auth-library-python#604).
     """
     from google.auth.exceptions import TransportError
 
-    said = [str(argument) for argument in fault.args]
-    if fault.retryable or isinstance(fault.__cause__, TransportError) or any(map(is_page, said)):
+    arguments = [str(argument) for argument in exc.args]
+    if exc.retryable or isinstance(exc.__cause__, TransportError) or any(map(is_page, arguments)):
         return True
-    return said[:1] == [NOT_IMPERSONATED] and read_fault(said[-1].encode(), 0).code in _BUSY
-
-
-def _expects_metadata() -> bool:
-    """Whether this is a place with a metadata server, which in a pod of GKE is not up in the first seconds."""
-    off = os.environ.get("NO_GCE_CHECK", "").lower() == "true"
-    return not off and any(name in os.environ for name in ("GCE_METADATA_HOST", "KUBERNETES_SERVICE_HOST"))
-
-
-def _no_default(said: str) -> CredentialsError:
-    if _NO_DEFAULT in said and _expects_metadata():
-        return _NotNowError(
-            "no key file is named, there are no Application Default Credentials, and the metadata server does not "
-            "answer: give --key-file, or check the pod's workload identity"
-        )
-    if _NO_DEFAULT in said:
-        return CredentialsError(
-            "no key file is named, and there are no Application Default Credentials: give --key-file, "
-            "or run `gcloud auth application-default login`"
-        )
-    return CredentialsError(f"the Application Default Credentials cannot be used: {said}")
+    return arguments[:1] == [NOT_IMPERSONATED] and parse_error_body(arguments[-1].encode(), 0).code in _TRANSIENT_CODES

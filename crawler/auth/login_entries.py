@@ -1,4 +1,4 @@
-"""What a login file says about one registry: a user that is written down, a helper that keeps it, or what nearly fits.
+"""What one login file has for one registry: a stored credential, a credential helper, or near misses.
 
 Follows docker/cli `cli/config` and containers-auth.json(5).
 """
@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Final, TypeVar
 
-from crawler.auth.basic import BEARER_TOKEN_USER, IDENTITY_TOKEN_USER, User
-from crawler.auth.credential_helper import Helper, whole_user
+from crawler.auth.credential_helper import Helper, checked_credential
+from crawler.auth.credentials import BEARER_TOKEN_USER, IDENTITY_TOKEN_USER, Credential
 from crawler.auth.login_files import LoginFile
-from crawler.errors import CredentialsError, printable
-from crawler.model import Target, is_loopback
+from crawler.errors import CredentialsError
+from crawler.model.names import Target, is_loopback
+from crawler.untrusted_text import printable
 
 _HUB: Final = "index.docker.io"
 _HUB_ALIASES: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 _HUB_SERVER: Final = "https://index.docker.io/v1/"
+"""Docker's own key for Docker Hub (IndexServer in moby/moby registry/config.go)."""
 
 _API_ROOTS: Final = frozenset({"v1", "v2"})
 _HELPER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -31,49 +33,51 @@ T = TypeVar("T", dict[str, Any], str)
 
 
 @dataclass(frozen=True, slots=True)
-class Entries:
-    """What one file has for a target. A helper goes before the user that is written down.
+class LoginEntries:
+    """What one file has for a target. The helper goes before the stored credential.
 
     Attributes:
-        helper: the program to ask, which may be a store for every registry.
-        user: the user that is written down.
+        helper: the credential helper to ask: the registry's own (`credHelpers`), or that of all (`credsStore`).
+        credential: the credential that the file itself stores.
         is_named: whether the file names the registry, and has or names a secret for it.
-        near_misses: in words, what the file has that nearly is a login to the target; only where it names none.
+        near_misses: messages about logins of the file that are nearly for the target; empty where `is_named`.
     """
 
     helper: Helper | None
-    user: User | None
+    credential: Credential | None
     is_named: bool
     near_misses: tuple[str, ...]
 
 
 def canonical(target: Target) -> Target:
-    """The target by the one name of its registry."""
+    """The target with the one name of its registry: Docker Hub has three."""
     return Target(_canonical(target.registry), target.prefix)
 
 
-def entries_for(target: Target, file: LoginFile) -> Entries:
-    """What the file has for a target, which is canonical. Raises CredentialsError, never with a secret."""
+def entries_for(target: Target, file: LoginFile) -> LoginEntries:
+    """What the file has for a canonical target. Raises CredentialsError, which never quotes a secret."""
     where, auths = _auths(file)
     keys = _keys_for(target, auths)
-    users = (_written_down(where, auths, key) for key in keys)
-    user = next((user for user in users if user is not None), None)
+    stored = (_stored_credential(where, auths, key) for key in keys)
+    credential = next((found for found in stored if found is not None), None)
 
     helpers = _member(file.name, file.content, "credHelpers", dict)
     own = _keys_for(Target(target.registry), helpers)
-    if own:  # even where its name is empty: that keeps a registry out of the store
+    if own:  # also with an empty name, by which an operator keeps a registry out of the `credsStore`
         helper = _helper(file, _member(f"{file.name}: credHelpers", helpers, own[0], str), own[0])
     else:
         helper = _helper(file, _member(file.name, file.content, "credsStore", str), _server(target))
 
-    is_named = user is not None or (helper is not None and bool(own or keys))
+    is_named = credential is not None or (helper is not None and bool(own or keys))
     if is_named:
-        return Entries(helper, user, is_named, ())
-    return Entries(helper, user, is_named, tuple(_near_misses(target, file.name, keys, (*auths, *helpers))))
+        return LoginEntries(helper, credential, is_named, ())
+    return LoginEntries(
+        helper, credential, is_named, tuple(_near_miss_messages(target, file.name, keys, (*auths, *helpers)))
+    )
 
 
 def _auths(file: LoginFile) -> tuple[str, dict[str, Any]]:
-    """The entries by registry, and where they are. In a legacy `.dockercfg` they are all that there is."""
+    """Where the entries are, for messages, and the entries by registry. A legacy `.dockercfg` has nothing else."""
     is_legacy = _SECTIONS.isdisjoint(file.content) and any(
         isinstance(value, dict) and not _ENTRY_FIELDS.isdisjoint(value) for value in file.content.values()
     )
@@ -88,24 +92,24 @@ def _canonical(registry: str) -> str:
 
 
 def _server(target: Target) -> str:
-    """What docker calls the registry, in its files and to its helpers."""
+    """Docker's name of the registry, in its files and for its helpers."""
     return _HUB_SERVER if target.registry == _HUB else target.registry
 
 
-def _keyed(key: str) -> Target:
-    """What a key is for, in any form that was ever written: a host, an address of its API, or podman's host/namespace.
+def _parse_key(key: str) -> Target:
+    """What a key is for: a host, a URL, or podman's host/namespace.
 
-    As docker does it, an address stands for its whole host.
+    A URL is for its whole host, whatever its path (docker/cli cli/config/credentials/file_store.go).
     """
-    _, scheme, place = key.rpartition("://")
-    host, _, namespace = place.partition("/")
+    _, scheme, rest = key.rpartition("://")
+    host, _, namespace = rest.partition("/")
     namespace = namespace.rstrip("/")
     return Target(_canonical(host), "" if scheme or namespace in _API_ROOTS else namespace)
 
 
 def _keys_for(target: Target, keys: Iterable[str]) -> list[str]:
-    """The keys that cover all of the target: the most specific first, and of equals the one that docker writes."""
-    places = [(key, _keyed(key)) for key in keys]
+    """The keys that cover the whole target, the most specific first; among equals docker's own spelling first."""
+    places = [(key, _parse_key(key)) for key in keys]
     covering = [
         (len(place.prefix), key == _server(target), key)
         for key, place in places
@@ -114,27 +118,28 @@ def _keys_for(target: Target, keys: Iterable[str]) -> list[str]:
     return [key for *_, key in sorted(covering, key=lambda found: found[:2], reverse=True)]
 
 
-def _near_misses(target: Target, where: str, empty: Sequence[str], keys: Iterable[str]) -> Iterator[str]:
-    if empty:  # what is left of docker's file without docker's store, for one
-        yield f"{where} has an entry for {target.registry} without a password, and no credential helper for it"
-    near = dict.fromkeys(str(place) for place in map(_keyed, keys) if _is_near(target, place))
+def _near_miss_messages(target: Target, file: str, empty: Sequence[str], keys: Iterable[str]) -> Iterator[str]:
+    if empty:  # such as a config.json that was copied from a desktop, without the desktop's keychain
+        yield f"{file} has an entry for {target.registry} without a password, and no credential helper for it"
+    near = dict.fromkeys(str(place) for place in map(_parse_key, keys) if _is_similar(target, place))
     if near:
-        yield f"there is a login for {printable(', '.join(near))} in {where}, and none for {target}"
+        yield f"there is a login for {printable(', '.join(near))} in {file}, and none for {target}"
 
 
-def _is_near(target: Target, place: Target) -> bool:
-    """Whether a login is for the same host by another port or spelling, or for a part of the target.
+def _is_similar(target: Target, place: Target) -> bool:
+    """Whether a login is for the same host with another port or spelling, for a part of the target, or for a pattern.
 
-    A pattern is near, too: Kubernetes' pull secrets may have them, docker and podman know none.
+    Kubernetes' pull secrets may have patterns (kubernetes.io/docs/concepts/containers/images, "Interpretation of
+    config.json"); docker and podman do not support them.
     """
     if place.registry == target.registry:
         return target.covers(place.prefix) and not place.covers(target.prefix)
-    return _spelled_alike(target) == _spelled_alike(place) or (
+    return _normalized_host(target) == _normalized_host(place) or (
         "*" in place.registry and fnmatchcase(target.registry, place.registry)
     )
 
 
-def _spelled_alike(target: Target) -> str:
+def _normalized_host(target: Target) -> str:
     host = target.host.rstrip(".")
     return "localhost" if is_loopback(host) else host
 
@@ -148,7 +153,7 @@ def _helper(file: LoginFile, name: str, server: str) -> Helper | None:
 
 
 def _member(where: str, table: dict[str, Any], key: str, kind: type[T]) -> T:
-    """A member that may be missing or null, which is empty. Raises CredentialsError for any other kind."""
+    """A member of a JSON object; empty where it is missing or null. Raises CredentialsError for any other type."""
     value = table.get(key)
     if value is None:
         return kind()
@@ -157,24 +162,25 @@ def _member(where: str, table: dict[str, Any], key: str, kind: type[T]) -> T:
     return value
 
 
-def _written_down(where: str, auths: dict[str, Any], key: str) -> User | None:
-    """An entry's user. Where a helper holds the secret docker leaves the entry empty, which is None."""
+def _stored_credential(where: str, auths: dict[str, Any], key: str) -> Credential | None:
+    """The credential of an entry. None where the entry is empty: docker writes it so where a helper has the secret."""
     entry = _member(where, auths, key, dict)
     if token := _member(where, entry, "registrytoken", str):
-        return User(BEARER_TOKEN_USER, token)
+        return Credential(BEARER_TOKEN_USER, token)
     if token := _member(where, entry, "identitytoken", str):
-        return User(IDENTITY_TOKEN_USER, token)
+        return Credential(IDENTITY_TOKEN_USER, token)
     if auth := _member(where, entry, "auth", str):
-        return _unpacked(where, auth)
-    return whole_user(_member(where, entry, "username", str), _member(where, entry, "password", str))
+        return _parse_auth(where, auth)
+    return checked_credential(_member(where, entry, "username", str), _member(where, entry, "password", str))
 
 
-def _unpacked(where: str, auth: str) -> User | None:
+def _parse_auth(where: str, auth: str) -> Credential | None:
     try:
         text = b64decode("".join(auth.split()), validate=True).decode()
     except ValueError:
         text = ""
     name, colon, password = text.partition(":")
     if not name or not colon:
-        raise CredentialsError(f"{where}: auth is not the base64 of a user, a colon and a password")
-    return whole_user(name, password.strip("\0"))
+        raise CredentialsError(f"{where}: auth is not the base64 of NAME:PASSWORD")
+    # docker, too, drops NULs around the password (docker/cli cli/config/configfile/file.go, decodeAuth)
+    return checked_credential(name, password.strip("\0"))

@@ -1,4 +1,4 @@
-"""Where docker, podman and Kubernetes keep logins: every place, in the order in which they are searched.
+"""Where docker, podman and Kubernetes keep logins: every place, in the order of the search.
 
 Follows docker/cli `cli/config` and containers-auth.json(5).
 """
@@ -13,13 +13,19 @@ from typing import Any, Final, Protocol
 
 import orjson
 
-from crawler.errors import CredentialsError, printable
+from crawler.errors import CredentialsError
+from crawler.untrusted_text import printable
 
 _FOLDER_FILES: Final = ("config.json", ".dockerconfigjson", ".dockercfg")
-"""Docker's own name, and the keys of Kubernetes' two kinds of pull secret, which name the files of a mounted Secret."""
+"""Docker's own file name, and the keys of Kubernetes' two types of pull secret: the file names of a mounted Secret.
 
-_WITHOUT: Final = "--auth anonymous crawls without a login"
-_REMEDY: Final = f"correct the variable or unset it; {_WITHOUT}"
+kubernetes.io/docs/concepts/configuration/secret, "Docker config Secrets".
+"""
+
+_RUNTIME_FOLDER: Final = Path("/run")
+
+_ANONYMOUS_HINT: Final = "--auth anonymous crawls without a login"
+_REMEDY: Final = f"correct the variable or unset it; {_ANONYMOUS_HINT}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +37,8 @@ class LoginFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a place holds, which may be nothing, and what the operator should know about it."""
+class PlaceContent:
+    """The files of one place, if any, and warnings for the operator."""
 
     files: tuple[LoginFile, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -41,22 +47,22 @@ class Found:
 class LoginPlace(Protocol):
     """A place where logins may be kept."""
 
-    def read(self) -> Found:
-        """Read the place; blocks. Raises CredentialsError, never with what the place holds."""
+    def read(self) -> PlaceContent:
+        """Read the place. Blocks on the disk. Raises CredentialsError, which never quotes the content."""
 
 
-def login_places(environ: Mapping[str, str], run: Path) -> tuple[LoginPlace, ...]:
-    """The places, the most specific first; an empty variable counts as not set.
+def login_places(environ: Mapping[str, str]) -> tuple[LoginPlace, ...]:
+    """The places, the most specific first. An empty variable counts as not set.
 
-    DOCKER_AUTH_CONFIG, REGISTRY_AUTH_FILE, DOCKER_CONFIG, podman's file of this session, podman's file of this user,
-    docker's files of this user. Podman's session file is below `run` where the environment names no folder for it.
+    1. DOCKER_AUTH_CONFIG, 2. REGISTRY_AUTH_FILE, 3. DOCKER_CONFIG: named by the operator, so they must be readable;
+    4. podman's file of this session, 5. podman's file of this user, 6. docker's files of this user.
     """
     content, file, folder = (
         environ.get(variable) for variable in ("DOCKER_AUTH_CONFIG", "REGISTRY_AUTH_FILE", "DOCKER_CONFIG")
     )
     docker = () if folder else (".docker/config.json", ".docker/.dockerconfigjson")
     defaults = (
-        _under(environ, "XDG_RUNTIME_DIR", "containers/auth.json") or _session_file(run),
+        _under(environ, "XDG_RUNTIME_DIR", "containers/auth.json") or _session_file(),
         _under(environ, "XDG_CONFIG_HOME", "containers/auth.json")
         or _under(environ, "HOME", ".config/containers/auth.json"),
         *(_under(environ, "HOME", rest) for rest in (*docker, ".dockercfg")),
@@ -76,36 +82,39 @@ def _under(environ: Mapping[str, str], variable: str, rest: str) -> Path | None:
     return Path(folder, rest) if folder else None
 
 
-def _session_file(run: Path) -> Path | None:
-    """None where the folder is closed to us, as root's podman leaves it: then no login of ours is in there."""
-    folder = run / "containers"
+def _session_file() -> Path | None:
+    """Podman's file of this session, where XDG_RUNTIME_DIR is not set (containers-auth.json(5)).
+
+    None where the folder is closed to this user, as root's podman leaves it: this user has no login in it then.
+    """
+    folder = _RUNTIME_FOLDER / "containers"
     return folder / str(os.getuid()) / "auth.json" if os.access(folder, os.X_OK, effective_ids=True) else None
 
 
 @dataclass(frozen=True, slots=True)
 class _AuthConfig:
-    """DOCKER_AUTH_CONFIG, which holds the JSON itself: GitLab CI's, and docker's since 28.2."""
+    """DOCKER_AUTH_CONFIG, which holds the JSON itself: GitLab CI's variable, and docker's since 28.2."""
 
     content: str
 
-    def read(self) -> Found:
+    def read(self) -> PlaceContent:
         if self.content.lstrip("\ufeff \t\r\n")[:1] not in {"{", ""}:
             raise CredentialsError(
-                "DOCKER_AUTH_CONFIG holds no JSON object: set it to what a config.json holds, not to a path, "
-                f"and not in base64; {_WITHOUT}"
+                "DOCKER_AUTH_CONFIG is not a JSON object: set it to the content of a config.json, not to a path "
+                f"or to base64; {_ANONYMOUS_HINT}"
             )
-        return Found((_parse("DOCKER_AUTH_CONFIG", os.fsencode(self.content)),))
+        return PlaceContent((_parse("DOCKER_AUTH_CONFIG", os.fsencode(self.content)),))
 
 
 @dataclass(frozen=True, slots=True)
 class _AuthFile:
-    """The file that REGISTRY_AUTH_FILE names, which must be there."""
+    """The file that REGISTRY_AUTH_FILE names. It must exist."""
 
     path: Path
 
-    def read(self) -> Found:
+    def read(self) -> PlaceContent:
         try:
-            return Found((_read(self.path),))
+            return PlaceContent((_read(self.path),))
         except (FileNotFoundError, NotADirectoryError):
             problem = "and there is no such file"
         except OSError as exc:
@@ -115,16 +124,16 @@ class _AuthFile:
 
 @dataclass(frozen=True, slots=True)
 class _DockerFolder:
-    """The folder that DOCKER_CONFIG names, which must be there: a Secret may not be mounted."""
+    """The folder that DOCKER_CONFIG names. It must exist: a missing one is likely a Secret that was not mounted."""
 
     path: Path
 
-    def read(self) -> Found:
+    def read(self) -> PlaceContent:
         try:
             if not stat.S_ISDIR(self.path.stat().st_mode):
                 raise CredentialsError(
-                    f"DOCKER_CONFIG names {_quoted(self.path)}, which is no folder: name the folder of config.json, or "
-                    f"name the file by REGISTRY_AUTH_FILE; {_WITHOUT}"
+                    f"DOCKER_CONFIG names {_quoted(self.path)}, which is not a folder: name the folder of config.json "
+                    f"or name the file in REGISTRY_AUTH_FILE; {_ANONYMOUS_HINT}"
                 )
             files = tuple(file for name in _FOLDER_FILES if (file := _read_if_there(self.path / name)) is not None)
         except (FileNotFoundError, NotADirectoryError):
@@ -137,27 +146,27 @@ class _DockerFolder:
                 f"DOCKER_CONFIG names {_quoted(self.path)}, and {unreadable} cannot be read ({exc.strerror}): {_REMEDY}"
             ) from None
         if files:
-            return Found(files)
-        # docker's folder looks so before the first login
+            return PlaceContent(files)
+        # not an error: docker's folder is like this before the first login
         *others, last = _FOLDER_FILES
         names = f"{', '.join(others)} or {last}"
-        return Found(warnings=(f"DOCKER_CONFIG names {_quoted(self.path)}, which holds no {names}",))
+        return PlaceContent(warnings=(f"DOCKER_CONFIG names {_quoted(self.path)}, which has no {names}",))
 
 
 @dataclass(frozen=True, slots=True)
 class _DefaultFile:
-    """A file that no variable names: it need not be there, nor be for us to read."""
+    """A file that no variable names. It may be missing, or not readable by this user."""
 
     path: Path
 
-    def read(self) -> Found:
+    def read(self) -> PlaceContent:
         try:
             file = _read_if_there(self.path)
         except PermissionError as exc:
-            return Found(warnings=(f"{_quoted(self.path)} cannot be read and is passed over ({exc.strerror})",))
+            return PlaceContent(warnings=(f"{_quoted(self.path)} cannot be read and is skipped ({exc.strerror})",))
         except OSError as exc:
             raise CredentialsError(f"{_quoted(self.path)}: the file cannot be read: {exc.strerror}") from None
-        return Found() if file is None else Found((file,))
+        return PlaceContent() if file is None else PlaceContent((file,))
 
 
 def _read_if_there(path: Path) -> LoginFile | None:
@@ -180,7 +189,7 @@ def _parse(name: str, data: bytes) -> LoginFile:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data[:2]:
         raise CredentialsError(f"{name}: the text is UTF-16, as Windows PowerShell writes it: save it as UTF-8")
     if not data.strip():
-        return LoginFile(name, {})  # docker takes it so, and /dev/null is a way to say: no login
+        return LoginFile(name, {})  # as docker does; REGISTRY_AUTH_FILE=/dev/null is a common way to disable logins
     try:
         content = orjson.loads(data)
     except orjson.JSONDecodeError:

@@ -1,6 +1,6 @@
-"""The commands. `crawl`'s flags become configuration.
+"""The command line: its commands, and the flags of `crawl`, which become configuration.
 
-What runs them is imported where it runs, so that --help is quick.
+What a command runs is imported inside the command, so that --help is quick.
 """
 
 import sys
@@ -9,26 +9,26 @@ from typing import Annotated
 import typer
 
 from crawler.cli import logs, options
-from crawler.cli.complaints import complain, complain_of_usage, report_internal_error
 from crawler.cli.demo import demo
-from crawler.cli.emulated import emulator
+from crawler.cli.emulator_options import emulator
+from crawler.cli.error_output import report_error, report_internal_error, report_usage_error
 from crawler.cli.exit_codes import BAD_USAGE, COMPLETE, COULD_NOT_RUN, INTERRUPTED
-from crawler.cli.unfinished import runs
+from crawler.cli.runs import runs
 from crawler.errors import ConfigError
-from crawler.model import VERSION
+from crawler.model.run_manifest import VERSION
 
 app = typer.Typer(
-    help="Nightly snapshots of whole container registries, with an honest verdict on their completeness.",
+    help="Take nightly snapshots of whole container registries, each with a verdict: complete or partial.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120, "color": False},
-    rich_markup_mode=None,  # brackets in help are meant as they stand
+    rich_markup_mode=None,  # rich would read [TARGET] as markup
 )
 
 app.add_typer(runs, name="runs")
 
 
 def run_command_line() -> None:
-    """Run the command line that the process was started with, and exit with its code."""
-    logs.configure(logs.format_of(sys.argv[1:]), verbosity=0)
+    """Run the command line of this process, and exit with its code."""
+    logs.configure(logs.requested_format(sys.argv[1:]), verbosity=0)
     sys.exit(_exit_code())
 
 
@@ -36,17 +36,17 @@ def _exit_code() -> int:
     try:
         return typer.main.get_command(app).main(standalone_mode=False) or COMPLETE
     except typer.TyperException as error:
-        complain_of_usage(error, sys.argv[1:])
+        report_usage_error(error, sys.argv[1:])
         return BAD_USAGE
     except typer.Abort:
         return INTERRUPTED
-    except Exception as bug:  # noqa: BLE001  (the last to see it)
-        report_internal_error(bug)
+    except Exception as exc:  # noqa: BLE001  (reported as an internal error)
+        report_internal_error(exc)
         return COULD_NOT_RUN
 
 
-def _version(*, wanted: bool) -> None:
-    if wanted:
+def _print_version(*, is_requested: bool) -> None:
+    if is_requested:
         print(f"registry-crawler {VERSION}")
         raise typer.Exit
 
@@ -58,7 +58,10 @@ def _common(
     version: Annotated[  # noqa: ARG001  (its callback acts)
         bool,
         typer.Option(
-            "--version", callback=lambda value: _version(wanted=value), is_eager=True, help="Show the version and exit."
+            "--version",
+            callback=lambda value: _print_version(is_requested=value),
+            is_eager=True,
+            help="Show the version and exit.",
         ),
     ] = False,
 ) -> None:
@@ -99,9 +102,9 @@ def crawl(
     log_format: options.LogFormatOption = logs.LogFormat.TEXT,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Take a snapshot of each registry named, or configured.
+    """Take a snapshot of each TARGET, or of each registry in the configuration.
 
-    TARGET is HOST[:PORT][/PREFIX], as gcr.io/my-project or localhost:5000.
+    TARGET is HOST[:PORT][/PREFIX]: gcr.io/my-project, localhost:5000.
 
     Exit code: 0 complete, 1 could not run, 2 bad usage or configuration, 3 published but partial (0 with --partial-ok),
     130/143 interrupted.
@@ -111,13 +114,15 @@ def crawl(
       registry-crawler crawl gcr.io/my-project --key-file key.json
       registry-crawler crawl localhost:5000 --output - | jq -r .repository
       registry-crawler crawl --config config.toml --resume --log-format json
-    """  # noqa: D301  (the escape keeps the lines of the examples)
-    from crawler.cli.descriptors import fitted
-    from crawler.cli.runs import Look, begun, begun_or_resumed, crawl_each, run_in_a_loop
-    from crawler.config import STANDARD_STREAM, Config, Flag
+    """  # noqa: D301  (typer keeps the line breaks of a paragraph after \b)
+    from crawler.cli.crawl_registries import crawl_registries, start, start_or_resume
+    from crawler.cli.event_loop import run_async
+    from crawler.cli.open_files import fit_concurrency
+    from crawler.cli.run_report import DisplayOptions
+    from crawler.config import STDIO, Config, Flag
 
     logs.configure(log_format, verbose)
-    given = {
+    values = {
         "--output": ("output.path", output),
         "--auth": ("registry.auth.method", auth),
         "--key-file": ("registry.auth.key_file", key_file),
@@ -141,23 +146,25 @@ def crawl(
         "--plain-http": ("registry.plain_http", plain_http),
         "--ca-file": ("registry.ca_file", ca_file),
     }
-    flags = [Flag(name, key, value) for name, (key, value) in given.items() if value is not None]
+    flags = [Flag(name, key, value) for name, (key, value) in values.items() if value is not None]
     try:
-        settings = fitted(Config.load(config, targets=targets or (), flags=flags), logs.say)
-    except ConfigError as mistakes:
-        complain(mistakes, BAD_USAGE)
-    if resume and settings.output.path == STANDARD_STREAM:
-        complain(ConfigError(["--resume: records that went to standard output cannot be resumed"]), BAD_USAGE)
-    look = Look(progress=progress is not False, records=show, log_format=log_format)
-    raise typer.Exit(run_in_a_loop(crawl_each, settings, look, begun_or_resumed if resume else begun))
+        settings = fit_concurrency(Config.load(config, targets=targets or (), flags=flags), logs.notice)
+    except ConfigError as exc:
+        report_error(exc, BAD_USAGE)
+    if resume and settings.output.path == STDIO:
+        report_error(
+            ConfigError(["--resume: a run that streams its records to standard output cannot be resumed"]), BAD_USAGE
+        )
+    display = DisplayOptions(progress=progress is not False, records=show, log_format=log_format)
+    raise typer.Exit(run_async(crawl_registries, settings, display, start_or_resume if resume else start))
 
 
 def _password_line() -> str:
-    # unbuffered by text, so that a list of names may follow on the same standard input
+    # from the bytes: the text layer reads ahead, and would take the names that may follow (--repositories-from -)
     try:
         line = sys.stdin.buffer.readline()
     except OSError as exc:
-        complain(ConfigError([f"--password-stdin: standard input cannot be read: {exc.strerror}"]), BAD_USAGE)
+        report_error(ConfigError([f"--password-stdin: standard input cannot be read: {exc.strerror}"]), BAD_USAGE)
     return line.decode("utf-8-sig", "replace").rstrip("\r\n")
 
 

@@ -1,4 +1,4 @@
-"""`registry-crawler demo`: a crawl of an embedded registry, started for the occasion."""
+"""`registry-crawler demo`: a crawl of an embedded registry, which runs only during the demo."""
 
 import logging
 import shlex
@@ -13,76 +13,89 @@ from typing import Annotated, Final
 import typer
 
 from crawler.cli import logs
-from crawler.cli.complaints import complain
+from crawler.cli.error_output import report_error
 from crawler.cli.exit_codes import COULD_NOT_RUN
-from crawler.cli.process import unwind_on_signals
+from crawler.cli.process import raise_on_signals
 from crawler.errors import CrawlerError
-from crawler.model import source_folder
+from crawler.model.run_manifest import source_folder
 
-FOLDER: Final = Path("registry-crawler-demo")
-"""Where its snapshots go: not among real ones."""
+OUTPUT_FOLDER: Final = Path("registry-crawler-demo")
+"""Where snapshots of the demo go: not among real ones."""
 
-_FIRST_LINE: Final = {".jsonl": "head -n 1 {}", ".gz": "gzip -dc {} | head -n 1", ".zst": "zstd -dc {} | head -n 1"}
+_FIRST_RECORD_COMMANDS: Final = {
+    ".jsonl": "head -n 1 {}",
+    ".gz": "gzip -dc {} | head -n 1",
+    ".zst": "zstd -dc {} | head -n 1",
+}
 
 
 def demo(
     context: typer.Context,
-    repositories: Annotated[int, typer.Option(metavar="N", min=0, help="How many repositories it holds")] = 2000,
+    repositories: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Number of repositories in the registry")
+    ] = 2000,
 ) -> None:
-    """Crawl an embedded Google registry, started for the occasion.
+    """Crawl an embedded Google registry, which runs only during the demo.
 
-    Takes every option of crawl. Snapshots go to the folder registry-crawler-demo, and two of the records to standard
-    output.
+    Takes every option of crawl. The snapshot goes to the folder registry-crawler-demo; two of its records are printed
+    to standard output.
 
     \b
     Example:
       registry-crawler demo --repositories 10 --output - | jq -r .repository
-    """  # noqa: D301  (the escape keeps the line of the example)
-    unwind_on_signals()
-    whole = context.find_root()
-    with _folder_for_key() as folder:
+    """  # noqa: D301  (typer keeps the line breaks of a paragraph after \b)
+    raise_on_signals()
+    root = context.find_root()
+    with _key_folder() as folder:
         key_file = Path(folder) / "key.json"
-        with _embedded(repositories, key_file, logs.format_of(context.args)) as registry:
-            logs.say(f"an embedded Google registry of {repositories:,} repositories is at {registry}", logging.INFO)
-            # what is given on the command line comes last, and wins
-            crawl = ["crawl", registry, f"--key-file={key_file}", f"--output={FOLDER}", "--show=2", *context.args]
-            code = whole.command.main(crawl, prog_name=whole.info_name, standalone_mode=False)
-    for line in _afterwards(registry):
-        logs.say(line, logging.INFO)
+        with _embedded_registry(repositories, key_file, logs.requested_format(context.args)) as registry:
+            logs.notice(f"an embedded Google registry of {repositories:,} repositories is at {registry}", logging.INFO)
+            # options of the command line come last, so they override these
+            crawl = [
+                "crawl",
+                registry,
+                f"--key-file={key_file}",
+                f"--output={OUTPUT_FOLDER}",
+                "--show=2",
+                *context.args,
+            ]
+            code = root.command.main(crawl, prog_name=root.info_name, standalone_mode=False)
+    for line in _next_steps(registry):
+        logs.notice(line, logging.INFO)
     raise typer.Exit(code)
 
 
-def _folder_for_key() -> tempfile.TemporaryDirectory[str]:
+def _key_folder() -> tempfile.TemporaryDirectory[str]:
     try:
         return tempfile.TemporaryDirectory(prefix="registry-crawler-")
     except OSError:
-        wrong = "the demo needs a temporary folder for its key, and none can be written: set TMPDIR to one that can"
-        complain(CrawlerError(wrong), COULD_NOT_RUN)
+        message = "the demo cannot write its key to a temporary folder: set TMPDIR to a folder that can be written"
+        report_error(CrawlerError(message), COULD_NOT_RUN)
 
 
 @contextmanager
-def _embedded(repositories: int, key_file: Path, log_format: logs.LogFormat) -> Iterator[str]:
-    """The embedded registry in a process of its own; gives its address."""
+def _embedded_registry(repositories: int, key_file: Path, log_format: logs.LogFormat) -> Iterator[str]:
+    """Run the embedded registry in a process of its own; yield its HOST:PORT."""
     options = ["--port=0", f"--repositories={repositories}", f"--key-file={key_file}", f"--log-format={log_format}"]
     command = [sys.executable, "-m", "crawler", "emulator", *options, "--until-stdin-ends"]
-    with subprocess.Popen(  # noqa: S603  (ourselves)
+    with subprocess.Popen(  # noqa: S603  (this program)
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         registry = process.stdout.readline().partition(" ")[0]
-        if not registry:  # it has said why
+        if not registry:  # the emulator has printed why
             raise typer.Exit(process.wait())
         yield registry
 
 
-def _afterwards(registry: str) -> Sequence[str]:
-    """Where the snapshot is, and commands that work without the registry; nothing where it went elsewhere."""
-    parts = sorted((FOLDER / source_folder(registry)).glob("date=*/run=*/part-*"))
+def _next_steps(registry: str) -> Sequence[str]:
+    """Return where the snapshot is, and commands to try; nothing where the snapshot went to another folder."""
+    parts = sorted((OUTPUT_FOLDER / source_folder(registry)).glob("date=*/run=*/part-*"))
     if not parts:
         return ()
     newest = parts[-1]
     return (
-        f"the embedded registry has stopped; its snapshot is kept in the folder {FOLDER}",
-        f"try: {_FIRST_LINE[newest.suffix].format(shlex.quote(str(newest)))}",
-        "try: registry-crawler emulator  # serves until it is stopped, and says how to crawl it",
+        f"the embedded registry has stopped; the snapshot is in the folder {OUTPUT_FOLDER}",
+        f"try: {_FIRST_RECORD_COMMANDS[newest.suffix].format(shlex.quote(str(newest)))}",
+        "try: registry-crawler emulator  # runs until it is stopped, and prints commands to crawl it",
     )

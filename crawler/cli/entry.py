@@ -1,20 +1,20 @@
-"""The process's own start and end: what must be so before anything of ours is loaded, and after all is done."""
+"""The first and the last moments of the process: signal handlers before any slow import, and one exit at the end."""
 
 import sys
 
-from crawler.cli.process import end, end_at_once_on_signals
+from crawler.cli.process import exit_on_signals, flush_and_exit
 
 
 def main() -> None:
     """Run the command line, and end the process with its exit code.
 
-    All else is loaded here, so that what happens meanwhile is in this function's hands.
+    Everything else is imported inside this function, after the signal handlers are installed.
     """
-    end_at_once_on_signals()
+    exit_on_signals()
     from crawler.cli.streams import prepare_streams
 
     prepare_streams()
-    end(_exit_code())
+    flush_and_exit(_exit_code())
 
 
 def _exit_code() -> int:
@@ -27,9 +27,9 @@ def _exit_code() -> int:
             print(exc.code, file=sys.stderr)
             return 1
         return exc.code or 0
-    except KeyboardInterrupt:  # event loops put Python's own handler back when they give SIGINT up
+    except KeyboardInterrupt:  # event loops restore Python's own SIGINT handler when they stop handling the signal
         return 130
-    except BaseException:  # noqa: BLE001  (it is shown, as the interpreter would)
+    except BaseException:  # noqa: BLE001  (it is printed as the interpreter would)
         sys.excepthook(*sys.exc_info())
         return 1
     return 0

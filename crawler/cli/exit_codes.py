@@ -1,4 +1,4 @@
-"""What the command's end says to a script."""
+"""The exit codes of the command."""
 
 from typing import Final
 
@@ -7,4 +7,4 @@ COULD_NOT_RUN: Final = 1
 BAD_USAGE: Final = 2
 PARTIAL: Final = 3
 INTERRUPTED: Final = 130
-"""Interrupted from the keyboard before anything ran; a run that a signal stopped ends with 128 and its number."""
+"""Ctrl-C before a run has begun. A run that a signal stops ends with 128 and the number of the signal."""

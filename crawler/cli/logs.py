@@ -1,21 +1,23 @@
-"""What goes to standard error beside the progress: log lines for a person, or for a collector."""
+"""Log lines and notices on standard error: text for people, or JSON for a log collector."""
 
 import logging
 import sys
 import threading
+import traceback
 from collections.abc import MutableMapping, Sequence
 from enum import StrEnum
 from functools import cached_property
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Final, TextIO
 
-from crawler.cli.internal_errors import in_brief
-from crawler.cli.output import takes_escape_codes
+from crawler.cli.streams import supports_escape_codes
 
 log = logging.getLogger(__name__)
 
-_SAYING = logging.getLogger("crawler.cli.say")
-_LEVELS: Final = {0: logging.WARNING, 1: logging.INFO}
+_notices = logging.getLogger("crawler.cli.notice")
+_LEVEL_BY_VERBOSITY: Final = {0: logging.WARNING, 1: logging.INFO}
+_PACKAGE: Final = Path(__file__).parent.parent
 
 Event = MutableMapping[str, Any]
 
@@ -27,15 +29,15 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-def format_of(arguments: Sequence[str]) -> LogFormat:
-    """The log format that a command line asks for, even where the rest of it is wrong."""
-    asked = [value for flag, value in pairwise(arguments) if flag == "--log-format"]
-    asked += [value for word in arguments for flag, _, value in [word.partition("=")] if flag == "--log-format"]
-    return LogFormat.JSON if LogFormat.JSON in asked else LogFormat.TEXT
+def requested_format(arguments: Sequence[str]) -> LogFormat:
+    """Find --log-format in a command line, which may be wrong elsewhere: its usage error has the format, too."""
+    values = [value for flag, value in pairwise(arguments) if flag == "--log-format"]
+    values += [value for word in arguments for flag, _, value in [word.partition("=")] if flag == "--log-format"]
+    return LogFormat.JSON if LogFormat.JSON in values else LogFormat.TEXT
 
 
-class _StandardError(logging.StreamHandler[TextIO]):
-    """Writes to whatever standard error is at the moment, so that lines go above a progress bar, not through it."""
+class _StderrHandler(logging.StreamHandler[TextIO]):
+    """Writes to `sys.stderr` of the moment: rich replaces it while a bar is shown, and puts lines above the bar."""
 
     def __init__(self, formatter: logging.Formatter) -> None:
         logging.Handler.__init__(self)
@@ -46,48 +48,65 @@ class _StandardError(logging.StreamHandler[TextIO]):
         return sys.stderr
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (logging's name)
-        """That standard error is full, or its reader has gone, is no reason to say so there."""
+        """Ignore an OSError: the disk is full, or the pipe was closed, so that a message about it is lost as well."""
         if not isinstance(sys.exception(), OSError):
             super().handleError(record)
 
 
 def configure(log_format: LogFormat, verbosity: int) -> None:
-    """Send all log lines to standard error, Python's own warnings and lost exceptions included.
+    """Send all log lines to standard error, with Python's own warnings and lost exceptions.
 
-    Libraries stay at warnings: their debug lines may hold secrets. What `say` says is a plain line for a person, and
-    for a collector a log line like all others.
+    Libraries log warnings only, at any verbosity: their debug lines may hold secrets. In text a notice is a plain
+    sentence; in JSON it is a log line like all others.
     """
     root = logging.getLogger()
-    root.handlers[:] = [_StandardError(_Formatter(log_format, verbosity))]
+    root.handlers[:] = [_StderrHandler(_StructuredFormatter(log_format, verbosity))]
     root.setLevel(logging.WARNING)
-    logging.getLogger("google.auth").setLevel(logging.ERROR)  # it advises to name a project, which nobody needs here
-    logging.getLogger("crawler").setLevel(_LEVELS.get(verbosity, logging.DEBUG))
-    said = _Formatter(log_format, verbosity) if log_format is LogFormat.JSON else _Sentences(verbosity)
-    _SAYING.handlers[:] = [_StandardError(said)]
-    _SAYING.setLevel(logging.INFO)
-    _SAYING.propagate = False
+    # google-auth warns of a missing project, which no request of the crawler needs
+    logging.getLogger("google.auth").setLevel(logging.ERROR)
+    logging.getLogger("crawler").setLevel(_LEVEL_BY_VERBOSITY.get(verbosity, logging.DEBUG))
+    is_json = log_format is LogFormat.JSON
+    formatter = _StructuredFormatter(log_format, verbosity) if is_json else _PlainFormatter(verbosity)
+    _notices.handlers[:] = [_StderrHandler(formatter)]
+    _notices.setLevel(logging.INFO)
+    _notices.propagate = False
     logging.captureWarnings(capture=True)
     sys.unraisablehook = _log_unraisable
-    threading.excepthook = _log_end_of_thread
+    threading.excepthook = _log_thread_exception
 
 
-def say(line: str, level: int = logging.WARNING, *, bug: BaseException | None = None, **fields: object) -> None:
-    """Tell the person who runs the command one thing, at any verbosity; `fields` go along where lines are JSON.
+def notice(line: str, level: int = logging.WARNING, *, bug: BaseException | None = None, **fields: object) -> None:
+    """Show one sentence to the operator, at any verbosity. `fields` are added in JSON.
 
-    `bug` is an unexpected exception: its traceback goes along in JSON, and where more is to be said.
+    `bug` is an unexpected exception: its traceback is added in JSON, and in text with -v.
     """
-    _SAYING.log(level, "%s", line, exc_info=bug, extra=fields)
+    _notices.log(level, "%s", line, exc_info=bug, extra=fields)
 
 
-def _log_unraisable(lost: "sys.UnraisableHookArgs") -> None:
-    log.error("an exception was lost", exc_info=lost.exc_value)
+def brief_traceback(exc: BaseException) -> str:
+    """Return an unexpected exception's type, and the innermost line of this package in its traceback.
+
+    Enough for a bug report. The exception's message is left out: it may quote values, secrets among them.
+    """
+    while isinstance(exc, BaseExceptionGroup):
+        exc = exc.exceptions[0]
+    lines = [
+        f"{path.relative_to(_PACKAGE.parent)}:{frame.lineno}"
+        for frame in traceback.extract_tb(exc.__traceback__)
+        if (path := Path(frame.filename)).is_relative_to(_PACKAGE)
+    ]
+    return f"{type(exc).__name__} in {lines[-1]}" if lines else type(exc).__name__
 
 
-def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
-    log.error("a thread ended with an exception", exc_info=ended.exc_value)
+def _log_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
+    log.error("an exception was lost", exc_info=unraisable.exc_value)
 
 
-class _Sentences(logging.Formatter):
+def _log_thread_exception(arguments: threading.ExceptHookArgs) -> None:
+    log.error("a thread ended with an exception", exc_info=arguments.exc_value)
+
+
+class _PlainFormatter(logging.Formatter):
     def __init__(self, verbosity: int) -> None:
         super().__init__()
         self._verbosity = verbosity
@@ -99,11 +118,11 @@ class _Sentences(logging.Formatter):
         return line
 
 
-class _Formatter(logging.Formatter):
-    """structlog's, made for the first line that there is: most runs log none, and it takes its time to import.
+class _StructuredFormatter(logging.Formatter):
+    """Formats with structlog, which is imported for the first line: it is slow to import, and most runs log nothing.
 
-    A line of JSON has the fields that collectors know: `time`, `message`, `severity` (Google Cloud Logging's) and
-    `level` (Loki's and Datadog's). `event` says what kind of line it is: `log`, unless it is one of a run's.
+    A JSON line has the fields that log collectors read: `time`, `message`, `severity` (Google Cloud Logging) and
+    `level` (Loki, Datadog). `event` is the kind of the line: `log`, `progress` or `run_ended`.
     """
 
     def __init__(self, log_format: LogFormat, verbosity: int) -> None:
@@ -122,7 +141,9 @@ class _Formatter(logging.Formatter):
             return stdlib.ProcessorFormatter(
                 processors=[stdlib.ProcessorFormatter.remove_processors_meta, processors.JSONRenderer()],
                 foreign_pre_chain=[
-                    processors.EventRenamer("message"),  # before the fields, of which one is named event
+                    processors.EventRenamer(
+                        "message"
+                    ),  # first: structlog keeps the message in `event`, and a field has that name
                     processors.TimeStamper(fmt="iso", utc=True, key="time"),
                     _add_severity,
                     stdlib.ExtraAdder(),
@@ -133,12 +154,12 @@ class _Formatter(logging.Formatter):
         return stdlib.ProcessorFormatter(
             processors=[
                 stdlib.ProcessorFormatter.remove_processors_meta,
-                dev.ConsoleRenderer(colors=takes_escape_codes(sys.stderr)),
+                dev.ConsoleRenderer(colors=supports_escape_codes(sys.stderr)),
             ],
             foreign_pre_chain=[
                 stdlib.add_log_level,
                 processors.TimeStamper(fmt="iso", utc=True),
-                processors.format_exc_info if self._verbosity else _exception_in_brief,
+                processors.format_exc_info if self._verbosity else _add_brief_exception,
             ],
         )
 
@@ -152,8 +173,8 @@ def _add_event(_: object, __: str, event: Event) -> Event:
     return {"event": "log", **event}
 
 
-def _exception_in_brief(_: object, __: str, event: Event) -> Event:
+def _add_brief_exception(_: object, __: str, event: Event) -> Event:
     exc_info = event.pop("exc_info", None)
     if exc_info:
-        event["event"] += f": {in_brief(exc_info[1])}"
+        event["event"] += f": {brief_traceback(exc_info[1])}"
     return event

@@ -1,6 +1,8 @@
-"""The options of the commands, as `--help` shows them. Defaults are the configuration's, where `crawl` has a key.
+"""The options of the commands, as `--help` shows them.
 
-Values that the configuration checks are taken as text: so all mistakes are named together, and in the same words.
+An option that has a key is None unless it is given: its default is the one of `config.schema`, which the help repeats
+and tests/cli/test_help.py compares. Its value is taken as text and checked by the configuration, which reports all
+mistakes together and in the same words.
 """
 
 from enum import StrEnum
@@ -10,8 +12,8 @@ from typing import Annotated
 import typer
 
 from crawler.cli.logs import LogFormat
-from crawler.model import AuthMethod
-from crawler.ways import KINDS, DiscoveryMethod
+from crawler.model.auth_method import AuthMethod
+from crawler.profiles import PROFILES_BY_KIND, DiscoveryMethod
 
 
 def _one_of(values: type[StrEnum]) -> str:
@@ -19,18 +21,18 @@ def _one_of(values: type[StrEnum]) -> str:
 
 
 def _kinds() -> list[str]:
-    return list(KINDS)
+    return list(PROFILES_BY_KIND)
 
 
 Targets = Annotated[list[str] | None, typer.Argument(metavar="TARGET", hidden=True)]
-"""Hidden from the list of arguments, where it would have Python's type; the usage line has it."""
+"""Hidden from the list of arguments, where typer shows Python's type `list[str]`; the usage line shows [TARGET]..."""
 RunId = Annotated[str, typer.Argument(metavar="RUN_ID", hidden=True)]
-ConfigFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Configuration, as in config.example.toml")]
+ConfigFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Configuration file, as config.example.toml")]
 Output = Annotated[
     str | None,
     typer.Option(
         metavar="DIR",
-        help="Folder for snapshots; - streams the records to standard output  [default: snapshots]",
+        help="Folder for snapshots; - streams records to standard output  [default: snapshots]",
     ),
 ]
 OutputFolder = Annotated[str | None, typer.Option("--output", metavar="DIR", help="Folder for snapshots, as for crawl")]
@@ -42,7 +44,7 @@ KeyFile = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Service account key  [default: Application Default Credentials]"),
 ]
-Username = Annotated[str | None, typer.Option(metavar="NAME", help="User name, for --auth basic and token")]
+Username = Annotated[str | None, typer.Option(metavar="NAME", help="Username, for --auth basic and token")]
 PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from the first line of standard input")
 ]
@@ -70,20 +72,20 @@ ImagesFrom = Annotated[
     str | None,
     typer.Option(
         metavar="SOURCE",
-        help="listing, or api with --discovery artifact-registry  [default: listing]",
+        help="Where images come from: listing, or api (with --discovery artifact-registry)  [default: listing]",
     ),
 ]
 RepositoriesFrom = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Repository names, one a line; - reads standard input"),
+    typer.Option(metavar="FILE", help="File of repository names, one per line; - reads standard input"),
 ]
 Include = Annotated[
     list[str] | None,
-    typer.Option(metavar="GLOB", help="Crawl only the repositories whose full name matches; repeatable"),
+    typer.Option(metavar="GLOB", help="Crawl only repositories whose full name matches; repeatable"),
 ]
 Exclude = Annotated[
     list[str] | None,
-    typer.Option(metavar="GLOB", help="Leave out the repositories whose full name matches; repeatable, wins"),
+    typer.Option(metavar="GLOB", help="Skip repositories whose full name matches; repeatable, overrides --include"),
 ]
 Concurrency = Annotated[
     str | None, typer.Option(metavar="N", help="Exchanges in flight at one registry  [default: 64]")
@@ -97,24 +99,28 @@ Rate = Annotated[
 ]
 Expect = Annotated[
     str | None,
-    typer.Option(metavar="N", help="Fewer repositories than this make the snapshot partial  [default: 1]"),
+    typer.Option(metavar="N", help="With fewer repositories the snapshot is partial  [default: 1]"),
 ]
 MaxShrink = Annotated[
     str | None,
     typer.Option(
         metavar="SHARE",
-        help="Shrinking by more than this since the last complete snapshot makes it partial: 20%  [default: any]",
+        help="With a greater decrease since the last complete snapshot the snapshot is partial: 20%  [default: none]",
     ),
 ]
-PartialOk = Annotated[bool, typer.Option("--partial-ok", help="Exit with 0 for a partial snapshot, too")]
+PartialOk = Annotated[bool, typer.Option("--partial-ok", help="Exit with 0 for a partial snapshot too")]
 NoLock = Annotated[
     bool,
-    typer.Option("--no-lock", help="For file systems without locks: let only one crawl at a time write there"),
+    typer.Option(
+        "--no-lock", help="Do not lock the output folder, for file systems without locks: run one crawl at a time"
+    ),
 ]
 PlainHttp = Annotated[
     bool | None, typer.Option(help="Use http instead of https  [default: http for this machine only]")
 ]
-CaFile = Annotated[Path | None, typer.Option(metavar="FILE", help="CA certificates in PEM  [default: the system's]")]
+CaFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="CA certificates in PEM format  [default: the system's]")
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue the newest unfinished run of the target")]
 ShowProgress = Annotated[
     bool | None,
@@ -131,5 +137,5 @@ LogFormatOption = Annotated[
 ]
 Verbose = Annotated[
     int,
-    typer.Option("--verbose", "-v", count=True, show_default=False, help="Say more; twice: log every exchange"),
+    typer.Option("--verbose", "-v", count=True, show_default=False, help="Log more; -vv logs every exchange"),
 ]

@@ -10,50 +10,52 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final, Never
 
-HANDLED: Final = (signal.SIGINT, signal.SIGTERM)
+HANDLED_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
-_STANDARD_ERROR: Final = 2
+_STDERR_DESCRIPTOR: Final = 2
 _SHOW_CURSOR: Final = b"\x1b[?25h"
 
 
-def end_at_once_on_signals() -> None:
-    """From now on SIGINT and SIGTERM end the process at once, with exit code 130 or 143 and without a word.
+def exit_on_signals() -> None:
+    """From now on SIGINT and SIGTERM end the process at once and silently, with exit code 130 or 143.
 
-    Handlers rather than the default actions: PID 1 of a container has none, so that the signal would be lost.
+    Handlers rather than the default actions: the kernel ignores the default action of SIGTERM for PID 1, which this
+    process is in a container (pid_namespaces(7)).
     """
-    for number in HANDLED:
-        signal.signal(number, _end_by_signal)
+    for number in HANDLED_SIGNALS:
+        signal.signal(number, _exit_on_signal)
 
 
-def unwind_on_signals() -> None:
-    """From now on SIGINT and SIGTERM end the process by SystemExit, for commands that have something to take away."""
-    for number in HANDLED:
-        signal.signal(number, _unwind_by_signal)
+def raise_on_signals() -> None:
+    """From now on SIGINT and SIGTERM raise SystemExit, for commands that have something to clean up."""
+    for number in HANDLED_SIGNALS:
+        signal.signal(number, _raise_system_exit)
 
 
-def _unwind_by_signal(number: int, frame: Any) -> Never:  # noqa: ARG001  (a handler's signature)
+def _raise_system_exit(number: int, frame: Any) -> Never:  # noqa: ARG001  (a handler's signature)
     sys.exit(128 + number)
 
 
-def _end_by_signal(number: int, frame: Any) -> Never:  # noqa: ARG001  (a handler's signature)
-    end_at_once(128 + number)
+def _exit_on_signal(number: int, frame: Any) -> Never:  # noqa: ARG001  (a handler's signature)
+    exit_immediately(128 + number)
 
 
-def end_at_once(code: int) -> Never:
-    """End the process without a farewell; the journal needs none. Only the terminal wants its cursor back.
+def exit_immediately(code: int) -> Never:
+    """End the process without clean-up: the journal needs none. Only a terminal's cursor is made visible again.
 
-    Safe in a signal handler and in any thread: it goes past `sys.stderr`, which the interrupted code may be writing to.
+    Safe in a signal handler and in any thread: it does not use `sys.stderr`, which the interrupted code may be
+    writing to.
     """
-    if os.isatty(_STANDARD_ERROR):
-        os.write(_STANDARD_ERROR, _SHOW_CURSOR)
+    if os.isatty(_STDERR_DESCRIPTOR):
+        os.write(_STDERR_DESCRIPTOR, _SHOW_CURSOR)
     os._exit(code)
 
 
-def end(code: int) -> Never:
-    """End the process when all is done.
+def flush_and_exit(code: int) -> Never:
+    """End the process after its work is done.
 
-    Not by returning: the interpreter would wait for worker threads, and one may be blocked for good in a read of
-    standard input without a writer, in a write to a pipe whose reader sleeps, or in a look-up of a name.
+    Returning from `main` is not enough: the interpreter waits for worker threads, and a thread may be blocked for good
+    in a read of standard input, in a write to a pipe that is not read, or in a DNS query.
     """
     for stream in (sys.stdout, sys.stderr):
         stream.flush()

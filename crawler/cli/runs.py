@@ -1,166 +1,54 @@
-"""The runs of one command, one after the other, and how they end: in words, and in an exit code."""
+"""`registry-crawler runs`: unfinished runs in the output folder."""
 
-import gc
 import logging
-import sys
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
-from pathlib import Path
-from typing import Any, Final
 
-import anyio
+import typer
 
-from crawler.cli import logs, screen
-from crawler.cli.complaints import internal_error
-from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN, PARTIAL
-from crawler.cli.hints import hint
-from crawler.cli.logs import LogFormat
-from crawler.cli.output import write, write_for_people
-from crawler.cli.run_events import End, fields_of, level_of
-from crawler.cli.signals import Signals
-from crawler.cli.summary import examples, summary
-from crawler.config import Config
-from crawler.errors import CrawlerError, OutputClosed
-from crawler.model import RunManifest, Verdict
-from crawler.run.crawl import Crawl, SharedStarts
-from crawler.snapshot.unfinished import age_in_words
-from crawler.verdict import repositories
+from crawler.cli import logs
+from crawler.cli.error_output import report_error
+from crawler.cli.exit_codes import BAD_USAGE, COULD_NOT_RUN
+from crawler.cli.options import ConfigFile, LogFormatOption, OutputFolder, RunId
+from crawler.errors import ConfigError, SnapshotError
 
-_WORST_FIRST: Final = (COULD_NOT_RUN, PARTIAL, COMPLETE)
+runs = typer.Typer(help="Unfinished runs in the output folder.", rich_markup_mode=None)
 
 
-def run_in_a_loop(function: Any, *arguments: Any) -> Any:
-    """Run an async function as the process's one job: a fast loop, and a collector that leaves a full house alone.
+@runs.callback()
+def _group() -> None:
+    # without a callback typer makes the only command of a group the group itself: `runs RUN_ID`
+    pass
 
-    At 512 exchanges in flight the collector's defaults cost 80 % more.
+
+@runs.command()
+def discard(
+    run_id: RunId,
+    config: ConfigFile = None,
+    output: OutputFolder = None,
+    log_format: LogFormatOption = logs.LogFormat.TEXT,
+) -> None:
+    """Delete an unfinished run and its records. Refused while a process works on the run.
+
+    RUN_ID is the name of the run, as crawl prints it and as in the folder .unfinished.
+
+    Exit code: 0 deleted, 1 could not be deleted, 2 bad usage, or no such run.
     """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
-    return anyio.run(function, *arguments, backend_options={"use_uvloop": _has_uvloop()})
+    from crawler.config import STDIO, Flag, OutputConfig
+    from crawler.snapshot.locks import FileLocks, NoLocks
+    from crawler.snapshot.unfinished import UnfinishedRuns
 
-
-def _has_uvloop() -> bool:
+    logs.configure(log_format, verbosity=0)
     try:
-        import uvloop  # noqa: F401  (whether it is there is the question)
-    except ImportError:
-        return False
-    return True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """What is shown of each run, and how; `records` of its snapshot go to standard output."""
-
-    progress: bool
-    records: int
-    log_format: LogFormat
-
-
-Begin = Callable[[Crawl], Awaitable[RunManifest]]
-
-
-async def crawl_each(config: Config, look: Look, begin: Begin) -> int:
-    starts = SharedStarts()
-    codes = []
-    async with Signals.watched() as signals:
-        for registry in config.registry:
-            if signals.exit_code is not None:
-                return signals.exit_code
-            run = Crawl(config, registry, starts, partial(logs.say, target=str(registry.target)))
-            async with screen.progress_shown(run, look.log_format) if look.progress else nullcontext():
-                with signals.stopping(run):
-                    end = await _end_of(run, begin)
-            codes.append(_code_of(end, config, signals))
-            if len(codes) == len(config.registry):
-                signals.nothing_left(_worst(codes))
-            _report(run, end, config, look, codes[-1])
-            if codes[-1] not in _WORST_FIRST:
-                break
-    return _worst(codes)
-
-
-def _worst(codes: Sequence[int]) -> int:
-    """The exit code of several runs; an interrupted one ends the command, whatever came before it."""
-    return next(code for code in _WORST_FIRST if code in codes) if codes[-1] in _WORST_FIRST else codes[-1]
-
-
-async def _end_of(run: Crawl, begin: Begin) -> End:
+        settings = OutputConfig.load(config, [] if output is None else [Flag("--output", "output.path", output)])
+    except ConfigError as exc:
+        report_error(exc, BAD_USAGE)
+    if settings.path == STDIO:
+        report_error(ConfigError(["--output: standard output holds no runs"]), BAD_USAGE)
+    unfinished = UnfinishedRuns(settings.path, FileLocks() if settings.lock else NoLocks())
     try:
-        return await begin(run)
-    except Exception as failure:  # noqa: BLE001  (it is reported as what it is, and the other registries have their turn)
-        return failure
-
-
-def _code_of(end: End, config: Config, signals: Signals) -> int:
-    """The exit code if this were the only run. After a signal a snapshot counts all the same: it came too late."""
-    if isinstance(end, OutputClosed):
-        return COMPLETE
-    if isinstance(end, RunManifest):
-        return COMPLETE if end.verdict is Verdict.COMPLETE or config.verdict.partial_ok else PARTIAL
-    return signals.exit_code or COULD_NOT_RUN
-
-
-def _report(run: Crawl, end: End, config: Config, look: Look, code: int) -> None:
-    """Say how a run ended: people read a summary, or why there is none; a collector of logs gets one event."""
-    if look.log_format is LogFormat.JSON:
-        sentence = _sentence(run, end)
-        fields = fields_of(run, end, sentence, config.output.path, code)
-        logs.say(f"{run.target}: {sentence}", level_of(end), bug=_unexpected(end), **fields)
-    elif isinstance(end, RunManifest):
-        write_for_people(summary(run, end, config))
-    elif not isinstance(end, OutputClosed):
-        logs.say(f"{run.target}: {_sentence(run, end)}", level_of(end), bug=_unexpected(end))
-    if isinstance(end, RunManifest) and run.is_journaled and look.records:
-        _show_records(config.output.path / end.folder, end, look.records)
-
-
-def _sentence(run: Crawl, end: End) -> str:
-    if isinstance(end, RunManifest):
-        return "; ".join([f"{end.verdict}: {repositories(end.counts.repositories)}", *end.reasons])
-    if isinstance(end, CrawlerError):
-        return f"{end}{_what_to_do(run, end)}"
-    return f"{internal_error(end)}{_what_to_do(run, end)}"
-
-
-def _unexpected(end: End) -> Exception | None:
-    return None if isinstance(end, RunManifest | CrawlerError) else end
-
-
-def _show_records(snapshot: Path, manifest: RunManifest, count: int) -> None:
-    try:
-        lines = examples(snapshot, manifest, count)
-    except OSError as exc:
-        logs.say(f"--show: the snapshot's records cannot be read: {exc.strerror}")
-    else:
-        write(sys.stdout, b"".join(lines))
-
-
-def _what_to_do(run: Crawl, failure: Exception) -> str:
-    if run.is_journaled and run.recorded:
-        return f" ({run.recorded:,} repositories are recorded: rerun with --resume to continue)"
-    advice = hint(run.registry, failure) if isinstance(failure, CrawlerError) else ""
-    return f" ({advice})" if advice else ""
-
-
-async def begun(run: Crawl) -> RunManifest:
-    for unfinished in (await run.resumable())[:1]:
-        age = age_in_words(unfinished.age(datetime.now(UTC)))
-        logs.say(
-            f"{run.target}: run {unfinished.run_id}, begun {age}, was not finished; "
-            "--resume continues it, this begins a new run",
-            target=str(run.target),
-        )
-    return await run.run()
-
-
-async def begun_or_resumed(run: Crawl) -> RunManifest:
-    resumed = await run.resume()
-    if resumed is None:
-        line = f"{run.target}: there is no unfinished run to resume; this begins one"
-        logs.say(line, logging.INFO, target=str(run.target))
-        return await run.run()
-    return resumed
+        unfinished.discard(run_id)
+    except LookupError as exc:
+        message = f"there is no unfinished run {run_id!r} in {settings.path}; there are: {exc}"
+        report_error(ConfigError([message]), BAD_USAGE)
+    except SnapshotError as exc:
+        report_error(exc, COULD_NOT_RUN)
+    logs.notice(f"run {run_id} is discarded", logging.INFO)

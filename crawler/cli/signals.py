@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM during runs: the first asks the run to stop, the second ends the process at once."""
+"""SIGINT and SIGTERM during runs: the first signal asks the run to stop, the second ends the process at once."""
 
 import _thread
 import asyncio
@@ -8,50 +8,54 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, Never
 
-from crawler.cli.logs import say
-from crawler.cli.process import HANDLED, end_at_once
+from crawler.cli.logs import notice
+from crawler.cli.process import HANDLED_SIGNALS, exit_immediately
 from crawler.run.crawl import Crawl
 
-STOP_WITHIN_S: Final = 5.0
-"""The process ends so soon after a signal, whatever its threads are blocked in. Longer than `run.crawl.GRACE_S`."""
+STOP_TIMEOUT_S: Final = 5.0
+"""Seconds from the first signal to the end of the process, whatever its threads are blocked in.
+
+Longer than `run.crawl.GRACE_PERIOD_S`, the time that a run gives its exchanges in flight.
+"""
 
 
 class Signals:
-    """What signals came, and the run that they stop."""
+    """The signals that have come, and the run that they stop."""
 
     def __init__(self) -> None:
         self._received: int | None = None
-        self._final: int | None = None
+        self._final_exit_code: int | None = None
         self._run: Crawl | None = None
         self._loop = asyncio.get_running_loop()
 
     @classmethod
     @asynccontextmanager
-    async def watched(cls) -> AsyncIterator["Signals"]:
-        """Take the signals while the block runs.
+    async def installed(cls) -> AsyncIterator["Signals"]:
+        """Handle the signals while the block runs; then restore the handlers that were there before.
 
-        By plain handlers, which run even where the event loop is blocked in a write to standard output or error.
+        `signal.signal` rather than `loop.add_signal_handler`: a plain handler runs even where the event loop is
+        blocked in a write to standard output or error.
         """
         signals = cls()
-        before = [(number, signal.signal(number, signals._on_signal)) for number in HANDLED]
+        previous = [(number, signal.signal(number, signals._on_signal)) for number in HANDLED_SIGNALS]
         try:
             yield signals
         finally:
-            for number, handler in before:
+            for number, handler in previous:
                 signal.signal(number, handler)
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code of an interrupted process, or None where none came."""
+        """128 and the number of the first signal; None before a signal comes."""
         return None if self._received is None else 128 + self._received
 
-    def nothing_left(self, code: int) -> None:
-        """All runs have ended, so a signal has nothing to interrupt: from now on it ends the process with this code."""
-        self._final = code
+    def set_final_exit_code(self, code: int) -> None:
+        """Every run has ended, so a signal interrupts nothing: from now on it ends the process with `code`."""
+        self._final_exit_code = code
 
     @contextmanager
-    def stopping(self, run: Crawl) -> Iterator[None]:
-        """While the block runs, the first signal stops this run."""
+    def stop_on_signal(self, run: Crawl) -> Iterator[None]:
+        """Stop `run` at the first signal that comes while the block runs."""
         self._run = run
         try:
             yield
@@ -59,21 +63,24 @@ class Signals:
             self._run = None
 
     def _on_signal(self, number: int, frame: Any) -> None:  # noqa: ARG002  (a handler's signature)
-        """Only what may be done between any two instructions: `threading` and `logging` have locks of their own."""
+        """Handle a signal between any two instructions of the main thread.
+
+        `threading.Thread` and `logging` take locks that the interrupted code may hold, so neither is used here.
+        """
         if self._received is not None:
-            self._end(number)
+            self._exit(number)
         self._received = number
-        _thread.start_new_thread(self._end_in_time, (number,))
+        _thread.start_new_thread(self._exit_after_timeout, (number,))
         self._loop.call_soon_threadsafe(self._stop)
 
     def _stop(self) -> None:
-        say(f"stopping within {STOP_WITHIN_S:.0f} s; once more ends at once")
+        notice(f"stopping within {STOP_TIMEOUT_S:.0f} s; once more ends at once")
         if self._run is not None:
             self._run.stop()
 
-    def _end_in_time(self, number: int) -> None:
-        time.sleep(STOP_WITHIN_S)
-        self._end(number)
+    def _exit_after_timeout(self, number: int) -> None:
+        time.sleep(STOP_TIMEOUT_S)
+        self._exit(number)
 
-    def _end(self, number: int) -> Never:
-        end_at_once(128 + number if self._final is None else self._final)
+    def _exit(self, number: int) -> Never:
+        exit_immediately(128 + number if self._final_exit_code is None else self._final_exit_code)

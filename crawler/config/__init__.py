@@ -1,11 +1,11 @@
-"""A TOML file, the environment and the command line become one frozen `Config`, or every mistake is named at once."""
+"""A TOML file, the environment and flags become one frozen `Config`, or one error that lists every mistake."""
 
+from crawler.config.layers import Flag
 from crawler.config.schema import AuthConfig, Config, OutputConfig, RegistryConfig, VerdictConfig
-from crawler.config.sources import Flag
-from crawler.config.values import STANDARD_STREAM
+from crawler.config.values import STDIO
 
 __all__ = [
-    "STANDARD_STREAM",
+    "STDIO",
     "AuthConfig",
     "Config",
     "Flag",

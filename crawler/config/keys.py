@@ -7,23 +7,26 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 
-def merged(below: Any, above: Any) -> Any:
-    """Two trees as one, in which what is above wins. No key reaches into what should be a table, and is none."""
-    if not isinstance(above, Mapping):
-        return above
-    if not isinstance(below, Mapping):
-        return below
-    return {**below, **{key: merged(below[key], value) if key in below else value for key, value in above.items()}}
+def merge(lower: Any, upper: Any) -> Any:
+    """Merge two trees; where both have a key, `upper` wins.
+
+    A value that is no table replaces a table and is replaced by one: validation reports it afterwards.
+    """
+    if not isinstance(upper, Mapping):
+        return upper
+    if not isinstance(lower, Mapping):
+        return lower
+    return {**lower, **{key: merge(lower[key], value) if key in lower else value for key, value in upper.items()}}
 
 
-def nested(path: Sequence[str], value: Any) -> dict[str, Any]:
-    """The tree that holds one value."""
+def nest(path: Sequence[str], value: Any) -> dict[str, Any]:
+    """Return the tree that holds `value` at `path` and nothing else."""
     first, *rest = path
-    return {first: nested(rest, value) if rest else value}
+    return {first: nest(rest, value) if rest else value}
 
 
 def value_at(tree: Any, path: Sequence[str]) -> Any:
-    """What a tree holds there, or None."""
+    """Return the value at `path`, or None where there is none."""
     for part in path:
         if not isinstance(tree, Mapping):
             return None
@@ -31,14 +34,14 @@ def value_at(tree: Any, path: Sequence[str]) -> Any:
     return tree
 
 
-def table_of(field: FieldInfo) -> type[BaseModel] | None:
-    """The table that a key stands for, one or a list of it; None for a key that holds a value."""
+def table_model(field: FieldInfo) -> type[BaseModel] | None:
+    """Return the model of a key that holds a table or a list of tables; None for a key that holds a value."""
     candidates = (field.annotation, *get_args(field.annotation))
     return next((each for each in candidates if isinstance(each, type) and issubclass(each, BaseModel)), None)
 
 
-def keys_of(table: type[BaseModel]) -> Iterator[str]:
-    """Every key that holds a value, dotted."""
+def dotted_keys(table: type[BaseModel]) -> Iterator[str]:
+    """Yield every key that holds a value, dotted: `registry.auth.method`."""
     for name, field in table.model_fields.items():
-        inner = table_of(field)
-        yield from [name] if inner is None else (f"{name}.{key}" for key in keys_of(inner))
+        inner = table_model(field)
+        yield from [name] if inner is None else (f"{name}.{key}" for key in dotted_keys(inner))

@@ -1,4 +1,7 @@
-"""What a run may be told: `Config`, frozen, with every key's meaning, default and bounds."""
+"""`Config`: every key with its type, default and bounds, and the rules between keys.
+
+config.example.toml says what each key means.
+"""
 
 import os
 from collections.abc import Sequence
@@ -9,35 +12,35 @@ from typing import Any, Final, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from crawler.config.environment import Environment
-from crawler.config.keys import keys_of
-from crawler.config.sources import Flag, Said
+from crawler.config.keys import dotted_keys
+from crawler.config.layers import ConfigLayers, Flag
 from crawler.config.values import (
-    CHECKING_FILES,
-    STANDARD_STREAM,
+    CHECK_FILES,
+    STDIO,
     ApiPath,
+    ApiUrl,
     Duration,
     FilePath,
     InputFile,
+    Integer,
     KeyFile,
     Kind,
-    ListFile,
     Location,
-    Origin,
+    NameListFile,
+    NonEmptyString,
     Password,
-    RateText,
-    Realms,
+    RateOption,
+    RealmHosts,
     Scope,
     Seconds,
     Share,
-    TargetText,
-    Text,
+    StringList,
+    TargetOption,
     Username,
-    Whole,
-    Words,
 )
 from crawler.errors import ConfigError
-from crawler.model import AuthMethod
-from crawler.ways import DiscoveryMethod, Ways, matches, ways_of
+from crawler.model.auth_method import AuthMethod
+from crawler.profiles import DiscoveryMethod, RegistryProfile, host_matches, profile_for
 
 
 class _Table(BaseModel):
@@ -47,11 +50,11 @@ class _Table(BaseModel):
 _T = TypeVar("_T", bound=_Table)
 
 
-_WITH_ACCESS_TOKENS: Final = {AuthMethod.AUTO, AuthMethod.TOKEN, AuthMethod.ACCESS_TOKEN}
+_ACCESS_TOKEN_METHODS: Final = {AuthMethod.AUTO, AuthMethod.TOKEN, AuthMethod.ACCESS_TOKEN}
 
 
 class AuthConfig(_Table):
-    """`[registry.auth]`: who we are at this registry."""
+    """`[registry.auth]`: the credentials for this registry."""
 
     method: AuthMethod = AuthMethod.AUTO
     key_file: KeyFile | None = None
@@ -59,116 +62,123 @@ class AuthConfig(_Table):
     password: Password | None = Field(default=None, exclude=True)
     password_file: InputFile | None = None
     scope: Scope = "cloud-platform.read-only"
-    impersonate: Text | None = None
+    impersonate: NonEmptyString | None = None
 
     @model_validator(mode="after")
-    def _fit_together(self) -> Self:
+    def _check_consistency(self) -> Self:
         if self.password is not None and self.password_file is not None:
             raise ValueError("give password or password_file, not both")
         has_password = self.password is not None or self.password_file is not None
         if has_password != (self.username is not None):
-            raise ValueError("username and password (or password_file) go together")
+            raise ValueError("username needs password or password_file, and the reverse")
         if self.key_file is not None and self.username is not None:
-            raise ValueError("key_file and username are two ways to say who we are: give one")
+            raise ValueError("give key_file or username, not both")
         if self.method is AuthMethod.BASIC and not has_password:
             raise ValueError("method basic needs username, and password or password_file")
         if self.method is AuthMethod.JSON_KEY and self.key_file is None:
             raise ValueError("method json-key needs key_file")
-        if self.impersonate is not None and (self.method not in _WITH_ACCESS_TOKENS or has_password):
-            raise ValueError("impersonate goes with Google's access tokens: method token, access-token or auto")
+        if self.impersonate is not None and (self.method not in _ACCESS_TOKEN_METHODS or has_password):
+            raise ValueError("impersonate needs method token, access-token or auto (access tokens of Google)")
         return self
 
 
 class ApisConfig(_Table):
-    """`[registry.apis]`: where the APIs answer that are asked besides the registry itself; their vendors' by default.
+    """`[registry.apis]`: base URLs of the vendors' APIs, which are used besides the registry itself.
 
-    For private endpoints (`https://artifactregistry-ours.p.googleapis.com`), and for registries to try things on.
+    Set them for private endpoints (`https://artifactregistry-ours.p.googleapis.com`) and for emulators.
     """
 
-    artifact_registry: Origin = "https://artifactregistry.googleapis.com"
-    resource_manager: Origin = "https://cloudresourcemanager.googleapis.com"
-    iam_credentials: Origin = "https://iamcredentials.googleapis.com"
-    docker_hub: Origin = "https://hub.docker.com"
+    artifact_registry: ApiUrl = "https://artifactregistry.googleapis.com"
+    resource_manager: ApiUrl = "https://cloudresourcemanager.googleapis.com"
+    iam_credentials: ApiUrl = "https://iamcredentials.googleapis.com"
+    docker_hub: ApiUrl = "https://hub.docker.com"
 
 
 class RegistryConfig(_Table):
-    """One `[[registry]]` table: what to take a snapshot of, and how to get at it."""
+    """One `[[registry]]` table: the target of a snapshot, and how to reach it."""
 
-    target: TargetText
+    target: TargetOption
     kind: Kind | None = None
     auth: AuthConfig = AuthConfig()
     discovery: DiscoveryMethod = DiscoveryMethod.AUTO
     images_from: Literal["listing", "api"] = "listing"
     location: Location | None = None
-    repositories_from: ListFile | None = None
-    include: Words = ()
-    exclude: Words = ()
+    repositories_from: NameListFile | None = None
+    include: StringList = ()
+    exclude: StringList = ()
     plain_http: bool | None = None
     ca_file: InputFile | None = None
     client_certificate: InputFile | None = None
     client_key: InputFile | None = None
-    realms: Realms = ()
-    page_size: Whole | None = Field(default=None, ge=1, le=100_000)
+    realms: RealmHosts = ()
+    page_size: Integer | None = Field(default=None, ge=1, le=100_000)
     tokens: Literal["single", "batched"] = "single"
     api_path: ApiPath = "/v2/"
     apis: ApisConfig = ApisConfig()
 
     @model_validator(mode="after")
-    def _fit_together(self) -> Self:
-        names = self.repositories_from
-        if names is not None and self.discovery not in {DiscoveryMethod.AUTO, DiscoveryMethod.LIST}:
-            raise ValueError(f"repositories_from goes with discovery list, not {self.discovery}")
-        if names is None:
+    def _check_consistency(self) -> Self:
+        name_list = self.repositories_from
+        if name_list is not None and self.discovery not in {DiscoveryMethod.AUTO, DiscoveryMethod.LIST}:
+            raise ValueError(f"repositories_from needs discovery list, not {self.discovery}")
+        if name_list is None:
             self._check_discovery()
         if self.plain_http and (self.ca_file is not None or self.client_certificate is not None):
-            raise ValueError("plain_http needs no ca_file and no client_certificate: choose one")
+            raise ValueError("give plain_http, or ca_file and client_certificate, not both")
         if self.client_key is not None and self.client_certificate is None:
-            raise ValueError("client_key goes with client_certificate")
-        if self.tokens == "batched" and self.ways.scopes_per_token == 1:
-            raise ValueError(f"tokens batched is not for {self.ways.kind}: its tokens are for one repository each")
+            raise ValueError("client_key needs client_certificate")
+        if self.tokens == "batched" and self.profile.scopes_per_token == 1:
+            raise ValueError(
+                f"tokens batched does not work with {self.profile.kind}: each of its tokens is for one repository"
+            )
         return self
 
     def _check_discovery(self) -> None:
-        """Whether the method named can say where names come from; `auto` takes what the registry has."""
+        """Check that the discovery method has what it needs; `auto` takes the first that the registry has."""
         if self.discovery is DiscoveryMethod.LIST:
             raise ValueError("discovery list needs repositories_from")
         if self.discovery is DiscoveryMethod.WALK and not self.target.prefix:
-            raise ValueError("discovery walk needs a target with a prefix to walk from: HOST/PROJECT")
+            raise ValueError("discovery walk needs a target with a prefix: HOST/PROJECT")
         if self.discovery is DiscoveryMethod.DOCKER_HUB and not self.target.prefix:
             raise ValueError("discovery docker-hub needs a target with a namespace: docker.io/NAMESPACE")
         if self.images_from == "api" and self.discovery is not DiscoveryMethod.ARTIFACT_REGISTRY:
-            raise ValueError("images_from api goes with discovery artifact-registry")
-        if self.discovery is DiscoveryMethod.AUTO and not self.ways.discovery:
-            why = f"{self.ways.kind} tells nobody its repositories"
-            raise ValueError(f"{why}: name them with repositories_from (--repositories-from)")
-        if self.discovery is DiscoveryMethod.AUTO and self.ways.needs_prefix and not self.target.prefix:
-            raise ValueError(self.ways.needs_prefix)
+            raise ValueError("images_from api needs discovery artifact-registry")
+        if self.discovery is DiscoveryMethod.AUTO and not self.profile.discovery:
+            raise ValueError(
+                f"{self.profile.kind} does not list its repositories: "
+                "name them with repositories_from (--repositories-from)"
+            )
+        if self.discovery is DiscoveryMethod.AUTO and self.profile.prefix_hint and not self.target.prefix:
+            raise ValueError(self.profile.prefix_hint)
 
     @property
-    def ways(self) -> Ways:
-        """How this registry goes about it."""
-        return ways_of(self.target, self.kind)
+    def profile(self) -> RegistryProfile:
+        """The profile of the registry product, by `kind`, else by host."""
+        return profile_for(self.target, self.kind)
 
     @property
-    def base(self) -> str:
-        """The address of the registry's API, `https://HOST/v2/`."""
-        stands_in = self.ways.endpoint if matches(self.target.host, self.ways.hosts) else ""
-        return f"{self.scheme}://{stands_in or self.target.registry}{self.api_path}"
+    def api_url(self) -> str:
+        """The base URL of the registry's API, `https://HOST/v2/`.
+
+        Some products are known by one host and answer on another: docker.io is served by registry-1.docker.io.
+        """
+        api_host = self.profile.api_host if host_matches(self.target.host, self.profile.hosts) else ""
+        return f"{self.scheme}://{api_host or self.target.registry}{self.api_path}"
 
     @property
     def scheme(self) -> str:
-        """`http` where asked for, and by default for this machine itself unless certificates are named for it."""
-        by_itself = self.target.is_loopback and self.ca_file is None and self.client_certificate is None
-        plain = by_itself if self.plain_http is None else self.plain_http
-        return "http" if plain else "https"
+        """`http` with plain_http; by default also for this machine itself, unless certificates are configured."""
+        default = self.target.is_loopback and self.ca_file is None and self.client_certificate is None
+        is_plain = default if self.plain_http is None else self.plain_http
+        return "http" if is_plain else "https"
 
 
 class LimitsConfig(_Table):
-    """`[limits]`: how hard a registry may be pressed, and how long we wait for it. Seconds, where times are meant."""
+    """`[limits]`: how many exchanges at once and per second, how many attempts, and time-outs in seconds."""
 
-    concurrency: Whole = Field(default=64, ge=1, le=4096)
-    rate: RateText = "auto"
-    attempts: Whole = Field(default=5, ge=1, le=20)
+    concurrency: Integer = Field(default=64, ge=1, le=4096)
+    rate: RateOption = "auto"
+    attempts: Integer = Field(default=5, ge=1, le=20)
     connect_timeout: Seconds = 10
     read_timeout: Seconds = 60
     total_timeout: Seconds = 900
@@ -176,7 +186,7 @@ class LimitsConfig(_Table):
 
 
 class OutputConfig(_Table):
-    """`[output]`: where snapshots go."""
+    """`[output]`: where and how snapshots are written."""
 
     path: FilePath = Path("snapshots")
     compression: Literal["none", "gzip", "zstd"] = "none"
@@ -184,10 +194,10 @@ class OutputConfig(_Table):
 
     @classmethod
     def load(cls, file: str | Path | None, flags: Sequence[Flag] = ()) -> "OutputConfig":
-        """This table alone, for commands that ask no registry. Raises ConfigError."""
-        said = Said.gather(file, _environment(), (), flags)
-        output = said.document().get("output", {})
-        return _validated(_OutputOnly, {"output": output}, said, said.environment.mistakes).output
+        """Load this table alone, for commands that connect to no registry. Raises ConfigError with every mistake."""
+        layers = ConfigLayers.gather(file, _environment(), (), flags)
+        output = layers.document().get("output", {})
+        return _validate(_OutputOnly, {"output": output}, layers, layers.environment.errors).output
 
 
 class _OutputOnly(_Table):
@@ -195,21 +205,21 @@ class _OutputOnly(_Table):
 
 
 class VerdictConfig(_Table):
-    """`[verdict]`: what a snapshot must hold to be complete; `max_shrink` is a share, None where there is no limit."""
+    """`[verdict]`: when a snapshot counts as complete. `max_shrink` is a share from 0 to 1; None is no limit."""
 
-    expect: Whole = Field(default=1, ge=0, le=1_000_000_000)
+    expect: Integer = Field(default=1, ge=0, le=1_000_000_000)
     max_shrink: Share = None
     partial_ok: bool = False
 
 
 class ResumeConfig(_Table):
-    """`[resume]`: how old an unfinished run may be to be gone on with."""
+    """`[resume]`: the greatest age of an unfinished run that --resume continues."""
 
     within: Duration = timedelta(hours=20)
 
 
 class Config(_Table):
-    """All that a run is told: one snapshot is taken of each entry of `registry`.
+    """The whole configuration. A crawl takes one snapshot of each entry of `registry`.
 
     Make it with `Config.load`, or in code: `Config(registry=[{"target": "localhost:5000"}])`.
     """
@@ -221,30 +231,33 @@ class Config(_Table):
     resume: ResumeConfig = ResumeConfig()
 
     @model_validator(mode="after")
-    def _name_each_once(self) -> Self:
+    def _check_registries(self) -> Self:
         targets = [str(registry.target) for registry in self.registry]
         twice = sorted({target for target in targets if targets.count(target) > 1})
         if twice:
             raise ValueError(f"registry: named more than once: {', '.join(twice)}")
-        if len([r for r in self.registry if r.repositories_from == STANDARD_STREAM]) > 1:
+        if len([r for r in self.registry if r.repositories_from == STDIO]) > 1:
             raise ValueError("registry.repositories_from: standard input can hold the names of one registry only")
         return self
 
     @classmethod
     def load(cls, file: str | Path | None = None, *, targets: Sequence[str] = (), flags: Sequence[Flag] = ()) -> Self:
-        """Read the file, the environment over it, and the flags over both.
+        """Load the file, the environment over it, and the flags over both.
 
-        Without `targets` every `[[registry]]` table is meant. With them each target takes the table of that target,
-        else the one table that names no target, else the defaults. Flags and environment hold for every registry,
-        except the environment's user and password: they are for the registry whose table names a username, or for the
-        only one.
-        Raises ConfigError with every mistake.
+        Without `targets`, every `[[registry]]` table is crawled. With them, each target takes the table of that target,
+        else the one table without a target, else the defaults. Flags and environment apply to every registry, except
+        the environment's username and password: these are for the registry whose table names a username, or for the
+        only registry.
+
+        Raises:
+            ConfigError: With every mistake, one line each, that names the file and line, the variable or the flag.
         """
-        said = Said.gather(file, _environment(), targets, flags)
-        return _validated(cls, said.document(), said, [*said.environment.mistakes, *said.shared_credentials()])
+        layers = ConfigLayers.gather(file, _environment(), targets, flags)
+        errors = [*layers.environment.errors, *layers.shared_credential_errors()]
+        return _validate(cls, layers.document(), layers, errors)
 
     def effective(self, registry: RegistryConfig) -> dict[str, Any]:
-        """What one registry's run was told, for its _run.json: plain values, passwords left out."""
+        """Return the configuration of one registry's run for its _run.json: plain values, without passwords."""
         return {
             "registry": registry.model_dump(mode="json"),
             "limits": self.limits.model_dump(mode="json"),
@@ -255,15 +268,15 @@ class Config(_Table):
 
 
 def _environment() -> Environment:
-    return Environment.read(os.environ, list(keys_of(Config)))
+    return Environment.read(os.environ, list(dotted_keys(Config)))
 
 
-def _validated(table: type[_T], document: Any, said: Said, mistakes: Sequence[str]) -> _T:
-    """The table of a document that has no mistakes beside those given. Raises ConfigError with all of them."""
+def _validate(table: type[_T], document: Any, layers: ConfigLayers, errors: Sequence[str]) -> _T:
+    """Validate a document. Raises ConfigError with `errors` and all that validation adds."""
     try:
-        validated = table.model_validate(document, context=CHECKING_FILES)
-    except ValidationError as invalid:
-        raise ConfigError([*mistakes, *said.explain_all(invalid.errors(), Config)]) from None
-    if mistakes:
-        raise ConfigError(mistakes)
+        validated = table.model_validate(document, context=CHECK_FILES)
+    except ValidationError as exc:
+        raise ConfigError([*errors, *layers.error_lines(exc.errors(), Config)]) from None
+    if errors:
+        raise ConfigError(errors)
     return validated

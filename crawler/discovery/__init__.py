@@ -1,41 +1,43 @@
-"""Where repository names come from, each source with its evidence of completeness."""
+"""Where repository names come from. Each source yields pages of names, then the evidence that the names are complete.
+
+`catalog`, `docker_hub`, `walk`, `artifact_registry` and `name_list` are the sources; `fallback` tries several of them.
+"""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
-from crawler.errors import CrawlerError
-from crawler.model import Evidence, Listing
-
-Answer = Listing | CrawlerError
-"""What came of asking for a repository's listing."""
-
+from crawler.discovery.pending import PendingName
+from crawler.model.record import Listing
+from crawler.model.run_manifest import Evidence
 
 Page = Mapping[str, Listing | None]
-"""Names, unchecked, each with its listing where the source tells that too; None leaves it to be asked for."""
+"""Names, not validated, each with its listing. None for a name that the registry still has to list."""
 
 
 class Discovery(Protocol):
-    """A source of names: pages of them, each name once; then the evidence that these were all."""
+    """A source of names. It yields each name once, in pages, and then has evidence that there are no other names."""
 
     @property
-    def method(self) -> str: ...
+    def method(self) -> str:
+        """The discovery method, as `_run.json` and `--discovery` name it."""
 
     @property
-    def looks_inside(self) -> bool:
-        """Whether a name is asked about even if its record is not wanted, for what lies below it."""
+    def requires_all_listings(self) -> bool:
+        """Whether every name has to be listed, even a name that the filters exclude.
 
-    def pages(self) -> AsyncIterator[Page]:
-        """The names, in the order of their source. Raises CrawlerError where not even a first page can be had."""
-
-    def heard(self, name: str, answer: Answer) -> bool:
-        """Hear what the registry answered about a name that was told without its listing.
-
-        Returns whether it is a repository, and gets a record.
+        True where the listing of one name yields other names, as in Google's folders.
         """
 
+    def pages(self) -> AsyncIterator[Page]:
+        """The pages of names, in the order of the source. Raises CrawlerError if there is no first page."""
+
+    def pending(self, name: str) -> PendingName:
+        """A context in which the caller lists a name that `pages` yielded without its listing."""
+
     @property
-    def pages_read(self) -> int: ...
+    def pages_read(self) -> int:
+        """How many pages the source has read so far."""
 
     @property
     def evidence(self) -> Evidence:
-        """Why the pages ended; to be read after they have."""
+        """Why `pages` ended, and whether that proves that the names are complete. Valid after the last page."""

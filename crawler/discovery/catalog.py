@@ -1,26 +1,34 @@
-"""Names from the registry's own catalog."""
+"""Names from the registry's own catalog (`/v2/_catalog`)."""
 
 from collections.abc import AsyncIterator
 
-from crawler.discovery import Answer, Page
+from crawler.discovery import Page
+from crawler.discovery.pending import UNREPORTED, PendingName
 from crawler.errors import RegistryError
-from crawler.model import Evidence
-from crawler.registry import Registry
+from crawler.model.run_manifest import Evidence
+from crawler.registry.registry import Registry
 
 
 class CatalogDiscovery:
-    """The catalog, page by page. One that breaks off after its first page still counts for what it listed."""
+    """The names of the catalog, page by page.
+
+    If a later page fails, the names of the earlier pages are kept, and the evidence is incomplete.
+    """
 
     method = "catalog"
-    looks_inside = False
+    requires_all_listings = False
 
-    def __init__(self, registry: Registry, *, empty_means: str = "") -> None:
-        """`empty_means` says what an empty catalog tells, where it does not tell that there is nothing."""
+    def __init__(self, registry: Registry, *, empty_catalog_note: str = "") -> None:
+        """`empty_catalog_note` says why an empty catalog of this registry proves nothing; "" where it does.
+
+        Google's hosts have returned an empty catalog to accounts that may pull images
+        (GoogleCloudPlatform/gcr-cleaner#80, #112; goharbor/harbor#18981).
+        """
         self._pager = registry.catalog()
-        self._empty_means = empty_means
+        self._empty_catalog_note = empty_catalog_note
         self._names = 0
         self._skipped = 0
-        self._broken: RegistryError | None = None
+        self._failure: RegistryError | None = None
 
     async def pages(self) -> AsyncIterator[Page]:
         first = await self._pager.first_page()
@@ -30,10 +38,10 @@ class CatalogDiscovery:
                 self._skipped += page.skipped
                 yield dict.fromkeys(fresh)
         except RegistryError as exc:
-            self._broken = exc
+            self._failure = exc
 
-    def heard(self, name: str, answer: Answer) -> bool:  # noqa: ARG002  (its source said what is a repository)
-        return True
+    def pending(self, name: str) -> PendingName:  # noqa: ARG002
+        return UNREPORTED
 
     @property
     def pages_read(self) -> int:
@@ -41,17 +49,17 @@ class CatalogDiscovery:
 
     @property
     def evidence(self) -> Evidence:
-        listed = f"the catalog listed {_counted(self._names, 'name')} on {_counted(self.pages_read, 'page')}"
+        listed = f"the catalog listed {_quantity(self._names, 'name')} on {_quantity(self.pages_read, 'page')}"
         if self._skipped:
             were = "entry was not a string" if self._skipped == 1 else "entries were not strings"
             listed += f"; {self._skipped:,} {were}"
-        if self._broken is not None:
-            return Evidence(complete=False, text=f"{listed}, then failed: {self._broken}")
-        if self._names == 0 and self._empty_means:
-            return Evidence(complete=False, text=self._empty_means)
+        if self._failure is not None:
+            return Evidence(complete=False, text=f"{listed}, then failed: {self._failure}")
+        if self._names == 0 and self._empty_catalog_note:
+            return Evidence(complete=False, text=self._empty_catalog_note)
         end = self._pager.evidence
         return Evidence(complete=end.complete and not self._skipped, text=f"{listed}: {end.text}")
 
 
-def _counted(number: int, thing: str) -> str:
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+def _quantity(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,84 +1,89 @@
-"""Names of a namespace from Docker Hub's public API; Docker Hub has no catalog."""
+"""Names of one namespace from Docker Hub's public API. Docker Hub answers 401 to every request for its catalog."""
 
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Final
 
-from crawler.auth.basic import ANYWHERE
-from crawler.discovery import Answer, Page
+from crawler.auth.credentials import NO_SCOPE
+from crawler.client import AuthenticatedClient
+from crawler.discovery import Page
 from crawler.discovery.cursor import Cursor
+from crawler.discovery.pending import UNREPORTED, PendingName
 from crawler.errors import Missing, RegistryError
-from crawler.inquiry import Inquiry
-from crawler.model import Evidence
+from crawler.model.run_manifest import Evidence
 from crawler.transport.messages import Purpose
-from crawler.wire.docker_hub import HubPage, read_hub_page
+from crawler.wire.docker_hub import HubPage, parse_hub_page
 
-PAGE: Final = 100
+PAGE_SIZE: Final = 100
+"""Repositories on a page; the API allows no more."""
 
-_NO_PRIVATE: Final = (
-    "it never lists private ones: name them with repositories_from, "
-    "or crawl the public ones alone, without a login (--auth anonymous)"
+_PRIVATE_NOT_LISTED: Final = (
+    "private repositories are not listed: name them with repositories_from, "
+    "or crawl only the public repositories, without a login (--auth anonymous)"
 )
 _CHECK: Final = "check the namespace, and name private repositories with repositories_from"
 
 
 class DockerHubDiscovery:
-    """The public repositories of one namespace: what anybody may know of them, whoever we are at the registry.
+    """The public repositories of one namespace, requested without credentials.
 
-    A namespace that is mistyped has no repositories, or is answered with 404: either is an evidence that lacks proof.
+    The API answers a mistyped namespace with 404 or with no repositories. Neither proves that the namespace is empty.
     """
 
     method = "docker-hub"
-    looks_inside = False
+    requires_all_listings = False
 
-    def __init__(self, inquiry: Inquiry, *, api: str, namespace: str, is_anybody: bool) -> None:
-        """`inquiry` asks without credentials; `is_anybody` is whether the registry knows us no better either."""
-        self._inquiry = inquiry
+    def __init__(self, client: AuthenticatedClient, *, api: str, namespace: str, is_anonymous: bool) -> None:
+        """`api` is the base URL. `is_anonymous` is whether the registry, too, is crawled without a login.
+
+        With a login, the namespace may have private repositories, which this source cannot list.
+        """
+        self._client = client
         self._namespace = namespace
-        self._first = f"{api}/v2/namespaces/{namespace}/repositories?page_size={PAGE}"
-        self._is_anybody = is_anybody
+        self._first_url = f"{api}/v2/namespaces/{namespace}/repositories?page_size={PAGE_SIZE}"
+        self._is_anonymous = is_anonymous
         self._names: set[str] = set()
         self._count = 0
-        self._broken: RegistryError | None = None
+        self._failure: RegistryError | None = None
         self.pages_read = 0
 
     async def pages(self) -> AsyncIterator[Page]:
         try:
-            async for page in self._told():
+            async for page in self._hub_pages():
                 self.pages_read += 1
                 self._count = page.count
                 fresh = [name for name in page.names if name not in self._names]
                 self._names.update(fresh)
                 yield dict.fromkeys(f"{self._namespace}/{name}" for name in fresh)
-        except RegistryError as fault:
-            if self.pages_read == 0 and not isinstance(fault, Missing):
+        except RegistryError as exc:
+            if self.pages_read == 0 and not isinstance(exc, Missing):
                 raise
-            self._broken = fault
+            self._failure = exc
 
-    async def _told(self) -> AsyncIterator[HubPage]:
-        cursor = Cursor(self._first)
+    async def _hub_pages(self) -> AsyncIterator[HubPage]:
+        cursor = Cursor(self._first_url)
         while not cursor.is_over:
-            address = cursor.token
-            parse = partial(read_hub_page, requested=address)
-            _, page = await self._inquiry.ask(address, ANYWHERE, parse, Purpose.API)
+            url = cursor.token
+            parse = partial(parse_hub_page, requested=url)
+            _, page = await self._client.get(url, NO_SCOPE, parse, Purpose.API)
             yield page
-            cursor.follow(page.following or "", address)
+            cursor.follow(page.next_url or "", url)
 
-    def heard(self, name: str, answer: Answer) -> bool:  # noqa: ARG002  (its source said what is a repository)
-        return True
+    def pending(self, name: str) -> PendingName:  # noqa: ARG002
+        return UNREPORTED
 
     @property
     def evidence(self) -> Evidence:
         namespace, listed = self._namespace, len(self._names)
         if listed == self._count == 0:
-            answer = "" if self._broken is None else f" ({self._broken})"
-            text = f"Docker Hub lists no public repository of {namespace}{answer}, which proves nothing: {_CHECK}"
+            error = "" if self._failure is None else f" ({self._failure})"
+            text = f"Docker Hub lists no public repository of {namespace}{error}, which proves nothing: {_CHECK}"
             return Evidence(complete=False, text=text)
         text = f"Docker Hub listed {listed:,} of {self._count:,} public repositories of {namespace}"
-        if self._broken is not None:
-            return Evidence(complete=False, text=f"{text}, then failed: {self._broken}")
+        if self._failure is not None:
+            return Evidence(complete=False, text=f"{text}, then failed: {self._failure}")
         if listed < self._count:
             return Evidence(complete=False, text=f"{text}, and no next page")
-        if not self._is_anybody:
-            return Evidence(complete=False, text=f"{text}; {_NO_PRIVATE}")
+        if not self._is_anonymous:
+            return Evidence(complete=False, text=f"{text}; {_PRIVATE_NOT_LISTED}")
         return Evidence(complete=True, text=f"{text}, which are all that are public")

@@ -1,4 +1,4 @@
-"""What Google's APIs are asked: which projects there are, where they have repositories, and what is in these."""
+"""Requests to Google's APIs: projects (Resource Manager), locations, repositories and images (Artifact Registry)."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
@@ -6,110 +6,132 @@ from urllib.parse import quote, urlencode
 
 import anyio
 
-from crawler.auth.basic import ANYWHERE
-from crawler.auth.quota_project import DENIED, VARIABLE, QuotaProject
+from crawler.auth.credentials import NO_SCOPE
+from crawler.auth.quota_project import QUOTA_PROJECT_VARIABLE, USER_PROJECT_DENIED, QuotaProject
+from crawler.client import AuthenticatedClient
 from crawler.discovery.cursor import Cursor
 from crawler.errors import RegistryError
-from crawler.inquiry import Inquiry
-from crawler.model import Image
+from crawler.model.image import Image
 from crawler.transport.messages import Purpose
 from crawler.wire.google_apis import (
     ApiPage,
     ArtifactRepository,
     Project,
-    read_docker_images,
-    read_locations,
-    read_projects,
-    read_repositories,
+    parse_docker_images,
+    parse_locations,
+    parse_projects,
+    parse_repositories,
 )
 
 T = TypeVar("T")
 
-LARGEST_PAGE: Final = 1000
-"""Entries on a page; the APIs give no more."""
+PAGE_SIZE: Final = 1000
+"""Entries on a page; the APIs allow no more."""
 
-_NEEDED: Final = "requires a quota project"
-"""Google's words to an account whose requests count against no project of its own, as a person's do."""
+MAX_CONCURRENT_LISTS: Final = 32
+"""Lists that are read at the same time."""
+
+_QUOTA_PROJECT_REQUIRED: Final = "requires a quota project"
+"""Part of Google's message to user credentials without a quota project. Their requests count against no project."""
 
 
 class GoogleApis:
-    """Artifact Registry's API and Resource Manager's, at their addresses. Every question raises RegistryError.
-
-    `quota_project` is the one that the inquiry's headers name.
-    """
+    """Artifact Registry's API (v1) and Resource Manager's API (v3). Every method raises RegistryError."""
 
     def __init__(
-        self, inquiry: Inquiry, *, artifact_registry: str, resource_manager: str, quota_project: QuotaProject | None
+        self,
+        client: AuthenticatedClient,
+        *,
+        artifact_registry: str,
+        resource_manager: str,
+        quota_project: QuotaProject | None,
     ) -> None:
-        self._inquiry = inquiry
+        """`artifact_registry` and `resource_manager` are base URLs.
+
+        `quota_project` is the project that the client's headers name; None if they name none.
+        """
+        self._client = client
         self._quota_project = quota_project
-        self._artifacts = f"{artifact_registry}/v1"
-        self._projects = f"{resource_manager}/v3/projects:search"
+        self._artifact_registry = f"{artifact_registry}/v1"
+        self._projects_url = f"{resource_manager}/v3/projects:search"
         self.pages_read = 0
 
     async def projects(self) -> list[Project]:
-        """Every project that the account sees (`projects:search`), in no order."""
-        return await self._all(self._projects, read_projects)
+        """Every project on which the account has resourcemanager.projects.get, in no particular order.
+
+        An account without that permission anywhere (part of roles/browser) gets an empty page, and no error.
+        """
+        return await self._all_pages(self._projects_url, parse_projects)
 
     async def locations(self, project: str) -> list[str]:
-        return await self._all(f"{self._artifacts}/projects/{_part(project)}/locations", read_locations)
+        """The locations that Artifact Registry offers to a project.
+
+        The API lists repositories of one location at a time: it refuses `locations/-`, Google's usual wildcard.
+        """
+        return await self._all_pages(
+            f"{self._artifact_registry}/projects/{_segment(project)}/locations", parse_locations
+        )
 
     async def repositories(self, project: str, location: str) -> list[ArtifactRepository]:
         """A project's repositories of every format at one location."""
-        place = f"projects/{_part(project)}/locations/{_part(location)}"
-        return await self._all(f"{self._artifacts}/{place}/repositories", read_repositories)
+        parent = f"projects/{_segment(project)}/locations/{_segment(location)}"
+        return await self._all_pages(f"{self._artifact_registry}/{parent}/repositories", parse_repositories)
 
     async def images(self, repository: ArtifactRepository, cursor: Cursor) -> tuple[tuple[str, Image], ...]:
-        """The next page of a repository's images, with their paths."""
+        """The next page of a repository's images, each with its path below the repository."""
         resource = quote(repository.resource, safe="/:")
-        return await self._page(f"{self._artifacts}/{resource}/dockerImages", cursor, read_docker_images)
+        return await self._page(f"{self._artifact_registry}/{resource}/dockerImages", cursor, parse_docker_images)
 
-    async def _all(self, address: str, reader: Callable[[bytes], ApiPage[T]]) -> list[T]:
+    async def _all_pages(self, url: str, parse: Callable[[bytes], ApiPage[T]]) -> list[T]:
         items: list[T] = []
         cursor = Cursor()
         while not cursor.is_over:
-            items += await self._page(address, cursor, reader)
+            items += await self._page(url, cursor, parse)
         return items
 
-    async def _page(self, address: str, cursor: Cursor, reader: Callable[[bytes], ApiPage[T]]) -> tuple[T, ...]:
-        query = {"pageSize": str(LARGEST_PAGE)} | ({"pageToken": cursor.token} if cursor.token else {})
-        asked = f"{address}?{urlencode(query)}"
+    async def _page(self, url: str, cursor: Cursor, parse: Callable[[bytes], ApiPage[T]]) -> tuple[T, ...]:
+        query = {"pageSize": str(PAGE_SIZE)} | ({"pageToken": cursor.token} if cursor.token else {})
+        page_url = f"{url}?{urlencode(query)}"
         try:
-            _, page = await self._inquiry.ask(asked, ANYWHERE, reader, Purpose.API)
-        except RegistryError as error:
-            raise self._explained(error) from None
+            _, page = await self._client.get(page_url, NO_SCOPE, parse, Purpose.API)
+        except RegistryError as exc:
+            raise self._with_advice(exc) from None
         self.pages_read += 1
-        cursor.follow(page.following, asked)
+        cursor.follow(page.next_token, page_url)
         return page.items
 
-    def _explained(self, error: RegistryError) -> RegistryError:
-        """The same error, and what to do about the quota project where that is at fault."""
-        if error.code == DENIED and self._quota_project is not None:
-            message = self._quota_project.denied(error.message)
-        elif self._quota_project is None and _NEEDED in error.message:
-            message = f"set {VARIABLE} to a project where that API is on and that the account may use: {error.message}"
+    def _with_advice(self, error: RegistryError) -> RegistryError:
+        """The error, with advice about the quota project if the quota project is the cause."""
+        if error.code == USER_PROJECT_DENIED and self._quota_project is not None:
+            message = self._quota_project.denied_message(error.message)
+        elif self._quota_project is None and _QUOTA_PROJECT_REQUIRED in error.message:
+            message = (
+                f"set {QUOTA_PROJECT_VARIABLE} to a project in which the API is enabled and which the account may use: "
+                f"{error.message}"
+            )
         else:
             return error
         return type(error)(
-            error.asked, code=error.code, message=message, http_status=error.http_status, consumer=error.consumer
+            error.request, code=error.code, message=message, http_status=error.http_status, consumer=error.consumer
         )
 
 
-async def together(questions: Sequence[Callable[[], Awaitable[T]]]) -> list[T | RegistryError]:
-    """The answers to questions asked at once, in their order; a refusal or failure is an answer, too."""
-    answers: dict[int, T | RegistryError] = {}
+async def gather(calls: Sequence[Callable[[], Awaitable[T]]]) -> list[T | RegistryError]:
+    """Run the calls concurrently. Returns their results in the order of the calls; a RegistryError is a result too."""
+    results: dict[int, T | RegistryError] = {}
 
-    async def ask(number: int) -> None:
+    async def run(index: int) -> None:
         try:
-            answers[number] = await questions[number]()
-        except RegistryError as error:
-            answers[number] = error
+            results[index] = await calls[index]()
+        except RegistryError as exc:
+            results[index] = exc
 
     async with anyio.create_task_group() as group:
-        for number in range(len(questions)):
-            group.start_soon(ask, number)
-    return [answers[number] for number in range(len(questions))]
+        for index in range(len(calls)):
+            group.start_soon(run, index)
+    return [results[index] for index in range(len(calls))]
 
 
-def _part(text: str) -> str:
+def _segment(text: str) -> str:
+    """A path segment. The colon of a domain-scoped project (`example.com:project`) stays as it is."""
     return quote(text, safe=":")

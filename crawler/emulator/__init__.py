@@ -1,7 +1,11 @@
-"""A Google container registry in a box: the real protocol, an inventory made from a number, no cloud."""
+"""An emulated Google container registry: the real protocol, a generated inventory, no cloud account.
+
+The emulator imports nothing of the crawler, so that one misreading of the protocol cannot make both sides agree.
+The same `Settings` always give the same inventory and the same sequence of faults.
+"""
 
 from crawler.emulator.inventory import Inventory, Kind, Listing, Repository
-from crawler.emulator.lifetime import Emulator, serve_until_stopped, serving
+from crawler.emulator.lifecycle import Emulator, serve_until_stopped, serving
 from crawler.emulator.settings import ArtifactRegistry, Settings
 
 __all__ = [

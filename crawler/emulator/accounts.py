@@ -1,4 +1,4 @@
-"""Who may ask: a service account, what it signs, and the access tokens it gets for that."""
+"""A service account, and the OAuth2 access tokens that it gets for its signed assertions."""
 
 import secrets
 import time
@@ -10,26 +10,27 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from crawler.emulator.refusals import OAuthRefusal, Unauthenticated
+from crawler.emulator.errors import OAuthError, Unauthenticated
 from crawler.emulator.scopes import KNOWN_OAUTH_SCOPES
 
-# What Google's own libraries sign for, whatever token_uri the key file names.
-_GOOGLES_AUDIENCE = "https://oauth2.googleapis.com/token"
+# google-auth signs assertions for this audience, whatever token_uri the key file has
+# (googleapis/google-auth-library-python google/oauth2/service_account.py, _GOOGLE_OAUTH2_TOKEN_ENDPOINT).
+_GOOGLE_AUDIENCE = "https://oauth2.googleapis.com/token"
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-_LONGEST_ASSERTION_S = 3600
-_SKEW_S = 60  # how far the signer's clock may be ahead
+_MAX_ASSERTION_LIFETIME_S = 3600
+_CLOCK_SKEW_S = 60  # how far the client's clock may be ahead of the emulator's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceAccount:
-    """`key` is what a service account's JSON key file holds; `public_key` checks what is signed with it."""
+    """`key` is the content of the JSON key file; `public_key` verifies the assertions signed with that key."""
 
     key: dict[str, str]
     public_key: rsa.RSAPublicKey
 
 
 def new_account(*, project: str, registry: str) -> ServiceAccount:
-    """A service account with a fresh key, whose tokens come from the emulator at `registry` (host:port)."""
+    """Create a service account with a fresh key, whose token_uri is the emulator at `registry` (host:port)."""
     private_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     email = f"registry-crawler@{project.replace('/', '-')}.iam.gserviceaccount.com"
     pem = private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -56,7 +57,7 @@ class _Grant:
 
 
 class AccessTokens:
-    """The OAuth2 access tokens of one account. `clock` tells seconds since the epoch."""
+    """The OAuth2 access tokens of one account. `clock` returns seconds since the epoch."""
 
     def __init__(self, account: ServiceAccount, *, lifetime_s: int, clock: Callable[[], float] = time.time) -> None:
         self._account = account
@@ -65,20 +66,20 @@ class AccessTokens:
         self._grants: dict[str, _Grant] = {}
 
     def exchange(self, *, grant_type: str, assertion: str) -> dict[str, str | int]:
-        """RFC 7523 §2.1: the token endpoint's answer to a signed assertion. Raises OAuthRefusal."""
+        """The token endpoint's response to a signed assertion (RFC 7523 §2.1). Raises OAuthError."""
         if grant_type != _JWT_BEARER:
-            raise OAuthRefusal("unsupported_grant_type", f"Invalid grant_type: {grant_type}")
+            raise OAuthError("unsupported_grant_type", f"Invalid grant_type: {grant_type}")
         claims = self._verified_claims(assertion)
         self._check_times(claims)
         scopes = _known_scopes(claims)
-        self._forget_expired()
+        self._drop_expired()
         token = f"ya29.{secrets.token_urlsafe(96)}"
         self._grants[token] = _Grant(scopes=scopes, expires_at=self._clock() + self._lifetime_s)
         return {"access_token": token, "expires_in": self._lifetime_s, "token_type": "Bearer"}
 
     def scopes(self, token: str) -> frozenset[str]:
-        """The OAuth scopes of a live access token. Raises Unauthenticated for any other."""
-        self._forget_expired()
+        """The OAuth scopes of a valid access token. Raises Unauthenticated for an unknown or expired one."""
+        self._drop_expired()
         grant = self._grants.get(token)
         if grant is None:
             raise Unauthenticated("not authenticated: The access token is unknown or has expired.")
@@ -92,8 +93,8 @@ class AccessTokens:
                 self._account.public_key,
                 algorithms=["RS256"],
                 issuer=key["client_email"],
-                audience=[key["token_uri"], _GOOGLES_AUDIENCE],
-                # PyJWT would ask the machine's clock; the times are checked against ours.
+                audience=[key["token_uri"], _GOOGLE_AUDIENCE],
+                # PyJWT reads the system clock; _check_times uses the injected one.
                 options={
                     "require": ["iss", "aud", "iat", "exp"],
                     "verify_iat": False,
@@ -102,15 +103,15 @@ class AccessTokens:
                 },
             )
         except jwt.InvalidSignatureError:
-            raise OAuthRefusal("invalid_grant", "Invalid JWT Signature.") from None
+            raise OAuthError("invalid_grant", "Invalid JWT Signature.") from None
         except jwt.InvalidIssuerError:
-            raise OAuthRefusal("invalid_grant", "Invalid grant: account not found") from None
+            raise OAuthError("invalid_grant", "Invalid grant: account not found") from None
         except jwt.InvalidAudienceError:
-            raise OAuthRefusal("invalid_grant", "Invalid JWT: Failed audience check.") from None
+            raise OAuthError("invalid_grant", "Invalid JWT: Failed audience check.") from None
         except jwt.InvalidTokenError as error:
-            raise OAuthRefusal("invalid_grant", f"Invalid JWT: {error}") from None
+            raise OAuthError("invalid_grant", f"Invalid JWT: {error}") from None
         if signed["header"].get("kid") != key["private_key_id"]:
-            raise OAuthRefusal("invalid_grant", "Invalid JWT Signature.")
+            raise OAuthError("invalid_grant", "Invalid JWT Signature.")
         claims: dict[str, Any] = signed["payload"]
         return claims
 
@@ -120,18 +121,18 @@ class AccessTokens:
         if (
             not isinstance(issued_at, int | float)
             or not isinstance(expires_at, int | float)
-            or not issued_at - _SKEW_S <= now < expires_at
-            or expires_at - issued_at > _LONGEST_ASSERTION_S
+            or not issued_at - _CLOCK_SKEW_S <= now < expires_at
+            or expires_at - issued_at > _MAX_ASSERTION_LIFETIME_S
         ):
-            raise OAuthRefusal(
+            raise OAuthError(
                 "invalid_grant",
                 "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. "
                 "Check your iat and exp values in the JWT claim.",
             )
 
-    def _forget_expired(self) -> None:
+    def _drop_expired(self) -> None:
         now = self._clock()
-        # All live equally long, so the oldest stand first.
+        # All tokens have the same lifetime, so the dictionary is ordered by expiry.
         while self._grants:
             oldest = next(iter(self._grants))
             if self._grants[oldest].expires_at > now:
@@ -142,5 +143,5 @@ class AccessTokens:
 def _known_scopes(claims: dict[str, Any]) -> frozenset[str]:
     scopes = frozenset(str(claims.get("scope", "")).split())
     if not scopes or not scopes <= KNOWN_OAUTH_SCOPES:
-        raise OAuthRefusal("invalid_scope", "Invalid OAuth scope or ID token audience provided.")
+        raise OAuthError("invalid_scope", "Invalid OAuth scope or ID token audience provided.")
     return scopes

@@ -1,6 +1,7 @@
-"""The REST APIs behind Google's registries: Artifact Registry's, and Cloud Resource Manager's search for projects.
+"""Google's REST APIs: Artifact Registry's v1, and projects.search of Cloud Resource Manager v3.
 
-In production they have hosts of their own; here they answer at the registry's address.
+In production these APIs have hosts of their own (artifactregistry.googleapis.com and
+cloudresourcemanager.googleapis.com); the emulator serves them on the registry's own host and port.
 """
 
 from bisect import bisect_left
@@ -11,34 +12,39 @@ from urllib.parse import quote, unquote
 
 from aiohttp import web
 
-from crawler.emulator.artifacts import Artifacts, docker_repositories, repositories_at, rfc3339
-from crawler.emulator.exchanges import API
-from crawler.emulator.gate import Gate
+from crawler.emulator.api_pagination import Items, invalid_token, items_after, page_response
+from crawler.emulator.auth import Authenticator
+from crawler.emulator.errors import ApiError, Unauthenticated, error_info
 from crawler.emulator.images import UNKNOWN, Image
 from crawler.emulator.inventory import Inventory
-from crawler.emulator.pages import Items, following, invalid_token, page_response
-from crawler.emulator.projects import ARTIFACT_REGISTRY, RESOURCE_MANAGER, found_projects, switched_off
-from crawler.emulator.refusals import ApiRefusal, Unauthenticated, error_info
+from crawler.emulator.middleware import API
+from crawler.emulator.projects import ARTIFACT_REGISTRY, RESOURCE_MANAGER, api_disabled_error, search_projects
+from crawler.emulator.repositories import ArtifactRepository, docker_repositories, repositories_at, rfc3339
 from crawler.emulator.scopes import READS_PROJECTS
 from crawler.emulator.settings import ArtifactRegistry, Settings
 
-_ELSEWHERE = 10  # times fewer images on each of the other hosts
+_OTHER_HOST_DIVISOR = 10  # every other host has a tenth of the images
 _PROJECT = "/v1/projects/{project}"
 _LOCATION = f"{_PROJECT}/locations/{{location}}"
 _REPOSITORY = f"{_LOCATION}/repositories/{{repository}}"
 
 
 class Api:
-    """Wants a Bearer access token for all of Google Cloud. `inventory` is the registry's own."""
+    """The REST endpoints. Every request needs a Bearer access token with a cloud-platform scope.
 
-    def __init__(self, settings: Settings, role: ArtifactRegistry, *, inventory: Inventory, gate: Gate) -> None:
+    `inventory` holds the images of the emulated registry host; the inventories of other hosts are made here.
+    """
+
+    def __init__(
+        self, settings: Settings, role: ArtifactRegistry, *, inventory: Inventory, authenticator: Authenticator
+    ) -> None:
         self._settings = settings
         self._role = role
-        self._gate = gate
-        fewer = replace(settings, repositories=-(-settings.repositories // _ELSEWHERE))
+        self._authenticator = authenticator
+        smaller = replace(settings, repositories=-(-settings.repositories // _OTHER_HOST_DIVISOR))
         hosts = {repository.host for repository in docker_repositories(role, seed=settings.seed)}
         self._inventories = {
-            host: inventory if host == role.host else Inventory(fewer, host=host) for host in sorted(hosts)
+            host: inventory if host == role.host else Inventory(smaller, host=host) for host in sorted(hosts)
         }
 
     def routes(self) -> list[web.RouteDef]:
@@ -50,50 +56,51 @@ class Api:
         ]
 
     async def _projects(self, request: web.Request) -> web.Response:
-        self._admit(request)
+        self._authorize(request)
         if self._role.resource_manager == "disabled":
-            raise switched_off(RESOURCE_MANAGER, project=self._settings.project, seed=self._settings.seed)
-        return self._page(request, "projects", following(found_projects(self._role, seed=self._settings.seed)))
+            raise api_disabled_error(RESOURCE_MANAGER, project=self._settings.project, seed=self._settings.seed)
+        return self._page(request, "projects", items_after(search_projects(self._role, seed=self._settings.seed)))
 
     async def _locations(self, request: web.Request) -> web.Response:
-        self._admit(request)
+        self._authorize(request)
         project = self._project(request, "artifactregistry.locations.list")
         locations = [
             {"name": f"projects/{project}/locations/{location}", "locationId": location}
             for location in self._role.all_locations
         ]
-        return self._page(request, "locations", following(locations))
+        return self._page(request, "locations", items_after(locations))
 
     async def _repositories(self, request: web.Request) -> web.Response:
-        self._admit(request)
-        repositories = self._repositories_asked_for(request, "artifactregistry.repositories.list")
-        described = [repository.described(seed=self._settings.seed) for repository in repositories]
-        return self._page(request, "repositories", following(described))
+        self._authorize(request)
+        repositories = self._requested_repositories(request, "artifactregistry.repositories.list")
+        to_json = [repository.to_json(seed=self._settings.seed) for repository in repositories]
+        return self._page(request, "repositories", items_after(to_json))
 
     async def _docker_images(self, request: web.Request) -> web.Response:
-        """What the registry lists, digest by digest: emptied repositories are absent, vanished and denied ones too."""
-        self._admit(request)
-        repositories = self._repositories_asked_for(request, "artifactregistry.dockerimages.list")
-        asked = request.match_info["repository"]
-        repository = next((repository for repository in repositories if repository.id == asked), None)
+        """One entry per digest that the registry lists. Empty, vanished and denied repositories have no entry."""
+        self._authorize(request)
+        repositories = self._requested_repositories(request, "artifactregistry.dockerimages.list")
+        repository_id = request.match_info["repository"]
+        repository = next((repository for repository in repositories if repository.id == repository_id), None)
         if repository is None:
-            raise ApiRefusal(404, "NOT_FOUND", "Requested entity was not found.")
+            raise ApiError(404, "NOT_FOUND", "Requested entity was not found.")
         if repository.format != "DOCKER":
-            raise ApiRefusal(400, "INVALID_ARGUMENT", f"{repository.resource} is not of format DOCKER.")
+            raise ApiError(400, "INVALID_ARGUMENT", f"{repository.resource} is not of format DOCKER.")
         inventory = self._inventories[repository.host]
         return self._page(request, "dockerImages", lambda name: _images_after(name, repository, inventory))
 
     def _page(self, request: web.Request, field: str, after: Callable[[str], Items]) -> web.Response:
-        return page_response(request, field=field, largest=self._role.api_page, after=after)
+        return page_response(request, field=field, max_page_size=self._role.api_page, after=after)
 
-    def _repositories_asked_for(self, request: web.Request, permission: str) -> list[Artifacts]:
-        """All those of the project and the location in the request's path."""
+    def _requested_repositories(self, request: web.Request, permission: str) -> list[ArtifactRepository]:
+        """The repositories of the project and location in the request's path. Raises ApiError."""
         location = request.match_info["location"]
+        # Artifact Registry refuses wildcards for the location, which other Google APIs accept.
         if location in ("-", "*"):
-            raise ApiRefusal(400, "INVALID_ARGUMENT", "Request contains an invalid argument.")
+            raise ApiError(400, "INVALID_ARGUMENT", "Request contains an invalid argument.")
         project = self._project(request, permission)
         if location not in self._role.all_locations:
-            raise ApiRefusal(
+            raise ApiError(
                 403, "PERMISSION_DENIED", f"Permission denied on 'locations/{location}' (or it may not exist)."
             )
         return repositories_at(self._role, seed=self._settings.seed, project=project, location=location)
@@ -101,30 +108,30 @@ class Api:
     def _project(self, request: web.Request, permission: str) -> str:
         project = request.match_info["project"]
         if project in self._role.api_disabled_projects:
-            raise switched_off(ARTIFACT_REGISTRY, project=project, seed=self._settings.seed)
+            raise api_disabled_error(ARTIFACT_REGISTRY, project=project, seed=self._settings.seed)
         if project not in self._role.projects:
             raise _denied(permission, f"projects/{project}")
         return project
 
-    def _admit(self, request: web.Request) -> None:
+    def _authorize(self, request: web.Request) -> None:
         try:
-            oauth_scopes = self._gate.bearer(request.headers.get("Authorization"))
+            oauth_scopes = self._authenticator.authenticate_bearer(request.headers.get("Authorization"))
         except Unauthenticated:
-            raise ApiRefusal(
+            raise ApiError(
                 401,
                 "UNAUTHENTICATED",
                 "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or "
                 "other valid authentication credential.",
-                # A realm, but not one that gives tokens to whoever asks there.
+                # This realm is a login page, not a token endpoint: a client must not ask it for a token.
                 headers={"WWW-Authenticate": 'Bearer realm="https://accounts.google.com/"'},
             ) from None
         if not oauth_scopes & READS_PROJECTS:
-            raise ApiRefusal(403, "PERMISSION_DENIED", "Request had insufficient authentication scopes.")
+            raise ApiError(403, "PERMISSION_DENIED", "Request had insufficient authentication scopes.")
 
 
-def _denied(permission: str, resource: str) -> ApiRefusal:
+def _denied(permission: str, resource: str) -> ApiError:
     domain = ARTIFACT_REGISTRY.domain
-    return ApiRefusal(
+    return ApiError(
         403,
         "PERMISSION_DENIED",
         f"Permission '{permission}' denied on resource '//{domain}/{resource}' (or it may not exist).",
@@ -132,13 +139,13 @@ def _denied(permission: str, resource: str) -> ApiRefusal:
     )
 
 
-def _images_after(name: str, repository: Artifacts, inventory: Inventory) -> Iterator[Mapping[str, Any]]:
-    """The images that follow the resource `name`, made one by one as they are asked for."""
+def _images_after(name: str, repository: ArtifactRepository, inventory: Inventory) -> Iterator[Mapping[str, Any]]:
+    """The images that follow the resource `name`, generated lazily: a page needs only its own images."""
     prefix = f"{repository.resource}/dockerImages/"
     if name and not name.startswith(prefix):
         raise invalid_token()
     last, _, last_digest = unquote(name.removeprefix(prefix)).partition("@")
-    names = inventory.below(repository.folder)
+    names = inventory.names_under(repository.folder)
     for path in names[bisect_left(names, f"{repository.folder}/{last}") :]:
         listing = inventory.listing(path)
         images = listing["manifest"] if listing is not None else {}
@@ -148,22 +155,22 @@ def _images_after(name: str, repository: Artifacts, inventory: Inventory) -> Ite
                 yield _docker_image(repository, f"{image_id}@{digest}", image)
 
 
-def _docker_image(repository: Artifacts, reference: str, image: Image) -> dict[str, Any]:
+def _docker_image(repository: ArtifactRepository, reference: str, image: Image) -> dict[str, Any]:
     uploaded = _time(image["timeUploadedMs"])
-    told = {
+    fields = {
         "name": f"{repository.resource}/dockerImages/{quote(reference, safe='@:')}",
         "uri": f"{repository.uri}/{reference}",
         "tags": image["tag"],
-        "imageSizeBytes": _known(image["imageSizeBytes"]),
+        "imageSizeBytes": _unless_unknown(image["imageSizeBytes"]),
         "uploadTime": uploaded,
         "mediaType": image["mediaType"],
         "buildTime": _time(image["timeCreatedMs"]),
         "updateTime": uploaded,
     }
-    return {key: value for key, value in told.items() if value}
+    return {key: value for key, value in fields.items() if value}
 
 
-def _known(number: str) -> str:
+def _unless_unknown(number: str) -> str:
     return "" if number == UNKNOWN else number
 
 

@@ -1,4 +1,4 @@
-"""Which images a repository holds, in the words of Google's tags/list."""
+"""The generated images of a repository, in the format of Google's tags/list."""
 
 from random import Random
 from typing import TypedDict
@@ -11,13 +11,14 @@ _MEDIA_TYPES = (
 _INDEX = _MEDIA_TYPES[2]
 
 _HOUR_MS = 3_600_000
-_LAST_UPLOAD_MS = 1_748_736_000_000  # 2025-06-01: a date of its own, so that the day of a run changes nothing
-_REPRODUCIBLE_MS = (1_000, 315_532_801_000)  # 1970 and 1980: what reproducible builds put for "created"
+_LAST_UPLOAD_MS = 1_748_736_000_000  # 2025-06-01: fixed, so that the inventory does not depend on today's date
+# What reproducible builds set "created" to: a second after 1970, or a second after 1980 (buildpacks/lifecycle).
+_REPRODUCIBLE_MS = (1_000, 315_532_801_000)
 UNKNOWN = "0"
 
 
 class Image(TypedDict):
-    """One entry of `manifest` in Google's listing. Sizes and times are numbers in strings, "0" if unknown."""
+    """One entry of `manifest` in Google's listing. Sizes and times are decimal strings, "0" if unknown."""
 
     imageSizeBytes: str
     layerId: str
@@ -28,10 +29,10 @@ class Image(TypedDict):
 
 
 def draw_images(draw: Random, *, tags: int) -> dict[str, Image]:
-    """Images by digest, sorted, with `tags` tags between them; some have several tags and some none."""
+    """Images by digest, sorted, with `tags` tags in total. An image has up to three tags, or none."""
     images: dict[str, Image] = {}
     remaining = tags
-    # Newest first, so that "latest" and the highest release are the newest image's.
+    # Newest first, so that the newest image has "latest" and the highest release number.
     uploaded_ms = _LAST_UPLOAD_MS - int(draw.random() * 3 * 365 * 24 * _HOUR_MS)
     while remaining:
         digest = f"sha256:{draw.randbytes(32).hex()}"

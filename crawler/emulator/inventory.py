@@ -1,4 +1,4 @@
-"""What is in the registry: all of it made from a number, and none of it kept but the names."""
+"""The registry's content, generated from the seed. Only names are kept in memory; listings are made on demand."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,19 +8,19 @@ from itertools import islice
 from random import Random
 from typing import TypedDict
 
-from crawler.emulator.artifacts import docker_repositories
 from crawler.emulator.images import Image, draw_images
 from crawler.emulator.names import draw_image_names, draw_names
+from crawler.emulator.repositories import docker_repositories
 from crawler.emulator.settings import Settings
 
 _GIANT_TAGS = (1000, 4000)
-_TAIL_EXPONENT = 0.9  # Pareto's: half of the repositories have one or two tags, one in twenty has dozens
+_TAIL_EXPONENT = 0.9  # of a Pareto distribution: half of the repositories have 1 or 2 tags, one in 20 has dozens
 _TAIL_TAGS = 300
-_FEWEST_FOR_EACH_KIND = 20  # repositories from which on every kind asked for occurs
+_MIN_REPOSITORIES_FOR_EVERY_KIND = 20  # from here on, every kind with a share above 0 occurs at least once
 
 
 class Kind(StrEnum):
-    """What a catalogued repository answers when its tags are asked for."""
+    """How the registry responds when the tags of a catalogued repository are listed."""
 
     NORMAL = "normal"
     EMPTY = "empty"
@@ -29,7 +29,7 @@ class Kind(StrEnum):
 
 
 class Listing(TypedDict):
-    """Google's answer to tags/list."""
+    """The body of Google's tags/list."""
 
     child: list[str]
     manifest: dict[str, Image]
@@ -39,7 +39,7 @@ class Listing(TypedDict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
-    """A catalogued repository as it truly is. `listing` is None where the registry answers none."""
+    """A catalogued repository. `listing` is None if the registry responds with an error."""
 
     name: str
     kind: Kind
@@ -47,10 +47,12 @@ class Repository:
 
 
 class Inventory:
-    """The registry's repositories. `names` is the whole catalog, sorted; `projects` is where a walk begins.
+    """The repositories of one registry host: the host that the settings name, unless `host` is given.
 
-    Of Artifact Registry, those that one of its hosts serves: the registry's own, unless `host` is another.
-    Listings are made anew each time, and equal each time.
+    names: every name in the catalog, sorted.
+    projects: the first components of all names, where a walk of the tree begins.
+
+    A listing is generated at each call; equal calls give equal listings.
     """
 
     def __init__(self, settings: Settings, *, host: str = "") -> None:
@@ -58,56 +60,56 @@ class Inventory:
         if role is None:
             self._seed = str(settings.seed)
             self.projects: Sequence[str] = (settings.project,)
-            self._lasting = frozenset(self.projects)
+            self._permanent_nodes = frozenset(self.projects)
             self.names: Sequence[str] = draw_names(
                 seed=settings.seed, project=settings.project, count=settings.repositories
             )
         else:
             host = host or role.host
-            # The same name on another host is another image.
+            # Each host has a seed of its own: the same name on another host is another image.
             self._seed = f"{settings.seed}/{host}"
             self.projects = role.projects
             repositories = docker_repositories(role, seed=settings.seed)
             folders = [repository.folder for repository in repositories if repository.host == host]
-            self._lasting = frozenset((*self.projects, *folders))
+            self._permanent_nodes = frozenset((*self.projects, *folders))
             self.names = draw_image_names(seed=self._seed, repositories=folders, count=settings.repositories)
-        drawn = iter(self._by_lot())
-        self._unusual = _draw_unusual(drawn, settings)
+        drawn = iter(self._shuffled_names())
+        self._kinds = _assign_kinds(drawn, settings)
         self._giants = frozenset(islice(drawn, round(settings.giants * settings.repositories)))
 
     def kind(self, name: str) -> Kind | None:
-        """None for a name that is not catalogued, a mere folder's for instance."""
+        """The kind of a catalogued repository; None for any other name, such as a folder without images."""
         at = bisect_left(self.names, name)
         if at == len(self.names) or self.names[at] != name:
             return None
-        return self._unusual.get(name, Kind.NORMAL)
+        return self._kinds.get(name, Kind.NORMAL)
 
     def listing(self, name: str) -> Listing | None:
-        """The answer to tags/list, for a mere folder too; None where the registry answers none."""
+        """The body of tags/list, for a folder without images too; None if the registry responds with an error."""
         kind = self.kind(name)
         if kind in (Kind.VANISHED, Kind.DENIED):
             return None
         children = self._children(name)
-        if kind is None and not children and name not in self._lasting:
+        if kind is None and not children and name not in self._permanent_nodes:
             return None
         images = self._images(name) if kind is Kind.NORMAL else {}
         return {"child": children, "manifest": images, "name": name, "tags": tags_of(images)}
 
     def page(self, *, last: str, n: int) -> Sequence[str]:
-        """The first `n` names of the catalog that come after `last`, which need not be one of them."""
+        """The first `n` names of the catalog after `last`, which need not be in the catalog itself."""
         start = bisect_right(self.names, last)
         return self.names[start : start + n]
 
-    def below(self, folder: str) -> Sequence[str]:
-        """The names below a folder, at any depth."""
-        # "0" follows "/" in the alphabet.
+    def names_under(self, folder: str) -> Sequence[str]:
+        """The names under a folder, at any depth."""
+        # "0" is the character after "/" in ASCII, so this is the range of everything that begins with "folder/".
         return self.names[bisect_left(self.names, f"{folder}/") : bisect_left(self.names, f"{folder}0")]
 
     def nodes(self) -> Sequence[str]:
         """Every node of the tree from the projects down, folders and repositories, sorted.
 
-        A walk asks for each of them once. A folder has children, an emptied repository has none; a vanished
-        one is still its parent's child.
+        A tree walk requests each node once. A folder has children, an empty repository has none. A vanished
+        repository is still listed as a child of its parent.
         """
         found = set(self.projects)
         for name in self.names:
@@ -118,14 +120,14 @@ class Inventory:
         return sorted(found)
 
     def truth(self) -> Iterator[Repository]:
-        """Every catalogued repository in the catalog's order: what a perfect crawl finds."""
+        """Every catalogued repository, in the catalog's order: the expected result of a complete crawl."""
         for name in self.names:
-            kind = self._unusual.get(name, Kind.NORMAL)
+            kind = self._kinds.get(name, Kind.NORMAL)
             yield Repository(name=name, kind=kind, listing=self.listing(name))
 
-    def _by_lot(self) -> list[str]:
-        # Folders come last: a vanished folder would hide its children from those who walk the tree, and an
-        # emptied one would look like a mere folder to them.
+    def _shuffled_names(self) -> list[str]:
+        # Repositories with children come last, so that they get a special kind only if no others are left: a vanished
+        # one would hide its children from a tree walk, and an empty one would look like a folder without images.
         lot = Random(f"{self._seed}/kinds").sample(self.names, len(self.names))
         lot.sort(key=self._has_children)
         return lot
@@ -139,10 +141,10 @@ class Inventory:
         found = set()
         at = bisect_left(self.names, prefix)
         while at < len(self.names) and self.names[at].startswith(prefix):
-            child, below, _ = self.names[at].removeprefix(prefix).partition("/")
+            child, rest, _ = self.names[at].removeprefix(prefix).partition("/")
             found.add(child)
-            # "0" follows "/": everything below the child is skipped at once.
-            at = bisect_left(self.names, f"{prefix}{child}0", at) if below else at + 1
+            # "0" follows "/" in ASCII: skip everything under the child at once.
+            at = bisect_left(self.names, f"{prefix}{child}0", at) if rest else at + 1
         return sorted(found)
 
     def _images(self, name: str) -> dict[str, Image]:
@@ -153,22 +155,22 @@ class Inventory:
 
 
 def tags_of(images: Mapping[str, Image]) -> list[str]:
-    """All of their tags, as a listing orders them."""
+    """The tags of all images, in the order of a listing."""
     return sorted(tag for image in images.values() for tag in image["tag"])
 
 
-def _draw_unusual(drawn: Iterator[str], settings: Settings) -> dict[str, Kind]:
-    unusual: dict[str, Kind] = {}
+def _assign_kinds(drawn: Iterator[str], settings: Settings) -> dict[str, Kind]:
+    kinds: dict[str, Kind] = {}
     for kind, share in (
         (Kind.EMPTY, settings.empty),
         (Kind.VANISHED, settings.vanished),
         (Kind.DENIED, settings.denied),
     ):
-        count = _count(share, of=settings.repositories)
-        unusual.update(dict.fromkeys(islice(drawn, count), kind))
-    return unusual
+        count = _count(share, repositories=settings.repositories)
+        kinds.update(dict.fromkeys(islice(drawn, count), kind))
+    return kinds
 
 
-def _count(share: float, *, of: int) -> int:
-    least = 1 if share > 0 and of >= _FEWEST_FOR_EACH_KIND else 0
-    return max(least, round(share * of))
+def _count(share: float, *, repositories: int) -> int:
+    least = 1 if share > 0 and repositories >= _MIN_REPOSITORIES_FOR_EVERY_KIND else 0
+    return max(least, round(share * repositories))

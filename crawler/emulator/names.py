@@ -1,11 +1,11 @@
-"""What the repositories are called."""
+"""Names of repositories: the grammar, and names drawn at random."""
 
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from random import Random
 
-_LONGEST = 255
+_MAX_NAME_LENGTH = 255
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _NAME = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 
@@ -35,29 +35,29 @@ _ROLES = (
     "node", "proxy", "python", "scheduler", "server", "sidecar", "worker",
 )  # fmt: skip
 
-_DEEPEST = 6  # components of a name
-_DEEPEST_IMAGE = 5  # the project's and the repository's included
+_MAX_DEPTH = 6  # components in a name
+_MAX_IMAGE_DEPTH = 5  # components, the project and the repository included
 
 
-def is_name(text: str) -> bool:
-    """Whether a repository may be called so, by the grammar of the distribution specification."""
-    return len(text) <= _LONGEST and _NAME.fullmatch(text) is not None
+def is_valid_name(text: str) -> bool:
+    """Whether `text` is a repository name by the grammar of the distribution specification (pull, `<name>`)."""
+    return len(text) <= _MAX_NAME_LENGTH and _NAME.fullmatch(text) is not None
 
 
 def draw_names(*, seed: int, project: str, count: int) -> list[str]:
-    """`count` different repository names below `project`, sorted; some are folders of others."""
+    """`count` different repository names under `project`, sorted. Some are folders of others."""
     draw = Random(f"{seed}/names")
     return _draw_distinct(draw, count=count, folder=lambda drawn: _folder(draw, project, drawn))
 
 
 def draw_image_names(*, seed: str, repositories: Sequence[str], count: int) -> list[str]:
-    """`count` different names below `repositories`, of one to three components there; sorted."""
+    """`count` different names under `repositories`, each with one to three components there; sorted."""
     draw = Random(f"{seed}/names")
     return _draw_distinct(draw, count=count, folder=lambda drawn: _image_folder(draw, repositories, drawn))
 
 
 def draw_repository_ids(*, seed: str, count: int) -> list[str]:
-    """What `count` repositories of Artifact Registry are called within their project and location."""
+    """The ids of `count` Artifact Registry repositories of one project and location."""
     teams = Random(f"{seed}/repositories").sample(_TEAMS, len(_TEAMS))
     return [_numbered(teams[at % len(teams)], at // len(teams) + 1) for at in range(count)]
 
@@ -68,7 +68,7 @@ def _draw_distinct(draw: Random, *, count: int, folder: Callable[[list[str]], st
     for _ in range(count):
         name = f"{folder(drawn)}/{_component(draw)}"
         times[name] += 1
-        # No drawn component holds a digit, so a numbered name cannot meet a drawn one.
+        # No drawn component contains a digit, so a numbered name never equals a drawn one.
         drawn.append(_numbered(name, times[name]))
     drawn.sort()
     return drawn
@@ -82,7 +82,7 @@ def _folder(draw: Random, project: str, drawn: list[str]) -> str:
     shape = draw.random()
     if shape < 0.12 and drawn:
         parent = draw.choice(drawn)
-        if parent.count("/") < _DEEPEST - 1:
+        if parent.count("/") < _MAX_DEPTH - 1:
             return parent
     if shape < 0.15:
         return project
@@ -95,7 +95,7 @@ def _image_folder(draw: Random, repositories: Sequence[str], drawn: list[str]) -
     shape = draw.random()
     if shape < 0.12 and drawn:
         parent = draw.choice(drawn)
-        if parent.count("/") < _DEEPEST_IMAGE - 1:
+        if parent.count("/") < _MAX_IMAGE_DEPTH - 1:
             return parent
     repository = draw.choice(repositories)
     if shape < 0.50:

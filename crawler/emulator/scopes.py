@@ -1,4 +1,4 @@
-"""What a token may be used for: registry scopes and OAuth scopes."""
+"""The scopes of tokens: the registry's, and OAuth's."""
 
 import re
 
@@ -17,24 +17,25 @@ _PULL = re.compile(r"repository:(?P<name>.+):(?:[a-z]+,)*pull(?:,[a-z]+)*")
 
 
 def pull(name: str) -> str:
-    """The scope of a repository's listing."""
+    """The scope that listing a repository needs."""
     return f"repository:{name}:pull"
 
 
 def parse_scope(text: str) -> str:
-    """The scope that is granted for the one asked for: actions other than reading are left out.
+    """The scope to grant for a requested one: of several actions, only `pull` is granted.
 
-    A name may hold `host:port`, so the type ends at the first colon and the actions begin after the last.
-    Raises ValueError for a scope this registry does not have, several scopes and the empty one included.
+    A name may contain `host:port`, so the type ends at the first colon and the actions begin after the last colon.
+    Raises ValueError for an unsupported scope. Several scopes are unsupported, because Google's token endpoint has
+    trouble with them (containerd/containerd#4379, containerd/containerd#8415); it also refuses an empty one.
     """
     if text == CATALOG:
         return CATALOG
-    asked = _PULL.fullmatch(text)
-    if asked is None or " " in text:
+    match = _PULL.fullmatch(text)
+    if match is None or " " in text:
         raise ValueError(f"invalid scope: {text!r}")
-    return pull(asked["name"])
+    return pull(match["name"])
 
 
 def resource(scope: str) -> str:
-    """The name between a scope's type and its actions; empty for the empty scope."""
+    """The resource name in a scope, between its type and its actions; empty for the empty scope."""
     return scope.partition(":")[2].rpartition(":")[0]

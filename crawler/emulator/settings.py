@@ -1,4 +1,4 @@
-"""What an emulated registry is asked to be."""
+"""Settings of an emulated registry."""
 
 import re
 from collections.abc import Mapping
@@ -6,37 +6,35 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from crawler.emulator.names import is_name
+from crawler.emulator.names import is_valid_name
 
-_LONGEST_PROJECT = 100  # leaves room for the folders below it in a name
+_MAX_PROJECT_LENGTH = 100  # leaves room for more components within 255 characters
 _ID = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _ORIGIN = re.compile(r"https?://[-.a-z0-9]+(?::[0-9]+)?")
 
 GCR_LOCATIONS: Mapping[str, str] = MappingProxyType(
     {"gcr.io": "us", "us.gcr.io": "us", "eu.gcr.io": "europe", "asia.gcr.io": "asia"}
 )
-"""Where each gcr.io host has its repository in every project. The repository is called what the host is."""
+"""The location of each gcr.io host's repository in every project. The repository has the host's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArtifactRegistry:
-    """What makes the registry one that Artifact Registry serves, with Google's REST APIs behind it.
-
-    Raises ValueError for what no registry can be.
+    """Settings of a registry that Artifact Registry serves, with Google's REST APIs. Raises ValueError.
 
     serves: LOCATION-docker.pkg.dev, whose images are PROJECT/REPOSITORY/IMAGE, or one of today's gcr.io hosts, whose
-        images are PROJECT/IMAGE: those of the project's repository that is called what the host is.
-    projects: those that the account may see into.
-    denied_projects: those that the search for projects tells of, and all else answers 403 for.
-    deleted_projects: those whose deletion has been requested: still told of, and 403 as well.
-    api_disabled_projects: those that do without Artifact Registry: still told of, and 403 that says so.
-    locations: where each project has repositories; with a gcr.io host, at the host's own location too.
-    location: the one of them that a pkg.dev serves. Only REST tells of the images of other hosts.
-    repositories_per_location: of the Docker format, those of the gcr.io hosts aside; each project has repositories
-        of other formats besides.
-    resource_manager: "disabled" lets neither the search for projects nor the catalog answer.
-    api_page: entries in a page of the APIs, however many the client asks for.
-    api_quota_per_s: exchanges with the APIs served in any one second; the registry's own quota spares them.
+        images are PROJECT/IMAGE, in the project's repository that has the host's name.
+    projects: the projects that the service account can read.
+    denied_projects: listed by projects.search, but every other request for them gets 403.
+    deleted_projects: projects whose deletion was requested: listed by projects.search, otherwise 403.
+    api_disabled_projects: projects that have not enabled Artifact Registry: listed, otherwise 403 with that reason.
+    locations: where each project has repositories. With a gcr.io host, the host's own location is added.
+    location: the location that a pkg.dev host serves. Images at other locations are in the REST API only.
+    repositories_per_location: number of repositories of the Docker format, without those of gcr.io hosts. Each
+        location has repositories of other formats as well.
+    resource_manager: with "disabled", projects.search and the catalog respond with 403.
+    api_page: maximum number of entries in a page of the APIs.
+    api_quota_per_s: exchanges with the APIs in any one second, separate from the registry's own quota.
     """
 
     serves: Literal["pkg.dev", "gcr.io", "us.gcr.io", "eu.gcr.io", "asia.gcr.io"] = "pkg.dev"
@@ -53,7 +51,7 @@ class ArtifactRegistry:
 
     def __post_init__(self) -> None:
         if self.serves != "pkg.dev" and self.serves not in GCR_LOCATIONS:
-            raise ValueError(f"what is served must be pkg.dev or one of {', '.join(GCR_LOCATIONS)}: {self.serves!r}")
+            raise ValueError(f"serves must be pkg.dev or one of {', '.join(GCR_LOCATIONS)}: {self.serves!r}")
         _check_ids(*self.projects, *self.denied_projects, *self.deleted_projects, *self.api_disabled_projects)
         _check_ids(*self.locations)
         if self.serves == "pkg.dev" and self.location not in self.locations:
@@ -68,48 +66,50 @@ class ArtifactRegistry:
 
     @property
     def host(self) -> str:
-        """What the registry is called in production."""
+        """The host name of the registry in production."""
         return pkg_dev(self.location) if self.serves == "pkg.dev" else self.serves
 
     @property
     def all_locations(self) -> tuple[str, ...]:
-        """Where each project has repositories of any host, in the order that the API tells them in."""
+        """Every location where a project has repositories, in the API's order."""
         own = () if self.serves == "pkg.dev" else (GCR_LOCATIONS[self.serves],)
         return tuple(dict.fromkeys((*own, *self.locations)))
 
 
 def pkg_dev(location: str) -> str:
-    """The host of a location's repositories, but for the images that gcr.io hosts serve under shorter names."""
+    """The host that serves a location's repositories, except those that a gcr.io host serves."""
     return f"{location}-docker.pkg.dev"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The same settings always make the same registry. Raises ValueError for settings that make none.
+    """Settings of an emulated registry. Equal settings give equal registries. Raises ValueError.
 
     `giants`, `empty`, `vanished` and `denied` are shares of `repositories`; `unavailable`, `resets` and `truncated`
-    are shares of the exchanges with the registry and with the APIs. A share lies between 0 and 1.
+    are shares of the exchanges with the registry and with the APIs. A share is a number from 0 to 1.
 
-    repositories: how many names the catalog holds.
-    seed: the number from which inventory and weather are made.
-    project: the first part of every repository's name; beside `artifact_registry`, which has projects of its
-        own, only the one that the service account belongs to.
-    giants: repositories that have tags by the thousand.
-    empty: repositories whose listing holds neither image nor tag.
-    vanished: repositories whose listing answers 404.
-    denied: repositories whose listing answers 403, although a token for them is granted.
-    latency_s: seconds before any answer, to which up to `latency_jitter_s` seconds are added at random.
-    unavailable: exchanges answered with 503.
-    resets: exchanges whose connection is reset before an answer.
-    truncated: exchanges whose answer breaks off in the middle of its body.
-    quota_per_s: exchanges served in any one second; those above it are answered with 429.
-    catalog_page: names in a catalog page, however many the client asks for.
-    catalog: what the catalog tells: every name, or as today's gcr.io an empty list or null in place of it.
-    tags_page: images in a page of a listing, however many the client asks for. None cuts nothing but what Artifact
-        Registry cuts: at `n` where the client sends one.
-    origin: what challenges call the registry, where a front that ends TLS stands before it: https://gcr.io, for
-        instance. None is its own address over http, as which its key file knows it in any case.
-    artifact_registry: None makes the registry the gcr.io of old, which has one project and no APIs, and never pages.
+    repositories: number of names in the catalog.
+    seed: the seed of the inventory and of the faults.
+    project: the first component of every repository's name, and the project of the service account. With
+        `artifact_registry`, which has projects of its own, only the latter.
+    giants: repositories with thousands of tags.
+    empty: repositories whose listing has no image and no tag.
+    vanished: repositories whose listing gets 404.
+    denied: repositories whose listing gets 403, although the token endpoint issues a token for them.
+    latency_s: seconds before each response, plus a random time of up to `latency_jitter_s` seconds.
+    unavailable: exchanges that get 503.
+    resets: exchanges whose connection is reset before the response.
+    truncated: exchanges whose response ends in the middle of its body.
+    quota_per_s: exchanges with the registry in any one second; more get 429.
+    catalog_page: maximum number of names in a page of the catalog.
+    catalog: whether the catalog lists every name, or is an empty list or null, as in today's gcr.io.
+    tags_page: maximum number of images in a page of a listing. None sets no maximum: Artifact Registry pages only if
+        the client sends `n`.
+    origin: the registry's origin in challenges, for an emulator behind a TLS proxy, such as https://gcr.io. None is
+        http and its own host:port, which the key file always uses.
+    artifact_registry: None emulates Container Registry, the gcr.io of old: one project, no APIs, listings never paged.
+    access_token_lifetime_s: lifetime of an OAuth2 access token, in seconds.
+    registry_token_lifetime_s: lifetime of a registry token, in seconds.
     """
 
     repositories: int = 2000
@@ -134,8 +134,8 @@ class Settings:
     registry_token_lifetime_s: int = 300
 
     def __post_init__(self) -> None:
-        if len(self.project) > _LONGEST_PROJECT or not is_name(self.project):
-            raise ValueError(f"not the beginning of a repository's name: {self.project!r}")
+        if len(self.project) > _MAX_PROJECT_LENGTH or not is_valid_name(self.project):
+            raise ValueError(f"the project is not valid as the beginning of a repository name: {self.project!r}")
         if self.origin is not None and not _ORIGIN.fullmatch(self.origin):
             raise ValueError(f"the origin must be http://HOST[:PORT] or https://HOST[:PORT], not {self.origin!r}")
         _check_shares(giants=self.giants, empty=self.empty, vanished=self.vanished, denied=self.denied)
@@ -158,7 +158,7 @@ class Settings:
 
 def _check_shares(**shares: float) -> None:
     if any(not 0 <= share <= 1 for share in shares.values()) or sum(shares.values()) > 1:
-        raise ValueError(f"shares must lie between 0 and 1 and add up to no more than 1: {shares}")
+        raise ValueError(f"shares must be between 0 and 1, with a sum of at most 1: {shares}")
 
 
 def _check_at_least(least: int, **values: float) -> None:
@@ -169,4 +169,4 @@ def _check_at_least(least: int, **values: float) -> None:
 
 def _check_ids(*ids: str) -> None:
     if len(set(ids)) < len(ids) or not all(_ID.fullmatch(text) for text in ids):
-        raise ValueError(f"projects and locations must be different, of letters, digits and hyphens: {ids}")
+        raise ValueError(f"projects and locations must be unique, of lowercase letters, digits and hyphens: {ids}")

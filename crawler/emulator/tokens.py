@@ -1,4 +1,4 @@
-"""Registry tokens: short-lived, bound to one scope, and carrying all that is known of them."""
+"""Registry tokens: short-lived JSON Web Tokens for one scope. The server stores none of them."""
 
 import secrets
 import time
@@ -8,21 +8,21 @@ from datetime import UTC, datetime
 
 import jwt
 
-from crawler.emulator.refusals import Unauthenticated
+from crawler.emulator.errors import Unauthenticated
 
 _ALGORITHM = "HS256"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryGrant:
-    """What a registry token stands for: its one scope, and the OAuth scopes of those who asked for it."""
+    """The content of a registry token: its scope, and the OAuth scopes of the credentials it was issued for."""
 
     scope: str
     oauth_scopes: frozenset[str]
 
 
 class RegistryTokens:
-    """Signed with a secret of their own, so none is stored. `clock` tells seconds since the epoch."""
+    """Issues tokens and verifies them with a secret. `clock` returns seconds since the epoch."""
 
     def __init__(self, *, lifetime_s: int, clock: Callable[[], float] = time.time) -> None:
         self._secret = secrets.token_bytes(32)
@@ -30,7 +30,7 @@ class RegistryTokens:
         self._clock = clock
 
     def issue(self, grant: RegistryGrant) -> dict[str, str | int]:
-        """The token endpoint's answer."""
+        """The body of the token endpoint's response."""
         now = self._clock()
         claims = {
             "scope": grant.scope,
@@ -44,10 +44,10 @@ class RegistryTokens:
             "issued_at": datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         }
 
-    def read(self, token: str) -> RegistryGrant:
-        """Raises Unauthenticated for a token that has expired or was never issued here."""
+    def verify(self, token: str) -> RegistryGrant:
+        """The content of a token. Raises Unauthenticated if the token has expired or was not issued here."""
         try:
-            # PyJWT would ask the machine's clock; the expiry is checked against ours.
+            # PyJWT reads the system clock; the expiry is checked below with the injected clock.
             claims = jwt.decode(
                 token,
                 self._secret,

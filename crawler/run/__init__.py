@@ -1,1 +1,1 @@
-"""Builds the house from a `Config`, runs it, and turns what happened into a `RunManifest`."""
+"""A `Config` becomes a run; what happened becomes a `RunManifest`."""

@@ -1,4 +1,4 @@
-"""A task group's failure as the one exception that a caller can act on."""
+"""The failures of a task group become the one exception that a caller can act on."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +10,10 @@ from crawler.errors import CrawlerError, OutputClosed
 
 @contextmanager
 def unwrap_group() -> Iterator[None]:
-    """Open a task group's ExceptionGroup: of several failures the first of ours tells most, and a bug outranks it.
+    """Raise one exception of the ExceptionGroup that the block raises.
 
-    That a stream's other end is gone is never the cause of a failure, but always one's consequence.
+    A bug comes first; then OutputClosed; then the first CrawlerError. A broken stream is never the cause of a failure:
+    the task at its other end has failed.
     """
     try:
         yield
@@ -20,8 +21,8 @@ def unwrap_group() -> Iterator[None]:
         leaves = list(_leaves(group))
         bugs = [leaf for leaf in leaves if not isinstance(leaf, CrawlerError | anyio.BrokenResourceError)]
         closed = [leaf for leaf in leaves if isinstance(leaf, OutputClosed)]
-        ours = [leaf for leaf in leaves if isinstance(leaf, CrawlerError)]
-        raise (bugs or closed or ours or leaves)[0] from None
+        errors = [leaf for leaf in leaves if isinstance(leaf, CrawlerError)]
+        raise (bugs or closed or errors or leaves)[0] from None
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:

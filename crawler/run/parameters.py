@@ -1,25 +1,25 @@
-"""What a run is begun with, and what is said of one that is resumed."""
+"""The parameters that identify a run, and the notice about a run that is resumed."""
 
 import secrets
 from datetime import UTC, datetime
 
 from crawler.config import RegistryConfig
-from crawler.errors import printable
-from crawler.model import timestamp
+from crawler.model.run_parameters import RunParameters
+from crawler.model.timestamps import timestamp
 from crawler.snapshot.disk import LONGEST_PATH
 from crawler.snapshot.journal import Journal
-from crawler.snapshot.run_parameters import RunParameters
-from crawler.snapshot.unfinished import age_in_words
+from crawler.snapshot.unfinished import age_text
+from crawler.untrusted_text import printable
 
 
-def parameters_of(registry: RegistryConfig, now: datetime) -> RunParameters:
-    """What a run is begun with, but for its identity."""
+def build_run_parameters(registry: RegistryConfig, now: datetime) -> RunParameters:
+    """The parameters of a run that begins now. The identity is added once the credentials are known."""
     names = registry.repositories_from
     return RunParameters(
         run_id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}",
         started_at=timestamp(now),
         target=str(registry.target),
-        kind=registry.ways.kind,
+        kind=registry.profile.kind,
         identity="",
         images_from=registry.images_from,
         location=registry.location,
@@ -31,13 +31,13 @@ def parameters_of(registry: RegistryConfig, now: datetime) -> RunParameters:
     )
 
 
-def resumed_in_words(journal: Journal, kept: int) -> str:
-    """Which run is resumed, from when, with how many records, and what is done about the others."""
+def resumed_message(journal: Journal, kept: int) -> str:
+    """Which run is resumed, when it began, how many records are kept, and what happens to the other records."""
     parameters, dropped = journal.parameters, journal.dropped
-    age = age_in_words(parameters.age(datetime.now(UTC)))
+    age = age_text(parameters.age(datetime.now(UTC)))
     line = f"resuming run {parameters.run_id}, begun {age} at {parameters.started_at}, with {kept:,} records"
-    if dropped.asked_again:
-        line += f"; {dropped.asked_again:,} that were failed, denied or suspect are asked for again"
-    if dropped.unreadable or dropped.doubled:
-        line += f"; {dropped.unreadable + dropped.doubled:,} unreadable or doubled lines are dropped"
+    if dropped.not_final:
+        line += f"; {dropped.not_final:,} that were failed, denied or suspect are listed again"
+    if dropped.unreadable or dropped.duplicates:
+        line += f"; {dropped.unreadable + dropped.duplicates:,} unreadable or duplicate lines are dropped"
     return line

@@ -4,35 +4,37 @@ from array import array
 from statistics import median
 from typing import Final
 
-from crawler.model import Quota
+from crawler.model.limits import Quota
 
 SAMPLE_S: Final = 1.0
-_FEW: Final = 5
-"""From so many samples on a median says more than the mean: before, the first and the last second weigh too much."""
+_MIN_SAMPLES: Final = 5
+"""With fewer samples the mean is used: the first and the last second, which are partly idle, would skew the median."""
 
 
 class Throughput:
     """Samples of a counter that only grows, taken about every SAMPLE_S seconds."""
 
-    def __init__(self, moment: float) -> None:
-        self._begun = self._moment = moment
+    def __init__(self, now: float) -> None:
+        """`now` is a reading of the monotonic clock, in seconds, as all times here."""
+        self._started = self._last_sample = now
         self._total = 0
         self._rates = array("d")
 
-    def sample(self, moment: float, total: int) -> None:
-        if moment > self._moment:
-            self._rates.append((total - self._total) / (moment - self._moment))
-            self._moment, self._total = moment, total
+    def sample(self, now: float, total: int) -> None:
+        """Note that the counter reads `total` now."""
+        if now > self._last_sample:
+            self._rates.append((total - self._total) / (now - self._last_sample))
+            self._last_sample, self._total = now, total
 
     @property
     def median_per_s(self) -> float:
-        """The median of the samples; of a run that is over before there are a few, the mean up to the last."""
-        if len(self._rates) < _FEW:
-            return self._total / max(self._moment - self._begun, 1e-3)
+        """The median of the samples; for a run of few samples the mean."""
+        if len(self._rates) < _MIN_SAMPLES:
+            return self._total / max(self._last_sample - self._started, 1e-3)
         return median(self._rates)
 
 
-def in_words(concurrency: int, quota: Quota | None) -> str:
-    """The pace that a run is allowed, and who set its rate."""
-    limit = "no rate limit" if quota is None else f"{quota.per_second:,.4g}/s: {quota.whose}"
+def describe_pace(concurrency: int, quota: Quota | None) -> str:
+    """The concurrency and the rate that a run is allowed, and what sets the rate."""
+    limit = "no rate limit" if quota is None else f"{quota.per_second:,.4g}/s: {quota.label}"
     return f"{concurrency} at once, {limit}"

@@ -1,13 +1,13 @@
-"""Where records go."""
+"""Where records go while a run lasts."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
-from crawler.model import Record
+from crawler.model.record import Record
 
 
 class Sink(Protocol):
-    """Takes batches of records, in any order; a batch is on its way to the disk or the reader when `write` returns."""
+    """Takes batches of records, in any order. When `write` returns, the kernel or the reader has the batch."""
 
     async def write(self, records: Sequence[Record]) -> None:
-        """Raises SnapshotError where they cannot be written."""
+        """Write a batch. Raises SnapshotError."""

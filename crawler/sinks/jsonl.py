@@ -11,63 +11,49 @@ import anyio.to_thread
 import orjson
 
 from crawler.errors import OutputClosed, SnapshotError
-from crawler.model import Record
+from crawler.model.image import Image
+from crawler.model.record import Record
+from crawler.model.record_fields import IMAGE, RECORD
 
-_WORTH_A_THREAD: Final = 1024**2
-"""From this many bytes on a slow disk would be felt by every exchange under way."""
+_THREAD_THRESHOLD_BYTES: Final = 1024**2
+"""A batch of this size is written in a thread: on a slow disk it would delay every exchange in flight."""
+
+_RECORD_KEYS: Final = RECORD.field_names
+_EMPTY_IMAGE: Final[dict[str, Any]] = dict.fromkeys(IMAGE.field_names)
 
 
 def encode(records: Sequence[Record]) -> bytes:
-    """The records as whole lines, their keys in the contract's order."""
-    return b"".join([orjson.dumps(_told(record), option=orjson.OPT_APPEND_NEWLINE) for record in records])
+    """The records as whole lines. Every key of the table is there, in the table's order."""
+    return b"".join(
+        [
+            orjson.dumps(
+                _with_images(record) if record.images else dict(zip(_RECORD_KEYS, record)),  # noqa: B905  (below)
+                option=orjson.OPT_APPEND_NEWLINE,
+            )
+            for record in records
+        ]
+    )
 
 
-def _told(record: Record) -> dict[str, Any]:
-    """Written out, because orjson takes twice as long to find a dataclass's fields by itself.
+# Every exchange ends here, so this is written for speed; figures are for a Google listing of 8 images. orjson takes
+# twice as long for dataclasses as for dictionaries, and takes no named tuples at all. Values get their keys by their
+# position, and a unit test compares `Record` and `Image` with the table, because `strict=` costs 0.3 µs a record. An
+# image's dictionary is a copy that is filled in place (11.5 µs for the line): merging two dictionaries for each image
+# takes 13.9 µs, and formatting a template of the text 12.6 µs.
 
-    Every key of the contract is always there; what nothing asks for yet is null.
-    """
-    images = record.images
-    return {
-        "schema": record.schema,
-        "run_id": record.run_id,
-        "target": record.target,
-        "registry": record.registry,
-        "repository": record.repository,
-        "outcome": record.outcome,
-        "tags": record.tags,
-        "images": None
-        if images is None
-        else [
-            {
-                "digest": digest,
-                "tags": tags,
-                "kind": None,
-                "media_type": media_type,
-                "artifact_type": None,
-                "subject_digest": None,
-                "size_bytes": size_bytes,
-                "created_at": created_at,
-                "uploaded_at": uploaded_at,
-                "updated_at": None,
-                "pulled_at": None,
-                "platforms": None,
-                "manifest": None,
-                "config": None,
-                "referrers": None,
-            }
-            for digest, tags, media_type, size_bytes, created_at, uploaded_at in images
-        ],
-        "children": record.children,
-        "problems": record.problems,
-        "suspect": record.suspect,
-        "error": record.error,
-        "observed_at": record.observed_at,
-    }
+
+def _with_images(record: Record) -> dict[str, Any]:
+    """The record's fields. Fields of an image that `Image` does not have yet are null."""
+    record_fields: dict[str, Any] = dict(zip(_RECORD_KEYS, record))  # noqa: B905
+    images = record.images or ()
+    record_fields["images"] = image_fields = [{**_EMPTY_IMAGE} for _ in images]
+    for fields, image in zip(image_fields, images):  # noqa: B905
+        fields |= zip(Image._fields, image)  # noqa: B905, PLW2901  (filled in place)
+    return record_fields
 
 
 class JsonLinesFile:
-    """An unbuffered file: when `write` returns the lines are the kernel's, and outlive this process."""
+    """A sink for an unbuffered file: when `write` returns, the kernel has the lines, and a kill does not lose them."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -75,18 +61,19 @@ class JsonLinesFile:
     async def write(self, records: Sequence[Record]) -> None:
         lines = encode(records)
         try:
-            if len(lines) < _WORTH_A_THREAD:
+            if len(lines) < _THREAD_THRESHOLD_BYTES:
                 _write_all(self._file, lines)
             else:
                 await anyio.to_thread.run_sync(_write_all, self._file, lines)
-        except OSError as fault:
-            raise SnapshotError(f"{self._file.name}: cannot be written: {os.strerror(fault.errno or 0)}") from None
+        except OSError as exc:
+            raise SnapshotError(f"{self._file.name}: cannot be written: {os.strerror(exc.errno or 0)}") from None
 
 
 class JsonLinesPipe:
-    """A pipe, whose reader may be slow, or go; unbuffered, as a buffer's lock would be held while its reader sleeps.
+    """A sink for a pipe, whose reader may be slow, or close it.
 
-    A cancelled write is abandoned: it goes on in its thread, and may end within a line.
+    The pipe is unbuffered: a buffer's lock would stay held while a write waits for the reader. A cancelled write is
+    abandoned: it continues in its thread, and may end within a line.
     """
 
     def __init__(self, pipe: FileIO) -> None:
@@ -98,14 +85,15 @@ class JsonLinesPipe:
         except BrokenPipeError:
             raise OutputClosed("the output pipe was closed") from None
         except OSError as exc:
-            why = "it is closed" if exc.errno == errno.EBADF else os.strerror(exc.errno or 0)
-            raise SnapshotError(f"standard output cannot be written: {why}") from None
+            reason = "it is closed" if exc.errno == errno.EBADF else os.strerror(exc.errno or 0)
+            raise SnapshotError(f"standard output cannot be written: {reason}") from None
 
 
 def _write_all(file: BinaryIO | FileIO, lines: bytes) -> None:
-    """Write every byte: an unbuffered file may take fewer than it is given.
+    """Write every byte: an unbuffered file may take fewer bytes than it is given (write(2)).
 
-    It takes none where another process that shares it made it non-blocking, as some parents of ours do to pipes.
+    It takes none, and `write` returns None, where another process made a shared pipe non-blocking, as some parent
+    processes do to the pipes of their children.
     """
     rest = memoryview(lines)
     while rest:

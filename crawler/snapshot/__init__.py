@@ -1,1 +1,1 @@
-"""A run's life on disk: begun and journaled under `.unfinished/`, maybe resumed, published in one rename."""
+"""A run on disk: begun and journaled under `.unfinished/`, resumed after a kill, published in one rename."""

@@ -1,4 +1,4 @@
-"""The disk: files and folders that outlive a power cut, and its failures in words."""
+"""The disk: files and folders that survive a power cut, and its errors as messages."""
 
 import errno
 import os
@@ -8,29 +8,31 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from crawler.errors import SnapshotError, printable
+from crawler.errors import SnapshotError
+from crawler.untrusted_text import printable
 
 LONGEST_PATH: Final = 4096
+"""Characters of a path that a message quotes; Linux accepts no longer path (PATH_MAX)."""
 
 _DISK_FAILURES: Final = frozenset({errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
-def shown(path: Path | str) -> str:
-    """A path as text. One that is not UTF-8 holds surrogates, which neither JSON nor a terminal takes."""
+def quoted_path(path: Path | str) -> str:
+    """A path as printable text: one that is not UTF-8 holds surrogates, which neither JSON nor a terminal accepts."""
     return printable(str(path), LONGEST_PATH)
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """An OSError as a SnapshotError that names the path."""
+def wrap_os_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError into a SnapshotError that names the error's own path, or else `path`."""
     try:
         yield
     except OSError as exc:
-        raise SnapshotError(f"{shown(exc.filename or path)}: {exc.strerror or exc}") from None
+        raise SnapshotError(f"{quoted_path(exc.filename or path)}: {exc.strerror or exc}") from None
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Write a whole file and bring it to the disk for good. Raises OSError."""
+    """Write a whole file and wait until it is on the disk. Raises OSError."""
     with path.open("wb") as file:
         file.write(content)
         file.flush()
@@ -38,12 +40,13 @@ def write_durably(path: Path, content: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a folder's entries last: a rename that the disk has not seen is undone by a power cut.
+    """Bring a folder's entries to the disk: without this a power cut may undo a rename.
 
-    Shares and FUSE file systems refuse this with whatever errno they like (CIFS before Linux 4.17 and many FUSE ones
-    EINVAL, SMB EACCES, EBADF or ENOENT: restic/restic#3720), and there is nothing better to be had on them. Raises
-    OSError only where the disk itself fails.
+    Raises OSError only where the disk itself fails.
     """
+    # Network and FUSE file systems refuse fsync on a folder, each with another errno: CIFS before Linux 4.17 and many
+    # FUSE file systems EINVAL, SMB EACCES, EBADF or ENOENT (restic/restic#3720). They offer nothing better, so these
+    # errors are ignored.
     try:
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -56,7 +59,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a run's folder. It gets a hidden name first: a kill in between leaves no run without its half."""
+    """Remove a run's folder, as far as the disk allows.
+
+    The folder gets a hidden name first, so that a kill in between does not leave half a run under the run's name.
+    """
     hidden = folder.with_name(f".{folder.name}.dropped")
     with suppress(OSError):
         folder.rename(hidden)

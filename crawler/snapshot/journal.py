@@ -1,12 +1,11 @@
 """The journal: a run's records as they come, under `.unfinished/RUN_ID/`, and what a resumed run needs to know.
 
-The journal is the truth. Records are appended as whole lines by an unbuffered file, so that a kill leaves at most the
-last line torn. A run that is resumed drops the lines that are no records, or that are to be asked for again. The
-journal goes only after the snapshot made from it stands in its place.
+The journal is the truth. An unbuffered file takes records as whole lines, so that a kill tears the last line at most. A
+resumed run drops the lines that are not whole records, and the records that are not final. The journal is removed only
+after its snapshot is published.
 """
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,46 +14,33 @@ from typing import Any, BinaryIO, Final
 
 import orjson
 
-from crawler.model import Outcome
-from crawler.snapshot.disk import explained, remove_folder, sync_folder
+from crawler.model.record import JournalEntry, Outcome
+from crawler.model.record_fields import is_record
+from crawler.model.run_parameters import RunParameters
+from crawler.snapshot.disk import remove_folder, sync_folder, wrap_os_errors
 from crawler.snapshot.locks import Lock
-from crawler.snapshot.run_parameters import RunParameters
+from crawler.snapshot.parts import FIRST_PART, journal_parts
 
-_JOURNAL: Final = "part-00000.jsonl"
 _REWRITTEN: Final = "rewritten.jsonl"
-_FINAL: Final = frozenset({Outcome.OK, Outcome.MISSING, Outcome.INVALID})
-"""Outcomes that a resumed run keeps; the others may be better by now, and are asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """What of a journaled record its run's counts are made of. `images` is None where they were not listed."""
-
-    repository: str
-    outcome: Outcome
-    tags: int
-    images: int | None
-    children: tuple[str, ...]
-    problems: int
-    suspect: bool
-
-    @property
-    def is_final(self) -> bool:
-        """Whether a resumed run keeps the record, or asks the registry again."""
-        return self.outcome in _FINAL and not self.suspect
-
-
-@dataclass(slots=True)
 class Dropped:
-    """How many lines of a journal a resumed run dropped, and why."""
+    """How many lines of a journal a resumed run dropped, and why.
+
+    Attributes:
+        unreadable: lines that are not whole records, which a kill or a power cut leaves.
+        duplicates: further records of a repository that has one already.
+        not_final: records of repositories that are listed again; see `JournalEntry.is_final`.
+    """
 
     unreadable: int = 0
-    doubled: int = 0
-    asked_again: int = 0
+    duplicates: int = 0
+    not_final: int = 0
 
 
 class Journal:
-    """One unfinished run, and ours alone: its folder is locked until `close` or the end of the process.
+    """The journal of one unfinished run, for this process alone: the folder is locked until `close`.
 
     Every method blocks on the disk, and raises SnapshotError.
     """
@@ -62,88 +48,110 @@ class Journal:
     def __init__(self, folder: Path, parameters: RunParameters, lock: Lock) -> None:
         self.folder = folder
         self.parameters = parameters
-        self.dropped = Dropped()
         self._lock = lock
+        self._dropped = Dropped()
 
     @property
-    def path(self) -> Path:
-        return self.folder / _JOURNAL
+    def parts(self) -> list[Path]:
+        """The files that hold the records, in order. There is none before the first `appended`."""
+        with wrap_os_errors(self.folder):
+            return journal_parts(self.folder)
+
+    @property
+    def dropped(self) -> Dropped:
+        """What the last walk through `entries` dropped."""
+        return self._dropped
 
     @contextmanager
     def appended(self) -> Iterator[BinaryIO]:
-        """The file that records are appended to."""
-        with explained(self.path):
-            file = self.path.open("ab", buffering=0)
+        """The file that records are appended to: the last part."""
+        part = (self.parts or [self.folder / FIRST_PART])[-1]
+        with wrap_os_errors(part):
+            file = part.open("ab", buffering=0)
         with file:
             yield file
 
-    def entries(self) -> Iterator[Entry]:
-        """What a resumed run keeps. After the last of them the journal is rewritten without the rest, if there is any.
-
-        Dropped are lines that no run wrote whole, a repository's second record, and records that are not final.
-        """
-        with explained(self.path):
-            dropped: set[int] = set()
-            names: set[str] = set()
-            with self.path.open("a+b") as lines:  # which makes it where a kill came before the first record
-                lines.seek(0)
-                for number, line in enumerate(lines):
-                    entry = _entry(line)
-                    if entry is None or not self._is_kept(entry, names):
-                        self.dropped.unreadable += entry is None
-                        dropped.add(number)
-                    else:
-                        names.add(entry.repository)
-                        yield entry
-            if dropped:
-                self._rewrite(dropped)
-
-    def _is_kept(self, entry: Entry, names: set[str]) -> bool:
-        is_new = entry.repository not in names
-        self.dropped.asked_again += not entry.is_final
-        self.dropped.doubled += entry.is_final and not is_new
-        return entry.is_final and is_new
-
-    def _rewrite(self, dropped: set[int]) -> None:
-        """The journal without some of its lines. A kill leaves the one or the other, whole."""
-        rewritten = self.folder / _REWRITTEN
-        with self.path.open("rb") as lines, rewritten.open("wb") as kept:
-            kept.writelines(line for number, line in enumerate(lines) if number not in dropped)
-            kept.flush()
-            os.fsync(kept.fileno())
-        rewritten.replace(self.path)
-        sync_folder(self.folder)
-
-    def copy_to(self, part: BinaryIO) -> None:
-        """Write all that the journal holds."""
-        with explained(self.path), self.path.open("rb") as lines:
-            shutil.copyfileobj(lines, part, 1024**2)
+    def entries(self) -> Iterator[JournalEntry]:
+        """The records that a resumed run keeps. All other lines have left the journal when the iterator ends."""
+        selection = _Selection()
+        for part in self.parts:
+            with wrap_os_errors(part):
+                yield from _kept_entries(part, selection)
+        self._dropped = selection.dropped
 
     def discard(self) -> None:
-        """Leave no trace: for a run that never found anything, and for one whose snapshot stands."""
+        """Remove the run's folder: nothing was recorded, or the snapshot is published."""
         remove_folder(self.folder)
 
     def close(self) -> None:
         self._lock.release()
 
 
-def _entry(line: bytes) -> Entry | None:
-    """The entry of a line, or None for one that no run wrote whole."""
+class _Selection:
+    """Which records of a journal a resumed run keeps: each repository's first final one. Counts the lines dropped."""
+
+    def __init__(self) -> None:
+        self._kept: set[str] = set()
+        self._unreadable = self._duplicates = self._not_final = 0
+
+    @property
+    def dropped(self) -> Dropped:
+        return Dropped(unreadable=self._unreadable, duplicates=self._duplicates, not_final=self._not_final)
+
+    def select(self, line: bytes) -> JournalEntry | None:
+        """The line's entry, or None where the line is to be dropped."""
+        entry = _parse_entry(line)
+        if entry is None:
+            self._unreadable += 1
+        elif not entry.is_final:
+            self._not_final += 1
+        elif entry.repository in self._kept:
+            self._duplicates += 1
+        else:
+            self._kept.add(entry.repository)
+            return entry
+        return None
+
+
+def _kept_entries(part: Path, selection: _Selection) -> Iterator[JournalEntry]:
+    dropped: set[int] = set()
+    with part.open("rb") as lines:
+        for number, line in enumerate(lines):
+            if (entry := selection.select(line)) is not None:
+                yield entry
+            else:
+                dropped.add(number)
+    if dropped:
+        _rewrite_without(part, dropped)
+
+
+def _rewrite_without(part: Path, dropped: set[int]) -> None:
+    """Remove lines from a part. A kill leaves either the old part or the new one, and each is whole."""
+    rewritten = part.with_name(_REWRITTEN)
+    with part.open("rb") as lines, rewritten.open("wb") as kept:
+        kept.writelines(line for number, line in enumerate(lines) if number not in dropped)
+        kept.flush()
+        os.fsync(kept.fileno())
+    rewritten.replace(part)
+    sync_folder(part.parent)
+
+
+def _parse_entry(line: bytes) -> JournalEntry | None:
+    """The entry of a line, or None where the line is not a whole record of this version."""
     if not line.endswith(b"\n"):
-        return None
+        return None  # torn by a kill, even where the text before the newline is a whole record: nothing may follow it
     try:
-        record: dict[str, Any] = orjson.loads(line)
-        repository, children = record["repository"], record["children"] or ()
-        if not isinstance(repository, str) or not all(isinstance(child, str) for child in children):
-            return None
-        return Entry(
-            repository=repository,
-            outcome=Outcome(record["outcome"]),
-            tags=len(record["tags"]),
-            images=None if record["images"] is None else len(record["images"]),
-            children=tuple(children),
-            problems=len(record["problems"]),
-            suspect=record["suspect"] is not None,
-        )
-    except (orjson.JSONDecodeError, TypeError, KeyError, ValueError):
+        record: Any = orjson.loads(line)
+    except orjson.JSONDecodeError:
         return None
+    if not is_record(record):
+        return None
+    return JournalEntry(
+        repository=record["repository"],
+        outcome=Outcome(record["outcome"]),
+        tags=len(record["tags"]),
+        images=None if record["images"] is None else len(record["images"]),
+        children=tuple(record["children"] or ()),
+        problems=len(record["problems"]),
+        suspect=record["suspect"] is not None,
+    )

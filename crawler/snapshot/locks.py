@@ -1,4 +1,4 @@
-"""Which process works on an unfinished run: a lock on a file in the run's folder, gone with the process."""
+"""Which process works on an unfinished run: a lock on a file in the run's folder, released when the process ends."""
 
 import errno
 import fcntl
@@ -9,34 +9,35 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from crawler.errors import SnapshotError
-from crawler.snapshot.disk import shown
+from crawler.snapshot.disk import quoted_path
 
 _LOCK_FILE: Final = "lock"
 _RETRIES: Final = 50
 _RETRY_S: Final = 0.02
-"""A lock is tried for a second: another process may hold it for a moment, only to see whether the run is in work."""
+"""A lock is tried for a second: another process may hold it for a moment, to see whether it is held (`is_held`)."""
 
 _UNSUPPORTED: Final = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS})
 
 
 class Lock(Protocol):
-    """Held until `release`, or the end of the process."""
+    """A lock that is held until `release`, or until the process ends."""
 
     def release(self) -> None: ...
 
 
 class Locks(Protocol):
-    """How runs are kept to one process each."""
+    """How each run is kept to one process."""
 
     def take(self, folder: Path) -> Lock | None:
         """The lock of a run's folder, or None where another process holds it.
 
-        Whoever held it before may have removed the folder by now: then the lock is of no use, and no harm.
-        Raises FileNotFoundError where the folder has vanished, and SnapshotError where there are no locks.
+        The process that held the lock before may have removed the folder: then the lock is on a removed file, which
+        does no harm. Raises FileNotFoundError where the folder is gone, and SnapshotError where the file system has no
+        locks.
         """
 
     def is_held(self, folder: Path) -> bool:
-        """Whether a process works on the run. Raises what `take` raises."""
+        """Whether a process holds the lock of a run's folder. Raises the errors of `take`."""
 
 
 class _Flock:
@@ -48,8 +49,11 @@ class _Flock:
 
 
 class FileLocks:
-    """flock(2) on a regular file that is open for writing: on NFS Linux makes a byte-range lock of it, which holds
-    across machines, and which a folder or a file open for reading only cannot have (flock(2), NFS details).
+    """Locks by flock(2).
+
+    The lock is on a regular file that is open for writing. On NFS, Linux emulates flock by a byte-range lock, which
+    other machines respect, and which needs a file descriptor that is open for writing (flock(2), "NFS details"): a
+    folder could not be locked there.
     """
 
     def __init__(self, wait: Callable[[float], None] = time.sleep) -> None:
@@ -66,9 +70,9 @@ class FileLocks:
         if not (folder / _LOCK_FILE).exists():
             return False
         try:
-            lock = _locked(folder, fcntl.LOCK_SH)  # shared, so that two who look do not see each other
+            lock = _locked(folder, fcntl.LOCK_SH)  # shared, so that two processes that look do not see each other
         except PermissionError:
-            return True  # another user's run: it is not for us to say
+            return True  # another user's run, which this process cannot take anyway
         if lock is not None:
             lock.release()
         return lock is None
@@ -76,24 +80,25 @@ class FileLocks:
 
 class _NoLock:
     def release(self) -> None:
-        """There is nothing to release."""
+        """Nothing is held."""
 
 
 class NoLocks:
-    """For file systems without locks: the operator promises that one crawl at a time works in the output folder."""
+    """For file systems without locks: the operator ensures that one crawl at a time uses the output folder."""
 
     def take(self, folder: Path) -> Lock | None:
         folder.stat()
         return _NoLock()
 
-    def is_held(self, folder: Path) -> bool:  # noqa: ARG002  (the operator's promise)
+    def is_held(self, folder: Path) -> bool:  # noqa: ARG002  (the operator ensures it)
         return False
 
 
-def _locked(folder: Path, how: int) -> Lock | None:
+def _locked(folder: Path, mode: int) -> Lock | None:
+    """Lock a folder's lock file without waiting, LOCK_EX or LOCK_SH; None where another process holds it."""
     descriptor = os.open(folder / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         return None
@@ -101,7 +106,7 @@ def _locked(folder: Path, how: int) -> Lock | None:
         os.close(descriptor)
         if exc.errno in _UNSUPPORTED:
             raise SnapshotError(
-                f"{shown(folder.parent)}: the file system has no locks ({exc.strerror}): "
+                f"{quoted_path(folder.parent)}: the file system has no locks ({exc.strerror}): "
                 "use --no-lock (output.lock = false), and let one crawl at a time write there"
             ) from None
         raise

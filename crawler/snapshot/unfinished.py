@@ -1,4 +1,4 @@
-"""`.unfinished/`: runs that were begun and not published; how one is begun, found, resumed and dropped."""
+"""`.unfinished/`: runs that were begun and not published; how a run is begun, found, resumed and dropped."""
 
 import shutil
 import time
@@ -9,42 +9,46 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from crawler.errors import SnapshotError, printable
-from crawler.model import timestamp
-from crawler.snapshot.disk import explained, remove_folder, shown, sync_folder, write_durably
+from crawler.errors import SnapshotError
+from crawler.model.run_parameters import RunParameters, UnreadableParametersError
+from crawler.model.timestamps import timestamp
+from crawler.snapshot.disk import quoted_path, remove_folder, sync_folder, wrap_os_errors, write_durably
 from crawler.snapshot.journal import Journal
 from crawler.snapshot.locks import Lock, Locks
 from crawler.snapshot.reader import PublishedRun, published_runs
-from crawler.snapshot.run_parameters import RunParameters, UnreadableParametersError
+from crawler.untrusted_text import printable
 
 UNFINISHED: Final = ".unfinished"
-_BEGUN: Final = "begun.json"
+
+_PARAMETERS: Final = "begun.json"
 _LEFTOVER_AFTER_S: Final = 3600.0
-"""A folder that was not made complete within this time was left by a kill."""
+"""A folder that is still incomplete after this time was left by a kill."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """The run to go on with, if there is one, and a line for each that is left, with the reason."""
+    """The journal of the run that is resumed, None where no run is, and a line for each run that is not, with the
+    reason.
+    """
 
     journal: Journal | None
     notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Unreadable:
-    """A run that this version cannot go on with; `target` is "" where it does not say which it is of."""
+class _UnreadableRun:
+    """A run that this version cannot resume. `target` is "" where the run's parameters do not name it."""
 
     run_id: str
     target: str
-    why: str
+    reason: str
 
 
 class UnfinishedRuns:
-    """The unfinished runs of one output folder, of which those younger than `within` can be resumed.
+    """The unfinished runs of one output folder. Those that are younger than `within` can be resumed.
 
-    Every method blocks on the disk, and raises SnapshotError. Runs of other processes may appear and vanish at any
-    time: what has gone was not there.
+    Every method blocks on the disk, and raises SnapshotError. Other processes may add and remove runs at any time: a
+    run that is removed while a method looks at it counts as absent.
     """
 
     def __init__(self, output: Path, locks: Locks, within: timedelta = timedelta.max) -> None:
@@ -54,155 +58,162 @@ class UnfinishedRuns:
         self._within = within
 
     def begin(self, parameters: RunParameters) -> Journal:
-        """Make the folder of a new run: complete under another name first, so that no process sees half of it.
+        """Make the folder of a new run.
 
-        Finds out now whether the folder has locks, and whether a snapshot can be moved out of it by a rename.
+        The folder is made under a hidden name and renamed when it is complete, so that no process sees half a run.
+        Locks and the rename that publishes are tried here: a file system without them is refused before the crawl.
         """
         new = self._folder / f".{parameters.run_id}.new"
         folder = self._folder / parameters.run_id
-        with explained(new):
-            self._sweep()
+        with wrap_os_errors(new):
+            self._remove_published()
             new.mkdir(parents=True)
             try:
-                lock = self._lock_of(new, parameters)
+                lock = self._lock(new, parameters)
                 with _released_on_failure(lock):
-                    write_durably(new / _BEGUN, parameters.dump())
-                    _try_rename(new / "probe", self._output / parameters.place)
+                    write_durably(new / _PARAMETERS, parameters.dump())
+                    _try_rename(new / "probe", self._output / parameters.folder)
                     new.rename(folder)
             except BaseException:
                 shutil.rmtree(new, ignore_errors=True)
                 raise
         return Journal(folder, parameters, lock)
 
-    def resume(self, now: RunParameters) -> Resumption:
-        """Take up the newest run of the same target and parameters that is young and has no newer snapshot.
+    def resume(self, current: RunParameters) -> Resumption:
+        """Take over the newest run that has the parameters of `current`, is young, and has no newer snapshot.
 
-        Raises SnapshotError where another process works on it.
+        Raises SnapshotError where another process works on that run.
         """
-        moment = datetime.fromisoformat(now.started_at)
-        newest = self._newest(now.target, moment)
+        now = datetime.fromisoformat(current.started_at)
+        snapshots = self._newest_snapshots(current.target, now)
         notes = []
-        for run in self._runs_of(now.target):
-            obstacle = self._obstacle(run, moment, newest)
-            differences = "; ".join(run.differences(now))
+        for run in self._unpublished_runs(current.target):
+            obstacle = self._obstacle(run, now, snapshots)
+            differences = "; ".join(run.differences(current))
             if obstacle or differences:
-                why = obstacle or f"it was begun with other options: {differences}"
+                reason = obstacle or f"it was begun with other options: {differences}"
                 notes.append(
-                    f"run {run.run_id} was begun {age_in_words(run.age(moment))} and is not resumed: {why}; "
+                    f"run {run.run_id} was begun {age_text(run.age(now))} and is not resumed: {reason}; "
                     f"`registry-crawler runs discard {run.run_id}` drops it"
                 )
-            elif (journal := self._taken(run, now.started_at)) is not None:
+            elif (journal := self._take_over(run, current.started_at)) is not None:
                 return Resumption(journal, tuple(notes))
         return Resumption(None, tuple(notes))
 
-    def resumable(self, now: RunParameters) -> list[RunParameters]:
-        """The runs that `resume` would go on with, whose process has ended; the newest first."""
-        moment = datetime.fromisoformat(now.started_at)
-        newest = self._newest(now.target, moment)
+    def resumable_runs(self, current: RunParameters) -> list[RunParameters]:
+        """The runs that `resume` would take over and that no process works on, the newest first."""
+        now = datetime.fromisoformat(current.started_at)
+        snapshots = self._newest_snapshots(current.target, now)
         return [
             run
-            for run in self._runs_of(now.target)
-            if not (self._obstacle(run, moment, newest) or run.differences(now) or self._is_held(run))
+            for run in self._unpublished_runs(current.target)
+            if not (self._obstacle(run, now, snapshots) or run.differences(current) or self._is_held(run))
         ]
 
-    def unreadable(self, target: str) -> list[str]:
-        """A line for each run that this version cannot read, unless it is known to be of another target."""
-        found = (run for run in self._all() if isinstance(run, _Unreadable) and run.target in {"", target})
+    def unreadable_runs(self, target: str) -> list[str]:
+        """A line for each run that this version cannot read, unless the run is known to be of another target."""
+        runs = (run for run in self._all_runs() if isinstance(run, _UnreadableRun) and run.target in {"", target})
         return [
-            f"run {printable(run.run_id)} in {shown(self._folder)} cannot be resumed and is left: {run.why}; "
+            f"run {printable(run.run_id)} in {quoted_path(self._folder)} cannot be resumed and is left: {run.reason}; "
             f"`registry-crawler runs discard {printable(run.run_id)}` drops it"
-            for run in found
+            for run in runs
         ]
 
-    def clean_up(self, target: str, moment: datetime) -> None:
-        """Drop the runs of a target that can no longer be resumed, all but the newest of them.
+    def clean_up(self, target: str, now: datetime) -> None:
+        """Drop the runs of a target that can no longer be resumed, except the newest of them.
 
-        One that began in the future is kept: after a start with its clock unset a machine takes every run for such.
+        A run that began in the future is kept: on a machine whose clock is not set yet, every run is in the future.
         """
-        newest = self._newest(target, moment)
-        past = [run for run in self._runs_of(target) if run.age(moment) >= timedelta(0)]
-        stale = [run for run in past if self._obstacle(run, moment, newest) and not self._is_held(run)]
+        snapshots = self._newest_snapshots(target, now)
+        past = [run for run in self._unpublished_runs(target) if run.age(now) >= timedelta(0)]
+        stale = [run for run in past if self._obstacle(run, now, snapshots) and not self._is_held(run)]
         for run in stale[1:]:
             self._drop(run.run_id)
 
     def discard(self, run_id: str) -> None:
-        """Drop one run, whatever it is. Raises LookupError with the ids there are, where it is not among them."""
+        """Drop one run, readable or not. Raises LookupError, with the ids of all runs, where there is no such run."""
         run_ids = self._run_ids()
         if run_id not in run_ids:
             raise LookupError(", ".join(map(printable, run_ids)) or "none")
         if not self._drop(run_id):
             raise SnapshotError(f"run {printable(run_id)} is not discarded: another process works on it")
 
-    def _taken(self, run: RunParameters, now: str) -> Journal | None:
-        """The run's journal, ours from now on; None where it has gone meanwhile."""
+    def _take_over(self, run: RunParameters, resumed_at: str) -> Journal | None:
+        """The run's journal, locked for this process; None where the run is gone by now."""
         folder = self._folder / run.run_id
-        with explained(folder), suppress(FileNotFoundError):
-            lock = self._lock_of(folder, run)
-            resumed = replace(run, resumed_at=(*run.resumed_at, now))
+        with wrap_os_errors(folder), suppress(FileNotFoundError):
+            lock = self._lock(folder, run)
+            resumed = replace(run, resumed_at=(*run.resumed_at, resumed_at))
             with _released_on_failure(lock):
-                write_durably(folder / f"{_BEGUN}.new", resumed.dump())
-                (folder / f"{_BEGUN}.new").replace(folder / _BEGUN)
-                _try_rename(folder / "probe", self._output / run.place)
+                write_durably(folder / f"{_PARAMETERS}.new", resumed.dump())
+                (folder / f"{_PARAMETERS}.new").replace(folder / _PARAMETERS)
+                _try_rename(folder / "probe", self._output / run.folder)
             return Journal(folder, resumed, lock)
         return None
 
-    def _lock_of(self, folder: Path, run: RunParameters) -> Lock:
+    def _lock(self, folder: Path, run: RunParameters) -> Lock:
         lock = self._locks.take(folder)
         if lock is None:
             raise SnapshotError(f"run {run.run_id} of {run.target} cannot be resumed: another process works on it")
         return lock
 
-    def _obstacle(self, run: RunParameters, moment: datetime, newest: Sequence[PublishedRun]) -> str:
+    def _obstacle(self, run: RunParameters, now: datetime, snapshots: Sequence[PublishedRun]) -> str:
         """Why a run can no longer be resumed; "" where it can.
 
-        A clock may have been put back. What began in the future then is taken for as old as it is ahead, and a snapshot
-        from the future is no newer than a run from before it: else no run could be resumed until its date has come.
+        The clock may have been put back. A run that began in the future counts as old as it is ahead, and a snapshot
+        from the future does not count as newer than a run from the past: otherwise one night with a wrong clock would
+        stop all resuming until that date.
         """
-        now = timestamp(moment)
-        for snapshot in newest:
-            if snapshot.started_at > run.started_at and (snapshot.started_at <= now or run.started_at > now):
+        now_text = timestamp(now)
+        for snapshot in snapshots:
+            is_newer = snapshot.started_at > run.started_at
+            if is_newer and (snapshot.started_at <= now_text or run.started_at > now_text):
                 return f"snapshot {printable(snapshot.run_id)} is newer"
-        if abs(run.age(moment)) > self._within:
-            return f"resume.within is {words_of(self._within)}"
+        if abs(run.age(now)) > self._within:
+            return f"resume.within is {duration_text(self._within)}"
         return ""
 
-    def _newest(self, target: str, moment: datetime) -> list[PublishedRun]:
-        """The newest snapshot of a target, after those that began in the future, if any did."""
-        found, now = [], timestamp(moment)
+    def _newest_snapshots(self, target: str, now: datetime) -> list[PublishedRun]:
+        """Every snapshot of a target that began in the future, and the newest one that did not."""
+        snapshots, now_text = [], timestamp(now)
         for snapshot in published_runs(self._output, target):
-            found.append(snapshot)
-            if snapshot.started_at <= now:
+            snapshots.append(snapshot)
+            if snapshot.started_at <= now_text:
                 break
-        return found
+        return snapshots
 
-    def _runs_of(self, target: str) -> list[RunParameters]:
-        """A target's runs, the newest first, but for those whose snapshot stands."""
-        runs = [run for run in self._all() if isinstance(run, RunParameters) and run.target == target]
-        ours = [run for run in runs if not (self._output / run.place).exists()]
-        return sorted(ours, key=lambda run: (run.started_at, run.run_id), reverse=True)
+    def _unpublished_runs(self, target: str) -> list[RunParameters]:
+        """A target's runs that have no snapshot, the newest first."""
+        runs = [run for run in self._all_runs() if isinstance(run, RunParameters) and run.target == target]
+        unpublished = [run for run in runs if not self._is_published(run)]
+        return sorted(unpublished, key=lambda run: (run.started_at, run.run_id), reverse=True)
 
-    def _all(self) -> Iterator[RunParameters | _Unreadable]:
+    def _is_published(self, run: RunParameters) -> bool:
+        """Whether the run's snapshot exists. A kill between the rename and the journal's removal leaves both."""
+        return (self._output / run.folder).exists()
+
+    def _all_runs(self) -> Iterator[RunParameters | _UnreadableRun]:
         for run_id in self._run_ids():
             try:
-                yield RunParameters.parse((self._folder / run_id / _BEGUN).read_bytes(), run_id)
+                yield RunParameters.parse((self._folder / run_id / _PARAMETERS).read_bytes(), run_id)
             except (FileNotFoundError, NotADirectoryError):
-                continue  # dropped meanwhile, or no run
+                continue  # not a run, or removed by now
             except UnreadableParametersError as exc:
-                yield _Unreadable(run_id, exc.target, str(exc))
+                yield _UnreadableRun(run_id, exc.target, str(exc))
             except OSError as exc:
-                yield _Unreadable(run_id, "", f"its {_BEGUN} cannot be read: {exc.strerror}")
+                yield _UnreadableRun(run_id, "", f"its {_PARAMETERS} cannot be read: {exc.strerror}")
 
     def _run_ids(self) -> list[str]:
-        with explained(self._folder):
+        with wrap_os_errors(self._folder):
             try:
                 return sorted(run.name for run in self._folder.iterdir() if not run.name.startswith("."))
             except FileNotFoundError:
                 return []
 
-    def _sweep(self) -> None:
-        """Drop what kills left behind: journals whose snapshot stands, and folders half made or half removed."""
-        for run in self._all():
-            if isinstance(run, RunParameters) and (self._output / run.place).exists():
+    def _remove_published(self) -> None:
+        """Remove what kills leave: journals whose snapshot is published, and folders half made or half removed."""
+        for run in self._all_runs():
+            if isinstance(run, RunParameters) and self._is_published(run):
                 self._drop(run.run_id)
         for folder in self._folder.glob(".*.dropped"):
             shutil.rmtree(folder, ignore_errors=True)
@@ -213,16 +224,16 @@ class UnfinishedRuns:
 
     def _is_held(self, run: RunParameters) -> bool:
         folder = self._folder / run.run_id
-        with explained(folder):
+        with wrap_os_errors(folder):
             try:
                 return self._locks.is_held(folder)
             except FileNotFoundError:
                 return False
 
     def _drop(self, run_id: str) -> bool:
-        """Remove a run that no process works on, and say whether it has gone."""
+        """Remove a run that no process works on. Returns whether the run is gone."""
         folder = self._folder / run_id
-        with explained(folder):
+        with wrap_os_errors(folder):
             try:
                 if not folder.is_dir():
                     folder.unlink()
@@ -246,8 +257,8 @@ def _released_on_failure(lock: Lock) -> Iterator[None]:
         raise
 
 
-def words_of(duration: timedelta) -> str:
-    """A duration as people say it: `3 days`, `20 h`, `12 min`."""
+def duration_text(duration: timedelta) -> str:
+    """A duration in its largest unit: `3 days`, `20 h`, `12 min`."""
     seconds = duration.total_seconds()
     for unit, size in ((" days", 86_400), (" h", 3600), (" min", 60)):
         if seconds >= 2 * size or (size == 60 and seconds >= 60):
@@ -255,16 +266,16 @@ def words_of(duration: timedelta) -> str:
     return f"{seconds:.0f} s"
 
 
-def age_in_words(age: timedelta) -> str:
+def age_text(age: timedelta) -> str:
     """How long ago something began: `20 h ago`, or `3 days in the future` where the clock was put back since."""
-    return f"{words_of(age)} ago" if age >= timedelta(0) else f"{words_of(-age)} in the future"
+    return f"{duration_text(age)} ago" if age >= timedelta(0) else f"{duration_text(-age)} in the future"
 
 
 def _try_rename(probe: Path, place: Path) -> None:
-    """Move a folder with a file in it to where the snapshot will stand, or as near as there is, and remove it.
+    """Rename a folder with a file in it towards the snapshot's place, as publishing will do, and remove it again.
 
-    Renames across devices fail, and some file systems (gcsfuse, of folders that are not empty) refuse them all.
-    Raises SnapshotError.
+    A rename across devices fails (EXDEV, rename(2)). gcsfuse renames empty folders, and no others unless the bucket has
+    a hierarchical namespace (GoogleCloudPlatform/gcsfuse#518, docs/semantics.md): hence the file. Raises SnapshotError.
     """
     beside = next(folder for folder in place.parents if folder.is_dir())
     moved = beside / f".probe-{place.name}"
@@ -277,8 +288,9 @@ def _try_rename(probe: Path, place: Path) -> None:
     except OSError as exc:
         shutil.rmtree(probe, ignore_errors=True)
         raise SnapshotError(
-            f"{shown(beside)}: a folder cannot be renamed from {shown(probe.parent)} to here ({exc.strerror}), "
-            "and that is how a snapshot is published: choose an output.path on one file system that can"
+            f"{quoted_path(beside)}: a folder cannot be renamed from {quoted_path(probe.parent)} to here "
+            f"({exc.strerror}), and that is how a snapshot is published: choose an output.path on one file system that "
+            "can"
         ) from None
     shutil.rmtree(moved, ignore_errors=True)
     sync_folder(beside)

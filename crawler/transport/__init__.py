@@ -1,1 +1,1 @@
-"""One exchange with a registry: paced, capped, redirected by our rules, retried."""
+"""One exchange with a registry: limited, capped, redirected by the crawler's own rules, retried."""

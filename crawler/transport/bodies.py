@@ -1,40 +1,42 @@
-"""How much of all bodies under way may be held together, beside the cap of each."""
+"""How many bytes all bodies that are being read may hold together, beside the limit of each."""
 
 from typing import Final
 
 import anyio
 
-BODIES_CAP: Final = 512 * 1024**2
-"""Bytes, decompressed, that the large bodies of a run may hold together. A body of one piece is not counted."""
+MAX_BODIES_BYTES: Final = 512 * 1024**2
+"""Bytes, decompressed, that the large bodies of a run may hold together. A body of one chunk is not counted."""
 
 
-class BodyRoom:
-    """The room that bodies share while they are read.
+class BodyBudget:
+    """The memory that bodies share while they are read.
 
-    Where they hold more than `limit` bytes together, every body but the oldest must wait until others are done.
-    The oldest goes on up to its own cap, so that one always ends, and all do in turn.
+    Sixty-four listings of 256 MB each are within every body's own limit, and do not fit into a pod. Where bodies hold
+    more than `limit` bytes together, every body but the oldest waits until others are done. The oldest continues up to
+    its own limit, so that one body always ends, and then the next: no body waits for ever.
     """
 
-    def __init__(self, limit: int = BODIES_CAP) -> None:
+    def __init__(self, limit: int) -> None:
+        """`limit` is in bytes."""
         self._limit = limit
         self._by_owner: dict[object, int] = {}
         self.held = 0
         """Bytes of all bodies that are counted."""
         self._freed = anyio.Event()
         self.waiting = 0
-        """How many bodies wait at this moment."""
+        """How many bodies wait now."""
 
-    def take(self, owner: object, size: int) -> None:
-        """`owner`'s body has grown by `size` bytes."""
+    def reserve(self, owner: object, size: int) -> None:
+        """The body of `owner` has grown by `size` bytes."""
         self._by_owner[owner] = self._by_owner.get(owner, 0) + size
         self.held += size
 
     def must_wait(self, owner: object) -> bool:
-        """Whether `owner`, who holds something, may read on only after `wait`."""
+        """Whether `owner`, which holds bytes, may continue only after `wait`."""
         return self.held > self._limit and next(iter(self._by_owner)) is not owner
 
     async def wait(self, owner: object) -> None:
-        """Return when `owner` may read on."""
+        """Return when `owner` may continue."""
         self.waiting += 1
         try:
             while self.must_wait(owner):
@@ -42,8 +44,8 @@ class BodyRoom:
         finally:
             self.waiting -= 1
 
-    def leave(self, owner: object) -> None:
-        """`owner`'s body is read, or given up."""
+    def release(self, owner: object) -> None:
+        """The body of `owner` is read, or given up."""
         self.held -= self._by_owner.pop(owner)
         self._freed.set()
         self._freed = anyio.Event()

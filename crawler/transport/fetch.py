@@ -1,8 +1,8 @@
-"""One question, answered: paced, redirected by our rules, tried again where that may help."""
+"""One request and its answer: limited, redirected by the crawler's own rules, retried where that may help."""
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final, TypeGuard
@@ -10,306 +10,303 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import anyio
 
-from crawler.errors import MalformedReply, RegistryError, Unreachable, UnsafeAddress, UnusableReply, printable
-from crawler.pace import Pace
-from crawler.transport.certificates import Certificates
-from crawler.transport.door import Door, open_door
-from crawler.transport.messages import Exchanges, Party, Purpose, Reply, Request
-from crawler.transport.outage import FIRST_CONTACT_S, Canary, OutageDetector
-from crawler.transport.patience import PASSING, Budget, PassingFailure, Patience, tries
-from crawler.transport.throttling import ThrottlingWatch
+from crawler.errors import MalformedResponse, RegistryError, TimedOut, Unreachable, UnsafeAddress, UnusableResponse
+from crawler.limiter import Limiter
+from crawler.transport.bodies import MAX_BODIES_BYTES, BodyBudget
+from crawler.transport.http import HttpSession, open_http_session
+from crawler.transport.messages import Request, Response
+from crawler.transport.outage import Canary
+from crawler.transport.retry import RETRYABLE_STATUSES, Timeouts, TransientFailure, attempts
+from crawler.transport.run_limits import RunLimits
+from crawler.transport.tls import Certificates
 from crawler.transport.tls_messages import USE_HTTPS
-from crawler.wire.fault import read_fault
+from crawler.untrusted_text import printable
+from crawler.wire.error_body import parse_error_body
 from crawler.wire.link import encoded
-from crawler.wire.retry_after import read_retry_after
-from crawler.wire.web_page import LOGIN_ADVICE, read_web_page, redirect_message, without_query
+from crawler.wire.retry_after import parse_retry_after
+from crawler.wire.web_page import LOGIN_ADVICE, parse_web_page, redirect_message, without_query
 
-_BUSY: Final = frozenset({429, 502, 503, 504})
-"""Statuses of a registry, or of a gateway before it, that has too much to do, or has failed. A 500 is no such sign."""
+_BUSY_STATUSES: Final = frozenset({429, 502, 503, 504})
+"""Statuses of a registry, or of a gateway before it, that is overloaded or has failed. A 500 is no such sign."""
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_MAX_HOPS: Final = 5
+_MAX_REDIRECTS: Final = 5
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 _BROKEN_SERVER: Final = frozenset({"TLS", "NOT_HTTP", "PROXY"})
-"""What is a mistake of the configuration at first contact, and an outage for a party that has answered before."""
-
-
-@dataclass(slots=True)
-class RunLimits:
-    """What all exchanges of a run share, whomever they are with: counts, retries, and what ends the run.
-
-    Attributes:
-        last_answered: for each purpose what was answered last: in an outage that is asked, and nothing else.
-        in_trouble: whether any party failed or throttled last, so that an answer is news: most are none, and cost no
-            more than this look.
-    """
-
-    exchanges: Exchanges
-    budget: Budget
-    outage: OutageDetector
-    throttling: ThrottlingWatch
-    last_answered: dict[Purpose, Request] = field(default_factory=dict)
-    in_trouble: bool = False
-
-    @classmethod
-    def of(cls, patience: Patience) -> "RunLimits":
-        exchanges = Exchanges()
-        # who wants one try only does not want to wait for a server that may not exist
-        first_contact_s = FIRST_CONTACT_S if patience.attempts > 1 else 0
-        outage = OutageDetector(patience.give_up_s, first_contact_s=first_contact_s)
-        return cls(exchanges, Budget(exchanges), outage, ThrottlingWatch(patience.give_up_s))
-
-    def answered(self, party: Party) -> None:
-        """A party gave an answer, whatever it says."""
-        self.outage.answered(party)
-        self.throttling.answered(party)
-        self.in_trouble = self.outage.has_failures or self.throttling.is_on
+"""Codes that mean a mistake of the configuration at first contact, and an outage once the party has answered."""
 
 
 class Transport:
-    """Exchanges with one registry, and with whom it sends us to. Made by `open_transport`."""
+    """Exchanges with one registry, and with the services that it refers to. Made by `open_transport`.
 
-    def __init__(self, door: Door, pace: Pace, patience: Patience, scheme: str, limits: RunLimits) -> None:
-        self.exchanges = limits.exchanges
-        self.outage = limits.outage
-        self.pace = pace
-        self._limits = limits
-        self._door = door
-        self._patience = patience
+    Attributes:
+        limits: what all transports of the run share.
+        limiter: the permits for this transport's service.
+    """
+
+    def __init__(self, session: HttpSession, limiter: Limiter, limits: RunLimits, scheme: str) -> None:
+        self.limits = limits
+        self.limiter = limiter
+        self._session = session
         self._scheme = scheme
         self._schemes = {"https", scheme}
+        limits.add_limiter(limiter)
 
-    def paced(self, pace: Pace) -> "Transport":
-        """The same connections, counts and limits at another pace: for another service than the registry."""
-        return Transport(self._door, pace, self._patience, self._scheme, self._limits)
+    def with_limiter(self, limiter: Limiter) -> "Transport":
+        """The same connections, counts and limits with another limiter: for another service than the registry."""
+        return Transport(self._session, limiter, self.limits, self._scheme)
 
-    async def fetch(self, request: Request) -> Reply:
-        """Ask, following redirects and trying again where that may help.
+    async def fetch(self, request: Request) -> Response:
+        """Send a request, follow redirects, and retry where that may help.
 
-        A reply of any status is returned, one that is no answer (408, 429, 5xx, a 404 that is not the registry's)
-        after the last try. Raises Unreachable without a whole reply, UnusableReply for one that is no HTTP, over the
-        cap or not what `request.parse` can read, UnsafeAddress for a redirect not followed; GaveUp where an outage, or
-        throttling without any success, lasts too long.
+        Returns a response of any status; one that is no answer (408, 429, 5xx, a 404 that is not the registry's) only
+        after the last attempt. Raises Unreachable without a whole response; UnusableResponse for one that is no HTTP,
+        over the limit, or not what `request.parse` can read; UnsafeAddress for a redirect that is not followed; GaveUp
+        where an outage, or throttling without any success, lasts too long.
         """
         try:
-            return await self._try(request)
-        except PassingFailure as first:
-            return await self._again(request, first)
+            return await self._attempt(request)
+        except TransientFailure as first:
+            return await self._retry(request, first)
 
-    async def _again(self, request: Request, first: PassingFailure) -> Reply:
-        """All tries after the first, which stands outside tenacity because it is the hot path."""
+    async def _retry(self, request: Request, first: TransientFailure) -> Response:
+        """All attempts after the first. The first is not tenacity's: it is the hot path, and nearly all succeed."""
         try:
-            async for attempt in tries(self._patience, self._limits.budget, sleep=anyio.sleep):
+            async for attempt in attempts(self.limits.policy, self.limits.budget, sleep=anyio.sleep):
                 with attempt:
                     if attempt.retry_state.attempt_number == 1:
                         raise first
-                    self.exchanges.retries += 1
-                    return await self._try(request)
-        except PassingFailure as last:
-            if isinstance(last.came, Reply):
-                return last.came
-            raise last.came from None
-        raise AssertionError("tries end with a reply or a failure")
+                    self.limits.requests.add_retry()
+                    return await self._attempt(request)
+        except TransientFailure as last:
+            if isinstance(last.result, Response):
+                return last.result
+            raise last.result from None
+        raise AssertionError("attempts end with a response or a failure")
 
-    async def _try(self, request: Request) -> Reply:
-        """One try, held while an outage is on. Raises PassingFailure where another may help."""
-        limits = self._limits
+    async def _attempt(self, request: Request) -> Response:
+        """One attempt, held back during an outage. Raises TransientFailure where another attempt may help."""
+        limits = self.limits
         if limits.outage.is_on:
             await limits.outage.wait()
         try:
-            reply = await self._answer(request)
-        except PassingFailure as failure:
-            await self._failed(request, failure)
-            raise
-        limits.last_answered[request.purpose] = request
-        if limits.in_trouble:
-            limits.answered(request.party)
-        return reply
+            response = await self._exchange_followed(request)
+        except TransientFailure as failure:
+            in_outage = await self._on_failed(request, failure)
+            raise TransientFailure(failure.result, in_outage=in_outage) from None
+        limits.on_answered(request)
+        return response
 
-    async def _failed(self, request: Request, failure: PassingFailure) -> None:
-        """Take note of a try that came to nothing, and wait where it was part of an outage."""
-        limits, party = self._limits, request.party
-        limits.in_trouble = True
-        if _is_429(failure.came):
-            limits.outage.answered(party)
-            limits.throttling.throttled(party, request.asked, failure.came)
-        elif limits.outage.failed(party, has_answered=request.purpose in limits.last_answered):
-            failure.in_outage = await self._examine(request, failure)
+    async def _on_failed(self, request: Request, failure: TransientFailure) -> bool:
+        """Report a failed attempt to the detectors. Returns whether it was part of an outage, which is over then."""
+        if _is_429(failure.result):
+            self.limits.on_throttled(request, failure.result)
+            return False
+        return self.limits.on_failed(request) and await self._probe(request, failure)
 
-    async def _answer(self, request: Request) -> Reply:
-        """A reply that is an answer, whatever it says. Raises PassingFailure for what is none."""
+    async def _exchange_followed(self, request: Request) -> Response:
+        """A response that is an answer, whatever it says, at the end of the redirects.
+
+        Raises TransientFailure for a response that is none, and for none at all.
+        """
         try:
-            reply = await self._exchange(request)
-            if reply.status != 200:
-                reply = await self._followed(request, reply)
+            response = await self._exchange(request)
+            if response.status != 200:
+                response = await self._follow(request, response)
         except Unreachable as error:
-            raise PassingFailure(error) from None
-        except UnusableReply as error:
-            if error.code in _BROKEN_SERVER and request.purpose in self._limits.last_answered:
-                raise PassingFailure(error) from None
+            raise TransientFailure(error) from None
+        except UnusableResponse as error:
+            if error.code in _BROKEN_SERVER and request.purpose in self.limits.last_answered:
+                raise TransientFailure(error) from None
             raise
-        return reply if request.parse is None or reply.status != 200 else self._parsed(request, reply)
+        return response if request.parse is None or response.status != 200 else self._parsed(request, response)
 
-    def _parsed(self, request: Request, reply: Reply) -> Reply:
-        """The reply with its value in place of its body. Raises PassingFailure for a body that cannot be read."""
+    def _parsed(self, request: Request, response: Response) -> Response:
+        """The response with its value in place of its body. Raises TransientFailure for a body that cannot be read."""
         assert request.parse is not None
         try:
-            return Reply(reply.status, reply.headers, b"", request.parse(reply.body))
-        except MalformedReply as exc:
-            self._door.distrust(reply)  # it may be the answer to another question
-            message = printable(self._door.redacted(request, _unreadable_message(exc, reply)), 600)
-            unreadable = UnusableReply(request.asked, code="MALFORMED", message=message, http_status=reply.status)
-            raise PassingFailure(unreadable) from None
+            return Response(response.status, response.headers, b"", request.parse(response.body))
+        except MalformedResponse as exc:
+            # It may be the response to another request: after one response too many on a kept connection (a proxy's
+            # 408, smuggled bytes) every later one is off by one. So the retry gets a connection of its own.
+            self._session.distrust(response)
+            message = printable(self._session.redacted(request, _unreadable_message(exc, response)), 600)
+            status = response.status
+            unreadable = UnusableResponse(request.summary, code="MALFORMED", message=message, http_status=status)
+            raise TransientFailure(unreadable) from None
 
-    async def _examine(self, request: Request, failure: PassingFailure) -> bool:
-        """Ask what was answered last, and hold every request while it is not. Returns whether the party was away."""
-        known = {asked.party: asked for asked in self._limits.last_answered.values()}
-        others = [asked for (_, origin), asked in known.items() if origin == request.origin]
-        asked = known.get(request.party) or (others[-1] if others else request)
+    async def _probe(self, request: Request, failure: TransientFailure) -> bool:
+        """Repeat a request that was answered before, and hold all others until it is. Returns whether it was not.
+
+        The best canary is the last answered request of the same party; else one to the same server, else the request
+        itself.
+        """
+        answered = {known.party: known for known in self.limits.last_answered.values()}
+        same_server = [known for (_, origin), known in answered.items() if origin == request.origin]
+        repeated = answered.get(request.party) or (same_server[-1] if same_server else request)
         canary = Canary(
-            answers=partial(self._answers, asked),
-            is_own=asked.purpose is request.purpose,
-            has_answered=request.party in known,
+            answers=partial(self._is_answered, repeated),
+            is_own=repeated.purpose is request.purpose,
+            has_answered=request.party in answered,
         )
-        away = await self.outage.examine(request.party, str(failure), canary)
-        if away:
-            self._limits.budget.refill()
-            self.pace.on_outage_over()
-        return away
+        was_outage = await self.limits.outage.probe(request.party, str(failure), canary)
+        if was_outage:
+            self.limits.budget.refill()
+            self.limiter.on_outage_over()
+        return was_outage
 
-    async def _answers(self, request: Request) -> bool:
-        """Whether a request gets an answer. 429 is one; a 5xx is none, even where the pace takes it for throttling."""
+    async def _is_answered(self, request: Request) -> bool:
+        """Whether a request gets an answer. A 429 is one; a 5xx is none, even where the limiter calls it throttling."""
         try:
-            await self._answer(request)
-        except PassingFailure as failure:
-            return _is_429(failure.came)
+            await self._exchange_followed(request)
+        except TransientFailure as failure:
+            return _is_429(failure.result)
         except RegistryError:
-            pass  # not what it was, and an answer all the same
+            pass  # another answer than before, and still an answer
         return True
 
-    async def _followed(self, request: Request, reply: Reply) -> Reply:
-        """The reply at the end of the redirects. Raises PassingFailure for a status that may pass."""
+    async def _follow(self, request: Request, response: Response) -> Response:
+        """The response at the end of the redirects. Raises TransientFailure for a status that may pass.
+
+        Redirects are followed here and not by aiohttp: each hop takes a permit and is counted, https never becomes
+        http, and Authorization is dropped where scheme, host or port changes. Clients that kept it leaked credentials
+        (GHSA-vh4v-2xq2-g5cg, GHSA-jxpm-75mh-9fp7).
+        """
         hops = 0
-        while reply.status in _REDIRECTS and (location := reply.headers.get("Location")) is not None:
+        while response.status in _REDIRECTS and (location := response.headers.get("Location")) is not None:
             hops += 1
-            if hops > _MAX_HOPS:
-                message = f"more than {_MAX_HOPS} redirects, the last to {without_query(request.url)}"
-                raise UnsafeAddress(request.asked, code="REDIRECT", message=message, http_status=reply.status)
-            request = self._redirected(request, location, reply.status)
-            reply = (await self._exchange(request))._replace(redirected_to=request.url)
-        if reply.status in PASSING or _is_somebody_elses(request, reply):
-            raise PassingFailure(reply)
-        return reply
+            if hops > _MAX_REDIRECTS:
+                message = f"more than {_MAX_REDIRECTS} redirects, the last to {without_query(request.url)}"
+                raise UnsafeAddress(request.summary, code="REDIRECT", message=message, http_status=response.status)
+            request = self._redirected(request, location, response.status)
+            response = (await self._exchange(request))._replace(redirected_to=request.url)
+        if response.status in RETRYABLE_STATUSES or _is_from_other_party(request, response):
+            raise TransientFailure(response)
+        return response
 
     def _redirected(self, request: Request, location: str, status: int) -> Request:
-        """The request that a redirect asks for: credentials stay with their origin, and https never becomes http."""
+        """The request that a redirect asks for, with the same method and Accept.
+
+        Credentials stay with their origin, and https never becomes http. Raises UnsafeAddress for a redirect that is
+        not followed.
+        """
         try:
             url = urljoin(request.url, encoded(location))
             here, there = urlsplit(request.url), urlsplit(url)
             stays = _origin(here) == _origin(there)
-        except (ValueError, MalformedReply):
-            message = "a redirect to no address"
-            raise UnsafeAddress(request.asked, code="REDIRECT", message=message, http_status=status) from None
+        except (ValueError, MalformedResponse):
+            message = "a redirect to an invalid URL"
+            raise UnsafeAddress(request.summary, code="REDIRECT", message=message, http_status=status) from None
         if problem := _redirect_problem(request, here, there, self._schemes):
-            shown = without_query(self._door.redacted(request, url))
-            message = f"a redirect that is not followed, to {shown}: {problem}"
-            raise UnsafeAddress(request.asked, code="REDIRECT", message=message, http_status=status)
+            redacted = without_query(self._session.redacted(request, url))
+            message = f"a redirect that is not followed, to {redacted}: {problem}"
+            raise UnsafeAddress(request.summary, code="REDIRECT", message=message, http_status=status)
         return replace(request, url=url) if stays else replace(request, url=url, authorization=None, headers=())
 
-    async def _exchange(self, request: Request) -> Reply:
-        pace, exchanges = self.pace, self.exchanges
-        began = await pace.begin()
+    async def _exchange(self, request: Request) -> Response:
+        """One exchange under a permit, which is held through the last byte of the body and no longer."""
+        limiter, requests, size = self.limiter, self.limits.requests, 0
+        started_at = await limiter.acquire()
         try:
-            exchanges.total += 1
-            exchanges.by_kind[request.purpose] += 1
-            reply = await self._door.send(request)
-            exchanges.bytes += len(reply.body)
-            if reply.status in _BUSY:
-                reply = reply._replace(throttled=_is_throttled(reply, began, pace))
-                exchanges.throttled += reply.throttled
+            response = await self._session.send(request)
+            size = len(response.body)
+            if response.status in _BUSY_STATUSES:
+                if _is_throttled(response, started_at, limiter):
+                    response = response._replace(throttled=True)
+                    requests.add_throttled()
             else:
-                pace.went_well()
-        except Unreachable as error:
-            if error.code == "TIMEOUT":
-                pace.timed_out(began)
+                limiter.on_success()
+        except TimedOut:
+            limiter.on_timeout(started_at)
             raise
         finally:
-            pace.end()
-        return reply
+            requests.add_exchange(request.purpose, size)
+            limiter.release()
+        return response
 
 
 @asynccontextmanager
 async def open_transport(
     *,
     user_agent: str,
-    pace: Pace,
-    patience: Patience,
+    limiter: Limiter,
+    timeouts: Timeouts,
+    limits: RunLimits,
     concurrency: int,
     scheme: str,
     certificates: Certificates,
-    limits: RunLimits | None = None,
 ) -> AsyncIterator[Transport]:
-    """A transport whose connections close when the block ends. Plain http is spoken only where `scheme` says so.
+    """A transport whose connections close when the block ends.
 
-    `limits` are the run's, where they are shared with what was begun before.
-
+    `concurrency` is how many connections may be open. https is always spoken, plain http only where `scheme` is "http".
     Raises CredentialsError for certificates that cannot be used.
     """
-    door = open_door(user_agent=user_agent, patience=patience, concurrency=concurrency, certificates=certificates)
-    async with door as opened:
-        yield Transport(opened, pace, patience, scheme, limits or RunLimits.of(patience))
-
-
-def _is_429(came: Reply | RegistryError) -> TypeGuard[Reply]:
-    return isinstance(came, Reply) and came.status == 429
-
-
-def _is_somebody_elses(request: Request, reply: Reply) -> bool:
-    """Whether a 404 is not the registry's own: an ingress without a backend answers so, and proves no absence."""
-    if reply.status != 404 or request.absence_codes is None:
-        return False
-    return read_fault(reply.body, reply.status).code not in request.absence_codes
+    session = open_http_session(
+        user_agent=user_agent,
+        timeouts=timeouts,
+        concurrency=concurrency,
+        certificates=certificates,
+        bodies=BodyBudget(MAX_BODIES_BYTES),
+    )
+    async with session as opened:
+        yield Transport(opened, limiter, limits, scheme)
 
 
 def is_same_origin(url: str, other: str) -> bool:
-    """Whether two URLs are of one scheme, host and port (RFC 6454 §4), so that both may see the same credentials."""
+    """Whether two URLs have the same scheme, host and port (RFC 6454 §4), so that both may see the same credentials."""
     return _origin(urlsplit(url)) == _origin(urlsplit(other))
-
-
-def _unreadable_message(exc: MalformedReply, reply: Reply) -> str:
-    """What came in place of an answer, and where redirects led."""
-    message = f"{exc}{redirect_message(reply.redirected_to)}"
-    if read_web_page(reply.body) is not None:
-        return f"{message}: {LOGIN_ADVICE}"
-    content_type = reply.headers.get("Content-Type") or ""
-    is_told = message.startswith("not JSON") and content_type and "json" not in content_type
-    return f"{message} (Content-Type: {printable(content_type, 60)})" if is_told else message
-
-
-def _redirect_problem(request: Request, here: SplitResult, there: SplitResult, schemes: Collection[str]) -> str:
-    """Why a redirect is not followed, in words for the operator; "" where nothing speaks against it."""
-    if here.scheme == "https" and there.scheme == "http":
-        return "it leads from https to plain http (a registry behind a proxy that ends TLS must know its own https URL)"
-    if there.scheme not in schemes:
-        return "it leads neither to http nor to https"
-    if not there.hostname or set("%@") & set(there.netloc):
-        return "it names no host, or a user"
-    # without its credentials the request would be refused there, for a reason that nobody could guess
-    wants_https = here.scheme == "http" and there.scheme == "https" and here.hostname == there.hostname
-    if wants_https and (request.authorization is not None or request.form):
-        return f"the server wants https, and credentials do not follow there: {USE_HTTPS}"
-    return "what was posted goes to no other server" if request.form and _origin(here) != _origin(there) else ""
 
 
 def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
     return url.scheme, url.hostname, url.port or _DEFAULT_PORTS.get(url.scheme)
 
 
-def _is_throttled(reply: Reply, began: float, pace: Pace) -> bool:
-    """Tell the pace of a refusal, and learn whether it was because of the pace."""
-    asked = read_retry_after(reply.headers.get("Retry-After"), reply.body, datetime.now(UTC))
-    if reply.status != 429 and asked is None:
-        return pace.on_unavailable(began)
-    pace.throttled(began, asked)
+def _is_429(result: Response | RegistryError) -> TypeGuard[Response]:
+    return isinstance(result, Response) and result.status == 429
+
+
+def _is_throttled(response: Response, started_at: float, limiter: Limiter) -> bool:
+    """Report a refusal to the limiter; returns whether the reason was the request rate."""
+    retry_after_s = parse_retry_after(response.headers.get("Retry-After"), response.body, datetime.now(UTC))
+    if response.status != 429 and retry_after_s is None:
+        return limiter.on_unavailable(started_at)
+    limiter.on_throttled(started_at, retry_after_s)
     return True
+
+
+def _is_from_other_party(request: Request, response: Response) -> bool:
+    """Whether a 404 is not the registry's own.
+
+    An ingress without a healthy backend answers 404 as well (`default backend - 404`, `404 page not found`, nginx's
+    HTML), so that a restarting registry would make repositories look deleted. The distribution specification
+    (§ Error Codes) gives a registry's own 404 a code; the body of a HEAD cannot have one.
+    """
+    if response.status != 404 or request.absence_codes is None or request.method == "HEAD":
+        return False
+    return parse_error_body(response.body, response.status).code not in request.absence_codes
+
+
+def _redirect_problem(request: Request, here: SplitResult, there: SplitResult, schemes: Collection[str]) -> str:
+    """Why a redirect is not followed, for the operator; "" for one that is followed."""
+    if here.scheme == "https" and there.scheme == "http":
+        return "it leads from https to plain http (a registry behind a proxy that ends TLS must know its own https URL)"
+    if there.scheme not in schemes:
+        return "it leads neither to http nor to https"
+    if not there.hostname or set("%@") & set(there.netloc):
+        return "its URL has no host, or has a user name"
+    # Without its credentials the request would be refused there, and the error would not say why.
+    wants_https = here.scheme == "http" and there.scheme == "https" and here.hostname == there.hostname
+    if wants_https and (request.authorization is not None or request.form):
+        return f"the server wants https, and credentials are not sent to another origin: {USE_HTTPS}"
+    return "a POST is not sent to another origin" if request.form and _origin(here) != _origin(there) else ""
+
+
+def _unreadable_message(exc: MalformedResponse, response: Response) -> str:
+    """What came in place of an answer, and where redirects led."""
+    message = f"{exc}{redirect_message(response.redirected_to)}"
+    if parse_web_page(response.body) is not None:
+        return f"{message}: {LOGIN_ADVICE}"
+    content_type = response.headers.get("Content-Type") or ""
+    is_worth_naming = message.startswith("not JSON") and content_type and "json" not in content_type
+    return f"{message} (Content-Type: {printable(content_type, 60)})" if is_worth_naming else message

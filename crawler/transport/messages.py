@@ -1,20 +1,23 @@
-"""What is asked, and what is answered."""
+"""A request, its response, and the counts of both."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
-from crawler.errors import printable
+from crawler.untrusted_text import printable
 
-TOKEN_CAP: Final = 1024**2
-ERROR_CAP: Final = 64 * 1024
-LISTING_CAP: Final = 256 * 1024**2
+MAX_TOKEN_BYTES: Final = 1024**2
+MAX_ERROR_BYTES: Final = 64 * 1024
+MAX_LISTING_BYTES: Final = 256 * 1024**2
+
+JSON: Final = "application/json"
+"""The media type of every response but manifests. The HTTP session sends it as `Accept` by default."""
 
 
 class Purpose(StrEnum):
-    """What an exchange is for, as _run.json counts it."""
+    """What an exchange is for; _run.json counts exchanges by purpose."""
 
     PING = "ping"
     CATALOG = "catalog"
@@ -24,68 +27,79 @@ class Purpose(StrEnum):
 
 
 Party = tuple[Purpose, str]
-"""A service for one purpose: its origin is the second."""
+"""A service for one purpose, with the service's origin. One host may be healthy as a party and down as another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A GET, or with a `form` a POST of it, which may hold secrets as `authorization` does, the header's value.
+    """One request. `authorization`, `headers` and `form` may hold secrets: none of them is in `repr` or `summary`.
 
     Attributes:
-        cap: the largest body that we read, in decompressed bytes.
-        parse: turns the body of a 200 into `Reply.value`. It raises MalformedReply for a body that it cannot read,
-            which counts as a body that broke off: the exchange is tried again.
-        absence_codes: the error codes by which the registry says that something is not there. A 404 without one of
-            them is somebody else's (an ingress, a proxy): no answer, and tried again. None takes every 404 as it is.
-        headers: more headers, as (name, value); like `authorization` they are not sent to another origin.
+        url: the absolute URL, percent-encoded.
+        method: GET; HEAD for the status and headers alone; POST for a `form`.
+        authorization: the value of the Authorization header. It is not sent to another origin after a redirect.
+        accept: the value of the Accept header: media types, separated by commas. It is kept over redirects.
+        headers: more headers, as (name, value). Like `authorization`, they are not sent to another origin.
+        form: the fields that a POST sends, as (name, value).
+        max_body_bytes: the largest body that is read, in decompressed bytes.
+        purpose: what `_run.json` counts the exchange as.
+        parse: turns the body of a 200 into `Response.value`. It raises MalformedResponse for a body that it cannot
+            read; the request is then retried, as after a body that broke off.
+        absence_codes: the error codes by which the registry says that something does not exist. A 404 without one of
+            them comes from somewhere else (an ingress, a proxy) and is retried. None accepts every 404. A HEAD
+            response has no body and so no code: its 404 is always returned.
     """
 
     url: str
+    method: Literal["GET", "HEAD", "POST"] = "GET"
     authorization: str | None = None
-    cap: int = LISTING_CAP
-    purpose: Purpose = Purpose.LISTING
+    accept: str = JSON
+    headers: tuple[tuple[str, str], ...] = ()
     form: tuple[tuple[str, str], ...] = ()
+    max_body_bytes: int = MAX_LISTING_BYTES
+    purpose: Purpose = Purpose.LISTING
     parse: Callable[[bytes], Any] | None = None
     absence_codes: Collection[str] | None = None
-    headers: tuple[tuple[str, str], ...] = ()
 
     def __repr__(self) -> str:
-        return f"Request({self.asked})"  # never the authorization
+        return f"Request({self.summary})"  # never the authorization
 
     @property
-    def asked(self) -> str:
-        """The question, as errors and logs name it."""
+    def summary(self) -> str:
+        """Method and URL, as errors and logs show them."""
         return f"{self.method} {printable(self.url)}"
 
     @property
     def origin(self) -> str:
-        """`https://HOST[:PORT]`, as it stands in the URL."""
+        """`https://HOST[:PORT]`, as the URL spells it."""
         return self.url[: self.url.find("/", 8)]
 
     @property
     def party(self) -> Party:
         return self.purpose, self.origin
 
-    @property
-    def method(self) -> str:
-        return "POST" if self.form else "GET"
-
 
 class Headers(Protocol):
-    """A reply's headers, by name in any case."""
+    """A response's headers; names are case-insensitive."""
 
     def __contains__(self, name: object, /) -> bool: ...
     def get(self, name: str, /) -> str | None: ...
     def getall(self, name: str, default: Sequence[str], /) -> Sequence[str]: ...
 
 
-class Reply(NamedTuple):
-    """An answer, whole: its body read to the end, decompressed, and within the cap.
+class Response(NamedTuple):
+    """A whole response: its body is read to the end, decompressed, and within `Request.max_body_bytes`.
 
-    `value` is what `Request.parse` made of the body, which is then no longer kept. `connection` is the door's, for
-    `Door.distrust`. `throttled` marks a refusal because of our pace, which passes by waiting. `redirected_to` is the
-    URL to which redirects led, "" where there was none. A tuple, as there is one for each exchange: a frozen dataclass
-    takes four times as long to make.
+    A tuple, because each exchange makes one: a frozen dataclass takes four times as long to make.
+
+    Attributes:
+        status: the HTTP status.
+        headers: the headers, with the request's credentials redacted.
+        body: the body; b"" where `value` was parsed from it, and of a HEAD.
+        value: what `Request.parse` made of the body.
+        connection: for `HttpSession.distrust`; no other code uses it.
+        throttled: whether the server refused the request because of the request rate. Waiting helps.
+        redirected_to: the URL after the last redirect; "" without redirects.
     """
 
     status: int
@@ -98,14 +112,34 @@ class Reply(NamedTuple):
 
 
 @dataclass(slots=True)
-class Exchanges:
-    """What was exchanged so far, retries counted in; `bytes` are bodies as decompressed."""
+class RequestStats:
+    """The exchanges of a run so far: every redirect and every retry counts as an exchange of its own.
+
+    Attributes:
+        total: exchanges that ended, with or without a response.
+        retries: requests that were sent again.
+        throttled: responses that refused a request because of the request rate.
+        bytes: bytes of all bodies, decompressed.
+        by_kind: exchanges by purpose.
+    """
 
     total: int = 0
     retries: int = 0
     throttled: int = 0
     bytes: int = 0
     by_kind: Counter[Purpose] = field(default_factory=Counter)
+
+    def add_exchange(self, purpose: Purpose, body_bytes: int) -> None:
+        """Count an exchange that ended; `body_bytes` is 0 without a response."""
+        self.total += 1
+        self.bytes += body_bytes
+        self.by_kind[purpose] += 1
+
+    def add_retry(self) -> None:
+        self.retries += 1
+
+    def add_throttled(self) -> None:
+        self.throttled += 1
 
     @property
     def token(self) -> int:

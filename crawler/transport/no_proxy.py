@@ -1,6 +1,7 @@
 """NO_PROXY: which hosts are reached without a proxy, by the rules of Go's programs (golang.org/x/net/http/httpproxy).
 
-Neither Python's own reading of it nor that of requests will do: the one takes no networks, the other none of IPv6.
+Docker, podman and kubectl follow these rules, and clusters set the variable for them: `10.96.0.0/12,.svc`. Python's
+urllib supports no networks, and requests supports no IPv6 networks.
 """
 
 import ipaddress
@@ -8,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from crawler.model import is_loopback
+from crawler.model.names import is_loopback
 
 _SEPARATORS: Final = re.compile(r"[,\s]+")
 _HOST_AND_PORT: Final = re.compile(r"(\[[^\[\]/]*\]|[^:/\[\]]+)(?::([0-9]*))?")
@@ -18,19 +19,19 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class NoProxy:
-    """The hosts that a value of NO_PROXY lists. This machine itself is never reached through a proxy.
+    """The hosts that a value of NO_PROXY lists. The machine's own loopback is never reached through a proxy.
 
-    An entry is a network (`10.0.0.0/8`, `fd00::/8`), an address, a domain with all below it (`example.com` or
-    `.example.com`), only what is below a domain (`*.example.com`), or `*` for all hosts. An address or a domain may
-    have a port. Commas or blanks separate entries; an entry of another form is ignored.
+    An entry is a network (`10.0.0.0/8`, `fd00::/8`), an IP address, a domain with all its subdomains (`example.com` or
+    `.example.com`), the subdomains alone (`*.example.com`), or `*` for all hosts. An address or a domain may have a
+    port. Commas or blanks separate entries; an entry of another form is ignored.
     """
 
     def __init__(self, value: str) -> None:
-        found = (_parse(text) for text in _SEPARATORS.split(value.lower()))
-        self._entries = tuple(entry for entry in found if entry is not None)
+        entries = (_parse(text) for text in _SEPARATORS.split(value.lower()))
+        self._entries = tuple(entry for entry in entries if entry is not None)
 
     def covers(self, host: str, port: int | None) -> bool:
-        """Whether a host, an IPv6 address with or without its brackets, is reached without a proxy."""
+        """Whether a host is reached without a proxy. An IPv6 address may have its brackets, or not."""
         name = host.strip("[]").rstrip(".").lower()
         address = _address(name)
         if is_loopback(name if address is None else str(address)):
@@ -40,26 +41,26 @@ class NoProxy:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A network, or the end of names; `port` is None for all ports."""
+    """A network, or a suffix of names; `port` is None for all ports."""
 
     port: int | None
     network: _Network | None = None
-    ending: str = ""
+    suffix: str = ""
 
     def covers(self, name: str, address: _Address | None, port: int | None) -> bool:
         if self.port not in {None, port}:
             return False
         if self.network is not None:
             return address is not None and address in self.network
-        return f".{name}".endswith(self.ending)
+        return f".{name}".endswith(self.suffix)
 
 
 @dataclass(frozen=True, slots=True)
-class _BelowEntry(_Entry):
-    """The names below a domain, without the domain itself."""
+class _SubdomainEntry(_Entry):
+    """The subdomains of a domain, without the domain itself."""
 
     def covers(self, name: str, address: _Address | None, port: int | None) -> bool:
-        return _Entry.covers(self, name, address, port) and f".{name}" != self.ending
+        return _Entry.covers(self, name, address, port) and f".{name}" != self.suffix
 
 
 def _parse(text: str) -> _Entry | None:
@@ -76,8 +77,8 @@ def _parse(text: str) -> _Entry | None:
     domain = matched[1].removeprefix("*").strip(".")
     if not domain or "*" in domain or "[" in domain:
         return None
-    entry = _BelowEntry if matched[1].startswith("*") else _Entry
-    return entry(port, ending=f".{domain}")
+    entry_type = _SubdomainEntry if matched[1].startswith("*") else _Entry
+    return entry_type(port, suffix=f".{domain}")
 
 
 def _network(text: str) -> _Network | None:

@@ -1,4 +1,4 @@
-"""Which proxy the environment has for an address: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, in either case."""
+"""Which proxy the environment names for a host: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, in either case."""
 
 from base64 import b64encode
 from collections.abc import Mapping
@@ -7,8 +7,9 @@ from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies_environment
 
-from crawler.errors import CredentialsError, printable
+from crawler.errors import CredentialsError
 from crawler.transport.no_proxy import NoProxy
+from crawler.untrusted_text import printable
 
 _FOR_EVERY_SCHEME: Final = "all"
 _FORM: Final = "http://[USER:PASSWORD@]HOST:PORT"
@@ -16,7 +17,13 @@ _FORM: Final = "http://[USER:PASSWORD@]HOST:PORT"
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """An HTTP proxy: its `host:port`, the variable that names it, and what it is to be told of who we are."""
+    """An HTTP proxy.
+
+    Attributes:
+        address: its `host:port`.
+        variable: the environment variable that names it, for messages.
+        headers: the credentials for the proxy, as request headers; empty without a user.
+    """
 
     address: str
     variable: str
@@ -28,34 +35,38 @@ class Proxy:
 
 
 class Proxies:
-    """The proxies of an environment. `named` is by scheme, as `urllib.request.getproxies_environment` has it."""
+    """The proxies that an environment names.
 
-    def __init__(self, named: Mapping[str, str]) -> None:
-        self._named = named
-        self._no_proxy = NoProxy(named.get("no", ""))
+    `by_scheme` holds their URLs by the scheme that they are for, "all" for every scheme, and NO_PROXY as "no", as
+    `urllib.request.getproxies_environment` returns it.
+    """
+
+    def __init__(self, by_scheme: Mapping[str, str]) -> None:
+        self._by_scheme = by_scheme
+        self._no_proxy = NoProxy(by_scheme.get("no", ""))
 
     @classmethod
-    def of_environment(cls) -> "Proxies | None":
-        """None where no proxy is named, so that nothing need be looked up.
+    def from_environment(cls) -> "Proxies | None":
+        """None where no proxy is named, so that requests need no lookup.
 
-        Raises CredentialsError for what is no address at all.
+        Raises CredentialsError for a value that is not a URL.
         """
-        named = getproxies_environment()
-        ours = named.keys() & {"http", "https", _FOR_EVERY_SCHEME}
-        for key in sorted(ours):
-            _split(f"{key.upper()}_PROXY", named[key])
-        return cls(named) if ours else None
+        by_scheme = getproxies_environment()
+        used = by_scheme.keys() & {"http", "https", _FOR_EVERY_SCHEME}
+        for key in sorted(used):
+            _split(f"{key.upper()}_PROXY", by_scheme[key])
+        return cls(by_scheme) if used else None
 
     def proxy(self, scheme: str, host: str, port: int | None) -> Proxy | None:
-        """The proxy for an address, or None where it is reached without one.
+        """The proxy for a host, or None where the host is reached without one.
 
-        Raises CredentialsError for a proxy that is none of HTTP, in words without its password.
+        Raises CredentialsError for a proxy that is not an HTTP proxy; the message does not hold its password.
         """
         if self._no_proxy.covers(host, port):
             return None
         for key in (scheme, _FOR_EVERY_SCHEME):
-            if key in self._named:
-                return _read(f"{key.upper()}_PROXY", self._named[key])
+            if key in self._by_scheme:
+                return _parse(f"{key.upper()}_PROXY", self._by_scheme[key])
         return None
 
 
@@ -63,28 +74,28 @@ def _split(variable: str, value: str) -> SplitResult:
     try:
         return urlsplit(value if "://" in value else f"http://{value}")
     except ValueError:
-        raise CredentialsError(f"{variable} is not the address of a proxy: {_FORM}") from None
+        raise CredentialsError(f"{variable} is not the URL of a proxy: {_FORM}") from None
 
 
-def _read(variable: str, value: str) -> Proxy:
-    address = _split(variable, value)
+def _parse(variable: str, value: str) -> Proxy:
+    url = _split(variable, value)
     try:
-        host, port = address.hostname, address.port or 80
+        host, port = url.hostname, url.port or 80
     except ValueError:
         host, port = None, 0
-    if address.scheme != "http":
+    if url.scheme != "http":
         raise CredentialsError(
-            f"{variable} names a proxy of {printable(address.scheme, 20)}, and we speak to proxies of HTTP only: "
-            f"{_FORM} (NO_PROXY names hosts that need none)"
+            f"{variable} names a proxy with scheme {printable(url.scheme, 20)}, and only http is supported: "
+            f"{_FORM} (NO_PROXY names hosts that need no proxy)"
         )
     if not host:
-        raise CredentialsError(f"{variable} is not the address of a proxy: {_FORM}")
-    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return Proxy(printable(place), variable, _introduction(address))
+        raise CredentialsError(f"{variable} is not the URL of a proxy: {_FORM}")
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return Proxy(printable(address), variable, _proxy_headers(url))
 
 
-def _introduction(address: SplitResult) -> dict[str, str]:
-    if address.username is None:
+def _proxy_headers(url: SplitResult) -> dict[str, str]:
+    if url.username is None:
         return {}
-    user = f"{unquote(address.username)}:{unquote(address.password or '')}"
+    user = f"{unquote(url.username)}:{unquote(url.password or '')}"
     return {"Proxy-Authorization": "Basic " + b64encode(user.encode()).decode("ascii")}

@@ -1,8 +1,12 @@
-r"""Secrets that a server quotes back, withheld in whatever form it quotes them.
+r"""Withholds the secrets of a request where its response quotes them, in whatever form.
 
-Some servers repeat in a refusal what they refuse: the header, or the password in it. They repeat it as it was, escaped
-for JSON (`\u00e4`), HTML (`&#228;`) or a URL (`%C3%A4`), broken over several lines, or cut short. So text and secret
-are compared with all of that undone, and whatever of the text held the secret is replaced.
+Some servers repeat in an error what they refuse: the header, or the password in it. They repeat it as it was sent,
+escaped for JSON (`\u00e4`), HTML (`&#228;`) or a URL (`%C3%A4`), broken over several lines, or cut short. So text and
+secret are compared after all of that is undone, and the part of the text that held the secret is replaced.
+
+How it works: a text is rewritten (escapes undone, blanks removed) and searched for the secret, rewritten in the same
+way. Only where the search finds something, the rewriting is repeated with the position of each character in the
+original, so that the right part of the original can be replaced.
 """
 
 import html
@@ -16,17 +20,18 @@ from urllib.parse import unquote_to_bytes
 
 WITHHELD: Final = "[withheld]"
 
-_SHORTEST_BEGINNING: Final = 8
-"""So many of a secret's first characters are withheld without the rest: servers cut short what they quote."""
+_SHORTEST_PREFIX: Final = 8
+"""So many of a secret's first characters are withheld even without the rest: servers cut short what they quote."""
 
-_NEVER_SHORTER: Final = sys.maxsize
+_WHOLE: Final = sys.maxsize
+"""In place of _SHORTEST_PREFIX where only the whole secret is withheld."""
 
 _SHORTEST_SECRET: Final = 4
-"""Shorter ones are part of ordinary words, and a text without those cannot be read."""
+"""A shorter secret is part of ordinary words, and an error without those cannot be read."""
 
 _SECRET_FIELDS: Final = frozenset({"refresh_token"})
 _SECRETS_OF_KEY: Final = ("private_key", "private_key_id")
-"""What is secret in a service account's key; `{"type":` is not, and begins many an answer."""
+"""The secret fields of a service account's key. Its beginning, `{"type":`, is that of many a JSON response."""
 
 _ESCAPED: Final = re.compile(
     r"(?P<url>(?:%[0-9a-fA-F]{2})+)"
@@ -40,55 +45,51 @@ _ESCAPED: Final = re.compile(
 )
 _SHORT_ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _LAYERS: Final = 8
-"""How many layers of escapes are undone; a secret may be written in some itself, as backslashes are."""
+"""How many layers of escapes are undone: a JSON text within JSON has two, and a secret may hold backslashes itself."""
 
 _BLANKS: Final = re.compile(r"\s+")
-"""Servers break long lines."""
+"""Removed, because servers break long lines."""
 _AMBIGUOUS: Final = re.compile(r"[\s+\\]+")
-"""Plus signs, which are blanks in a form, and backslashes, which are an escape together with what stands behind."""
+"""Removed as well: a plus sign is a blank in a form, and a backslash an escape together with the next character."""
 
 
 class Redactor:
-    """Withholds the secrets of an exchange.
+    """Withholds the secrets of one request: of its Authorization and Proxy-Authorization headers, and of its form.
 
-    `headers` are the values of its `Authorization` and `Proxy-Authorization`, `form` what it posted.
+    There are two rules. A text for people (an error) loses secrets, passwords included, and every prefix of one: a
+    prefix that is there by chance costs only a word. A value that the crawler uses (a link with a cursor, a tag) loses
+    whole credentials alone: a cursor that begins as the password does must still lead to the next page.
     """
 
     def __init__(self, headers: Iterable[str], form: Iterable[tuple[str, str]] = ()) -> None:
         headers = tuple(headers)
-        self._secrets = _sought(_secrets(headers, form), _SHORTEST_BEGINNING)
-        long = [credentials for credentials in map(_credentials, headers) if len(credentials) >= _SHORTEST_BEGINNING]
-        self._credentials = _sought(long, _NEVER_SHORTER)
+        self._secrets = _patterns(_secrets(headers, form), _SHORTEST_PREFIX)
+        long = [credentials for credentials in map(_credentials, headers) if len(credentials) >= _SHORTEST_PREFIX]
+        self._credentials = _patterns(long, _WHOLE)
 
     def text(self, text: str) -> str:
-        """The text with each secret withheld, and each beginning of one; the same object where there is none.
-
-        For what people read, and nothing else: a beginning may be there by chance.
-        """
-        return _withheld(text, self._secrets)
+        """A text for people without secrets and their prefixes; the same object where there are none."""
+        return _withhold(text, self._secrets)
 
     def header(self, text: str) -> str:
-        """The text with all credentials withheld that stand there whole; the same object where there are none.
-
-        For what is acted upon, as a cursor in a link is: it may well begin as a password does.
-        """
-        return _withheld(text, self._credentials)
+        """The value of a response header without whole credentials; the same object where there are none."""
+        return _withhold(text, self._credentials)
 
     def body(self, body: bytes) -> bytes:
-        """As `text`, for the body of a refusal, in whatever encoding."""
+        """Like `text`, for the body of an error, in any encoding."""
         text = body.decode("utf-8", "surrogateescape")
-        shown = self.text(text)
-        return body if shown is text else shown.encode("utf-8", "surrogateescape")
+        redacted = self.text(text)
+        return body if redacted is text else redacted.encode("utf-8", "surrogateescape")
 
 
 def credentials_in(header: str) -> bytes | None:
-    """What a body that is no refusal must not hold: the credentials of an `Authorization` header, as they stand there.
+    """The credentials of an `Authorization` header, which are withheld from a body with data (tags, names).
 
-    Not the password, and no part of either: such a body holds data, which may be like a password by chance. None where
-    the credentials are so short that data may be like them.
+    Not the password in them, and no prefix: a tag may equal a password by chance. None for credentials so short that
+    data may equal them.
     """
     credentials = _credentials(header).encode()
-    return credentials if len(credentials) >= _SHORTEST_BEGINNING else None
+    return credentials if len(credentials) >= _SHORTEST_PREFIX else None
 
 
 def _credentials(header: str) -> str:
@@ -100,14 +101,14 @@ def _secrets(headers: Iterable[str], form: Iterable[tuple[str, str]]) -> Iterato
         credentials = _credentials(header)
         yield credentials
         if header.startswith("Basic "):
-            yield from _of_password(b64decode(credentials).decode("utf-8", "surrogateescape").partition(":")[2])
+            yield from _secrets_of_password(b64decode(credentials).decode("utf-8", "surrogateescape").partition(":")[2])
     for key, value in form:
         if key in _SECRET_FIELDS:
             yield value
 
 
-def _of_password(password: str) -> Iterable[str]:
-    """A password, or where it is a service account's key (`_json_key`) what is secret of that."""
+def _secrets_of_password(password: str) -> Iterable[str]:
+    """The password itself, or the secret fields where it is a service account's key (the user `_json_key`)."""
     if not password.startswith("{"):
         return (password,)
     try:
@@ -119,43 +120,45 @@ def _of_password(password: str) -> Iterable[str]:
 
 
 def _spellings(secret: str) -> set[str]:
-    """As it is, and as servers spell it that take the bytes of a header for Latin-1."""
+    """The secret, and as servers spell it that decode the bytes of a header as Latin-1."""
     return {secret, secret.encode("utf-8", "surrogateescape").decode("latin-1")}
 
 
 _Pattern = re.Pattern[str]
-_Written = Callable[[re.Match[str]], str]
+_Replacement = Callable[[re.Match[str]], str]
 _Text = TypeVar("_Text", "str", "_Traced")
+_Substitute = Callable[[_Text, _Pattern, _Replacement], _Text]
+"""`re.sub` for plain or traced texts."""
 
 
 class _View(Protocol):
-    """A way to look at a text that is rewritten by a function."""
+    """A rewriting under which text and secret are compared, by means of `substitute`."""
 
-    def __call__(self, text: _Text, rewritten: Callable[[_Text, _Pattern, _Written], _Text]) -> _Text: ...
-
-
-def _as_it_is(text: _Text, rewritten: Callable[[_Text, _Pattern, _Written], _Text]) -> _Text:
-    return rewritten(text, _BLANKS, _nothing)
+    def __call__(self, text: _Text, substitute: _Substitute[_Text]) -> _Text: ...
 
 
-def _undone(text: _Text, rewritten: Callable[[_Text, _Pattern, _Written], _Text]) -> _Text:
-    text = rewritten(text, _BLANKS, _nothing)
+def _as_sent(text: _Text, substitute: _Substitute[_Text]) -> _Text:
+    return substitute(text, _BLANKS, _nothing)
+
+
+def _unescaped(text: _Text, substitute: _Substitute[_Text]) -> _Text:
+    text = substitute(text, _BLANKS, _nothing)
     for _ in range(_LAYERS):
-        further = rewritten(text, _ESCAPED, _unescaped)
+        further = substitute(text, _ESCAPED, _character)
         if further == text:
             break
         text = further
-    return rewritten(text, _AMBIGUOUS, _nothing)
+    return substitute(text, _AMBIGUOUS, _nothing)
 
 
-_VIEWS: Final[tuple[_View, ...]] = (_as_it_is, _undone)
-"""Both, because what stands before a secret may seem to be an escape together with its first characters."""
+_VIEWS: Final[tuple[_View, ...]] = (_as_sent, _unescaped)
+"""Both, because the text before a secret may form an escape together with the secret's first characters."""
 
 
 class _Traced(NamedTuple):
-    """A text rewritten, and for each of its characters from where to where it stood in the original.
+    """A rewritten text, and the start and end in the original of each of its characters.
 
-    To make one takes many times as long as to rewrite the text alone, which is why that comes first.
+    Making one takes many times as long as rewriting the text alone, which is why that comes first.
     """
 
     text: str
@@ -163,18 +166,18 @@ class _Traced(NamedTuple):
     ends: list[int]
 
 
-def _substituted(text: str, pattern: _Pattern, written: _Written) -> str:
-    return pattern.sub(written, text)
+def _substitute(text: str, pattern: _Pattern, replacement: _Replacement) -> str:
+    return pattern.sub(replacement, text)
 
 
-def _retraced(traced: _Traced, pattern: _Pattern, written: _Written) -> _Traced:
+def _substitute_traced(traced: _Traced, pattern: _Pattern, replacement: _Replacement) -> _Traced:
     pieces: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
     done = 0
     for match in pattern.finditer(traced.text):
         begin, end = match.span()
-        piece = written(match)
+        piece = replacement(match)
         pieces += (traced.text[done:begin], piece)
         starts += traced.starts[done:begin] + [traced.starts[begin]] * len(piece)
         ends += traced.ends[done:begin] + [traced.ends[end - 1]] * len(piece)
@@ -187,75 +190,76 @@ def _nothing(_: re.Match[str]) -> str:
     return ""
 
 
-def _unescaped(match: re.Match[str]) -> str:
-    written = match[0]
+def _character(match: re.Match[str]) -> str:
+    """The characters that a run of escapes encodes."""
+    escaped = match[0]
     match match.lastgroup:
         case "url":
-            return unquote_to_bytes(written).decode("utf-8", "surrogateescape")
+            return unquote_to_bytes(escaped).decode("utf-8", "surrogateescape")
         case "repr":
-            return bytes.fromhex(written.replace("\\x", "")).decode("utf-8", "surrogateescape")
+            return bytes.fromhex(escaped.replace("\\x", "")).decode("utf-8", "surrogateescape")
         case "json":
-            return bytes.fromhex(written.replace("\\u", "")).decode("utf-16-be", "replace")
+            return bytes.fromhex(escaped.replace("\\u", "")).decode("utf-16-be", "replace")
         case "short":
-            return _SHORT_ESCAPES.get(written[1], written[1])
+            return _SHORT_ESCAPES.get(escaped[1], escaped[1])
         case "byte":
-            return chr(ord(written) - 0xDC00)  # not UTF-8, so Latin-1
+            return chr(ord(escaped) - 0xDC00)  # a byte that is not UTF-8: taken for Latin-1
         case "number":
-            return _numbered(written[2:].rstrip(";"))
+            return _numbered(escaped[2:].rstrip(";"))
         case _:
-            return html.unescape(written)
+            return html.unescape(escaped)
 
 
 def _numbered(digits: str) -> str:
-    """The character of a number in HTML, with no regard to HTML's own readings of those from 128 to 159."""
+    """The character with this number, without HTML's exceptions for 128 to 159 (it reads them as Windows-1252)."""
     number = int(digits[1:], 16) if digits[0] in "xX" else int(digits)
     return chr(number) if number <= sys.maxunicode else ""
 
 
-class _Sought(NamedTuple):
-    """What is looked for in a text, by how the text is looked at; `shortest` is what must be there of the beginning."""
+class _Patterns(NamedTuple):
+    """The secrets to look for, rewritten for each view; `shortest` is how much of a secret's beginning must match."""
 
-    spelt: Mapping[_View, Sequence[str]]
+    by_view: Mapping[_View, Sequence[str]]
     shortest: int
 
 
-def _sought(secrets: Iterable[str], shortest: int) -> _Sought:
-    spelt = {spelling for secret in secrets for spelling in _spellings(secret)}
-    by_view = {view: {view(spelling, _substituted) for spelling in spelt} for view in _VIEWS}
-    long = {view: [seen for seen in all_seen if len(seen) >= _SHORTEST_SECRET] for view, all_seen in by_view.items()}
-    return _Sought(long, shortest)
+def _patterns(secrets: Iterable[str], shortest: int) -> _Patterns:
+    spellings = {spelling for secret in secrets for spelling in _spellings(secret)}
+    rewritten = {view: {view(spelling, _substitute) for spelling in spellings} for view in _VIEWS}
+    long = {view: [secret for secret in found if len(secret) >= _SHORTEST_SECRET] for view, found in rewritten.items()}
+    return _Patterns(long, shortest)
 
 
-def _withheld(text: str, sought: _Sought) -> str:
-    spans = [span for view in _VIEWS for span in _quotations(text, view, sought)]
-    return _without(text, sorted(spans)) if spans else text
+def _withhold(text: str, patterns: _Patterns) -> str:
+    spans = [span for view in _VIEWS for span in _quotations(text, view, patterns)]
+    return _replace(text, sorted(spans)) if spans else text
 
 
-def _quotations(text: str, view: _View, sought: _Sought) -> Iterator[tuple[int, int]]:
-    """From where to where something begins as a secret does, and goes on as long as it goes on."""
-    secrets = sought.spelt[view]
-    seen = view(text, _substituted) if secrets else ""
-    if not any(secret[: sought.shortest] in seen for secret in secrets):
+def _quotations(text: str, view: _View, patterns: _Patterns) -> Iterator[tuple[int, int]]:
+    """The spans of the text that match a secret from its beginning, each as far as it matches."""
+    secrets = patterns.by_view[view]
+    rewritten = view(text, _substitute) if secrets else ""
+    if not any(secret[: patterns.shortest] in rewritten for secret in secrets):
         return
     places = list(range(len(text)))
-    traced = view(_Traced(text, places, [place + 1 for place in places]), _retraced)
+    traced = view(_Traced(text, places, [place + 1 for place in places]), _substitute_traced)
     for secret in secrets:
-        for start, end in _alike(traced.text, secret, sought.shortest):
+        for start, end in _matches(traced.text, secret, patterns.shortest):
             yield traced.starts[start], traced.ends[end - 1]
 
 
-def _alike(text: str, secret: str, shortest: int) -> Iterator[tuple[int, int]]:
-    beginning = secret[:shortest]
-    found = text.find(beginning)
+def _matches(text: str, secret: str, shortest: int) -> Iterator[tuple[int, int]]:
+    prefix = secret[:shortest]
+    found = text.find(prefix)
     while found >= 0:
         longest = min(len(secret), len(text) - found)
-        alike = next((i for i in range(len(beginning), longest) if text[found + i] != secret[i]), longest)
-        yield found, found + alike
-        found = text.find(beginning, found + alike)
+        length = next((i for i in range(len(prefix), longest) if text[found + i] != secret[i]), longest)
+        yield found, found + length
+        found = text.find(prefix, found + length)
 
 
-def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:
-    """The text without these spans, which are in order and may overlap."""
+def _replace(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """The text with WITHHELD in place of these spans, which are in order and may overlap."""
     pieces: list[str] = []
     done = 0
     for start, end in spans:

@@ -1,1 +1,4 @@
-"""A reply's bytes and headers become values. Pure functions: no I/O, no clock but the caller's."""
+"""Parsers: the bytes and headers of a response become values. Pure functions: no I/O, and no clock but a parameter.
+
+Every parser accepts any input. It returns a value or raises MalformedResponse; no other exception leaves this package.
+"""

@@ -1,19 +1,20 @@
-"""A page of the catalog: `{"repositories": ["a", "b/c"]}`."""
+"""A page of the catalog: `{"repositories": ["a", "b/c"]}` (distribution-spec, "Listing Repositories")."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from crawler.errors import MalformedReply
-from crawler.wire.fields import names_next_page, read_object, read_strings
+from crawler.errors import MalformedResponse
+from crawler.wire.json_fields import names_next_page, parse_object, parse_strings
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogPage:
-    """Names as the registry gave them, unchecked.
+    """One page of the catalog, in the form that the pager needs; see `registry.pager.Page`.
 
     Attributes:
-        skipped: how many entries were no strings.
-        length: how many entries there were, such and duplicates among them.
+        names: as the registry sends them, without duplicates and in its order. They are not checked.
+        skipped: the number of entries that are not strings.
+        length: the number of entries, with duplicates and with entries that are not strings.
         names_next: whether the body names a next page.
     """
 
@@ -28,24 +29,22 @@ class CatalogPage:
 
     @property
     def ordered(self) -> Sequence[str]:
-        """The entries by which a `last` goes on."""
         return self.names
 
     @property
     def lengths(self) -> tuple[int, ...]:
-        """By how many entries the registry may have measured the page."""
         return (self.length,)
 
 
 def parse_catalog(body: bytes) -> CatalogPage:
-    """Read one page; a null list is an empty one.
+    """Parse one page. A null list is an empty list: Artifact Registry sends one (GoogleCloudPlatform/gcr-cleaner#112).
 
-    Raises MalformedReply, also where there is no list at all, or errors beside it.
+    Raises MalformedResponse for a body that is not a JSON object, or without a list, or with errors beside the list.
     """
-    document = read_object(body)
+    document = parse_object(body)
     if "repositories" not in document:
-        raise MalformedReply("a catalog without 'repositories'")
+        raise MalformedResponse("a catalog without 'repositories'")
     names_next = names_next_page(document)
     repositories = document["repositories"]
-    names, skipped = read_strings(repositories, "repositories")
+    names, skipped = parse_strings(repositories, "repositories")
     return CatalogPage(names, skipped, len(repositories or ()), names_next)

@@ -1,4 +1,4 @@
-"""`WWW-Authenticate`: what a registry wants to see before it answers (RFC 9110 §11.6.1, RFC 6750)."""
+"""`WWW-Authenticate`: which credentials a registry asks for (RFC 9110 §11.6.1, RFC 6750 §3)."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -6,109 +6,113 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-MOST_READ: Final = 64 * 1024
-"""Reading is linear, and a hundred headers of that size would take seconds all the same."""
+MAX_CHARACTERS: Final = 64 * 1024
+"""Characters of all headers together that are parsed. Parsing is linear, but a hundred such headers take seconds."""
 
-_READING: Final = frozenset({"pull", "metadata_read", "content_read"})
-"""Actions on a repository that a token may be asked for; the last two are Azure's."""
+_REPOSITORY_READ_ACTIONS: Final = frozenset({"pull", "metadata_read", "content_read"})
+"""Actions on a repository that only read it. The last two are Azure Container Registry's (scope maps)."""
 
-_EVERYTHING: Final = frozenset({"*"})
-"""The catalog's only action, which on a repository would be the right to write."""
+_CATALOG_READ_ACTIONS: Final = frozenset({"*"})
+"""The only action on the catalog (`registry:catalog:*`). On a repository, `*` includes the right to write."""
 
-_WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_SCHEME = re.compile(rf"[\s,]*({_WORD})(?=[\s,]|$)(?!\s*=)")
-# A bare value may hold "/" and ":" (some send realm=https://… unquoted), so it ends at a comma or a space only.
-_PARAMETER = re.compile(rf'[\s,]*({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)(?:"|$)|([^\s,"]*))', re.DOTALL)
-_UNREADABLE = re.compile(r"[\s,]*[^,]*")
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+# RFC 9110 §11.2, with these liberties: blanks around "=", commas that are missing or doubled, a quote never closed.
+_TCHARS = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_SCHEME: Final = re.compile(rf"[\s,]*({_TCHARS})(?=[\s,]|$)(?!\s*=)")
+# A value without quotes may hold "/" and ":", as in realm=https://…, so that only a comma or a blank ends it.
+_PARAMETER: Final = re.compile(rf'[\s,]*({_TCHARS})\s*=\s*(?:"((?:[^"\\]|\\.)*)(?:"|$)|([^\s,"]*))', re.DOTALL)
+_UNPARSABLE: Final = re.compile(r"[\s,]*[^,]*")
+_ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """One challenge: the scheme in lower case, and its parameters by their names in lower case."""
+    """One challenge. `scheme` and the names of `parameters` are in lower case."""
 
     scheme: str
     parameters: Mapping[str, str]
 
     @property
     def realm(self) -> str:
-        """For Bearer the address of the token server, maybe relative; "" where it is missing."""
+        """For Bearer, the URL of the token server, which may be relative; "" where it is missing."""
         return self.parameters.get("realm", "")
 
     @property
     def error(self) -> str:
-        """Why a token was refused: `invalid_token`, `insufficient_scope` (RFC 6750 §3.1); "" where it is not said."""
+        """Why a token was refused: `invalid_token`, `insufficient_scope` (RFC 6750 §3.1); "" where it is missing."""
         return self.parameters.get("error", "")
 
     @property
     def service(self) -> str | None:
-        """The service to name in a token request, or None: Artifact Registry's `/v2/` and OpenShift name none."""
+        """The service to name in a token request. None at Artifact Registry's `/v2/`, and at OpenShift."""
         return self.parameters.get("service") or None
 
 
-def read_challenges(values: Iterable[str]) -> tuple[Challenge, ...]:
-    """Every challenge of every `WWW-Authenticate` header, in order, in the first MOST_READ characters of all of them.
+def parse_challenges(headers: Iterable[str]) -> tuple[Challenge, ...]:
+    """All challenges of all `WWW-Authenticate` headers, in order. What cannot be parsed is skipped.
 
-    What cannot be read is passed over.
+    One header may hold several challenges, separated by the same commas as their parameters (older Gitea: Bearer, then
+    Basic). Of all headers together, MAX_CHARACTERS are parsed.
     """
-    left = MOST_READ
+    remaining = MAX_CHARACTERS
     challenges: list[Challenge] = []
-    for value in values:
-        challenges += _challenges(value[:left])
-        left = max(0, left - len(value))
+    for header in headers:
+        challenges += _parse_header(header[:remaining])
+        remaining = max(0, remaining - len(header))
     return tuple(challenges)
 
 
-def _challenges(value: str) -> Iterable[Challenge]:
+def _parse_header(header: str) -> Iterator[Challenge]:
     position = 0
-    while position < len(value):
-        scheme = _SCHEME.match(value, position)
+    while position < len(header):
+        scheme = _SCHEME.match(header, position)
         if scheme is None:
-            position = _UNREADABLE.match(value, position).end()  # type: ignore[union-attr]  # it matches anything
+            position = _UNPARSABLE.match(header, position).end()  # type: ignore[union-attr]  # it matches anything
             continue
         parameters: dict[str, str] = {}
         position = scheme.end()
-        while parameter := _PARAMETER.match(value, position):
-            key, quoted, bare = parameter.groups()
-            parameters.setdefault(key.lower(), bare if quoted is None else _ESCAPED.sub(r"\1", quoted))
+        while parameter := _PARAMETER.match(header, position):
+            name, quoted, bare = parameter.groups()
+            parameters.setdefault(name.lower(), bare if quoted is None else _ESCAPED.sub(r"\1", quoted))
             position = parameter.end()
-        # Negotiate's and NTLM's blobs (token68) are no parameters: go on behind the next comma.
-        comma = value.find(",", position)
-        position = len(value) if comma < 0 else comma
+        # Negotiate and NTLM send one base64 value (token68) instead of parameters: skip to the next comma.
+        comma = header.find(",", position)
+        position = len(header) if comma < 0 else comma
         yield Challenge(scheme[1].lower(), MappingProxyType(parameters))
 
 
 def usable_challenge(challenges: Iterable[Challenge]) -> Challenge | None:
     """The challenge to answer: the first Bearer with a realm, else the first Basic, else None.
 
-    Some registries offer Basic as well, and take nothing but tokens.
+    Bearer goes first because Gitea and Forgejo also offer Basic.
     """
     usable = [c for c in challenges if c.scheme == "basic" or (c.scheme == "bearer" and c.realm)]
     return next((c for c in usable if c.scheme == "bearer"), usable[0] if usable else None)
 
 
-def reading_actions(challenge: Challenge, asked: str) -> str | None:
-    """The actions that a challenge wants a token for, where its scope is about what `asked` is about; else None.
+def reading_actions(challenge: Challenge, requested: str) -> str | None:
+    """The actions that a challenge names for the resource of the scope `requested`, or None.
 
-    Others are ignored, and so are those that would give more than reading.
+    Azure Container Registry's scope-map tokens need `metadata_read` in place of `pull`, and its challenge says so.
+    A scope for another resource is ignored, and so are actions that do more than read.
     """
-    about = asked.rpartition(":")[0]
-    return next((actions for resource, actions in _reading_scopes(challenge) if resource == about), None)
+    requested_resource = requested.rpartition(":")[0]
+    return next((actions for resource, actions in _reading_scopes(challenge) if resource == requested_resource), None)
 
 
 def reading_scope(challenge: Challenge) -> str | None:
-    """The first scope of a challenge that gives no more than reading; None where it names none."""
+    """The first scope of a challenge that does no more than read, or None."""
     return next((f"{resource}:{actions}" for resource, actions in _reading_scopes(challenge)), None)
 
 
 def _reading_scopes(challenge: Challenge) -> Iterator[tuple[str, str]]:
-    """The scopes of a challenge, of which it may hold several, as resource and actions.
+    """Each scope of a challenge that does no more than read, as (resource, actions).
 
-    A scope is `type:name:actions` (distribution's docs/content/spec/auth/scope.md), a name may hold colons. Others are
-    ignored, as ECR Public's `aws`.
+    A scope is `type:name:actions` (distribution/distribution, docs/content/spec/auth/scope.md). The name may hold
+    colons, as in `host:port/name`; the actions do not. Scopes of another form are ignored, such as ECR Public's `aws`
+    and Forgejo's `*`.
     """
     for scope in challenge.parameters.get("scope", "").split():
         resource, _, actions = scope.rpartition(":")
-        allowed = _READING if resource.startswith("repository:") else _EVERYTHING
+        allowed = _REPOSITORY_READ_ACTIONS if resource.startswith("repository:") else _CATALOG_READ_ACTIONS
         if ":" in resource and {*actions.split(",")} <= allowed:
             yield resource, actions

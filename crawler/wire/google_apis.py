@@ -1,6 +1,8 @@
 """Pages of Google's APIs: projects, locations, repositories and images (Artifact Registry v1, Resource Manager v3).
 
-Follows AIP-158 for pages, and protobuf's JSON: what is empty is left out, and 64-bit numbers are strings.
+Pages follow AIP-158: `nextPageToken` requests the next page, and is absent on the last. Bodies are protobuf's JSON: an
+empty field is left out, and a 64-bit number is a string (https://protobuf.dev/programming-guides/json/).
+Every parser here raises MalformedResponse.
 """
 
 from collections.abc import Callable
@@ -9,24 +11,31 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import unquote
 
-from crawler.errors import MalformedReply
-from crawler.model import Image, timestamp
-from crawler.wire.fields import read_count, read_object, read_strings, read_text
+from crawler.errors import MalformedResponse
+from crawler.model.image import Image
+from crawler.model.timestamps import timestamp
+from crawler.wire.json_fields import parse_count, parse_object, parse_strings, parse_text
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class ApiPage(Generic[T]):
-    """One page; `following` asks for the next, and is empty on the last."""
+    """One page of a list. `next_token` requests the next page, and is "" on the last."""
 
     items: tuple[T, ...]
-    following: str
+    next_token: str
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project of Google Cloud: `is_active` unless its deletion is requested; `number` is "" where it is not given."""
+    """A project of Google Cloud.
+
+    Attributes:
+        id: such as `my-project`, or `example.com:my-project` in a domain.
+        number: the project's number, or "" where the API leaves it out.
+        is_active: False once its deletion was requested.
+    """
 
     id: str
     number: str
@@ -35,9 +44,12 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class ArtifactRepository:
-    """One repository of Artifact Registry, of any format: `resource` is `projects/P/locations/L/repositories/R`.
+    """One repository of Artifact Registry, of any format.
 
-    `is_empty` is whether the API says that it holds nothing.
+    Attributes:
+        resource: `projects/P/locations/L/repositories/R`.
+        format: `DOCKER`, `MAVEN` and so on.
+        is_empty: whether the API says that it holds nothing.
     """
 
     resource: str
@@ -49,73 +61,79 @@ class ArtifactRepository:
         return self.resource.rpartition("/")[2]
 
 
-def read_projects(body: bytes) -> ApiPage[Project]:
-    return _page(body, "projects", _project)
+def parse_projects(body: bytes) -> ApiPage[Project]:
+    """Parse a page of `projects:search`."""
+    return _parse_page(body, "projects", _parse_project)
 
 
-def read_locations(body: bytes) -> ApiPage[str]:
-    return _page(body, "locations", lambda told: _text(told, "locationId"))
+def parse_locations(body: bytes) -> ApiPage[str]:
+    """Parse a page of `projects.locations.list`: the ids of locations, such as `europe-west1`."""
+    return _parse_page(body, "locations", lambda location: _required_text(location, "locationId"))
 
 
-def read_repositories(body: bytes) -> ApiPage[ArtifactRepository]:
-    return _page(body, "repositories", _repository)
+def parse_repositories(body: bytes) -> ApiPage[ArtifactRepository]:
+    """Parse a page of `projects.locations.repositories.list`."""
+    return _parse_page(body, "repositories", _parse_repository)
 
 
-def read_docker_images(body: bytes) -> ApiPage[tuple[str, Image]]:
-    """Images, each with its path below its repository: `team/app` of `…/dockerImages/team%2Fapp@sha256:…`."""
-    return _page(body, "dockerImages", _docker_image)
+def parse_docker_images(body: bytes) -> ApiPage[tuple[str, Image]]:
+    """Parse a page of `dockerImages.list`: images, each with its path below the repository.
+
+    The path of `…/dockerImages/team%2Fapp@sha256:…` is `team/app`.
+    """
+    return _parse_page(body, "dockerImages", _parse_docker_image)
 
 
-def _page(body: bytes, field: str, read: Callable[[dict[str, Any]], T]) -> ApiPage[T]:
-    document = read_object(body)
-    told = document.get(field, [])
-    following = document.get("nextPageToken", "")
-    if not isinstance(told, list) or not all(isinstance(item, dict) for item in told):
-        raise MalformedReply(f"{field!r} is not a list of objects")
-    if not isinstance(following, str):
-        raise MalformedReply("'nextPageToken' is not a string")
-    return ApiPage(tuple(read(item) for item in told), following)
+def _parse_page(body: bytes, field: str, parse_item: Callable[[dict[str, Any]], T]) -> ApiPage[T]:
+    document = parse_object(body)
+    items = document.get(field, [])
+    next_token = document.get("nextPageToken", "")
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise MalformedResponse(f"{field!r} is not a list of objects")
+    if not isinstance(next_token, str):
+        raise MalformedResponse("'nextPageToken' is not a string")
+    return ApiPage(tuple(parse_item(item) for item in items), next_token)
 
 
-def _text(told: dict[str, Any], field: str) -> str:
-    value = read_text(told.get(field))
+def _required_text(item: dict[str, Any], field: str) -> str:
+    value = parse_text(item.get(field))
     if value is None:
-        raise MalformedReply(f"{field!r} is missing")
+        raise MalformedResponse(f"{field!r} is missing")
     return value
 
 
-def _project(told: dict[str, Any]) -> Project:
-    number = str(told.get("name", "")).removeprefix("projects/")
-    return Project(_text(told, "projectId"), number, told.get("state") == "ACTIVE")
+def _parse_project(item: dict[str, Any]) -> Project:
+    number = str(item.get("name", "")).removeprefix("projects/")
+    return Project(_required_text(item, "projectId"), number, item.get("state") == "ACTIVE")
 
 
-def _repository(told: dict[str, Any]) -> ArtifactRepository:
-    # 0 is left out; a virtual repository holds nothing of its own, whatever can be pulled from it
-    is_empty = str(told.get("sizeBytes", "0")) == "0" and told.get("mode") != "VIRTUAL_REPOSITORY"
-    return ArtifactRepository(_text(told, "name"), str(told.get("format", "")), is_empty)
+def _parse_repository(item: dict[str, Any]) -> ArtifactRepository:
+    # A size of 0 is left out. A virtual repository has no size of its own, whatever can be pulled through it.
+    is_empty = str(item.get("sizeBytes", "0")) == "0" and item.get("mode") != "VIRTUAL_REPOSITORY"
+    return ArtifactRepository(_required_text(item, "name"), str(item.get("format", "")), is_empty)
 
 
-def _docker_image(told: dict[str, Any]) -> tuple[str, Image]:
-    path, at, digest = unquote(_text(told, "name").partition("/dockerImages/")[2]).rpartition("@")
+def _parse_docker_image(item: dict[str, Any]) -> tuple[str, Image]:
+    path, at, digest = unquote(_required_text(item, "name").partition("/dockerImages/")[2]).rpartition("@")
     if not at:
-        raise MalformedReply("an image whose name has no digest")
+        raise MalformedResponse("an image whose name has no digest")
     return path, Image(
         digest=digest,
-        tags=tuple(sorted(read_strings(told.get("tags"), "tags")[0])),
-        media_type=read_text(told.get("mediaType")),
-        size_bytes=read_count(told.get("imageSizeBytes")),
-        created_at=_moment(told.get("buildTime")),
-        uploaded_at=_moment(told.get("uploadTime")),
+        tags=tuple(sorted(parse_strings(item.get("tags"), "tags")[0])),
+        media_type=parse_text(item.get("mediaType")),
+        size_bytes=parse_count(item.get("imageSizeBytes")),
+        created_at=_timestamp(item.get("buildTime")),
+        uploaded_at=_timestamp(item.get("uploadTime")),
     )
 
 
-def _moment(value: Any) -> str | None:
-    """RFC 3339 with up to nanoseconds, cut to milliseconds; None for what is unknown or nonsense."""
+def _timestamp(value: Any) -> str | None:
+    """A time in RFC 3339 with up to nanoseconds, cut to milliseconds. None for the epoch and for nonsense."""
     if not isinstance(value, str) or not value:
         return None
     try:
-        moment = datetime.fromisoformat(value)
-        utc = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+        time = datetime.fromisoformat(value)
+        utc = time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
     return timestamp(utc) if utc.timestamp() else None

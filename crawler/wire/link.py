@@ -1,59 +1,68 @@
-"""`Link`: where a list goes on (RFC 8288; distribution-spec, "Listing Tags"). Its URL is untrusted."""
+"""`Link`: where a list goes on (RFC 8288; distribution-spec, "Listing Tags"). The URL in it is untrusted."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
-from crawler.errors import MalformedReply
+from crawler.errors import MalformedResponse
 
-LONGEST_LINKS: Final = 64 * 1024
-"""Characters of all `Link` headers of a page together, beyond which none of them is read."""
+MAX_LINK_CHARACTERS: Final = 64 * 1024
+"""Characters of all `Link` headers of a page together. Beyond it none of them is parsed."""
 
 _QUOTES: Final = "\"'"
 _ANGLES: Final = frozenset("<>")
-_SHORTEST_SHARED_PATH: Final = 3
-"""Components that a link's path must share with ours, where it is shorter: `NAME/tags/list`."""
+_MIN_SHARED_COMPONENTS: Final = 3
+"""Path components that a shorter link must share with the request's URL: `NAME/tags/list`."""
 
 
 class _Link(NamedTuple):
-    """`url` is None where it cannot be read, `unread` all that may name the relation in a way of its own."""
+    """One link of a header.
+
+    Attributes:
+        url: the target, or None where it cannot be parsed.
+        relations: the values of the first `rel`, in lower case.
+        text: where a relation may be named in a form that cannot be parsed: the parameters, or the whole link.
+    """
 
     url: str | None
     relations: list[str]
-    unread: str
+    text: str
 
 
-def next_link(values: Iterable[str]) -> str | None:
-    """The target of the first link whose relation is `next`, as it stands there, or None.
+def next_link(headers: Iterable[str]) -> str | None:
+    """The target of the first link with the relation `next`, as the header has it, or None.
 
-    Raises MalformedReply where a link mentions a next page, and none can be read: such a page is not the last.
+    A page whose headers mention a next page in a form that cannot be parsed is not the last page: so that raises
+    MalformedResponse. So do more than MAX_LINK_CHARACTERS.
     """
-    values = tuple(values)
-    if sum(map(len, values)) > LONGEST_LINKS:
-        raise MalformedReply(f"more than {LONGEST_LINKS:,} characters of Link headers")
-    mentioned = False
-    for value in values:
-        if "next" not in value.lower():
+    headers = tuple(headers)
+    if sum(map(len, headers)) > MAX_LINK_CHARACTERS:
+        raise MalformedResponse(f"more than {MAX_LINK_CHARACTERS:,} characters of Link headers")
+    is_mentioned = False
+    for header in headers:
+        if "next" not in header.lower():
             continue
-        for link in _Scanner(value).links():
+        for link in _LinkScanner(header).links():
             if link.url is not None and "next" in link.relations:
                 return link.url
-            mentioned = mentioned or "next" in link.unread.lower()
-    if mentioned:
-        raise MalformedReply("the next link cannot be read")
+            is_mentioned = is_mentioned or "next" in link.text.lower()
+    if is_mentioned:
+        raise MalformedResponse("the next link cannot be read")
     return None
 
 
-class _Scanner:
-    """Reads a header's value from left to right, and looks at no character twice: the value is untrusted.
+class _LinkScanner:
+    """Scans a header from left to right. It looks at no character twice, because the header is untrusted.
 
-    A link without <> is read too: Cloudflare's serverless registry writes `http://HOST/v2/_catalog?last=x; rel=next`
-    (cloudflare/serverless-registry, src/router.ts). So are single quotes around the relation.
+    Two forms that RFC 8288 does not allow are accepted:
+    - A link without <>: Cloudflare's serverless registry sends `http://HOST/v2/_catalog?last=x; rel=next`
+      (cloudflare/serverless-registry, src/router.ts).
+    - Single quotes around the relation.
     """
 
-    def __init__(self, value: str) -> None:
-        self._value = value
-        self._end = len(value)
+    def __init__(self, header: str) -> None:
+        self._header = header
+        self._end = len(header)
         self._at = 0
 
     def links(self) -> Iterator[_Link]:
@@ -64,22 +73,22 @@ class _Scanner:
     def _link(self) -> _Link:
         start = self._at
         url: str | None
-        if self._value[start] != "<":
+        if self._header[start] != "<":
             url = self._until(";,").strip() or None
         elif (url := self._until(">")[1:]) and self._at == self._end:
-            url = None  # it has no end
+            url = None  # the bracket is never closed
         else:
             self._at += 1
-            start = self._at  # what is read in brackets is no relation
+            start = self._at  # `next` within the brackets does not name a relation
         if url is not None and not _ANGLES.isdisjoint(url):
             url = None
         relations = self._relations()
-        return _Link(url and url.strip(), relations, self._value[start : self._at])
+        return _Link(url and url.strip(), relations, self._header[start : self._at])
 
     def _relations(self) -> list[str]:
-        """What the first `rel` of the parameters names (RFC 8288 §3.3), which end at a comma."""
+        """The values of the first `rel` (RFC 8288 §3.3: later ones are ignored). The parameters end at a comma."""
         relations: list[str] | None = None
-        while self._skip_blanks_and(";") and self._value[self._at] != ",":
+        while self._skip_blanks_and(";") and self._header[self._at] != ",":
             name = self._until("=;,").strip().lower()
             value = self._parameter_value()
             if relations is None and name == "rel":
@@ -87,118 +96,80 @@ class _Scanner:
         return relations or []
 
     def _parameter_value(self) -> str:
-        """What stands behind a parameter's `=`; "" where there is none."""
-        if self._at == self._end or self._value[self._at] != "=":
+        """The value after a parameter's `=`; "" where there is no `=`."""
+        if self._at == self._end or self._header[self._at] != "=":
             return ""
         self._at += 1
-        if self._skip_blanks_and("") and self._value[self._at] in _QUOTES:
+        if self._skip_blanks_and("") and self._header[self._at] in _QUOTES:
             return self._quoted()
         return self._until("=;,").strip()
 
     def _quoted(self) -> str:
-        """What stands between quotes; those that never close hold all that follows."""
-        quote_mark = self._value[self._at]
+        """The text between quotes. A quote that is never closed reaches to the end of the header."""
+        quote_mark = self._header[self._at]
         start = self._at = self._at + 1
-        while self._at < self._end and (here := self._value[self._at]) != quote_mark:
-            self._at += 2 if here == "\\" else 1
-        text = self._value[start : self._at]
+        while self._at < self._end and (character := self._header[self._at]) != quote_mark:
+            self._at += 2 if character == "\\" else 1
+        text = self._header[start : self._at]
         self._at = min(self._at + 1, self._end)
         return text
 
     def _until(self, stops: str) -> str:
-        """All up to the first of these characters, which is not taken, or to the end."""
+        """The text before the first of these characters, or before the end. The character itself is not consumed."""
         start = self._at
-        while self._at < self._end and self._value[self._at] not in stops:
+        while self._at < self._end and self._header[self._at] not in stops:
             self._at += 1
-        return self._value[start : self._at]
+        return self._header[start : self._at]
 
     def _skip_blanks_and(self, more: str) -> bool:
-        """Whether anything is left behind blanks, and these characters."""
-        while self._at < self._end and ((here := self._value[self._at]).isspace() or here in more):
+        """Skip blanks and these characters. Returns whether anything follows them."""
+        while self._at < self._end and ((character := self._header[self._at]).isspace() or character in more):
             self._at += 1
         return self._at < self._end
 
 
-def next_address(link: str, requested: str) -> str:
-    """The address of the page after the one at `requested`.
+def next_url(link: str, requested: str) -> str:
+    """The URL of the page after the page at `requested`.
 
-    A next page is the same list with another cursor, so all that is taken from the link is its query. That keeps the
-    request on the registry's own origin, and mends links that name a wrong host (Nexus) or lose the path's prefix
-    (Artifactory) behind a proxy. Raises MalformedReply for a link that leads to anything but the same list.
+    The next page is the same list with another cursor. So only the query is taken from the link, and all else from
+    `requested`. That has three effects:
+    - The request, with its credentials, stays on the registry's own origin.
+    - A link to a wrong host or prefix works: Nexus (sonatype/nexus-public#1011).
+    - A link that lost the prefix of the path works: Artifactory below `/artifactory/api/docker/KEY/`.
+
+    Raises MalformedResponse for a link to anything but the same list.
     """
     here = urlsplit(requested)
     try:
         target = urlsplit(urljoin(requested, link))
-    except ValueError as fault:
-        raise MalformedReply(f"the next link is no address: {fault}") from None
+    except ValueError as exc:
+        raise MalformedResponse(f"the next link is not a URL: {exc}") from None
     if target.scheme not in {"http", "https"} or not _is_same_list(_endpoint(target.path), _endpoint(here.path)):
-        raise MalformedReply("the next link leads away from the list that it should continue")
+        raise MalformedResponse("the next link leads to another list")
     return here._replace(query=encoded(target.query)).geturl()
 
 
 def _is_same_list(linked: str, requested: str) -> bool:
-    """Artifactory by repository path loses the first components of a name (renovatebot/renovate#15030, #20745)."""
+    """Whether two endpoints are of one list.
+
+    Artifactory by repository path drops the first components of a name (renovatebot/renovate#15030, #20745).
+    """
     is_suffix = f"/{requested}".endswith(f"/{linked}")
-    return linked == requested or (is_suffix and len(linked.split("/")) >= _SHORTEST_SHARED_PATH)
-
-
-def page_size_of(url: str) -> int | None:
-    """The `n` that a page was asked for with, or None."""
-    sizes = _values(url, "n")
-    return int(sizes[0]) if len(sizes) == 1 and sizes[0].isascii() and sizes[0].isdigit() else None
-
-
-def with_cursor(url: str, last: str) -> str:
-    """The URL of the page behind the entry `last`, by a cursor of our own making; all else stays as it is."""
-    return _with_parameter(url, "last", quote(last, safe=""))
-
-
-def has_cursor(url: str, last: str) -> bool:
-    """Whether the cursor of a page's URL is plainly this entry, and nothing else that only its registry can make."""
-    return [unquote(value) for value in _values(url, "last")] == [last]
-
-
-def leads_to_the_beginning(url: str) -> bool:
-    """Whether a page's URL has a cursor that is empty, and none beside it.
-
-    Cloudflare's serverless registry links from every page, and so from the empty one behind the last.
-    """
-    names = {part.partition("=")[0] for part in url.partition("?")[2].split("&")}
-    return names <= {"n", "last"} and _values(url, "last") == [""]
-
-
-def with_page_size(address: str, size: int | None) -> str:
-    """The address of a list's page, asked for in pages of `size` entries; None leaves the size to the registry.
-
-    All else of the query is the registry's cursor, and stays as it is.
-    """
-    return _with_parameter(address, "n", None if size is None else str(size))
-
-
-def _with_parameter(url: str, name: str, value: str | None) -> str:
-    path, _, query = url.partition("?")
-    kept = [part for part in query.split("&") if part and not part.startswith(f"{name}=")]
-    if value is not None:
-        kept.append(f"{name}={value}")
-    return f"{path}?{'&'.join(kept)}" if kept else path
-
-
-def _values(url: str, name: str) -> list[str]:
-    """The values of a query's parameter, as they stand there."""
-    return [part.partition("=")[2] for part in url.partition("?")[2].split("&") if part.startswith(f"{name}=")]
-
-
-def encoded(address: str) -> str:
-    """An address, or a part of one, fit for a request line: what is encoded already stays as it is.
-
-    zot leaves its cursors unencoded. Raises MalformedReply for what is no text.
-    """
-    try:
-        return quote(address, safe="%/?:@!$&'()*+,;=-._~#[]", errors="surrogateescape")
-    except UnicodeEncodeError:
-        raise MalformedReply("an address holds what is no text") from None
+    return linked == requested or (is_suffix and len(linked.split("/")) >= _MIN_SHARED_COMPONENTS)
 
 
 def _endpoint(path: str) -> str:
-    """What the specification defines of a path: all from the last `/v2/` on."""
+    """The part of a path that the specification defines: everything after the last `/v2/`."""
     return unquote(path).rpartition("/v2/")[2]
+
+
+def encoded(url: str) -> str:
+    """A URL, or a part of one, with all characters encoded that a request line cannot hold.
+
+    What is encoded already is not encoded again. zot, for one, does not encode its cursors.
+    Raises MalformedResponse for a surrogate that encodes no byte.
+    """
+    try:
+        return quote(url, safe="%/?:@!$&'()*+,;=-._~#[]", errors="surrogateescape")
+    except UnicodeEncodeError:
+        raise MalformedResponse("a URL holds characters that are not Unicode text") from None

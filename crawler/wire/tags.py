@@ -1,38 +1,25 @@
-"""A repository's listing: `tags/list`, plain as the specification has it, or Google's with images and children."""
+"""A page of `tags/list`: tags (distribution-spec, "Listing Tags"), and from Google also images and children."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, timedelta
-from functools import lru_cache
-from itertools import chain, repeat
-from operator import itemgetter
+from itertools import chain
 from typing import Any, Final
 
-from crawler.errors import MalformedReply, printable
-from crawler.model import Image, Listing
-from crawler.wire.fields import (
-    NEXT_IN_BODY,
-    ONLY_STRINGS,
-    names_next_page,
-    read_count,
-    read_object,
-    read_strings,
-    read_text,
-)
+from crawler.errors import MalformedResponse
+from crawler.model.image import Image
+from crawler.model.record import Listing
+from crawler.untrusted_text import printable
+from crawler.wire.google_listing import parse_images
+from crawler.wire.json_fields import NEXT_IN_BODY, names_next_page, parse_object, parse_strings
 
-_LISTINGS_KEYS: Final = frozenset({"name", "tags", "manifest", "child"})
-_COLUMNS: Final = itemgetter("tag", "mediaType", "imageSizeBytes", "timeCreatedMs", "timeUploadedMs")
-_LISTS: Final = frozenset({list})
-
-_EPOCH: Final = date(1970, 1, 1)
-_MINUTES: Final = tuple(f"T{hour:02}:{minute:02}:" for hour in range(24) for minute in range(60))
-_SECONDS: Final = tuple(f"{second:02}." for second in range(60))
-_MILLISECONDS: Final = tuple(f"{millisecond:03}Z" for millisecond in range(1000))
-_LAST_MS: Final = 253_402_300_799_999  # the end of the year 9999, where datetime and most tables end
+_LISTING_FIELDS: Final = frozenset({"name", "tags", "manifest", "child"})
 
 
 class ListingPage:
-    """One page of `tags/list`, as a pager has to know it."""
+    """One page of `tags/list` in the form that the pager needs; see `registry.pager.Page`.
+
+    `listing` does not carry NEXT_IN_BODY as its reason: the pager knows the Link headers, and decides.
+    """
 
     def __init__(self, listing: Listing) -> None:
         self.names_next = listing.suspect == NEXT_IN_BODY
@@ -40,64 +27,72 @@ class ListingPage:
 
     @property
     def entries(self) -> Sequence[str]:
-        """All that the page holds, a child marked as one: it may have a tag's name."""
+        """Tags, digests and children. A child is marked by a slash, because a tag may have the same name."""
         images = [image.digest for image in self.listing.images or ()]
         return [*self.listing.tags, *images, *(f"/{child}" for child in self.listing.children or ())]
 
     @property
     def ordered(self) -> Sequence[str]:
-        """The entries by which a `last` goes on."""
         page = self.listing
         return page.tags or [image.digest for image in page.images or ()] or page.children or ()
 
     @property
     def lengths(self) -> tuple[int, ...]:
-        """By how many entries the registry may have measured the page."""
         return lengths_of(self.listing)
 
 
 def lengths_of(listing: Listing) -> tuple[int, int, int]:
-    """How many tags, images and children there are."""
+    """The numbers of tags, images and children."""
     return len(listing.tags), len(listing.images or ()), len(listing.children or ())
 
 
 def parse_listing(repository: str, body: bytes) -> Listing:
-    """Read one page of the repository's listing. Raises MalformedReply, also where it is another repository's."""
-    document = read_object(body)
-    if "tags" not in document and _LISTINGS_KEYS.isdisjoint(document):
-        raise MalformedReply("a listing without tags, images or children")
+    """Parse one page of the repository's listing.
+
+    `suspect` is set where entries were not strings, and to NEXT_IN_BODY where only the body names a next page.
+    Raises MalformedResponse for a body that is no listing, that has errors beside the tags, or that lists another
+    repository.
+    """
+    document = parse_object(body)
+    if "tags" not in document and _LISTING_FIELDS.isdisjoint(document):
+        raise MalformedResponse("a listing without tags, images or children")
     names_next = names_next_page(document)
-    if "name" in document and document["name"] != repository and not _is_called(repository, document["name"]):
-        raise MalformedReply(f"the body lists another repository: {printable(str(document['name']), 200)}")
+    if "name" in document and document["name"] != repository and not _may_be_called(repository, document["name"]):
+        raise MalformedResponse(f"the body lists another repository: {printable(str(document['name']), 200)}")
     listed = document["tags"] if "tags" in document else None  # noqa: SIM401  (get is a call more, for each listing)
-    tags, odd_tags = read_strings(listed, "tags")
-    children, odd_children = read_strings(document["child"], "child") if "child" in document else (None, 0)
-    suspect = _doubt(tags, listed or (), odd_tags, odd_children) if odd_tags or odd_children else None
+    tags, odd_tags = parse_strings(listed, "tags")
+    children, odd_children = parse_strings(document["child"], "child") if "child" in document else (None, 0)
+    suspect = _suspect_reason(tags, listed or (), odd_tags, odd_children) if odd_tags or odd_children else None
     return Listing(
         tags=tags,
-        images=_images(document["manifest"] or {}) if "manifest" in document else None,
+        images=parse_images(document["manifest"] or {}) if "manifest" in document else None,
         children=children,
         suspect=suspect or (NEXT_IN_BODY if names_next else None),
     )
 
 
-def _doubt(tags: Sequence[str], listed: Sequence[Any], odd_tags: int, odd_children: int) -> str | None:
-    """Why a listing with entries that are no strings may not be whole, or None.
+def _suspect_reason(tags: Sequence[str], listed: Sequence[Any], odd_tags: int, odd_children: int) -> str | None:
+    """Why a listing with entries that are not strings may be incomplete, or None.
 
-    Nexus writes null for a tag that it has no more (podman-container-tools/skopeo#2409), but a listing of nulls alone
-    lists nothing. A child that is no string is a whole subtree.
+    Nexus writes null in place of a tag that it no longer has (containers/skopeo#2409), so that a null beside tags is
+    harmless. Nulls alone are not proof of an empty repository. A child that is not a string hides a whole subtree.
     """
     nulls = listed.count(None)
     if not tags and nulls == len(listed) > 0:
         return "the listing has no tags but null"
     odd = odd_tags - nulls + odd_children
-    return f"{odd} entries of the listing are no strings" if odd else None
+    return f"{odd} entries of the listing are not strings" if odd else None
 
 
-def _is_called(repository: str, name: Any) -> bool:
-    """Whether a listing's body may call the repository so.
+def _may_be_called(repository: str, name: Any) -> bool:
+    """Whether a listing's `name` may mean the repository that was requested under another name.
 
-    Behind a proxy or a path of its own a registry knows it by a shorter or a longer name, and some leave the name out.
+    The check finds the response to another request, from a cache whose key is too short, or left on a connection. But
+    a registry may have another name for the repository:
+    - Behind a proxy or a path of its own it may drop or add leading components: Artifactory by repository path drops
+      the first ones (renovatebot/renovate#15030).
+    - Some registries leave the name out, or empty.
+    - A name with fewer components, of which the first is another, may be the name in the system behind the registry.
     """
     if not isinstance(name, str) or not name:
         return True
@@ -108,103 +103,29 @@ def _is_called(repository: str, name: Any) -> bool:
 
 
 def merge_listings(pages: Sequence[Listing]) -> Listing:
-    """Several pages of one repository as one listing: tags without duplicates, images by digest."""
+    """Merge the pages of one repository: tags and children without duplicates in order, images by digest.
+
+    `images` and `children` are None only where no page has them. The first page that is suspect makes the listing so.
+    """
     if len(pages) == 1:
         return pages[0]
     return Listing(
         tags=tuple(dict.fromkeys(tag for page in pages for tag in page.tags)),
-        images=_merged_images([page.images for page in pages if page.images is not None]),
-        children=_merged_children([page.children for page in pages if page.children is not None]),
+        images=_merge_images([page.images for page in pages if page.images is not None]),
+        children=_merge_children([page.children for page in pages if page.children is not None]),
         suspect=next((page.suspect for page in pages if page.suspect), None),
     )
 
 
-def _merged_images(pages: Sequence[tuple[Image, ...]]) -> tuple[Image, ...] | None:
-    """An image that several pages tell of has the tags of all of them."""
+def _merge_images(pages: Sequence[tuple[Image, ...]]) -> tuple[Image, ...] | None:
+    """An image on several pages has the tags of all of them, and the other fields of the last."""
     images: dict[str, Image] = {}
     for image in chain.from_iterable(pages):
-        known = images.get(image.digest)
-        tags = image.tags if known is None else tuple(dict.fromkeys(known.tags + image.tags))
+        earlier = images.get(image.digest)
+        tags = image.tags if earlier is None else tuple(dict.fromkeys(earlier.tags + image.tags))
         images[image.digest] = image._replace(tags=tags)
     return tuple(images[digest] for digest in sorted(images)) if pages else None
 
 
-def _merged_children(pages: Sequence[tuple[str, ...]]) -> tuple[str, ...] | None:
+def _merge_children(pages: Sequence[tuple[str, ...]]) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(chain.from_iterable(pages))) if pages else None
-
-
-def _images(manifests: Any) -> tuple[Image, ...]:
-    if not isinstance(manifests, dict):
-        raise MalformedReply("'manifest' is not an object")
-    if not manifests:
-        return ()
-    digests = sorted(manifests)
-    told = [*map(manifests.__getitem__, digests)]
-    try:
-        return _alike(digests, told)
-    except (_OddError, KeyError, TypeError, ValueError):
-        return tuple([_image(digest, image) for digest, image in zip(digests, told, strict=True)])
-
-
-class _OddError(Exception):
-    """An image that is not as Google writes them; it is read by itself, and what of it is nonsense left out."""
-
-
-def _alike(digests: list[str], told: list[dict[str, Any]]) -> tuple[Image, ...]:
-    """Images as Google writes them, column by column: one by one they would cost as much as all the rest of a listing.
-
-    Raises _OddError, KeyError, TypeError or ValueError where one is not so.
-    """
-    tags, kinds, sizes, created, uploaded = zip(*map(_COLUMNS, told), strict=True)
-    numbers = "".join(sizes + created + uploaded)
-    every_tag = [tag for several in tags for tag in several]
-    if (
-        not (numbers.isdigit() and numbers.isascii())
-        or {*map(type, tags)} != _LISTS
-        or not {*map(type, every_tag), *map(type, kinds)} <= ONLY_STRINGS
-        or len({*every_tag}) < len(every_tag)
-    ):
-        raise _OddError
-    moments = _moments(map(int, created + uploaded))
-    columns = zip(
-        digests,
-        map(tuple, tags),
-        [kind or None for kind in kinds],
-        [size if 0 < size < 2**63 else None for size in map(int, sizes)],
-        moments[: len(told)],
-        moments[len(told) :],
-        strict=True,
-    )
-    return tuple(map(tuple.__new__, repeat(Image), columns))
-
-
-def _image(digest: str, told: Any) -> Image:
-    if not isinstance(told, dict):
-        raise MalformedReply(f"the manifest of {printable(digest, 80)!r} is not an object")
-    created, uploaded = _moments(read_count(told.get(field)) or 0 for field in ("timeCreatedMs", "timeUploadedMs"))
-    return Image(
-        digest=digest,
-        tags=read_strings(told.get("tag"), "tag")[0],
-        media_type=read_text(told.get("mediaType")),
-        size_bytes=read_count(told.get("imageSizeBytes")),
-        created_at=created,
-        uploaded_at=uploaded,
-    )
-
-
-def _moments(milliseconds: Iterable[int]) -> list[str | None]:
-    """Times since the epoch in RFC 3339, None for 0.
-
-    From tables, because there are two for each image, and datetime takes four times as long.
-    """
-    return [
-        f"{_date(ms // 86_400_000)}{_MINUTES[ms // 60_000 % 1440]}{_SECONDS[ms // 1000 % 60]}{_MILLISECONDS[ms % 1000]}"
-        if 0 < ms <= _LAST_MS
-        else None
-        for ms in milliseconds
-    ]
-
-
-@lru_cache(maxsize=4096)
-def _date(days: int) -> str:
-    return (_EPOCH + timedelta(days=days)).isoformat()

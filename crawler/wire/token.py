@@ -1,43 +1,53 @@
-"""A token server's answer (distribution-spec's token protocol): `{"token": "…", "expires_in": 300}`."""
+"""A token server's response: `{"token": "…", "expires_in": 300}`.
+
+(distribution/distribution, docs/content/spec/auth/token.md, "Token Response Fields".)
+"""
 
 import math
 from dataclasses import dataclass
 from typing import Any, Final
 
-from crawler.errors import MalformedReply
-from crawler.wire.fields import read_object
+from crawler.errors import MalformedResponse
+from crawler.wire.json_fields import parse_object
 
 DEFAULT_LIFETIME_S: Final = 60.0
-"""What the protocol gives a token whose answer does not say."""
+"""The lifetime that the specification gives to a token without `expires_in`. Quay, Gitea and ACR leave it out."""
 
 MAX_LIFETIME_S: Final = 3600.0
-"""Longer than any registry's; a token that claims more is asked for again after an hour."""
+"""The longest lifetime that is believed. No known registry's tokens live longer, and a renewal costs one exchange."""
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
-    """A registry token, and for how many seconds from its arrival it may be used."""
+class TokenResponse:
+    """A registry token, and its lifetime in seconds from the arrival of the response."""
 
     token: str
     lifetime_s: float
 
     def __repr__(self) -> str:
-        return f"Grant(lifetime_s={self.lifetime_s})"  # never the token
+        return f"TokenResponse(lifetime_s={self.lifetime_s})"  # never the token
 
 
-def read_grant(body: bytes) -> Grant:
-    """Read a token answer; `token` and `access_token` are the same thing. Raises MalformedReply."""
-    document = read_object(body)
+def parse_token(body: bytes) -> TokenResponse:
+    """Parse a token response. `token` and `access_token` mean the same; some servers send one, some both.
+
+    Raises MalformedResponse, also for a token that a header cannot hold. The message never quotes the body.
+    """
+    document = parse_object(body)
     token = document.get("token") or document.get("access_token")
     if not isinstance(token, str) or not token:
-        raise MalformedReply("a token answer without a token")
+        raise MalformedResponse("a token response without a token")
     if not (token.isascii() and token.isprintable()):
-        raise MalformedReply("a token that cannot stand in a header")
-    return Grant(token, _lifetime(document.get("expires_in")))
+        raise MalformedResponse("a token with characters that a header cannot hold")
+    return TokenResponse(token, _lifetime(document.get("expires_in")))
 
 
 def _lifetime(expires_in: Any) -> float:
-    """Nonsense counts as unsaid. A short life is believed: it costs a renewal, and disbelief a 401."""
+    """The lifetime in seconds; nonsense counts as absent.
+
+    The specification allows no lifetime below 60 seconds, but a shorter one is believed: belief costs a renewal, and
+    disbelief a 401 in the middle of a list.
+    """
     if isinstance(expires_in, bool) or not isinstance(expires_in, int | float):
         return DEFAULT_LIFETIME_S
     if not math.isfinite(expires_in) or expires_in <= 0:

@@ -1,8 +1,10 @@
+"""An emulator with 250 repositories, and a client for it."""
+
 from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-from emulator_client import Client, client_of
+from support.emulator_client import Client, client_of
 
 from crawler.emulator import Emulator, Settings, serving
 

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 import aiohttp
 import pytest
-from emulator_client import basic, bearer, client_of, everything, pages, refusal
+from support.emulator_client import basic, bearer, client_of, everything, pages, refusal
 
 from crawler.emulator import ArtifactRegistry, Kind, Settings, serving
 
@@ -73,7 +73,7 @@ def milliseconds(image, key):
     return str(round(datetime.fromisoformat(image[key]).timestamp() * 1000))
 
 
-async def test_the_search_finds_projects_in_no_order_one_of_them_doomed(client, user):
+async def test_api_projects_search_is_unordered_and_has_a_deleted_project(client, user):
     found = await everything(client, user, "/v3/projects:search")
     assert {project["projectId"]: project["state"] for project in found} == {
         "my-project": "ACTIVE",
@@ -87,7 +87,7 @@ async def test_the_search_finds_projects_in_no_order_one_of_them_doomed(client, 
     assert await everything(client, user, "/v3/projects:search", pageSize=1) == found
 
 
-async def test_each_project_has_its_locations(client, user):
+async def test_api_locations_of_each_project(client, user):
     for project in ROLE.projects:
         assert (await client.get(f"/v1/projects/{project}/locations", headers=user)).json == {
             "locations": [
@@ -97,7 +97,7 @@ async def test_each_project_has_its_locations(client, user):
         }
 
 
-async def test_each_location_has_repositories_of_several_formats(client, user):
+async def test_api_repositories_of_several_formats_at_each_location(client, user):
     for project in ROLE.projects:
         for location in ROLE.locations:
             parent = f"projects/{project}/locations/{location}"
@@ -115,7 +115,7 @@ async def test_each_location_has_repositories_of_several_formats(client, user):
                 assert repository["sizeBytes"].isdecimal()
 
 
-async def test_images_are_what_the_registry_lists(client, emulator, user):
+async def test_api_images_equal_the_registrys_listings(client, emulator, user):
     found = await docker_images(client, user, "us-central1")
     told = {}
     for repository in emulator.inventory.truth():
@@ -136,7 +136,7 @@ async def test_images_are_what_the_registry_lists(client, emulator, user):
         assert [] not in image.values()
 
 
-async def test_an_images_slashes_are_encoded_in_its_name_alone(client, user):
+async def test_api_image_slashes_are_encoded_in_its_name_only(client, user):
     found = await docker_images(client, user, "us-central1")
     nested = [image for (name, _), image in found.items() if name.count("/") > 2]
     assert nested
@@ -146,20 +146,20 @@ async def test_an_images_slashes_are_encoded_in_its_name_alone(client, user):
         assert image["uri"].endswith(f"/{unquote(last)}")
 
 
-async def test_emptied_vanished_and_denied_images_are_absent(client, emulator, user):
+async def test_api_images_lack_empty_vanished_and_denied_repositories(client, emulator, user):
     present = {name for name, _ in await docker_images(client, user, "us-central1")}
     assert {emulator.inventory.kind(name) for name in emulator.inventory.names} == set(Kind)
     assert present == {name for name in emulator.inventory.names if emulator.inventory.kind(name) is Kind.NORMAL}
 
 
-async def test_only_the_api_tells_of_images_elsewhere(client, emulator, user):
+async def test_api_lists_images_at_other_locations(client, emulator, user):
     elsewhere = {name for name, _ in await docker_images(client, user, "europe-west1")}
     assert elsewhere
     assert {name.split("/")[0] for name in elsewhere} <= set(ROLE.projects)
     assert not elsewhere & set(emulator.inventory.names)
 
 
-async def test_pages_are_as_long_as_asked_for_and_lose_nothing(client, emulator, user):
+async def test_api_pagination_obeys_page_size_and_loses_nothing(client, emulator, user):
     folder = "/".join(emulator.inventory.names[0].split("/")[1:2])
     path = f"{HERE}/{folder}/dockerImages"
     whole = await everything(client, user, path, pageSize=1000)
@@ -171,19 +171,19 @@ async def test_pages_are_as_long_as_asked_for_and_lose_nothing(client, emulator,
         assert len(bodies) == -(-len(whole) // size)
 
 
-async def test_pages_have_a_default_and_a_limit(session):
+async def test_api_pagination_has_a_default_and_a_maximum(session):
     settings = Settings(repositories=2000, artifact_registry=ArtifactRegistry(repositories_per_location=1))
     async with serving(settings) as emulator:
         client = client_of(emulator, session)
         user = bearer(await client.access_token("cloud-platform"))
-        (folder,) = {name.split("/")[1] for name in emulator.inventory.below("my-project")}
+        (folder,) = {name.split("/")[1] for name in emulator.inventory.names_under("my-project")}
         path = f"{HERE}/{folder}/dockerImages"
         for query, length in (("", 100), ("?pageSize=0", 100), ("?pageSize=1000", 1000), ("?pageSize=5000", 1000)):
             reply = await client.get(f"{path}{query}", headers=user)
             assert len(reply.json["dockerImages"]) == length
 
 
-async def test_pages_may_be_made_small(session):
+async def test_api_pagination_maximum_is_a_setting(session):
     async with serving(Settings(repositories=30, artifact_registry=ArtifactRegistry(api_page=2))) as emulator:
         client = client_of(emulator, session)
         user = bearer(await client.access_token("cloud-platform"))
@@ -193,7 +193,7 @@ async def test_pages_may_be_made_small(session):
         assert [len(body["projects"]) for body in bodies] == [2, 1]
 
 
-async def test_a_page_that_cannot_be_is_refused(client, user):
+async def test_api_pagination_refuses_invalid_parameters(client, user):
     elsewhere = (await client.get("/v3/projects:search?pageSize=1", headers=user)).json["nextPageToken"]
     repositories = await everything(client, user, HERE)
     docker = next(repository["name"] for repository in repositories if repository["format"] == "DOCKER")
@@ -203,7 +203,7 @@ async def test_a_page_that_cannot_be_is_refused(client, user):
             assert refusal(await client.get(f"{path}?{query}", headers=user))[:2] == (400, "INVALID_ARGUMENT")
 
 
-async def test_what_is_empty_is_left_out(session):
+async def test_api_omits_empty_fields(session):
     async with serving(Settings(repositories=0, artifact_registry=ROLE)) as emulator:
         client = client_of(emulator, session)
         user = bearer(await client.access_token("cloud-platform"))
@@ -212,14 +212,14 @@ async def test_what_is_empty_is_left_out(session):
         assert (await client.get(f"/v1/{docker}/dockerImages", headers=user)).json == {}
 
 
-async def test_all_locations_at_once_are_not_to_be_had(client, user):
+async def test_api_refuses_wildcard_locations(client, user):
     for location in ("-", "*"):
         for rest in ("repositories", "repositories/base/dockerImages"):
             reply = await client.get(f"/v1/projects/my-project/locations/{location}/{rest}", headers=user)
             assert refusal(reply)[:2] == (400, "INVALID_ARGUMENT")
 
 
-async def test_what_the_account_may_not_see_or_does_not_exist_is_denied(client, user):
+async def test_api_denies_projects_and_locations_without_access(client, user):
     for project in ("closed-project", "retired-project", "nobodys-project"):
         parent = f"/v1/projects/{project}/locations"
         for path in (parent, f"{parent}/us-central1/repositories", f"{parent}/us-central1/repositories/a/dockerImages"):
@@ -234,7 +234,7 @@ async def test_what_the_account_may_not_see_or_does_not_exist_is_denied(client, 
 
 
 @pytest.mark.parametrize("serves", ["pkg.dev", "gcr.io"])
-async def test_a_project_may_do_without_artifact_registry(session, serves):
+async def test_api_disabled_project_gets_403_with_the_reason(session, serves):
     role = ArtifactRegistry(serves=serves, api_disabled_projects=("bare-project",))
     async with serving(Settings(repositories=20, artifact_registry=role)) as emulator:
         client = client_of(emulator, session)
@@ -254,12 +254,12 @@ async def test_a_project_may_do_without_artifact_registry(session, serves):
         assert "bare-project" not in emulator.inventory.projects
 
 
-async def test_only_repositories_of_images_have_images(client, user):
+async def test_api_images_need_a_docker_repository(client, user):
     assert refusal(await client.get(f"{HERE}/none/dockerImages", headers=user))[:2] == (404, "NOT_FOUND")
     assert refusal(await client.get(f"{HERE}/wheels/dockerImages", headers=user))[:2] == (400, "INVALID_ARGUMENT")
 
 
-async def test_nothing_but_an_access_token_is_let_in(client):
+async def test_api_auth_accepts_access_tokens_only(client):
     token = await client.access_token("cloud-platform")
     for path in PATHS:
         for headers in (
@@ -275,7 +275,7 @@ async def test_nothing_but_an_access_token_is_let_in(client):
             assert "Docker-Distribution-API-Version" not in reply.headers
 
 
-async def test_a_token_for_storage_alone_is_not_enough(client):
+async def test_api_auth_refuses_a_storage_scope(client):
     user = bearer(await client.access_token("devstorage.read_only"))
     for path in PATHS:
         reply = await client.get(path, headers=user)
@@ -288,7 +288,7 @@ async def test_a_token_for_storage_alone_is_not_enough(client):
         }
 
 
-async def test_without_resource_manager_neither_search_nor_catalog_answers(session):
+async def test_api_disabled_resource_manager_denies_search_and_catalog(session):
     role = ArtifactRegistry(resource_manager="disabled")
     async with serving(Settings(repositories=5, artifact_registry=role)) as emulator:
         client = client_of(emulator, session)
@@ -304,7 +304,7 @@ async def test_without_resource_manager_neither_search_nor_catalog_answers(sessi
         assert (await client.get(HERE, headers=user)).status == 200
 
 
-async def test_a_gcr_host_has_no_such_apis(session):
+async def test_api_is_absent_from_container_registry(session):
     async with serving(Settings(repositories=1)) as emulator:
         client = client_of(emulator, session)
         user = bearer(await client.access_token("cloud-platform"))
@@ -312,7 +312,7 @@ async def test_a_gcr_host_has_no_such_apis(session):
         assert emulator.counts["api"] == 0
 
 
-async def test_exchanges_with_the_apis_are_counted_by_themselves(client, emulator, user):
+async def test_api_exchanges_have_a_count_of_their_own(client, emulator, user):
     for path in PATHS:
         await client.get(path, headers=user)
         await client.get(path)
@@ -320,7 +320,7 @@ async def test_exchanges_with_the_apis_are_counted_by_themselves(client, emulato
     assert emulator.counts["listing"] == emulator.counts["busiest_second"] == 0
 
 
-async def test_the_apis_fail_in_a_form_of_their_own(session):
+async def test_api_faults_have_the_apis_error_format(session):
     async with serving(Settings(repositories=1, unavailable=1.0, artifact_registry=ROLE)) as emulator:
         client = client_of(emulator, session)
         for path in PATHS:
@@ -328,14 +328,14 @@ async def test_the_apis_fail_in_a_form_of_their_own(session):
         assert emulator.counts["faults"] == len(PATHS)
 
 
-async def test_an_answer_of_the_apis_may_break_off(session):
+async def test_api_faults_truncate_responses(session):
     async with serving(Settings(repositories=1, truncated=1.0, artifact_registry=ROLE)) as emulator:
         client = client_of(emulator, session)
         with pytest.raises(aiohttp.ClientPayloadError):
             await client.get(HERE, headers=bearer(await client.access_token("cloud-platform")))
 
 
-async def test_the_apis_have_a_quota_of_their_own(session):
+async def test_api_quota_is_separate(session):
     role = ArtifactRegistry(api_quota_per_s=1)
     async with serving(Settings(repositories=1, artifact_registry=role)) as emulator:
         client = client_of(emulator, session)
@@ -348,7 +348,7 @@ async def test_the_apis_have_a_quota_of_their_own(session):
         assert {(await client.get("/v2/", headers=user)).status for _ in range(10)} == {200}
 
 
-async def test_the_registrys_quota_spares_the_apis(session):
+async def test_api_exchanges_do_not_use_the_registrys_quota(session):
     async with serving(Settings(repositories=1, quota_per_s=1, artifact_registry=ROLE)) as emulator:
         client = client_of(emulator, session)
         user = bearer(await client.access_token("cloud-platform"))

@@ -4,7 +4,7 @@ import json
 from urllib.parse import unquote
 
 import pytest
-from emulator_client import bearer, client_of, everything, walked
+from support.emulator_client import bearer, client_of, everything, walked
 
 from crawler.emulator import ArtifactRegistry, Inventory, Kind, Settings, serving
 
@@ -38,7 +38,7 @@ async def docker_repositories(client, user):
     return found, closed
 
 
-def test_names_are_project_and_image():
+def test_gcr_names_are_project_and_image():
     inventory = Inventory(SETTINGS)
     assert len(inventory.names) == 250
     assert inventory.names == sorted(set(inventory.names))
@@ -48,7 +48,7 @@ def test_names_are_project_and_image():
     assert any(repository.listing["child"] for repository in inventory.truth() if repository.listing)
 
 
-async def test_the_apis_lead_from_nothing_to_the_hosts_repository_in_every_project(client, user):
+async def test_gcr_api_leads_to_the_hosts_repository_in_every_project(client, user):
     found, closed = await docker_repositories(client, user)
     assert closed == {"closed-project", "retired-project"}
     for project in ROLE.projects:
@@ -62,7 +62,7 @@ async def test_the_apis_lead_from_nothing_to_the_hosts_repository_in_every_proje
     assert sum(name.endswith("gcr.io") for name in found) == 4
 
 
-async def test_the_api_tells_the_same_images_as_the_registry(client, emulator, user):
+async def test_gcr_api_lists_the_registrys_images(client, emulator, user):
     found = {}
     for project in ROLE.projects:
         parent = f"projects/{project}/locations/us/repositories/gcr.io/dockerImages"
@@ -87,7 +87,7 @@ async def test_the_api_tells_the_same_images_as_the_registry(client, emulator, u
     }
 
 
-async def test_other_hosts_images_are_none_of_this_one(client, emulator, user):
+async def test_gcr_api_images_of_other_hosts_differ(client, emulator, user):
     own = {digest for r in emulator.inventory.truth() if r.listing for digest in r.listing["manifest"]}
     others, _ = await docker_repositories(client, user)
     images = [
@@ -105,14 +105,14 @@ async def test_other_hosts_images_are_none_of_this_one(client, emulator, user):
     assert own.isdisjoint(image["name"].split("@")[1] for image in images)
 
 
-async def test_a_walk_from_the_projects_finds_every_image(client, emulator):
+async def test_gcr_walk_from_the_projects_finds_every_image(client, emulator):
     walk = await walked(client, ROLE.projects)
     assert walk.repositories == list(emulator.inventory.names)
     assert sorted(walk.replies) == emulator.inventory.nodes()
     assert emulator.counts["listing"] == len(emulator.inventory.nodes())
 
 
-async def test_the_catalog_and_the_truth_span_the_projects(client, emulator):
+async def test_gcr_catalog_and_inventory_span_the_projects(client, emulator):
     reply = await client.get("/v2/_catalog?n=1000", headers=client.key_headers())
     truth = [json.loads(line) for line in (await client.get("/emulator/inventory")).body.splitlines()]
     assert reply.json["repositories"] == [repository["name"] for repository in truth] == list(emulator.inventory.names)
@@ -120,18 +120,18 @@ async def test_the_catalog_and_the_truth_span_the_projects(client, emulator):
 
 
 @pytest.mark.parametrize(("catalog", "told"), [("empty", []), ("null", None)])
-async def test_the_catalog_may_be_withheld_here_too(session, catalog, told):
+async def test_gcr_catalog_may_be_empty_or_null(session, catalog, told):
     async with serving(Settings(repositories=5, catalog=catalog, artifact_registry=ROLE)) as emulator:
         client = client_of(emulator, session)
         assert (await client.get("/v2/_catalog", headers=client.key_headers())).json == {"repositories": told}
 
 
-async def test_the_challenge_names_a_service_always(client):
+async def test_gcr_challenge_always_names_a_service(client):
     challenge = f'Bearer realm="http://{client.registry}/v2/token",service="{client.registry}"'
     assert (await client.get("/v2/")).headers["WWW-Authenticate"] == challenge
 
 
-async def test_a_denied_image_and_a_closed_project_name_the_hosts_repository(client, emulator):
+async def test_gcr_denied_errors_name_the_hosts_repository(client, emulator):
     image = next(name for name in emulator.inventory.names if emulator.inventory.kind(name) is Kind.DENIED)
     for name in (image, "closed-project", "closed-project/api", "nobodys-project/base/api"):
         status, code, message = (await client.get(f"/v2/{name}/tags/list", headers=client.key_headers())).error
@@ -142,7 +142,7 @@ async def test_a_denied_image_and_a_closed_project_name_the_hosts_repository(cli
 @pytest.mark.parametrize(
     ("serves", "location"), [("us.gcr.io", "us"), ("eu.gcr.io", "europe"), ("asia.gcr.io", "asia")]
 )
-async def test_each_gcr_host_has_a_location_and_a_repository(session, serves, location):
+async def test_gcr_host_has_a_location_and_a_repository(session, serves, location):
     role = ArtifactRegistry(serves=serves, projects=("my-project",), locations=("us-central1",))
     async with serving(Settings(repositories=20, artifact_registry=role)) as emulator:
         client = client_of(emulator, session)
@@ -159,7 +159,7 @@ async def test_each_gcr_host_has_a_location_and_a_repository(session, serves, lo
         assert [at["locationId"] for at in reply.json["locations"]] == [location, "us-central1"]
 
 
-def test_each_gcr_host_holds_other_images():
+def test_gcr_hosts_hold_different_images():
     made = [
         Inventory(Settings(repositories=20, artifact_registry=ArtifactRegistry(serves=serves)))
         for serves in ("gcr.io", "us.gcr.io")
@@ -168,7 +168,7 @@ def test_each_gcr_host_holds_other_images():
     assert not set.intersection(*digests)
 
 
-async def test_a_project_without_images_has_the_hosts_repository_all_the_same(session):
+async def test_gcr_project_without_images_has_the_hosts_repository(session):
     async with serving(Settings(repositories=0, artifact_registry=ROLE)) as emulator:
         client = client_of(emulator, session)
         user = bearer(await client.access_token("cloud-platform"))

@@ -51,21 +51,21 @@ def fingerprint(hash_seed: str) -> bytes:
     ).stdout
 
 
-def test_the_same_number_makes_the_same_inventory_in_any_process():
+def test_inventory_is_the_same_in_any_process():
     assert fingerprint("1") == fingerprint("2") != b""
 
 
-def test_another_number_makes_another_inventory():
+def test_inventory_differs_with_the_seed():
     assert Inventory(Settings(seed=1)).names != Inventory(Settings(seed=2)).names
 
 
-def test_listings_do_not_depend_on_the_order_of_asking(inventory, truth):
+def test_inventory_listings_do_not_depend_on_the_order_of_requests(inventory, truth):
     assert [inventory.listing(repository.name) for repository in reversed(truth)] == [
         repository.listing for repository in reversed(truth)
     ]
 
 
-def test_names_are_sorted_different_and_valid(inventory):
+def test_inventory_names_are_sorted_unique_and_valid(inventory):
     assert len(inventory.names) == 2000
     assert inventory.names == sorted(set(inventory.names))
     assert all(NAME.fullmatch(name) and len(name) <= 255 for name in inventory.names)
@@ -73,7 +73,7 @@ def test_names_are_sorted_different_and_valid(inventory):
     assert {name.count("/") for name in inventory.names} >= {1, 2, 3, 4}
 
 
-def test_walking_the_folders_finds_the_whole_catalog(inventory):
+def test_inventory_walk_finds_the_whole_catalog(inventory):
     found, folders = set(), ["my-project"]
     while folders:
         folder = folders.pop()
@@ -85,7 +85,7 @@ def test_walking_the_folders_finds_the_whole_catalog(inventory):
     assert found == set(inventory.names)
 
 
-def test_some_repositories_are_folders_and_some_folders_are_no_repositories(inventory, truth):
+def test_inventory_has_folders_with_and_without_images(inventory, truth):
     assert any(r.listing["child"] and r.listing["manifest"] for r in truth if r.listing)
     assert inventory.kind("my-project") is None
     folder = inventory.listing("my-project")
@@ -93,32 +93,32 @@ def test_some_repositories_are_folders_and_some_folders_are_no_repositories(inve
     assert len(folder["child"]) > 10
 
 
-def test_a_name_that_is_neither_repository_nor_folder_has_no_listing(inventory):
+def test_inventory_has_no_listing_for_an_unknown_name(inventory):
     assert inventory.kind("my-project/nobody") is inventory.listing("my-project/nobody") is None
 
 
-def test_a_few_repositories_have_thousands_of_tags_and_most_a_handful(truth):
+def test_inventory_tag_counts_have_a_long_tail(truth):
     tags = sorted(len(repository.listing["tags"]) for repository in truth if repository.listing)
     assert 3 <= sum(1000 <= count <= 4000 for count in tags) <= 5
     assert tags[-6] < 1000
     assert tags[len(tags) // 2] <= 5
 
 
-def test_shares_are_of_the_whole_catalog():
+def test_inventory_shares_are_of_the_whole_catalog():
     kinds = Counter(repository.kind for repository in Inventory(Settings(denied=0.05)).truth())
     assert kinds == {Kind.NORMAL: 1860, Kind.EMPTY: 20, Kind.VANISHED: 20, Kind.DENIED: 100}
 
 
-def test_nothing_is_denied_unless_asked_for(truth):
+def test_inventory_denies_nothing_by_default(truth):
     assert Kind.DENIED not in {repository.kind for repository in truth}
 
 
-def test_each_kind_asked_for_occurs_from_twenty_repositories_on():
+def test_inventory_of_twenty_has_every_kind_with_a_share():
     kinds = {repository.kind for repository in Inventory(Settings(repositories=20, denied=0.001)).truth()}
     assert kinds == set(Kind)
 
 
-def test_listings_have_googles_shape(truth):
+def test_inventory_listings_have_googles_format(truth):
     for repository in truth:
         if repository.kind is Kind.VANISHED:
             assert repository.listing is None
@@ -133,7 +133,7 @@ def test_listings_have_googles_shape(truth):
         assert bool(listing["manifest"]) is (repository.kind is Kind.NORMAL)
 
 
-def test_images_have_googles_shape(images):
+def test_inventory_images_have_googles_format(images):
     for digest, image in images:
         assert re.fullmatch("sha256:[0-9a-f]{64}", digest)
         assert set(image) == {
@@ -148,7 +148,7 @@ def test_images_have_googles_shape(images):
         assert all(image[key].isdecimal() for key in ("imageSizeBytes", "timeCreatedMs", "timeUploadedMs"))
 
 
-def test_images_are_as_motley_as_real_ones(images):
+def test_inventory_images_vary_like_real_ones(images):
     assert len({image["mediaType"] for _, image in images}) == 3
     assert {len(image["tag"]) for _, image in images} == {0, 1, 2, 3}
     for number in ("imageSizeBytes", "timeCreatedMs", "timeUploadedMs"):
@@ -160,12 +160,12 @@ def test_images_are_as_motley_as_real_ones(images):
 
 @settings(max_examples=25)
 @given(repositories=st.integers(0, 60), seed=st.integers(), share=st.floats(0, 0.3))
-def test_any_settings_make_a_catalog_of_the_size_asked_for(repositories, seed, share):
+def test_inventory_has_the_configured_size(repositories, seed, share):
     made = Inventory(Settings(repositories=repositories, seed=seed, empty=share, vanished=share, denied=share))
     assert len(list(made.truth())) == len(set(made.names)) == repositories
 
 
-def test_two_hundred_thousand_names_are_no_burden():
+def test_inventory_of_200_000_names_is_quick():
     big = Inventory(Settings(repositories=200_000))
     assert len(big.names) == 200_000
     assert big.listing(big.names[-1]) == big.listing(big.names[-1])
@@ -191,6 +191,6 @@ def test_two_hundred_thousand_names_are_no_burden():
         {"registry_token_lifetime_s": 0},
     ],
 )
-def test_settings_that_make_no_registry_are_refused(wrong):
-    with pytest.raises(ValueError, match=r"must|not the beginning"):
+def test_settings_that_are_invalid_are_refused(wrong):
+    with pytest.raises(ValueError, match=r"must|not valid as the beginning"):
         Settings(**wrong)

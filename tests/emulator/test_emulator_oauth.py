@@ -3,10 +3,10 @@ import time
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from emulator_client import AUTH, basic, bearer
+from support.emulator_client import AUTH, basic, bearer
 
 from crawler.emulator.accounts import AccessTokens, new_account
-from crawler.emulator.refusals import OAuthRefusal, Unauthenticated
+from crawler.emulator.errors import OAuthError, Unauthenticated
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
@@ -33,13 +33,13 @@ def assertion(key, *, signed_with=None, kid=None, **changes):
     )
 
 
-async def test_google_auth_gets_an_access_token(client):
+async def test_oauth_google_auth_gets_an_access_token(client):
     token = await client.access_token("cloud-platform.read-only", "devstorage.read_only")
     assert token.startswith("ya29.")
     assert (await client.get("/v2/", headers=bearer(token))).status == 200
 
 
-async def test_the_answer_says_how_long_the_token_lives(client):
+async def test_oauth_response_has_the_tokens_lifetime(client):
     reply = await client.post("/oauth2/token", data={"grant_type": JWT_BEARER, "assertion": assertion(client.key)})
     assert reply.status == 200
     assert reply.json | {"access_token": ""} == {
@@ -49,7 +49,7 @@ async def test_the_answer_says_how_long_the_token_lives(client):
     }
 
 
-async def test_a_refusal_is_an_oauth_error(client):
+async def test_oauth_refusal_has_the_oauth_error_format(client):
     reply = await client.post("/oauth2/token", data={"grant_type": JWT_BEARER, "assertion": "no.such.jwt"})
     assert reply.status == 400
     assert reply.json["error"] == "invalid_grant"
@@ -72,31 +72,31 @@ async def test_a_refusal_is_an_oauth_error(client):
         ({"scope": f"{AUTH}cloud-platform {AUTH}drive"}, "invalid_scope", "scope"),
     ],
 )
-def test_wrong_assertions_are_refused(account, changes, error, description):
+def test_oauth_wrong_assertions_are_refused(account, changes, error, description):
     """Moments are seconds from now, which is when the test runs: it may be collected long before."""
     now = int(time.time())
     changes = {claim: now + value if isinstance(value, int) else value for claim, value in changes.items()}
     tokens = AccessTokens(account, lifetime_s=3599)
-    with pytest.raises(OAuthRefusal, match=description) as refusal:
+    with pytest.raises(OAuthError, match=description) as refusal:
         tokens.exchange(grant_type=JWT_BEARER, assertion=assertion(account.key, **changes))
     assert refusal.value.error == error
 
 
-def test_another_keys_signature_is_refused(account):
+def test_oauth_signature_of_another_key_is_refused(account):
     stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    with pytest.raises(OAuthRefusal, match="Invalid JWT Signature"):
+    with pytest.raises(OAuthError, match="Invalid JWT Signature"):
         AccessTokens(account, lifetime_s=1).exchange(
             grant_type=JWT_BEARER, assertion=assertion(account.key, signed_with=stranger)
         )
 
 
-def test_other_grants_are_refused(account):
-    with pytest.raises(OAuthRefusal) as refusal:
+def test_oauth_other_grant_types_are_refused(account):
+    with pytest.raises(OAuthError) as refusal:
         AccessTokens(account, lifetime_s=1).exchange(grant_type="password", assertion="")
     assert refusal.value.error == "unsupported_grant_type"
 
 
-def test_an_access_token_lives_as_long_as_was_said_and_is_then_forgotten(account):
+def test_oauth_access_token_expires_and_is_dropped(account):
     now = time.time()
     tokens = AccessTokens(account, lifetime_s=600, clock=lambda: now)
     first, second = (
@@ -114,7 +114,7 @@ def test_an_access_token_lives_as_long_as_was_said_and_is_then_forgotten(account
     assert not tokens._grants
 
 
-async def test_an_unknown_access_token_opens_nothing(client):
+async def test_oauth_unknown_access_token_is_refused(client):
     for headers in (bearer("ya29.made-up"), basic("_token", "ya29.made-up")):
         reply = await client.get("/v2/", headers=headers)
         assert reply.error[:2] == (401, "UNAUTHORIZED")

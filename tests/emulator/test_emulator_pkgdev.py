@@ -4,7 +4,7 @@ import json
 from itertools import chain
 
 import pytest
-from emulator_client import bearer, client_of, walked
+from support.emulator_client import bearer, client_of, walked
 
 from crawler.emulator import ArtifactRegistry, Inventory, Kind, Settings, serving
 
@@ -18,7 +18,7 @@ async def emulator():
         yield emulator
 
 
-def test_names_are_project_repository_and_up_to_three_components_of_an_image():
+def test_pkgdev_names_are_project_repository_and_image():
     inventory = Inventory(SETTINGS)
     assert len(inventory.names) == 250
     assert inventory.names == sorted(set(inventory.names))
@@ -28,7 +28,7 @@ def test_names_are_project_repository_and_up_to_three_components_of_an_image():
     assert any(repository.listing["child"] for repository in inventory.truth() if repository.listing)
 
 
-def test_each_location_holds_other_images():
+def test_pkgdev_locations_hold_different_images():
     there = Settings(repositories=250, artifact_registry=ArtifactRegistry(location="europe-west1"))
     digests = [
         set(chain.from_iterable(r.listing["manifest"] for r in Inventory(settings).truth() if r.listing))
@@ -37,20 +37,20 @@ def test_each_location_holds_other_images():
     assert not set.intersection(*digests)
 
 
-async def test_a_walk_from_the_projects_finds_every_image(client, emulator):
+async def test_pkgdev_walk_from_the_projects_finds_every_image(client, emulator):
     walk = await walked(client, ROLE.projects)
     assert walk.repositories == list(emulator.inventory.names)
     assert emulator.counts["listing"] == len(emulator.inventory.nodes())
 
 
-async def test_the_catalog_and_the_truth_are_the_own_locations(client, emulator):
+async def test_pkgdev_catalog_and_inventory_are_of_the_own_location(client, emulator):
     reply = await client.get("/v2/_catalog?n=1000", headers=client.key_headers())
     truth = [json.loads(line) for line in (await client.get("/emulator/inventory")).body.splitlines()]
     assert reply.json["repositories"] == [repository["name"] for repository in truth] == list(emulator.inventory.names)
     assert [repository["listing"] for repository in truth] == [r.listing for r in emulator.inventory.truth()]
 
 
-async def test_the_challenge_names_a_service_only_together_with_a_scope(client):
+async def test_pkgdev_challenge_names_a_service_only_with_a_scope(client):
     realm = f'Bearer realm="http://{client.registry}/v2/token"'
     for path, challenge in (
         ("/v2/", realm),
@@ -60,7 +60,7 @@ async def test_the_challenge_names_a_service_only_together_with_a_scope(client):
         assert (await client.get(path)).headers["WWW-Authenticate"] == challenge
 
 
-async def test_a_denied_image_and_a_closed_project_say_which_repository_is_closed(client, emulator):
+async def test_pkgdev_denied_errors_name_the_repository(client, emulator):
     image = next(name for name in emulator.inventory.names if emulator.inventory.kind(name) is Kind.DENIED)
     for name in (image, "closed-project/base/api", "retired-project/base/api", "nobodys-project/base/api"):
         token = bearer(await client.registry_token(f"repository:{name}:pull"))
@@ -70,7 +70,7 @@ async def test_a_denied_image_and_a_closed_project_say_which_repository_is_close
         assert f'"projects/{project}/locations/us-central1/repositories/{repository}"' in message
 
 
-async def test_a_repository_without_images_is_there_and_lists_nothing(session):
+async def test_pkgdev_repository_without_images_has_an_empty_listing(session):
     async with serving(Settings(repositories=1, artifact_registry=ROLE)) as emulator:
         client = client_of(emulator, session)
         user = bearer(await client.access_token("cloud-platform.read-only"))
@@ -85,13 +85,13 @@ async def test_a_repository_without_images_is_there_and_lists_nothing(session):
             assert bare not in reply.json["child"]
 
 
-async def test_the_catalog_may_be_withheld_here_too(session):
+async def test_pkgdev_catalog_may_be_empty(session):
     async with serving(Settings(repositories=5, catalog="null", artifact_registry=ROLE)) as emulator:
         client = client_of(emulator, session)
         assert (await client.get("/v2/_catalog", headers=client.key_headers())).json == {"repositories": None}
 
 
-def test_fifty_thousand_images_are_no_burden():
+def test_pkgdev_inventory_of_50_000_images_is_quick():
     big = Inventory(Settings(repositories=50_000, artifact_registry=ROLE))
     assert len(set(big.names)) == 50_000
     assert len(big.nodes()) > 50_000
@@ -114,6 +114,6 @@ def test_fifty_thousand_images_are_no_burden():
         {"api_quota_per_s": 0},
     ],
 )
-def test_what_no_artifact_registry_can_be_is_refused(wrong):
+def test_pkgdev_settings_that_are_invalid_are_refused(wrong):
     with pytest.raises(ValueError, match="must"):
         ArtifactRegistry(**wrong)

@@ -1,6 +1,6 @@
 import json
 
-from emulator_client import basic, bearer, client_of
+from support.emulator_client import basic, bearer, client_of
 
 from crawler.emulator import Kind, Settings, serving
 
@@ -23,7 +23,7 @@ def one_of(emulator, kind):
     return next(name for name in emulator.inventory.names if emulator.inventory.kind(name) is kind)
 
 
-async def test_from_a_key_to_every_listing(client, emulator):
+async def test_registry_listings_from_a_key_alone(client, emulator):
     access_token = await client.access_token("cloud-platform.read-only")
     user = basic("oauth2accesstoken", access_token)
 
@@ -39,13 +39,13 @@ async def test_from_a_key_to_every_listing(client, emulator):
         assert (reply.json if reply.status == 200 else None) == repository.listing
 
 
-async def test_the_catalog_comes_in_pages(client, emulator):
+async def test_catalog_comes_in_pages(client, emulator):
     names = list(emulator.inventory.names)
     for query, pages in (("", 3), ("?n=1", 250), ("?n=125", 2), ("?n=250", 1), ("?n=9999", 1)):
         assert await catalog(client, f"/v2/_catalog{query}", client.key_headers()) == (names, pages)
 
 
-async def test_a_page_begins_after_a_name_that_need_not_exist(client, emulator):
+async def test_catalog_page_begins_after_any_name(client, emulator):
     names = list(emulator.inventory.names)
     last = names[100] + "0"
     reply = await client.get("/v2/_catalog", params={"last": last, "n": 1}, headers=client.key_headers())
@@ -55,7 +55,7 @@ async def test_a_page_begins_after_a_name_that_need_not_exist(client, emulator):
     assert "Link" not in reply.headers
 
 
-async def test_pages_are_cut_at_the_cap(session):
+async def test_catalog_page_is_cut_at_the_maximum(session):
     async with serving(Settings(repositories=25, catalog_page=10)) as emulator:
         client = client_of(emulator, session)
         for query in ("", "?n=1000"):
@@ -63,19 +63,19 @@ async def test_pages_are_cut_at_the_cap(session):
             assert (len(names), pages) == (25, 3)
 
 
-async def test_a_page_that_is_no_number_is_refused(client):
+async def test_catalog_refuses_an_invalid_n(client):
     for n in ("0", "-1", "many", "9" * 5000):
         reply = await client.get(f"/v2/_catalog?n={n}", headers=client.key_headers())
         assert reply.error[:2] == (400, "PAGINATION_NUMBER_INVALID")
 
 
-async def test_a_registry_may_hold_nothing(session):
+async def test_registry_may_be_empty(session):
     async with serving(Settings(repositories=0)) as emulator:
         client = client_of(emulator, session)
         assert await catalog(client, "/v2/_catalog", client.key_headers()) == ([], 1)
 
 
-async def test_an_access_token_opens_listings_straight(client, emulator):
+async def test_registry_accepts_an_access_token_without_a_token_exchange(client, emulator):
     token = bearer(await client.access_token("cloud-platform"))
     name = one_of(emulator, Kind.NORMAL)
     reply = await client.get(f"/v2/{name}/tags/list", headers=token)
@@ -83,26 +83,26 @@ async def test_an_access_token_opens_listings_straight(client, emulator):
     assert reply.headers["Content-Type"] == "application/json"
 
 
-async def test_a_folder_lists_its_children(client, emulator):
+async def test_listing_of_a_folder_has_its_children(client, emulator):
     reply = await client.get("/v2/my-project/tags/list", headers=client.key_headers())
     assert reply.json["child"]
     assert reply.json["name"] == "my-project"
     assert (reply.json["manifest"], reply.json["tags"]) == ({}, [])
 
 
-async def test_an_empty_repository_lists_nothing(client, emulator):
+async def test_listing_of_an_empty_repository_is_empty(client, emulator):
     name = one_of(emulator, Kind.EMPTY)
     reply = await client.get(f"/v2/{name}/tags/list", headers=client.key_headers())
     assert reply.json == {"child": [], "manifest": {}, "name": name, "tags": []}
 
 
-async def test_vanished_and_unknown_repositories_are_not_found(client, emulator):
+async def test_listing_of_a_vanished_or_unknown_repository_is_404(client, emulator):
     for name in (one_of(emulator, Kind.VANISHED), "my-project/nobody"):
         reply = await client.get(f"/v2/{name}/tags/list", headers=client.key_headers())
         assert reply.error == (404, "NAME_UNKNOWN", f'Repository "{name}" not found')
 
 
-async def test_a_denied_repository_has_a_token_but_no_listing(client, emulator):
+async def test_listing_of_a_denied_repository_is_403_with_a_token(client, emulator):
     name = one_of(emulator, Kind.DENIED)
     token = bearer(await client.registry_token(f"repository:{name}:pull"))
     status, code, message = (await client.get(f"/v2/{name}/tags/list", headers=token)).error
@@ -111,13 +111,13 @@ async def test_a_denied_repository_has_a_token_but_no_listing(client, emulator):
     assert message.endswith("(or it may not exist)")
 
 
-async def test_a_name_outside_the_grammar_is_refused(client):
+async def test_listing_of_an_invalid_name_is_400(client):
     for name in ("UPPER", "a%22b", "a%0db", "a//b", "a" * 256):
         reply = await client.get(f"/v2/{name}/tags/list", headers=client.key_headers())
         assert reply.error[:2] == (400, "NAME_INVALID")
 
 
-async def test_the_truth_is_told_line_by_line(client, emulator):
+async def test_inventory_endpoint_is_json_lines(client, emulator):
     reply = await client.get("/emulator/inventory")
     lines = [json.loads(line) for line in reply.body.splitlines()]
     assert lines == [
@@ -126,7 +126,7 @@ async def test_the_truth_is_told_line_by_line(client, emulator):
     ]
 
 
-async def test_every_exchange_is_counted_failed_ones_included(client, emulator):
+async def test_counts_include_failed_exchanges(client, emulator):
     await client.get("/v2/")
     await client.get("/v2/_catalog", headers=client.key_headers())
     await client.get("/v2/token")

@@ -5,18 +5,18 @@ import time
 import jwt
 import pytest
 from aiohttp.test_utils import TestServer
-from emulator_client import Client, basic, bearer, client_of
+from support.emulator_client import Client, basic, bearer, client_of
 
 from crawler.emulator import Inventory, Settings, serving
 from crawler.emulator.accounts import new_account
-from crawler.emulator.exchanges import Exchanges
+from crawler.emulator.faults import FaultInjector
+from crawler.emulator.middleware import ExchangeMiddleware
 from crawler.emulator.server import Registry
-from crawler.emulator.weather import Weather
 
 NO_CREDENTIAL = (401, "UNAUTHORIZED", "not authenticated: No valid credential was supplied.")
 
 
-async def test_each_kind_of_credentials_opens_the_registry(client):
+async def test_credentials_of_each_kind_are_accepted(client):
     key = json.dumps(client.key)
     access_token = await client.access_token("cloud-platform")
     for headers in (
@@ -31,7 +31,7 @@ async def test_each_kind_of_credentials_opens_the_registry(client):
         assert (await client.get("/v2/_catalog", headers=headers)).status == 200
 
 
-async def test_wrong_credentials_open_nothing(client):
+async def test_credentials_that_are_wrong_are_refused(client):
     for headers in (
         basic("_token", "made-up"),
         basic("_json_key", "not json"),
@@ -46,11 +46,11 @@ async def test_wrong_credentials_open_nothing(client):
             assert (await client.get(path, headers=headers)).error[:2] == (401, "UNAUTHORIZED")
 
 
-async def test_no_credentials_get_no_token(client):
+async def test_credentials_are_needed_for_a_token(client):
     assert (await client.get("/v2/token")).error == NO_CREDENTIAL
 
 
-async def test_the_challenge_says_where_to_get_a_token_and_for_what(client):
+async def test_challenge_has_realm_service_and_scope(client):
     name = client.registry
     realm = f'Bearer realm="http://{name}/v2/token",service="{name}"'
     for path, challenge in (
@@ -67,7 +67,7 @@ async def test_the_challenge_says_where_to_get_a_token_and_for_what(client):
 @pytest.mark.parametrize(
     ("origin", "service"), [("https://gcr.io", "gcr.io"), ("http://registry.test:8443", "registry.test:8443")]
 )
-async def test_a_registry_behind_a_front_is_called_what_the_front_is(session, origin, service):
+async def test_challenge_names_the_configured_origin(session, origin, service):
     async with serving(Settings(repositories=1, origin=origin)) as emulator:
         client = client_of(emulator, session)
         for path, scope in (("/v2/", ""), ("/v2/p/alpine/tags/list", ',scope="repository:p/alpine:pull"')):
@@ -78,7 +78,7 @@ async def test_a_registry_behind_a_front_is_called_what_the_front_is(session, or
         assert (await client.get("/v2/", headers=token)).status == 200
 
 
-async def test_a_registry_tokens_answer(client):
+async def test_token_response_format(client):
     reply = await client.get(
         "/v2/token",
         params={"service": client.registry, "scope": "repository:my-project/alpine:pull"},
@@ -90,7 +90,7 @@ async def test_a_registry_tokens_answer(client):
     assert 100 < len(reply.json["token"]) < 1000
 
 
-async def test_scopes_that_are_not_exactly_one_are_refused(client):
+async def test_token_request_needs_exactly_one_scope(client):
     for query in (
         "scope=",
         "scope=repository:my-project/alpine",
@@ -103,7 +103,7 @@ async def test_scopes_that_are_not_exactly_one_are_refused(client):
         assert reply.error[:2] == (400, "UNSUPPORTED")
 
 
-async def test_a_registry_token_opens_its_own_repository_only(client, emulator):
+async def test_token_is_valid_for_its_own_repository_only(client, emulator):
     own, other = emulator.inventory.names[:2]
     token = bearer(await client.registry_token(f"repository:{own}:push,pull"))
     assert (await client.get("/v2/", headers=token)).status == 200
@@ -117,26 +117,26 @@ async def test_a_registry_token_opens_its_own_repository_only(client, emulator):
         )
 
 
-async def test_a_scopes_name_may_hold_colons(client):
+async def test_token_scope_may_contain_colons(client):
     token = bearer(await client.registry_token("repository:localhost:5000/alpine:pull"))
     reply = await client.get("/v2/my-project/alpine/tags/list", headers=token)
     assert reply.error[2].endswith("bearer token resource: localhost:5000/alpine")
 
 
-async def test_a_token_without_scope_opens_the_ping_only(client):
+async def test_token_without_scope_is_valid_for_the_ping_only(client):
     reply = await client.get("/v2/token", headers=client.key_headers())
     token = bearer(reply.json["token"])
     assert (await client.get("/v2/", headers=token)).status == 200
     assert (await client.get("/v2/_catalog", headers=token)).status == 401
 
 
-async def test_a_token_signed_by_someone_else_opens_nothing(client):
+async def test_token_with_another_signature_is_refused(client):
     claims = {"scope": "registry:catalog:*", "oauth_scopes": [], "exp": 2**40}
     forged = jwt.encode(claims, "a secret of somebody else's, quite long enough")
     assert (await client.get("/v2/_catalog", headers=bearer(forged))).error[:2] == (401, "UNAUTHORIZED")
 
 
-async def test_tags_alone_need_less_than_the_catalog(client, emulator):
+async def test_token_for_storage_lists_tags_but_not_the_catalog(client, emulator):
     access_token = await client.access_token("devstorage.read_only")
     name = emulator.inventory.names[0]
     user = basic("oauth2accesstoken", access_token)
@@ -148,14 +148,14 @@ async def test_tags_alone_need_less_than_the_catalog(client, emulator):
         assert (await client.get(f"/v2/{name}/tags/list", headers=headers)).status == 200
 
 
-async def test_a_registry_token_expires(session):
+async def test_token_expires(session):
     now = time.time()
     settings = Settings(repositories=20)
     account = new_account(project="my-project", registry="registry.test")
     registry = Registry(
         settings, address="registry.test", inventory=Inventory(settings), account=account, clock=lambda: now
     )
-    async with TestServer(registry.application(Exchanges(Weather(settings)))) as server:
+    async with TestServer(registry.application(ExchangeMiddleware(FaultInjector(settings)))) as server:
         client = Client(session, registry=f"{server.host}:{server.port}", key=account.key)
         token = bearer(await client.registry_token("registry:catalog:*"))
         now += 299

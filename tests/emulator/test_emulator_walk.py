@@ -1,13 +1,13 @@
 """A catalog that tells nothing, and the tree of folders that tells all the same."""
 
 import pytest
-from emulator_client import basic, client_of, walked
+from support.emulator_client import basic, client_of, walked
 
 from crawler.emulator import Inventory, Kind, Settings, serving
 
 
 @pytest.mark.parametrize(("catalog", "told"), [("empty", b'{"repositories":[]}'), ("null", b'{"repositories":null}')])
-async def test_a_withheld_catalog_tells_nothing(session, catalog, told):
+async def test_walk_is_needed_where_the_catalog_is_empty_or_null(session, catalog, told):
     async with serving(Settings(repositories=30, catalog=catalog)) as emulator:
         client = client_of(emulator, session)
         for query in ("", "?n=5", "?last=my-project"):
@@ -16,7 +16,7 @@ async def test_a_withheld_catalog_tells_nothing(session, catalog, told):
             assert "Link" not in reply.headers
 
 
-async def test_a_withheld_catalog_still_wants_credentials_and_their_scope(session):
+async def test_catalog_that_is_empty_still_needs_credentials_and_scope(session):
     async with serving(Settings(repositories=1, catalog="empty")) as emulator:
         client = client_of(emulator, session)
         assert (await client.get("/v2/_catalog")).status == 401
@@ -24,7 +24,7 @@ async def test_a_withheld_catalog_still_wants_credentials_and_their_scope(sessio
         assert (await client.get("/v2/_catalog", headers=user)).error[:2] == (403, "DENIED")
 
 
-async def test_a_walk_finds_what_the_catalog_withholds_with_one_request_per_node(session):
+async def test_walk_finds_every_repository_with_one_request_per_node(session):
     async with serving(Settings(repositories=400, catalog="null", empty=0.05, vanished=0.05, denied=0.05)) as emulator:
         walk = await walked(client_of(emulator, session), emulator.inventory.projects)
         assert walk.repositories == list(emulator.inventory.names)
@@ -35,7 +35,7 @@ async def test_a_walk_finds_what_the_catalog_withholds_with_one_request_per_node
             assert reply.status == expected
 
 
-def test_nodes_are_the_repositories_and_the_folders_above_them():
+def test_walk_nodes_are_repositories_and_their_folders():
     inventory = Inventory(Settings())
     nodes = inventory.nodes()
     assert nodes == sorted(set(nodes))
@@ -46,13 +46,13 @@ def test_nodes_are_the_repositories_and_the_folders_above_them():
     assert {node.rpartition("/")[0] for node in nodes[1:]} <= set(nodes)
 
 
-def test_a_folder_has_children_and_an_emptied_repository_has_none():
+def test_walk_folder_has_children_and_an_empty_repository_none():
     for repository in Inventory(Settings(empty=0.3)).truth():
         if repository.kind is Kind.EMPTY:
             assert repository.listing == {"child": [], "manifest": {}, "name": repository.name, "tags": []}
 
 
-async def test_a_project_without_repositories_is_an_empty_folder(session):
+async def test_walk_project_without_repositories_is_an_empty_folder(session):
     async with serving(Settings(repositories=0)) as emulator:
         client = client_of(emulator, session)
         reply = await client.get("/v2/my-project/tags/list", headers=client.key_headers())

@@ -1,4 +1,4 @@
-"""Registries scripted as data, a module for each: how they behave by their documentation, and what a crawl brings."""
+"""Registry products, scripted as data: a module for each, with what a crawl of it must find."""
 
 from collections.abc import Mapping
 
@@ -24,42 +24,42 @@ from .vocabulary import Scripted
 SCRIPTED: Mapping[str, Scripted] = {
     "distribution-2.8": distribution.V2_8,
     "distribution-2.8-in-pages": distribution.V2_8_IN_PAGES,
-    "distribution-2.8-asked-for-too-many": distribution.V2_8_ASKED_FOR_TOO_MANY,
-    "distribution-2.8-behind-htpasswd": distribution.V2_8_BEHIND_HTPASSWD,
+    "distribution-2.8-page-size-too-large": distribution.V2_8_PAGE_SIZE_TOO_LARGE,
+    "distribution-2.8-with-basic": distribution.V2_8_WITH_BASIC,
     "distribution-3.1": distribution.V3_1,
-    "docker-hub": docker_hub.AS_ANYBODY,
+    "docker-hub": docker_hub.ANONYMOUS,
     "docker-hub-with-a-login": docker_hub.WITH_LOGIN,
     "ghcr": ghcr.GHCR,
     "ecr": ecr.ECR,
-    "ecr-asked-for-too-many": ecr.ASKED_FOR_TOO_MANY,
+    "ecr-page-size-too-large": ecr.PAGE_SIZE_TOO_LARGE,
     "ecr-public": ecr_public.ECR_PUBLIC,
     "acr": acr.BASIC_AUTH,
-    "acr-frail": acr.FRAIL,
-    "acr-frail-in-the-middle": acr.FRAIL_IN_THE_MIDDLE,
+    "acr-slow-catalog": acr.SLOW_CATALOG,
+    "acr-slow-later-page": acr.SLOW_LATER_PAGE,
     "mcr": mcr.MCR,
     "quay": quay.QUAY,
-    "quay-asked-for-1000-and-clamps": quay.ASKED_FOR_1000_AND_CLAMPS,
-    "quay-asked-for-1000-and-refuses": quay.ASKED_FOR_1000_AND_REFUSES,
-    "quay-as-anybody": quay.AS_ANYBODY,
-    "quay-listed-as-anybody": quay.LISTED_AS_ANYBODY,
+    "quay-page-size-lowered": quay.PAGE_SIZE_LOWERED,
+    "quay-page-size-refused": quay.PAGE_SIZE_REFUSED,
+    "quay-anonymous": quay.ANONYMOUS,
+    "quay-anonymous-by-list": quay.ANONYMOUS_BY_LIST,
     "harbor": harbor.HARBOR,
-    "harbor-unnamed": harbor.UNNAMED,
-    "gitlab": gitlab.OWN,
+    "harbor-without-kind": harbor.WITHOUT_KIND,
+    "gitlab": gitlab.SELF_MANAGED,
     "artifactory": artifactory.ARTIFACTORY,
     "nexus": nexus.NEXUS,
     "zot": zot.ZOT,
     "gitea": gitea.GITEA,
     "gitea-as-forgejo": gitea.FORGEJO,
-    "gitea-unnamed": gitea.UNNAMED,
+    "gitea-without-kind": gitea.WITHOUT_KIND,
     "openshift": openshift.OPENSHIFT,
 }
-"""Every crawl that the scripts tell the outcome of."""
+"""All scripted crawls by name. A name begins with the kind in `crawler.profiles`."""
 
 EMULATED: Mapping[str, str] = {
     "gcr": "emulator/test_emulator_gcr.py",
     "artifact-registry": "emulator/test_emulator_pkgdev.py",
 }
-"""Kinds whose script is the emulator, and where it is tested."""
+"""Kinds that the emulator plays, and the file that tests them."""
 
 __all__ = [
     "EMULATED",

@@ -1,23 +1,23 @@
-"""Amazon's public registry: no catalog, tokens for anybody, a cursor that nobody may make himself."""
+"""Amazon ECR Public: no catalog, anonymous tokens, 405 for a cursor that it did not make."""
 
 from urllib.parse import quote
 
-from scripted import Entry, Reply, on
+from support.scripted import Entry, Reply, on
 
 from .vocabulary import (
     Scripted,
+    guarded_by_token,
     listing,
-    mint,
     numbered,
+    opaque,
     paged,
     scope_of,
-    sealed,
     tags_of,
+    token_server_entries,
     unauthorized,
-    with_token,
 )
 
-HOLDS = {"nginx/nginx": numbered("1.", 1100), "nginx/unit": ("latest",)}
+REPOSITORIES = {"nginx/nginx": numbered("1.", 1100), "nginx/unit": ("latest",)}
 NGINX = "/v2/nginx/nginx/tags/list"
 REFUSED = unauthorized('Bearer realm="{origin}/token/",service="public.ecr.aws",scope="aws"')
 
@@ -26,10 +26,10 @@ def tags() -> list[Entry]:
     pages = paged(
         NGINX,
         tags_of("nginx/nginx"),
-        HOLDS["nginx/nginx"],
+        REPOSITORIES["nginx/nginx"],
         size=1000,
-        address=lambda cursor: f"{NGINX}?n=1000&last={quote(cursor, safe='')}",
-        cursor=sealed,
+        link_url=lambda cursor: f"{NGINX}?n=1000&last={quote(cursor, safe='')}",
+        make_cursor=opaque,
         sizes="1000",
     )
     return [*pages, on(NGINX, Reply(status=405), query={"last": ".*"})]
@@ -39,12 +39,12 @@ ECR_PUBLIC = Scripted(
     kind="ecr-public",
     script=(
         on("/v2/", REFUSED),
-        *with_token(scope_of("nginx/nginx"), REFUSED, tags()),
-        *with_token(scope_of("nginx/unit"), REFUSED, [listing("nginx/unit", HOLDS["nginx/unit"])]),
-        *mint("/token/", map(scope_of, HOLDS), service="public.ecr.aws"),
+        *guarded_by_token(scope_of("nginx/nginx"), REFUSED, tags()),
+        *guarded_by_token(scope_of("nginx/unit"), REFUSED, [listing("nginx/unit", REPOSITORIES["nginx/unit"])]),
+        *token_server_entries("/token/", map(scope_of, REPOSITORIES), service="public.ecr.aws"),
     ),
-    holds=HOLDS,
-    listed=tuple(HOLDS),
+    repositories=REPOSITORIES,
+    listed=tuple(REPOSITORIES),
     evidence="2 names listed in ",
     exchanges=1 + (1 + 2) + (1 + 1),
     tokens=2,

@@ -1,66 +1,66 @@
-"""GitLab: its registry and its token server are two hosts, and too many wrong passwords shut both for an hour."""
+"""GitLab: a token server on another host, and a ban for an hour after too many failed logins."""
 
-from scripted import Entry, Reply, document, on, refusal
+from support.scripted import Entry, Reply, document, on, refusal
 
 from .vocabulary import (
     BASIC,
     CATALOG_SCOPE,
     WITH_PASSWORD,
     Scripted,
+    guarded_by_token,
     listing,
-    mint,
     names_of,
+    one_page,
     scope_of,
+    token_server_entries,
     unauthorized,
-    whole,
-    with_token,
 )
 
-HOLDS = {"group/app": ("main", "v1"), "group/app/cache": ("latest",), "group/sub/web": ("v2",)}
+REPOSITORIES = {"group/app": ("main", "v1"), "group/app/cache": ("latest",), "group/sub/web": ("v2",)}
 SERVICE = "container_registry"
 ACCESS_DENIED = refusal(401, "UNAUTHORIZED", "HTTP Basic: Access denied")
 BANNED = Reply(status=403, headers=(("Content-Type", "text/plain"),), body=b"Forbidden\n")
-BEARABLE = 30
-"""Wrong passwords within three minutes."""
+FAILED_LOGINS_ALLOWED = 30
+"""Failed logins within three minutes before the ban (https://docs.gitlab.com/rate_limits/abuse_bans/)."""
 
 
 def registry(realm: str) -> list[Entry]:
     refused = unauthorized(f'Bearer realm="{realm}",service="{SERVICE}"')
     return [
         on("/v2/", refused),
-        *with_token(CATALOG_SCOPE, refused, [whole("/v2/_catalog", names_of(list(HOLDS)))]),
+        *guarded_by_token(CATALOG_SCOPE, refused, [one_page("/v2/_catalog", names_of(list(REPOSITORIES)))]),
         *(
             entry
-            for name, tags in HOLDS.items()
-            for entry in with_token(scope_of(name), refused, [listing(name, tags)])
+            for name, tags in REPOSITORIES.items()
+            for entry in guarded_by_token(scope_of(name), refused, [listing(name, tags)])
         ),
     ]
 
 
 def token_server() -> list[Entry]:
-    return mint("/jwt/auth", [CATALOG_SCOPE, *map(scope_of, HOLDS)], service=SERVICE, user=BASIC)
+    return token_server_entries("/jwt/auth", [CATALOG_SCOPE, *map(scope_of, REPOSITORIES)], service=SERVICE, user=BASIC)
 
 
-def wrong_passwords() -> list[Entry]:
-    return [on("/jwt/auth", ACCESS_DENIED, times=BEARABLE), on("/jwt/auth", BANNED)]
+def refused_logins() -> list[Entry]:
+    return [on("/jwt/auth", ACCESS_DENIED, times=FAILED_LOGINS_ALLOWED), on("/jwt/auth", BANNED)]
 
 
-def good_for(times: int) -> Entry:
-    """A token server that takes the password so often, and gives the same token for everything."""
+def password_good_for(times: int) -> Entry:
+    """A token server that accepts the password so many times, and grants the same token every time."""
     return on("/jwt/auth", document({"token": "minted-for-all"}), times=times)
 
 
 ANY_TOKENS = (on("/v2/", registry("{origin}/jwt/auth")[0].reply), on(None, document({"tags": ["latest"]})))
-"""A registry to go with that: whatever it is asked about has one tag."""
+"""A registry for these tokens. Every repository has one tag."""
 
-OWN = Scripted(
+SELF_MANAGED = Scripted(
     kind="gitlab",
     script=(*registry("{origin}/jwt/auth"), *token_server()),
-    holds=HOLDS,
+    repositories=REPOSITORIES,
     config=WITH_PASSWORD,
-    shown_to=frozenset({"/jwt/auth"}),
+    password_paths=frozenset({"/jwt/auth"}),
     evidence="the catalog listed 3 names on 1 page: no next link",
     exchanges=1 + 2 + 3 * 2,
     tokens=4,
 )
-"""One of somebody's own, whose administrator asks."""
+"""Self-managed, crawled by its administrator."""

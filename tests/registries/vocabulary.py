@@ -1,4 +1,4 @@
-"""What the scripts of registries are written with: lists over pages, doors that want a password or a token."""
+"""The words that the scripts are written in: lists in pages, and entries that need a password or a token."""
 
 import re
 from base64 import b64encode
@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
-from scripted import Entry, Reply, document, on, refusal
+from support.scripted import Entry, Reply, document, on, refusal
 
 USER = "robot"
 PASSWORD = "correct-horse-battery"
 
-Address = Callable[[str], str]
-"""The next page's address in a `Link`, made of the cursor that the query of that page holds."""
+LinkUrl = Callable[[str], str]
+"""Makes the URL in a `Link` from the cursor of the next page."""
 
 CATALOG_SCOPE = "registry:catalog:*"
 
@@ -28,19 +28,25 @@ WITH_PASSWORD = {"auth": {"method": "basic", "username": USER, "password": PASSW
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scripted:
-    """A registry's script, and what a crawl of it brings.
+    """A registry's script, and what a crawl of it must find.
 
-    kind: as `crawler.ways` names it.
-    holds: every repository with its tags; `missing` are those that it names and does not have.
-    prefix: the target's; `listed`: the names are given; `config`: what else its table says, `{origin}` in it filled.
-    shown_to: the paths where the password may be seen.
-    evidence: words of the evidence; `doubt` of the reason why the snapshot is partial, "" where it is complete.
-    exchanges, tokens: how many a crawl takes.
+    Attributes:
+        kind: the kind in `crawler.profiles`.
+        repositories: every repository with its tags.
+        missing: repositories that the catalog lists and that do not exist.
+        prefix: of the target.
+        listed: the names, where the crawl gets them from a file.
+        config: further settings of the `[[registry]]` table. `{origin}` becomes the server's origin.
+        password_paths: the paths that may receive the password.
+        evidence: a part of the evidence of discovery.
+        partial_reason: a part of the reason why the snapshot is partial, or "" where it is complete.
+        exchanges: the number of requests, with those for tokens.
+        tokens: the number of requests for tokens.
     """
 
     kind: str
     script: tuple[Entry, ...]
-    holds: Mapping[str, Sequence[str]]
+    repositories: Mapping[str, Sequence[str]]
     evidence: str
     exchanges: int
     tokens: int = 0
@@ -48,8 +54,8 @@ class Scripted:
     prefix: str = ""
     listed: tuple[str, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
-    shown_to: frozenset[str] = frozenset()
-    doubt: str = ""
+    password_paths: frozenset[str] = frozenset()
+    partial_reason: str = ""
 
 
 def scope_of(repository: str) -> str:
@@ -57,50 +63,54 @@ def scope_of(repository: str) -> str:
 
 
 def cursor_of(page: Sequence[str]) -> str:
-    """The specification's: the last entry."""
+    """The specification's cursor: the last entry."""
     return page[-1]
 
 
-def sealed(page: Sequence[str]) -> str:
-    """An opaque cursor, of characters that a query has to encode."""
-    return b64encode(f"sealed:{page[-1]}>?".encode()).decode() + "=="
+def opaque(page: Sequence[str]) -> str:
+    """An opaque cursor, with characters that a query must encode."""
+    return b64encode(f"opaque:{page[-1]}>?".encode()).decode() + "=="
 
 
 def paged(
     path: str,
-    told: Callable[[list[str]], Any],
+    body_of: Callable[[list[str]], Any],
     entries: Sequence[str],
     *,
     size: int,
-    address: Address,
+    link_url: LinkUrl,
     by: str = "last",
-    cursor: Callable[[Sequence[str]], str] = cursor_of,
+    make_cursor: Callable[[Sequence[str]], str] = cursor_of,
     sizes: str | None = None,
     empty_last: bool = False,
 ) -> list[Entry]:
-    """A list in pages of `size`: each links to the next by its cursor, which the query's `by` brings back.
+    """A list in pages of `size`. Each page links to the next page by a cursor in the query's parameter `by`.
 
-    `sizes` is the pattern of an `n` that gets such pages, None for any or none. `empty_last`: the last page with
-    entries links on as well, to one without.
+    `sizes` is a pattern: only requests with such an `n` get these pages. None: all requests do. With `empty_last`, the
+    last page with entries links to an empty page.
     """
     pages = [list(entries[start : start + size]) for start in range(0, len(entries), size)] or [[]]
     if empty_last:
         pages.append([])
-    asked = {} if sizes is None else {"n": sizes}
-    marks = [None, *map(cursor, pages[:-1])]
-    links = [(("Link", f'<{address(mark)}>; rel="next"'),) for mark in marks[1:] if mark is not None]
+    size_query = {} if sizes is None else {"n": sizes}
+    cursors = [None, *map(make_cursor, pages[:-1])]
+    links = [(("Link", f'<{link_url(cursor)}>; rel="next"'),) for cursor in cursors[1:] if cursor is not None]
     return [
-        on(path, document(told(page), *link), query={by: None if mark is None else re.escape(mark), **asked})
-        for page, mark, link in zip(pages, marks, [*links, ()], strict=True)
+        on(
+            path,
+            document(body_of(page), *link),
+            query={by: None if cursor is None else re.escape(cursor), **size_query},
+        )
+        for page, cursor, link in zip(pages, cursors, [*links, ()], strict=True)
     ]
 
 
-def relative(path: str, n: int | str, by: str = "last", more: str = "") -> Address:
+def relative(path: str, n: int | str, by: str = "last", more: str = "") -> LinkUrl:
     return lambda cursor: f"{path}?{by}={quote(cursor, safe='')}&n={n}{more}"
 
 
-def whole(path: str, value: Any) -> Entry:
-    """A list on one page, whatever page is asked for."""
+def one_page(path: str, value: Any) -> Entry:
+    """A list on one page, whatever is requested."""
     return on(path, document(value))
 
 
@@ -113,12 +123,12 @@ def tags_of(repository: str) -> Callable[[list[str]], dict[str, Any]]:
 
 
 def listing(repository: str, tags: Sequence[str | None] | None, base: str = "/v2/") -> Entry:
-    """All tags at once, whatever is asked for."""
-    return whole(f"{base}{repository}/tags/list", {"name": repository, "tags": tags})
+    """All tags on one page, whatever is requested."""
+    return one_page(f"{base}{repository}/tags/list", {"name": repository, "tags": tags})
 
 
-def at(host: str, entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """The entries of one host of several."""
+def on_host(host: str, entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Entries for requests to this host alone."""
     return tuple(_with_headers(entry, {"Host": re.escape(host)}) for entry in entries)
 
 
@@ -126,8 +136,8 @@ def in_state(state: str, entries: Iterable[Entry]) -> tuple[Entry, ...]:
     return tuple(replace(entry, match=replace(entry.match, state=state)) for entry in entries)
 
 
-def behind(authorization: str, refused: Reply, entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """Entries for whoever sends a header of that pattern; all others are refused at the same paths."""
+def guarded(authorization: str, refused: Reply, entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Entries for requests whose Authorization matches the pattern. Others are refused at the same paths."""
     entries = list(entries)
     paths = dict.fromkeys(entry.match.path for entry in entries)
     others = f"(?!(?:{authorization})$).*"
@@ -146,29 +156,31 @@ def unauthorized(challenge: str) -> Reply:
     return refusal(401, "UNAUTHORIZED", "authentication required", ("WWW-Authenticate", challenge))
 
 
-def behind_basic(challenge: str, entries: Iterable[Entry], user: str = BASIC, base: str = "/v2/") -> tuple[Entry, ...]:
-    return behind(re.escape(user), unauthorized(challenge), [on(base, document({})), *entries])
+def guarded_by_basic(
+    challenge: str, entries: Iterable[Entry], user: str = BASIC, base: str = "/v2/"
+) -> tuple[Entry, ...]:
+    return guarded(re.escape(user), unauthorized(challenge), [on(base, document({})), *entries])
 
 
 def token_for(scope: str) -> str:
     return f"minted-for-{scope}"
 
 
-def with_token(scope: str, refused: Reply, entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """Entries for whoever brings a token for the scope: the first that was minted, or a later one."""
-    return behind(rf"Bearer {re.escape(token_for(scope))}-\d+", refused, entries)
+def guarded_by_token(scope: str, refused: Reply, entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Entries for requests with any token that was granted for the scope."""
+    return guarded(rf"Bearer {re.escape(token_for(scope))}-\d+", refused, entries)
 
 
-def lives(seconds: int | None, field_name: str = "token") -> Callable[[str], Reply]:
-    """A token server's answer; without seconds it does not tell how long the token lives."""
+def token_response(seconds: int | None, field_name: str = "token") -> Callable[[str], Reply]:
+    """A token server's response. Without seconds it leaves the lifetime out."""
     life = {} if seconds is None else {"expires_in": seconds}
     return lambda scope: document({field_name: f"{token_for(scope)}-{{count}}", **life})
 
 
-FIVE_MINUTES = lives(300)
+FIVE_MINUTES = token_response(300)
 
 
-def mint(
+def token_server_entries(
     path: str,
     scopes: Iterable[str],
     *,
@@ -176,7 +188,7 @@ def mint(
     user: str | None = None,
     answer: Callable[[str], Reply] = FIVE_MINUTES,
 ) -> list[Entry]:
-    """A token server that grants each scope to `user`, or to nobody in particular; "" is no scope at all."""
+    """A token server that grants each scope to `user`, or to anonymous requests. "" is a request without a scope."""
     wanted = {"Authorization": None if user is None else re.escape(user)}
     return [
         on(

@@ -1,37 +1,35 @@
-"""Pages of Docker Hub's API."""
+"""Pages of Docker Hub's API: names, a count, and the next page on the same host."""
 
 import json
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from json_values import text, values
+from support.json_values import text, values
 
-from crawler.errors import MalformedReply
-from crawler.wire.docker_hub import HubPage, read_hub_page
+from crawler.errors import MalformedResponse
+from crawler.wire.docker_hub import HubPage, parse_hub_page
 
-fuzz = settings(max_examples=80)
-
-ASKED = "https://hub.example/v2/namespaces/team/repositories?page_size=100"
+REQUESTED = "https://hub.example/v2/namespaces/team/repositories?page_size=100"
 
 
-def read(document):
-    return read_hub_page(json.dumps(document).encode(), ASKED)
+def parse(document):
+    return parse_hub_page(json.dumps(document).encode(), REQUESTED)
 
 
-def test_a_page_is_names_a_count_and_an_address():
-    told = {"count": 3, "next": f"{ASKED}&page=2", "results": [{"name": "a", "namespace": "team"}, {"name": "b"}]}
-    assert read(told) == HubPage(("a", "b"), 3, f"{ASKED}&page=2")
+def test_hub_page_has_names_count_and_next_url():
+    page = {"count": 3, "next": f"{REQUESTED}&page=2", "results": [{"name": "a", "namespace": "team"}, {"name": "b"}]}
+    assert parse(page) == HubPage(("a", "b"), 3, f"{REQUESTED}&page=2")
 
 
-@pytest.mark.parametrize("following", [None, ""])
-def test_the_last_page_names_no_other(following):
-    assert read({"count": 0, "next": following, "results": []}).following is None
+@pytest.mark.parametrize("link", [None, ""])
+def test_hub_page_last_has_no_next_url(link):
+    assert parse({"count": 0, "next": link, "results": []}).next_url is None
 
 
-def test_the_next_page_is_the_same_list_on_our_own_host_wherever_it_says_to_be():
+def test_hub_page_next_url_stays_on_the_requested_host():
     elsewhere = "http://evil.example/v2/namespaces/team/repositories?page=2&page_size=100"
-    assert read({"count": 9, "next": elsewhere, "results": []}).following == (
+    assert parse({"count": 9, "next": elsewhere, "results": []}).next_url == (
         "https://hub.example/v2/namespaces/team/repositories?page=2&page_size=100"
     )
 
@@ -50,12 +48,12 @@ def test_the_next_page_is_the_same_list_on_our_own_host_wherever_it_says_to_be()
         {"count": 1, "next": "https://hub.example/v2/namespaces/other/repositories?page=2", "results": []},
     ],
 )
-def test_what_breaks_the_form_is_a_malformed_reply(document):
-    with pytest.raises(MalformedReply):
-        read(document)
+def test_hub_page_of_another_shape_is_malformed(document):
+    with pytest.raises(MalformedResponse):
+        parse(document)
 
 
-@settings(fuzz, max_examples=200)
+@settings(max_examples=200)
 @given(
     st.dictionaries(
         st.sampled_from(["count", "next", "results"]),
@@ -63,10 +61,10 @@ def test_what_breaks_the_form_is_a_malformed_reply(document):
         max_size=3,
     )
 )
-def test_any_page_is_read_or_a_malformed_reply(document):
+def test_hub_page_of_any_json_is_parsed_or_malformed(document):
     try:
-        page = read(document)
-    except MalformedReply:
+        page = parse(document)
+    except MalformedResponse:
         return
     assert all(page.names)
-    assert page.following is None or page.following.startswith("https://hub.example/v2/namespaces/team/")
+    assert page.next_url is None or page.next_url.startswith("https://hub.example/v2/namespaces/team/")

@@ -1,4 +1,4 @@
-"""Pages of Google's APIs, as protobuf's JSON writes them and as a stranger might."""
+"""Pages of Google's APIs, as protobuf's JSON has them, and as any JSON."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -7,59 +7,57 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from json_values import text, values
+from support.json_values import text, values
 
-from crawler.errors import MalformedReply
-from crawler.model import Image
+from crawler.errors import MalformedResponse
+from crawler.model.image import Image
 from crawler.wire.google_apis import (
     ApiPage,
     ArtifactRepository,
     Project,
-    read_docker_images,
-    read_locations,
-    read_projects,
-    read_repositories,
+    parse_docker_images,
+    parse_locations,
+    parse_projects,
+    parse_repositories,
 )
-
-fuzz = settings(max_examples=80)
 
 REPOSITORY = "projects/p/locations/us/repositories/team"
 DIGEST = f"sha256:{'ab' * 32}"
-READERS = [read_projects, read_locations, read_repositories, read_docker_images]
+PARSERS = [parse_projects, parse_locations, parse_repositories, parse_docker_images]
 
 
 def body(document):
     return json.dumps(document).encode()
 
 
-def image(**told):
-    name = f"{REPOSITORY}/dockerImages/{told.pop('path', 'app')}@{DIGEST}"
-    page = read_docker_images(body({"dockerImages": [{"name": name, **told}]}))
+def image(**image_fields):
+    name = f"{REPOSITORY}/dockerImages/{image_fields.pop('path', 'app')}@{DIGEST}"
+    page = parse_docker_images(body({"dockerImages": [{"name": name, **image_fields}]}))
     return page.items[0]
 
 
-@pytest.mark.parametrize("reader", READERS)
-def test_what_is_empty_is_left_out(reader):
-    assert reader(b"{}") == ApiPage((), "")
+@pytest.mark.parametrize("parse", PARSERS)
+def test_api_page_without_image_fieldsis_empty(parse):
+    assert parse(b"{}") == ApiPage((), "")
 
 
-def test_projects_know_whether_they_are_being_deleted():
-    told = [
+def test_api_projects_are_active_unless_being_deleted():
+    projects = [
         {"name": "projects/1", "projectId": "a", "state": "ACTIVE"},
         {"projectId": "example.com:b", "state": "DELETE_REQUESTED"},
         {"projectId": "c"},
     ]
-    page = read_projects(body({"projects": told, "nextPageToken": "more"}))
-    read = (Project("a", "1", True), Project("example.com:b", "", False), Project("c", "", False))
-    assert page == ApiPage(read, "more")
+    page = parse_projects(body({"projects": projects, "nextPageToken": "more"}))
+    expected = (Project("a", "1", True), Project("example.com:b", "", False), Project("c", "", False))
+    assert page == ApiPage(expected, "more")
 
 
-def test_locations_and_repositories_are_told_by_name():
-    assert read_locations(body({"locations": [{"name": "projects/p/locations/us", "locationId": "us"}]})).items == (
+def test_api_locations_and_repositories_are_parsed():
+    assert parse_locations(body({"locations": [{"name": "projects/p/locations/us", "locationId": "us"}]})).items == (
         "us",
     )
-    told = [{"name": REPOSITORY, "format": "DOCKER", "sizeBytes": "7"}, {"name": f"{REPOSITORY}-2"}]
-    found = read_repositories(body({"repositories": told})).items
+    repositories = [{"name": REPOSITORY, "format": "DOCKER", "sizeBytes": "7"}, {"name": f"{REPOSITORY}-2"}]
+    found = parse_repositories(body({"repositories": repositories})).items
     assert found == (ArtifactRepository(REPOSITORY, "DOCKER", False), ArtifactRepository(f"{REPOSITORY}-2", "", True))
     assert [repository.id for repository in found] == ["team", "team-2"]
 
@@ -77,13 +75,13 @@ def test_locations_and_repositories_are_told_by_name():
         ({"mode": "VIRTUAL_REPOSITORY"}, False),
     ],
 )
-def test_a_repository_is_empty_only_where_the_api_says_so(described, is_empty):
-    (read,) = read_repositories(body({"repositories": [{"name": REPOSITORY, **described}]})).items
-    assert read.is_empty == is_empty
+def test_api_repository_is_empty_only_where_the_api_says_so(described, is_empty):
+    (repository,) = parse_repositories(body({"repositories": [{"name": REPOSITORY, **described}]})).items
+    assert repository.is_empty == is_empty
 
 
-def test_an_image_is_told_whole():
-    path, told = image(
+def test_api_image_is_parsed_completely():
+    path, parsed = image(
         path="tools%2Fjq",
         tags=["2", "1", "2"],
         imageSizeBytes="2796860",
@@ -92,7 +90,7 @@ def test_an_image_is_told_whole():
         uploadTime="2024-03-17T21:58:01.243987Z",
     )
     assert path == "tools/jq"
-    assert told == Image(
+    assert parsed == Image(
         DIGEST,
         ("1", "2"),
         "application/vnd.oci.image.index.v1+json",
@@ -102,47 +100,45 @@ def test_an_image_is_told_whole():
     )
 
 
-def test_an_image_told_without_a_word_is_all_null():
+def test_api_image_without_image_fieldshas_nones():
     assert image() == ("app", Image(DIGEST, (), None, None, None, None))
 
 
 @pytest.mark.parametrize("time", ["", "yesterday", 5, None, "2024-13-01T00:00:00Z", "1970-01-01T00:00:00Z"])
-def test_a_time_that_is_unknown_or_nonsense_is_null(time):
+def test_api_time_of_nonsense_is_none(time):
     assert image(uploadTime=time)[1].uploaded_at is None
 
 
-@fuzz
 @given(st.datetimes(datetime(1970, 1, 2), datetime(9999, 12, 30)), st.integers(-12, 12))  # noqa: DTZ001
-def test_a_time_of_any_zone_is_told_in_utc_to_the_millisecond(moment, hours):
+def test_api_time_is_converted_to_utc_milliseconds(time, hours):
     zone = timedelta(hours=hours)
-    told = image(uploadTime=f"{(moment + zone).isoformat()}{hours:+03d}:00")[1].uploaded_at
-    assert datetime.fromisoformat(told) == moment.replace(microsecond=moment.microsecond // 1000 * 1000, tzinfo=UTC)
+    uploaded_at = image(uploadTime=f"{(time + zone).isoformat()}{hours:+03d}:00")[1].uploaded_at
+    assert datetime.fromisoformat(uploaded_at) == time.replace(microsecond=time.microsecond // 1000 * 1000, tzinfo=UTC)
 
 
-@fuzz
 @given(st.lists(st.text("abc-_.%", min_size=1, max_size=5), min_size=1, max_size=4))
-def test_a_path_is_read_as_it_was_before_it_was_encoded(components):
+def test_api_image_path_is_decoded(components):
     path = "/".join(components)
     assert image(path=quote(path, safe=""))[0] == path
 
 
 @pytest.mark.parametrize(
-    ("reader", "document"),
+    ("parse", "document"),
     [
-        (read_projects, {"projects": {}}),
-        (read_projects, {"projects": ["a"]}),
-        (read_projects, {"projects": [{"name": "projects/1"}]}),
-        (read_projects, {"nextPageToken": 7}),
-        (read_locations, {"locations": [{"locationId": ""}]}),
-        (read_repositories, {"repositories": [{"format": "DOCKER"}]}),
-        (read_docker_images, {"dockerImages": [{"name": f"{REPOSITORY}/dockerImages/app"}]}),
-        (read_docker_images, {"dockerImages": [{"name": REPOSITORY}]}),
-        (read_docker_images, {"dockerImages": [{"name": f"{REPOSITORY}/dockerImages/app@{DIGEST}", "tags": "1"}]}),
+        (parse_projects, {"projects": {}}),
+        (parse_projects, {"projects": ["a"]}),
+        (parse_projects, {"projects": [{"name": "projects/1"}]}),
+        (parse_projects, {"nextPageToken": 7}),
+        (parse_locations, {"locations": [{"locationId": ""}]}),
+        (parse_repositories, {"repositories": [{"format": "DOCKER"}]}),
+        (parse_docker_images, {"dockerImages": [{"name": f"{REPOSITORY}/dockerImages/app"}]}),
+        (parse_docker_images, {"dockerImages": [{"name": REPOSITORY}]}),
+        (parse_docker_images, {"dockerImages": [{"name": f"{REPOSITORY}/dockerImages/app@{DIGEST}", "tags": "1"}]}),
     ],
 )
-def test_what_breaks_the_form_is_a_malformed_reply(reader, document):
-    with pytest.raises(MalformedReply):
-        reader(body(document))
+def test_api_page_of_another_shape_is_malformed(parse, document):
+    with pytest.raises(MalformedResponse):
+        parse(body(document))
 
 
 fields = st.sampled_from(["projects", "locations", "repositories", "dockerImages", "nextPageToken"])
@@ -153,11 +149,11 @@ inner = st.dictionaries(
 )
 
 
-@settings(fuzz, max_examples=200)
-@given(st.sampled_from(READERS), st.dictionaries(fields, st.lists(inner, max_size=3) | values, max_size=3))
-def test_any_page_is_read_or_a_malformed_reply(reader, document):
+@settings(max_examples=200)
+@given(st.sampled_from(PARSERS), st.dictionaries(fields, st.lists(inner, max_size=3) | values, max_size=3))
+def test_api_page_of_any_json_is_parsed_or_malformed(parse, document):
     try:
-        page = reader(body(document))
-    except MalformedReply:
+        page = parse(body(document))
+    except MalformedResponse:
         return
-    assert isinstance(page.following, str)
+    assert isinstance(page.next_token, str)

@@ -1,29 +1,28 @@
+"""Responses of token servers."""
+
 import json
 import string
 import traceback
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from json_values import values
+from support.json_values import values
 
-from crawler.errors import MalformedReply
-from crawler.wire.token import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, Grant, read_grant
-
-fuzz = settings(max_examples=100)
+from crawler.errors import MalformedResponse
+from crawler.wire.token import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, TokenResponse, parse_token
 
 PRINTABLE = string.ascii_letters + string.digits + string.punctuation
 
 
-def grant(**document):
-    return read_grant(json.dumps(document).encode())
+def parse(**document):
+    return parse_token(json.dumps(document).encode())
 
 
-@fuzz
 @given(st.text(PRINTABLE, min_size=1, max_size=60), st.sampled_from(["token", "access_token"]), st.integers(60, 3600))
-def test_a_token_is_read_under_either_name(token, name, expires_in):
-    told = grant(**{name: token, "expires_in": expires_in, "issued_at": "2026-11-23T02:00:00Z"})
-    assert (told.token, told.lifetime_s) == (token, expires_in)
+def test_token_is_parsed_under_either_name(token, name, expires_in):
+    parsed = parse(**{name: token, "expires_in": expires_in, "issued_at": "2026-11-23T02:00:00Z"})
+    assert (parsed.token, parsed.lifetime_s) == (token, expires_in)
 
 
 @pytest.mark.parametrize(
@@ -42,33 +41,32 @@ def test_a_token_is_read_under_either_name(token, name, expires_in):
         pytest.param(b' {"expires_in":3600,"token":"AJAD5v0=","scope":"x"}\n', "AJAD5v0=", 3600, id="Google"),
     ],
 )
-def test_answers_as_token_servers_write_them(body, token, lifetime):
-    told = read_grant(body)
-    assert (told.token, told.lifetime_s) == (token, lifetime)
+def test_token_response_as_servers_write_it(body, token, lifetime):
+    parsed = parse_token(body)
+    assert (parsed.token, parsed.lifetime_s) == (token, lifetime)
 
 
 @pytest.mark.parametrize(
     "nonsense", [0, -1, -0.5, -(10**12), 0.0, "abc", "", "NaN", "Infinity", None, True, False, [], [300], {"s": 300}]
 )
-def test_a_lifetime_that_is_nonsense_counts_as_unsaid(nonsense):
-    assert grant(token="x", expires_in=nonsense).lifetime_s == DEFAULT_LIFETIME_S == 60
+def test_token_lifetime_of_nonsense_is_the_default(nonsense):
+    assert parse(token="x", expires_in=nonsense).lifetime_s == DEFAULT_LIFETIME_S == 60
 
 
 @pytest.mark.parametrize("seconds", [3600, 3601, 86_400, 10**12, 2**64 - 1, 10**30, 1e300])
-def test_no_lifetime_is_longer_than_the_longest_that_we_believe(seconds):
-    assert grant(token="x", expires_in=seconds).lifetime_s == MAX_LIFETIME_S == 3600
+def test_token_lifetime_has_a_maximum(seconds):
+    assert parse(token="x", expires_in=seconds).lifetime_s == MAX_LIFETIME_S == 3600
 
 
 @pytest.mark.parametrize("literal", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 5000])
-def test_a_lifetime_that_json_does_not_know_is_refused(literal):
-    with pytest.raises(MalformedReply):
-        read_grant(f'{{"token":"x","expires_in":{literal}}}'.encode())
+def test_token_lifetime_that_is_not_json_is_malformed(literal):
+    with pytest.raises(MalformedResponse):
+        parse_token(f'{{"token":"x","expires_in":{literal}}}'.encode())
 
 
-@fuzz
 @given(values)
-def test_any_lifetime_is_positive_and_finite_and_no_longer_than_told(expires_in):
-    lifetime = grant(token="x", expires_in=expires_in).lifetime_s
+def test_token_lifetime_of_any_value_is_positive_and_finite(expires_in):
+    lifetime = parse(token="x", expires_in=expires_in).lifetime_s
     assert type(lifetime) is float
     assert 0 < lifetime <= MAX_LIFETIME_S
     if type(expires_in) in {int, float} and expires_in > 0:
@@ -91,33 +89,32 @@ def test_any_lifetime_is_positive_and_finite_and_no_longer_than_told(expires_in)
         b'{"errors":[{"code":"DENIED"}]}',
     ],
 )
-def test_an_answer_without_a_token_is_refused(body):
-    with pytest.raises(MalformedReply):
-        read_grant(body)
+def test_token_response_without_a_token_is_malformed(body):
+    with pytest.raises(MalformedResponse):
+        parse_token(body)
 
 
 @pytest.mark.parametrize(
     "token", ["se\r\ncret", "se\ncret", "se\0cret", "s\u00e9cret", "se\u202ecret", "se\x7fcret", "\tsecret"]
 )
-def test_a_token_that_would_break_a_header_is_refused_and_not_shown(token):
-    with pytest.raises(MalformedReply) as refusal:
-        grant(token=token)
+def test_token_that_breaks_a_header_is_malformed_and_not_quoted(token):
+    with pytest.raises(MalformedResponse) as refusal:
+        parse(token=token)
     assert "cret" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("body", [b'{"token":"hunter2', b'{"token":"hunter2\xff"}', b"hunter2", b'["hunter2"]'])
-def test_a_refusal_never_shows_what_it_could_not_read(body):
-    with pytest.raises(MalformedReply) as refusal:
-        read_grant(body)
+def test_token_error_never_quotes_the_body(body):
+    with pytest.raises(MalformedResponse) as refusal:
+        parse_token(body)
     assert "hunter2" not in "".join(traceback.format_exception(refusal.value))
 
 
-def test_a_grant_never_shows_its_token():
-    assert "hunter2" not in repr(Grant("hunter2", 60.0))
-    assert "hunter2" not in f"{Grant('hunter2', 60.0)}"
+def test_token_response_never_shows_its_token():
+    assert "hunter2" not in repr(TokenResponse("hunter2", 60.0))
+    assert "hunter2" not in f"{TokenResponse('hunter2', 60.0)}"
 
 
-@fuzz
 @given(
     st.binary()
     | st.one_of(
@@ -127,12 +124,12 @@ def test_a_grant_never_shows_its_token():
     .map(json.dumps)
     .map(str.encode)
 )
-def test_any_body_is_a_grant_or_a_malformed_reply(body):
+def test_token_response_of_any_body_is_parsed_or_malformed(body):
     try:
-        told = read_grant(body)
-    except MalformedReply:
+        parsed = parse_token(body)
+    except MalformedResponse:
         return
-    assert told.token
-    assert told.token.isascii()
-    assert told.token.isprintable()
-    assert 0 < told.lifetime_s <= MAX_LIFETIME_S
+    assert parsed.token
+    assert parsed.token.isascii()
+    assert parsed.token.isprintable()
+    assert 0 < parsed.lifetime_s <= MAX_LIFETIME_S

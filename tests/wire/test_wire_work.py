@@ -1,18 +1,19 @@
-"""How much work it is to read long lists: counted in hashes and comparisons of their entries, not in seconds."""
+"""Long lists are parsed in linear time, counted in hashes and comparisons of their entries instead of seconds."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from crawler.model import Image, Listing
-from crawler.wire import fields
-from crawler.wire.fields import read_strings
+from crawler.model.image import Image
+from crawler.model.record import Listing
+from crawler.wire import json_fields
+from crawler.wire.json_fields import parse_strings
 from crawler.wire.tags import merge_listings
 
 
 class Counted(str):
-    """A string that counts how often any of its kind is hashed or compared."""
+    """A string that counts how often any such string is hashed or compared."""
 
     __slots__ = ()
     work = 0
@@ -30,19 +31,19 @@ class Counted(str):
         return str.__lt__(self, other)
 
 
-def work_of(read: Callable[[Any], object], told: Any) -> int:
+def work_of(parse: Callable[[Any], object], values: Any) -> int:
     Counted.work = 0
-    read(told)
+    parse(values)
     return Counted.work
 
 
 def strings(count: int) -> list[str]:
-    """Every string twice, as two objects."""
+    """Each string twice, as two objects."""
     return [Counted(f"v{number}") for number in [*range(count), *range(count)]]
 
 
 def pages(count: int) -> list[Listing]:
-    """Pages of ten tags and images; each page repeats the last one's."""
+    """Pages of ten tags and images. Each page also has the entries of the page before."""
 
     def page(number: int) -> Listing:
         names = [Counted(f"{entry:08}") for entry in range(max(number - 10, 0), number + 10)]
@@ -52,22 +53,22 @@ def pages(count: int) -> list[Listing]:
     return [page(number) for number in range(0, count, 10)]
 
 
-def only_strings(told: list[str]) -> object:
-    return read_strings(told, "tags")
+def only_strings(values: list[str]) -> object:
+    return parse_strings(values, "tags")
 
 
-def strings_and_others(told: list[str]) -> object:
-    return read_strings([None, *told], "tags")
+def strings_and_others(values: list[str]) -> object:
+    return parse_strings([None, *values], "tags")
 
 
 @pytest.mark.parametrize(
-    ("read", "made"),
+    ("parse", "make"),
     [(only_strings, strings), (strings_and_others, strings), (merge_listings, pages)],
     ids=["strings", "strings-and-others", "pages"],
 )
-def test_work_of_a_list_grows_with_its_length(read, made, monkeypatch):
-    """Ten times as many entries are ten times the work, and a little for sorting; not a hundred times."""
-    monkeypatch.setattr(fields, "ONLY_STRINGS", frozenset({str, Counted}))
-    small, large = (work_of(read, made(count)) for count in (100, 1000))
+def test_list_parsing_is_linear(parse, make, monkeypatch):
+    """Ten times the entries cost ten times the work, and a little for sorting, but not a hundred times."""
+    monkeypatch.setattr(json_fields, "ONLY_STRINGS", frozenset({str, Counted}))
+    small, large = (work_of(parse, make(count)) for count in (100, 1000))
     assert small >= 100
     assert large <= 20 * small

@@ -1,0 +1,91 @@
+"""The runs of one `crawl` command: one registry after the other, and one exit code for all of them."""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final
+
+from crawler.cli import display, logs
+from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN, PARTIAL
+from crawler.cli.run_report import DisplayOptions, RunResult, report_run
+from crawler.cli.signals import Signals
+from crawler.config import Config
+from crawler.errors import OutputClosed
+from crawler.model.run_manifest import RunManifest, Verdict
+from crawler.run.crawl import Crawl
+from crawler.run.plan import SharedRateLimits
+from crawler.snapshot.unfinished import age_text
+
+StartRun = Callable[[Crawl], Awaitable[RunManifest]]
+"""How a run begins: `start`, or `start_or_resume`."""
+
+_WORST_FIRST: Final = (COULD_NOT_RUN, PARTIAL, COMPLETE)
+
+
+async def crawl_registries(config: Config, options: DisplayOptions, start_run: StartRun) -> int:
+    """Crawl each registry of the configuration; return the exit code of the command.
+
+    A run that fails does not stop the next one; a signal does. Registries that share a quota share its rate limit.
+    """
+    rate_limits = SharedRateLimits()
+    codes = []
+    async with Signals.installed() as signals:
+        for registry in config.registry:
+            if signals.exit_code is not None:
+                return signals.exit_code
+            run = Crawl(config, registry, rate_limits, partial(logs.notice, target=str(registry.target)))
+            async with display.show_progress(run, options.log_format) if options.progress else nullcontext():
+                with signals.stop_on_signal(run):
+                    result = await _run_result(run, start_run)
+            codes.append(_exit_code(result, config, signals))
+            if len(codes) == len(config.registry):
+                signals.set_final_exit_code(_worst_code(codes))
+            report_run(run, result, config, options, codes[-1])
+            if codes[-1] not in _WORST_FIRST:
+                break
+    return _worst_code(codes)
+
+
+def _worst_code(codes: Sequence[int]) -> int:
+    """The exit code of several runs. An interrupted run ends the command, whatever came before it."""
+    return next(code for code in _WORST_FIRST if code in codes) if codes[-1] in _WORST_FIRST else codes[-1]
+
+
+async def _run_result(run: Crawl, start_run: StartRun) -> RunResult:
+    try:
+        return await start_run(run)
+    except Exception as exc:  # noqa: BLE001  (it is reported, and the next registry is crawled)
+        return exc
+
+
+def _exit_code(result: RunResult, config: Config, signals: Signals) -> int:
+    """The exit code if this were the only run. A snapshot that is published counts, even if a signal came later."""
+    if isinstance(result, OutputClosed):
+        return COMPLETE
+    if isinstance(result, RunManifest):
+        return COMPLETE if result.verdict is Verdict.COMPLETE or config.verdict.partial_ok else PARTIAL
+    return signals.exit_code or COULD_NOT_RUN
+
+
+async def start(run: Crawl) -> RunManifest:
+    """Start a new run. A notice names the newest unfinished run, which --resume would continue."""
+    for unfinished in (await run.unfinished_runs())[:1]:
+        age = age_text(unfinished.age(datetime.now(UTC)))
+        logs.notice(
+            f"{run.target}: run {unfinished.run_id}, begun {age}, was not finished; "
+            "--resume continues it, this begins a new run",
+            target=str(run.target),
+        )
+    return await run.run()
+
+
+async def start_or_resume(run: Crawl) -> RunManifest:
+    """Resume the newest unfinished run. Where there is none, start a new run: a job may always pass --resume."""
+    resumed = await run.resume()
+    if resumed is None:
+        line = f"{run.target}: there is no unfinished run to resume; this begins one"
+        logs.notice(line, logging.INFO, target=str(run.target))
+        return await run.run()
+    return resumed

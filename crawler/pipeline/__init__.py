@@ -1,0 +1,1 @@
+"""Names in, records out: discover, list, write, joined by bounded streams."""

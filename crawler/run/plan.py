@@ -1,0 +1,68 @@
+"""What a run is made of before anything is open: its limits, its limiters, how it retries."""
+
+from dataclasses import dataclass
+
+from crawler.config import Config, RegistryConfig
+from crawler.discovery.google_apis import MAX_CONCURRENT_LISTS
+from crawler.limiter import AdaptiveLimiter, Limiter
+from crawler.model.limits import Quota
+from crawler.profiles import API_QUOTA
+from crawler.rate_limiter import RateLimiter
+from crawler.transport.retry import RetryPolicy
+from crawler.transport.run_limits import RunLimits
+
+
+class SharedRateLimits:
+    """One rate limiter for each quota, for all the runs of a process: registries that share a quota share its rate."""
+
+    def __init__(self) -> None:
+        self._limiters: dict[Quota, RateLimiter] = {}
+
+    def for_quota(self, quota: Quota | None) -> RateLimiter | None:
+        if quota is None:
+            return None
+        return self._limiters.setdefault(quota, RateLimiter(quota))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The parts of a run that need no connection.
+
+    Attributes:
+        quota: what limits the rate of exchanges with the registry; None for no limit.
+        limits: what the run may spend on retries and outages, at the registry and the APIs together.
+        limiter: of exchanges with the registry.
+        api_limiter: of exchanges with the APIs, which have a quota of their own.
+    """
+
+    config: Config
+    registry: RegistryConfig
+    quota: Quota | None
+    limits: RunLimits
+    limiter: Limiter
+    api_limiter: Limiter
+
+
+def make_plan(config: Config, registry: RegistryConfig, rate_limits: SharedRateLimits) -> Plan:
+    """The plan of a run. Call it inside the event loop."""
+    quota = _quota(config, registry)
+    policy = RetryPolicy(attempts=config.limits.attempts, give_up_s=config.limits.give_up_after)
+    return Plan(
+        config=config,
+        registry=registry,
+        quota=quota,
+        limits=RunLimits(policy),
+        limiter=AdaptiveLimiter(concurrency=config.limits.concurrency, rate=rate_limits.for_quota(quota)),
+        api_limiter=AdaptiveLimiter(concurrency=MAX_CONCURRENT_LISTS, rate=rate_limits.for_quota(API_QUOTA)),
+    )
+
+
+def _quota(config: Config, registry: RegistryConfig) -> Quota | None:
+    """The configured rate, or the host's published quota; None where there is none."""
+    rate = config.limits.rate
+    if rate == "auto":
+        return registry.profile.quota(registry.target)
+    if rate is None:
+        return None
+    host = registry.target.registry
+    return Quota(("configured", host), f"the configured rate for {host}", (rate,))

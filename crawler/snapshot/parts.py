@@ -1,0 +1,100 @@
+"""The data files of a run: `part-00000.jsonl`, `part-00001.jsonl` and so on, in the journal and in the snapshot.
+
+The journal's parts are never compressed. A snapshot's parts have the names of the journal's parts, with a suffix that
+names their compression.
+"""
+
+import gzip
+import hashlib
+import io
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from crawler.errors import SnapshotError
+from crawler.model.run_manifest import SnapshotFile
+from crawler.snapshot.disk import quoted_path
+
+FIRST_PART: Final = "part-00000.jsonl"
+
+_PART_NAME: Final = re.compile(r"part-\d{5}\.jsonl")
+_SUFFIXES: Final = {"none": "", "gzip": ".gz", "zstd": ".zst"}
+_CHUNK_BYTES: Final = 1024**2
+
+
+def journal_parts(folder: Path) -> list[Path]:
+    """The parts in a journal's folder, in their order. Raises OSError."""
+    return sorted(path for path in folder.iterdir() if _PART_NAME.fullmatch(path.name))
+
+
+def copy_part(journal_part: Path, folder: Path, compression: str) -> Path:
+    """Copy a journal's part into a folder, compress the copy if asked to, and bring it to the disk. Raises OSError."""
+    copy = folder / f"{journal_part.name}{_SUFFIXES[compression]}"
+    with journal_part.open("rb") as lines, copy.open("wb") as file:
+        with _compressor(file, compression) as sink:
+            shutil.copyfileobj(lines, sink, _CHUNK_BYTES)
+        file.flush()
+        os.fsync(file.fileno())
+    return copy
+
+
+@contextmanager
+def open_part(part: Path) -> Iterator[io.BufferedIOBase]:
+    """The content of a part, decompressed as its name says. Raises OSError."""
+    if part.suffix == ".gz":
+        with gzip.open(part) as content:
+            yield content
+    elif part.suffix == ".zst":
+        import zstandard
+
+        with part.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
+            yield io.BufferedReader(stream)
+    else:
+        with part.open("rb") as file:
+            yield file
+
+
+def describe_part(part: Path) -> SnapshotFile:
+    """Count and hash what a part holds, as it is read back from the disk.
+
+    Raises OSError, and SnapshotError where the part ends within a line.
+    """
+    with part.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+        size = file.tell()
+    rows = longest = pending = 0  # pending: bytes of a line that continues in the next chunk
+    with open_part(part) as content:
+        while chunk := content.read(_CHUNK_BYTES):
+            first, *rest = chunk.split(b"\n")
+            pending += len(first)
+            if rest:
+                rows += len(rest)
+                longest = max(longest, pending, *map(len, rest[:-1]))
+                pending = len(rest[-1])
+    if pending:
+        raise SnapshotError(
+            f"{quoted_path(part)} ends within a line, after {rows:,} whole ones: "
+            "nothing is published; rerun with --resume to continue"
+        )
+    return SnapshotFile(name=part.name, rows=rows, bytes=size, sha256=digest.hexdigest(), longest_line=longest)
+
+
+@contextmanager
+def _compressor(file: BinaryIO, compression: str) -> Iterator[Any]:
+    """What to write a file's content to. It leaves the file open."""
+    if compression == "none":
+        yield file
+        return
+    if compression == "zstd":
+        import zstandard
+
+        stream: Any = zstandard.ZstdCompressor(level=3).stream_writer(file, closefd=False)
+    else:
+        # no file name and no time in gzip's header: equal records make equal files, whose checksums can be compared
+        stream = gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=6, mtime=0)
+    with stream:
+        yield stream

@@ -1,0 +1,154 @@
+"""A run with several data files: each is read, counted, resumed and published."""
+
+from datetime import UTC, datetime
+
+import pytest
+from support.run_folders import (
+    RUN_ID,
+    TARGET,
+    journal_content,
+    journaled,
+    left_by_a_kill,
+    parameters,
+    record,
+    run_ids,
+    run_manifest,
+    unfinished,
+)
+from support.snapshots import folders, read_snapshot
+
+from crawler.errors import SnapshotError
+from crawler.model.record import Outcome
+from crawler.model.run_manifest import Counts
+from crawler.sinks.jsonl import encode
+from crawler.snapshot.journal import Journal
+from crawler.snapshot.parts import journal_parts
+from crawler.snapshot.publish import Draft
+from crawler.snapshot.reader import last_complete
+
+FIRST = (encode([record("team/a")]), encode([record("team/b", tags=("1" * 300,))]))
+SECOND = (encode([record("team/c", tags=("2" * 500,))]),)
+
+
+def add_part(journal: Journal, number: int, *lines: bytes) -> None:
+    (journal.folder / f"part-{number:05}.jsonl").write_bytes(b"".join(lines))
+
+
+def names(journal: Journal) -> list[str]:
+    return [entry.repository for entry in journal.entries()]
+
+
+def publish(journal: Journal, output, compression: str, rows: int) -> None:
+    draft = Draft(journal)
+    draft.publish(output, run_manifest(draft.write(compression, rows), counts=Counts(repositories=rows, ok=rows)))
+    journal.close()
+
+
+@pytest.fixture
+def two_parts(tmp_path) -> Journal:
+    journal = journaled(tmp_path, *FIRST)
+    add_part(journal, 1, *SECOND)
+    return journal
+
+
+@pytest.mark.parametrize(("compression", "suffix"), [("none", ""), ("gzip", ".gz"), ("zstd", ".zst")])
+def test_parts_are_published_as_one_file_each_with_rows_checksum_and_longest_line(
+    tmp_path, two_parts, compression, suffix
+):
+    publish(two_parts, tmp_path, compression, 3)
+    snapshot = read_snapshot(tmp_path)  # which compares bytes, checksum and rows of each file
+    assert [(file["name"], file["rows"], file["longest_line"]) for file in snapshot.manifest["files"]] == [
+        (f"part-00000.jsonl{suffix}", 2, len(FIRST[1]) - 1),
+        (f"part-00001.jsonl{suffix}", 1, len(SECOND[0]) - 1),
+    ]
+    assert [each["repository"] for each in snapshot.records] == ["team/a", "team/b", "team/c"]
+    assert run_ids(tmp_path) == []
+
+
+def test_parts_are_resumed_appended_to_and_published(tmp_path, two_parts):
+    two_parts.close()
+    journal = unfinished(tmp_path).resume(parameters("2")).journal
+    assert journal is not None
+    assert names(journal) == ["team/a", "team/b", "team/c"]
+    with journal.appended() as file:
+        file.write(encode([record("team/d")]))
+    assert [part.name for part in journal.parts] == ["part-00000.jsonl", "part-00001.jsonl"]
+    assert journal.parts[0].read_bytes() == b"".join(FIRST)
+    publish(journal, tmp_path, "none", 4)
+    assert [file["rows"] for file in read_snapshot(tmp_path).manifest["files"]] == [2, 2]
+    found = last_complete(tmp_path, TARGET, "2026-11-24T02:00:00.000Z")
+    assert found is not None
+    assert (found.run_id, found.ok) == (RUN_ID, 4)
+
+
+def test_parts_are_each_rewritten_without_what_is_dropped(tmp_path):
+    journal = journaled(tmp_path, FIRST[0], encode([record("team/x", outcome=Outcome.FAILED)]), b'{"torn')
+    add_part(journal, 1, FIRST[0], SECOND[0], b"\x00\n")
+    add_part(journal, 2, FIRST[1])
+    before = journal.parts[2].stat().st_ino
+    assert names(journal) == ["team/a", "team/c", "team/b"]
+    assert [part.read_bytes() for part in journal.parts] == [FIRST[0], SECOND[0], FIRST[1]]
+    assert (journal.dropped.unreadable, journal.dropped.duplicates, journal.dropped.not_final) == (2, 1, 1)
+    assert journal.parts[2].stat().st_ino == before  # nothing was dropped there
+    assert names(journal) == ["team/a", "team/c", "team/b"]
+    assert journal.dropped.unreadable == 0
+    journal.close()
+
+
+@pytest.mark.parametrize("rows", [2, 4])
+def test_parts_that_lost_or_gained_lines_are_not_published(tmp_path, two_parts, rows):
+    with pytest.raises(SnapshotError, match=rf"holds 3 lines, but {rows} records .* rerun with --resume"):
+        Draft(two_parts).write("none", rows)
+    assert journal_content(two_parts) == b"".join(FIRST + SECOND)
+    assert not folders(tmp_path)
+    two_parts.close()
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_parts_that_end_within_a_line_are_not_published(two_parts, number):
+    part = two_parts.parts[number]
+    part.write_bytes(part.read_bytes() + b'{"torn')
+    with pytest.raises(SnapshotError, match=rf"part-0000{number}\.jsonl ends within a line"):
+        Draft(two_parts).write("none", 3)
+    two_parts.close()
+
+
+def test_parts_are_discarded_with_their_run(tmp_path):
+    for run_id in ("1", "2"):
+        folder = left_by_a_kill(tmp_path, *FIRST, run_id=run_id)
+        (folder / "part-00001.jsonl").write_bytes(SECOND[0])
+    unfinished(tmp_path).discard("1")
+    assert run_ids(tmp_path) == ["2"]
+    journal = unfinished(tmp_path).resume(parameters("3")).journal
+    assert journal is not None
+    journal.discard()
+    journal.close()
+    assert run_ids(tmp_path) == []
+
+
+def test_parts_are_removed_by_clean_up_and_by_begin_once_they_are_published(tmp_path, two_parts):
+    journal_files = {path.name: path.read_bytes() for path in two_parts.folder.iterdir() if path.is_file()}
+    publish(two_parts, tmp_path, "none", 3)
+    for run_id in ("1", "2"):
+        folder = left_by_a_kill(tmp_path, *FIRST, run_id=run_id, started_at="2026-11-22T02:00:00.000Z")
+        (folder / "part-00001.jsonl").write_bytes(SECOND[0])
+    unfinished(tmp_path).clean_up(TARGET, datetime(2026, 11, 24, tzinfo=UTC))
+    assert run_ids(tmp_path) == ["2"]
+    two_parts.folder.mkdir()
+    for name, content in journal_files.items():
+        (two_parts.folder / name).write_bytes(content)
+    unfinished(tmp_path).begin(parameters("3")).close()
+    assert run_ids(tmp_path) == ["2", "3"]
+
+
+def test_parts_are_in_the_order_of_their_numbers_and_other_files_are_no_parts(tmp_path):
+    for name in ("part-00010.jsonl", "part-00002.jsonl", "part-1.jsonl", "part-00003.jsonl.gz", "rewritten.jsonl"):
+        (tmp_path / name).write_bytes(b"")
+    assert [part.name for part in journal_parts(tmp_path)] == ["part-00002.jsonl", "part-00010.jsonl"]
+
+
+def test_parts_of_a_run_without_records_are_one_empty_file(tmp_path):
+    publish(journaled(tmp_path), tmp_path, "none", 0)
+    assert [(file["name"], file["rows"]) for file in read_snapshot(tmp_path).manifest["files"]] == [
+        ("part-00000.jsonl", 0)
+    ]
