@@ -7,7 +7,7 @@ image is added here first, and to `Image` when something fills it: until then it
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Final, Literal
 
@@ -104,6 +104,29 @@ class RecordObject:
                 yield from field.type.nested_objects()
 
 
+_IMAGE_KINDS: Final = ("image", "index", "artifact", "signature", "attestation", "sbom")
+_PLATFORM_ROLES: Final = ("image", "attestation", "artifact")
+_BASE_SOURCES: Final = ("annotation", "label", "layers")
+_REFERRER_SOURCES: Final = ("api", "fallback-tag", "cosign-tag", "index", "bulk")
+_REFERRER_KINDS: Final = ("signature", "provenance", "sbom", "vex", "vulnerabilities", "lifecycle", "other")
+_PROBLEMS: Final = (
+    "dangling-tag",
+    "vanished-tag",
+    "index-child-missing",
+    "config-missing",
+    "digest-mismatch",
+    "manifest-unreadable",
+    "schema1",
+    "orphan-referrer",
+)
+
+
+def _one_of(values: Sequence[str]) -> str:
+    """The values in Markdown: `a`, `b` or `c`."""
+    *others, last = [f"`{value}`" for value in values]
+    return f"{', '.join(others)} or {last}"
+
+
 PLATFORM: Final = RecordObject(
     "platform",
     (
@@ -117,9 +140,9 @@ PLATFORM: Final = RecordObject(
         RecordField(
             "role",
             "string",
-            "`image`, `attestation` or `artifact`",
+            _one_of(_PLATFORM_ROLES),
             is_nullable=True,
-            values=("image", "attestation", "artifact"),
+            values=_PLATFORM_ROLES,
         ),
         RecordField("attests_digest", "string", "the manifest that an attestation is about", is_nullable=True),
     ),
@@ -170,9 +193,9 @@ CONFIG: Final = RecordObject(
         RecordField(
             "base_from",
             "string",
-            "where the base image is named: `annotation`, `label` or `layers`",
+            f"where the base image is named: {_one_of(_BASE_SOURCES)}",
             is_nullable=True,
-            values=("annotation", "label", "layers"),
+            values=_BASE_SOURCES,
         ),
     ),
 )
@@ -184,14 +207,14 @@ REFERRER: Final = RecordObject(
         RecordField(
             "via",
             "string",
-            "where it is listed: `api`, `fallback-tag`, `cosign-tag`, `index` or `bulk`",
-            values=("api", "fallback-tag", "cosign-tag", "index", "bulk"),
+            f"where it is listed: {_one_of(_REFERRER_SOURCES)}",
+            values=_REFERRER_SOURCES,
         ),
         RecordField(
             "kind",
             "string",
-            "`signature`, `provenance`, `sbom`, `vex`, `vulnerabilities`, `lifecycle` or `other`; listed, not verified",
-            values=("signature", "provenance", "sbom", "vex", "vulnerabilities", "lifecycle", "other"),
+            f"{_one_of(_REFERRER_KINDS)}; listed, not verified",
+            values=_REFERRER_KINDS,
         ),
         RecordField("artifact_type", "string", "the artifact's media type", is_nullable=True),
         RecordField("predicate_type", "string", "the predicate of an in-toto statement", is_nullable=True),
@@ -208,9 +231,9 @@ IMAGE: Final = RecordObject(
         RecordField(
             "kind",
             "string",
-            "`image`, `index`, `artifact`, `signature`, `attestation` or `sbom`; null where it is not known",
+            f"{_one_of(_IMAGE_KINDS)}; null where it is not known",
             is_nullable=True,
-            values=("image", "index", "artifact", "signature", "attestation", "sbom"),
+            values=_IMAGE_KINDS,
         ),
         RecordField("media_type", "string", "of the manifest", is_nullable=True),
         RecordField("artifact_type", "string", "of an artifact", is_nullable=True),
@@ -240,22 +263,7 @@ IMAGE: Final = RecordObject(
 PROBLEM: Final = RecordObject(
     "problem",
     (
-        RecordField(
-            "problem",
-            "string",
-            "`dangling-tag`, `vanished-tag`, `index-child-missing`, `config-missing`, `digest-mismatch`, "
-            "`manifest-unreadable`, `schema1` or `orphan-referrer`",
-            values=(
-                "dangling-tag",
-                "vanished-tag",
-                "index-child-missing",
-                "config-missing",
-                "digest-mismatch",
-                "manifest-unreadable",
-                "schema1",
-                "orphan-referrer",
-            ),
-        ),
+        RecordField("problem", "string", _one_of(_PROBLEMS), values=_PROBLEMS),
         RecordField("tag", "string", "the tag that has the problem", is_nullable=True),
         RecordField("digest", "string", "the manifest or blob that has the problem", is_nullable=True),
         RecordField("code", "string", "the registry's error code", is_nullable=True),
