@@ -23,6 +23,7 @@ from support.forward_proxy import Proxy, proxy_to
 from support.inventories import comparable, expected
 from support.snapshots import read_snapshot
 from support.token_endpoints import ACCOUNT, IAM, SCOPE, serving_tokens
+from support.web_apps import serving_app
 from yarl import URL
 
 import crawler
@@ -114,14 +115,8 @@ async def fronting(emulator: Emulator) -> AsyncIterator[Front]:
         front = Front(emulator, session)
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", front.answer)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        front.host = f"127.0.0.1:{runner.addresses[0][1]}"
-        try:
+        async with serving_app(app) as front.host:
             yield front
-        finally:
-            await runner.cleanup()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import BasicAuth, web
+from support.web_apps import serving_app
 
 import crawler
 
@@ -69,13 +70,8 @@ async def registry() -> AsyncIterator[Registry]:
             web.get("/v2/team/app/tags/list", ours.tags),
         ]
     )
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    ours.host = f"127.0.0.1:{runner.addresses[0][1]}"
-    yield ours
-    await runner.cleanup()
+    async with serving_app(app) as ours.host:
+        yield ours
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 from support.costs import agree, counted, crawled
+from support.web_apps import serving_app
 
 import crawler
 
@@ -82,14 +83,8 @@ async def serving(wants: str) -> AsyncIterator[Registry]:
     server = Registry(wants)
     app = web.Application()
     app.add_routes(server.routes())
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    server.host = f"127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with serving_app(app) as server.host:
         yield server
-    finally:
-        await runner.cleanup()
 
 
 async def exchanges_of(server: Registry, folder: Path, **registry: Any) -> dict[str, int]:

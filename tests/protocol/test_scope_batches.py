@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 from support.snapshots import read_snapshot
+from support.web_apps import serving_app
 
 import crawler
 
@@ -76,14 +77,8 @@ async def serving(registry: Registry) -> AsyncIterator[Registry]:
             web.get("/v2/{name:.+}/tags/list", registry.tags),
         ]
     )
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    registry.host = f"127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with serving_app(app) as registry.host:
         yield registry
-    finally:
-        await runner.cleanup()
 
 
 async def crawl(registry: Registry, folder, *, concurrency: int = 16, tokens: str = "batched") -> crawler.RunManifest:

@@ -13,6 +13,6 @@ Servers, and what each is for:
 - `support.token_endpoints` serves Google's token, STS, IAM and metadata endpoints.
 
 A test starts a server of its own only for what a script cannot express: a connection that is accepted and never read,
-TLS handshakes that fail, requests pipelined or connections counted by socket, a response computed from the request.
-Such a test says so beside the server.
+TLS handshakes that fail, requests pipelined or connections counted by socket. A response that is computed from the
+request comes from an aiohttp application, by `support.web_apps`. Such a test says so beside the server.
 """

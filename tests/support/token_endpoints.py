@@ -12,6 +12,8 @@ import jwt
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from support.web_apps import serving_app
+
 ACCOUNT = "crawler@my-project.iam.gserviceaccount.com"
 IAM = f"/v1/projects/-/serviceAccounts/{ACCOUNT}:generateAccessToken"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform.read-only"
@@ -130,9 +132,5 @@ async def serving_tokens(key: dict[str, str]) -> AsyncIterator[TokenEndpoints]:
     endpoints = TokenEndpoints(key)
     app = web.Application(middlewares=[endpoints.note])
     app.add_routes(endpoints.routes())
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    endpoints.host = f"127.0.0.1:{runner.addresses[0][1]}"
-    yield endpoints
-    await runner.cleanup()
+    async with serving_app(app) as endpoints.host:
+        yield endpoints

@@ -16,6 +16,8 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from support.web_apps import serving_app
+
 from .certificates import Certificates, self_signed
 
 SERVICE = "registry.test"
@@ -140,18 +142,10 @@ async def open_token_server(
     endpoint = _Endpoint(policy=policy, signer=signer, requests=requests)
     application = web.Application()
     application.router.add_get("/token", endpoint.answer)
-    # Idle connections of a crawler are closed at once.
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0)
-    await runner.setup()
-    try:
-        tls = certificates.server_context() if certificates else None
-        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
-        _, port = runner.addresses[0]
-        scheme = "https" if certificates else "http"
-        realm = f"{scheme}://127.0.0.1:{port}/token"
+    tls = certificates.server_context() if certificates else None
+    async with serving_app(application, tls) as host:
+        realm = f"{'https' if certificates else 'http'}://{host}/token"
         yield TokenServer(realm=realm, policy=policy, signer=signer, requests=requests)
-    finally:
-        await runner.cleanup()
 
 
 class _RefusedError(Exception):
