@@ -40,6 +40,9 @@ kept by NTP differ by less than a second; other servers tolerate nothing.
 _MAX_USELESS_WAITS: Final = 3
 """Waits for CLOCK_SKEW_S that did not help, after which a refusal is believed at once."""
 
+_MAX_EXPIRED: Final = 8
+"""Tokens of one request that may expire, one after the other, before a refusal is believed."""
+
 CLIENT_ID: Final = "registry-crawler"
 
 _NO_POST: Final = frozenset({400, 401, 404, 405})
@@ -138,7 +141,7 @@ class BearerAuth:
         token = self._tokens.get(scope)
         if token is None or token.header not in refused:
             return await self.header(scope)
-        if len(refused) == 1 or token.is_shared:
+        if len(refused) == 1 or token.is_shared or self._expired_on_the_way(token, refused):
             del self._tokens[scope]
             if token.is_shared:
                 self._batches.on_scope_refused()
@@ -147,6 +150,10 @@ class BearerAuth:
                 return header
             token = self._tokens.get(scope, token)  # token servers may cache, and answer with the same token again
         return await self._wait_until_valid(token, refused, challenges)
+
+    def _expired_on_the_way(self, token: _Token, refused: Sequence[str | None]) -> bool:
+        """Whether the refusal proves nothing: a request waits for its permit and its retries, and a token runs out."""
+        return self._clock() >= token.valid_until and len(refused) < _MAX_EXPIRED
 
     async def _wait_until_valid(
         self, token: _Token, refused: Sequence[str | None], challenges: Sequence[Challenge]

@@ -29,3 +29,26 @@ async def test_token_renewal_comes_after_nine_tenths_of_a_short_life(lifetime_s,
             clock.now = seconds
             headers.append(await authenticator.header(scope_of("team/app")))
     assert headers == ["Bearer token-1", "Bearer token-1", "Bearer token-2"]
+
+
+async def requests_until_refused(lifetime_s: float, *, exchange_takes_s: float) -> list[str | None]:
+    """The headers of one request that is refused each time, after a wait for its permit and its retries."""
+    clock, scope = Time(), scope_of("team/app")
+    granted = document({"token": "token-{count}", "expires_in": lifetime_s})
+    async with serve([on("/token", granted)]) as server, bearer(server, ANONYMOUS, clock, clock.sleep) as authenticator:
+        headers: list[str | None] = [await authenticator.header(scope)]
+        while True:
+            clock.now += exchange_takes_s
+            header = await authenticator.refresh(scope, headers, ())
+            if header is None:
+                return headers
+            headers.append(header)
+
+
+async def test_token_that_expires_on_the_way_is_no_refusal():
+    """A request may wait for its permit and its retries longer than its token lives, and more than once."""
+    assert await requests_until_refused(3, exchange_takes_s=4) == [f"Bearer token-{n}" for n in range(1, 9)]
+
+
+async def test_token_that_is_refused_while_it_is_valid_is_believed():
+    assert await requests_until_refused(60, exchange_takes_s=4) == ["Bearer token-1", "Bearer token-2"]
