@@ -38,7 +38,12 @@ class Snapshot:
 
 def folders(output: Path) -> list[Path]:
     """Every published run under an output folder, the oldest first."""
-    return sorted(output.glob("source=*/date=*/run=*"), key=lambda folder: folder.name)
+    return sorted(output.glob("source=*/date=*/run=*"), key=_age_order)
+
+
+def _age_order(folder: Path) -> tuple[str, int]:
+    """The second in which the run began, and for runs of one second when they were published."""
+    return folder.name.partition("-")[0], folder.stat().st_mtime_ns
 
 
 def read_snapshot(output: Path) -> Snapshot:
