@@ -1,8 +1,8 @@
-"""One authenticated GET: the parsed body of a response with status 200, or an error that says what came instead."""
+"""One authenticated request: the parsed body of a response with status 200, or an error that says what came instead."""
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import anyio
 
@@ -16,6 +16,8 @@ from crawler.wire.challenge import Challenge, parse_challenges
 from crawler.wire.error_body import parse_consumer, parse_error_body
 
 T = TypeVar("T")
+
+_CONDITION: Final = "If-None-Match"
 
 _ERROR_TYPES: dict[int, type[RegistryError]] = {401: Denied, 403: Denied, 404: Missing}
 
@@ -81,15 +83,36 @@ class AuthenticatedClient:
         self._last_accepted, self._refusals = (request, scope), 0
         return response.headers, response.value
 
+    async def send(self, request: Request, scope: str) -> Response:
+        """The response with status 200 or 304 to a request that is no plain GET of JSON: a HEAD, a conditional GET.
+
+        `request` has no credentials; its absence codes are used as they are. A 304 comes only to a conditional request.
+        Raises what `get` raises.
+        """
+        request = replace(
+            request,
+            authorization=await self.authenticator.header(scope),
+            headers=(*self._headers, *request.headers),
+        )
+        response = await self._transport.fetch(request)
+        if not _is_accepted(request, response):
+            response = await self._retry_refused(request, scope, response)
+        self._last_accepted, self._refusals = (request, scope), 0
+        return response
+
+    @property
+    def absence_codes(self) -> Collection[str] | None:
+        return self._absence_codes
+
     async def _retry_refused(self, request: Request, scope: str, response: Response) -> Response:
-        """The response with status 200 that other credentials bring. Raises RegistryError where there is none."""
+        """The response that other credentials bring. Raises RegistryError where none is accepted."""
         if response.redirected_to and not is_same_origin(response.redirected_to, request.url):
             response = await self._retry_at_redirect(request, scope, response)
         elif response.status in self._reauth_statuses:
             response = await self._retry_reauthenticated(request, scope, response)
-        if response.status == 200:
+        if _is_accepted(request, response):
             return response
-        error = self._error_from(request.url, response)
+        error = _error_from(request, response)
         if response.status in self._reauth_statuses and request.authorization is not None:
             await self._count_refusal(scope, error)
         raise error
@@ -103,7 +126,7 @@ class AuthenticatedClient:
                 break
             refused.append(header)
             response = await self._transport.fetch(replace(request, authorization=header))
-            if response.status == 200:
+            if _is_accepted(request, response):
                 self.authenticator.on_accepted(scope, header)
         return response
 
@@ -146,20 +169,28 @@ class AuthenticatedClient:
                 return
         raise too_many_refusals(error)
 
-    def _error_from(self, url: str, response: Response) -> RegistryError:
-        detail = parse_error_body(response.body, response.status, response.redirected_to)
-        error_type = _ERROR_TYPES.get(response.status, UnexpectedStatus)
-        message = detail.message
-        if error_type is Missing and self._absence_codes is not None and detail.code not in self._absence_codes:
-            error_type = UnexpectedStatus
-            message = f"{message} (not the registry's own 404, so no proof that it is gone)"
-        return error_type(
-            Request(url=url).summary,
-            code=detail.code,
-            message=message,
-            http_status=response.status,
-            consumer=parse_consumer(response.body),
-        )
+
+def _is_accepted(request: Request, response: Response) -> bool:
+    """Whether a response has what was requested. A 304 answers only a conditional request (RFC 9110 §15.4.5)."""
+    if response.status == 304:
+        return any(name == _CONDITION for name, _ in request.headers)
+    return response.status == 200
+
+
+def _error_from(request: Request, response: Response) -> RegistryError:
+    detail = parse_error_body(response.body, response.status, response.redirected_to)
+    error_type = _ERROR_TYPES.get(response.status, UnexpectedStatus)
+    message, codes = detail.message, request.absence_codes
+    if error_type is Missing and codes is not None and detail.code not in codes:
+        error_type = UnexpectedStatus
+        message = f"{message} (not the registry's own 404, so no proof that it is gone)"
+    return error_type(
+        request.summary,
+        code=detail.code,
+        message=message,
+        http_status=response.status,
+        consumer=parse_consumer(response.body),
+    )
 
 
 def _challenges(response: Response) -> tuple[Challenge, ...]:

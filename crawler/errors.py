@@ -5,6 +5,7 @@
     ├── CredentialsError     credentials that cannot be read, or that are refused
     ├── MalformedResponse    bytes or headers that break the protocol (raised by `wire/`, which does not know the
     │                        sender; `transport/fetch.py` turns it into an UnusableResponse)
+    │   └── DigestMismatch   a body with another digest than it must have
     ├── RegistryError        one request to a registry failed; says what was asked and what came back
     │   ├── Unreachable      no whole response: name, connection, TLS, a body that broke off
     │   │   └── TimedOut     no whole response in time
@@ -27,6 +28,8 @@ from typing import ClassVar, Final
 from crawler.model.record import Outcome
 from crawler.old_names import OldName
 from crawler.untrusted_text import printable
+
+DIGEST_MISMATCH: Final = "DIGEST_MISMATCH"
 
 _LONGEST: Final = 2000
 """The maximum number of characters of each part of an error."""
@@ -54,9 +57,19 @@ class CredentialsError(CrawlerError):
 
 
 class MalformedResponse(CrawlerError):
-    """A response that breaks the protocol. Its text says how, and does not say who sent the response."""
+    """A response that breaks the protocol. Its text says how, and does not say who sent the response.
 
+    `code` is the code of the UnusableResponse that it becomes.
+    """
+
+    code: ClassVar[str] = "MALFORMED"
     outcome = Outcome.INVALID  # of a name that no registry may have; an unreadable listing is an UnusableResponse
+
+
+class DigestMismatch(MalformedResponse):
+    """A body that does not have the digest that it was requested by, or that came with it."""
+
+    code = DIGEST_MISMATCH
 
 
 class RegistryError(CrawlerError):

@@ -71,7 +71,10 @@ class RegistryProfile:
         scopes_per_token: the most repositories that one token may be requested for. Used only where the configuration
             asks for it: servers may grant less than was requested.
         reauth_statuses: statuses that may mean that credentials have expired.
-        absence_codes: error codes by which a 404 proves that a repository or manifest does not exist.
+        limits_pulls: whether each GET of a manifest, but no HEAD, counts against a limit of pulls. Tags are then
+            resolved by HEAD, and each manifest is requested once by its digest.
+        has_referrers_api: whether the referrers API may be asked. Where it is not there, its 404 says so.
+        absence_codes: error codes by which a 404 proves that a repository, manifest or blob does not exist.
     """
 
     kind: str
@@ -91,7 +94,11 @@ class RegistryProfile:
     max_concurrent_token_requests: int | None = None
     scopes_per_token: int = 1
     reauth_statuses: frozenset[int] = frozenset({401})
-    absence_codes: frozenset[str] = frozenset({"NAME_UNKNOWN", "REPOSITORY_UNKNOWN", "MANIFEST_UNKNOWN"})
+    limits_pulls: bool = False
+    has_referrers_api: bool = True
+    absence_codes: frozenset[str] = frozenset(
+        {"NAME_UNKNOWN", "REPOSITORY_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_BLOB_UNKNOWN"}
+    )
 
     @property
     def is_google(self) -> bool:
@@ -199,13 +206,16 @@ PROFILES: Final = (
         discovery=(DiscoveryMethod.DOCKER_HUB,),
         prefix_hint="Docker Hub has no catalog, and lists one namespace at a time: docker.io/NAMESPACE",
         trusted_realms=("auth.docker.io",),
+        limits_pulls=True,
         scopes_per_token=_SCOPES_PER_TOKEN,
     ),
     RegistryProfile(
         # No catalog: 404. Tags come 100 a page, whatever is requested.
         # Limit: its 429 says "retry-after: 10.305464ms, allowed: 2000/minute".
         # A scope for a repository of another user fails the whole token request (containerd/containerd#9648).
+        # Its referrers API redirects to github.com, truncates the digest, and throttles (artifacthub/hub#4785).
         kind="ghcr",
+        has_referrers_api=False,
         hosts=("ghcr.io",),
         discovery=_LIST_ONLY,
         tags_page_size=1000,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Final
 
-from crawler.model.record import JournalEntry, Outcome, Record
+from crawler.model.record import JournalEntry, Outcome, Problem, Record
 from crawler.model.run_manifest import Counts, Slow
 
 SLOWEST_KEPT: Final = 10
@@ -29,6 +29,9 @@ class RunStats:
         resumed: what a resumed run recorded before the interruption, and discovery has not listed again yet: names
             with their children.
         images: None where no record has images.
+        problems: how many of each kind.
+        unread: images that were not read as deep as asked.
+        unresolved: those of them whose digest is not known, so that they are not among `images`.
         sample_failures: the first few records that make the snapshot partial.
         slowest_threshold_s: only a repository that took more seconds than this is among the slowest.
     """
@@ -42,7 +45,9 @@ class RunStats:
     suspect: int = 0
     tags: int = 0
     images: int | None = None
-    problems: int = 0
+    problems: Counter[str] = field(default_factory=Counter)
+    unread: int = 0
+    unresolved: int = 0
     sample_failures: list[Record] = field(default_factory=list)
     slowest_threshold_s: float = 0.0
     _slowest: list[tuple[float, str]] = field(default_factory=list)
@@ -58,7 +63,8 @@ class RunStats:
             suspect=self.suspect,
             tags=self.tags,
             images=self.images,
-            problems=self.problems,
+            problems=self.problems.total(),
+            unread=self.unread,
             **{outcome.value: self.outcomes[outcome] for outcome in Outcome},
         )
 
@@ -89,7 +95,9 @@ class RunStats:
             self.resumed[entry.repository] = entry.children
             self.outcomes[entry.outcome] += 1
             self.tags += entry.tags
-            self.problems += entry.problems
+            self.problems.update(entry.problems)
+            self.unread += entry.unread
+            self.unresolved += entry.unresolved
             self._add_images(entry.images)
 
     def take_resumed(self, name: str) -> tuple[str, ...] | None:
@@ -104,7 +112,8 @@ class RunStats:
         for record in records:
             self.outcomes[record.outcome] += 1
             self.tags += len(record.tags)
-            self.problems += len(record.problems)
+            if record.problems:
+                self._add_problems(record.problems)
             if record.images is not None:
                 self._add_images(len(record.images))
             if record.suspect is not None or record.outcome in _FAILURES:
@@ -127,7 +136,9 @@ class RunStats:
         self.outcomes.update(other.outcomes)
         self.suspect += other.suspect
         self.tags += other.tags
-        self.problems += other.problems
+        self.problems.update(other.problems)
+        self.unread += other.unread
+        self.unresolved += other.unresolved
         self._add_images(other.images)
         self.sample_failures = (self.sample_failures + other.sample_failures)[:FAILURES_KEPT]
         for slow in other.slowest:
@@ -137,6 +148,12 @@ class RunStats:
     def _add_images(self, images: int | None) -> None:
         if images is not None:
             self.images = images + (self.images or 0)
+
+    def _add_problems(self, problems: Sequence[Problem]) -> None:
+        self.problems.update(problem.problem.value for problem in problems)
+        unread = [problem for problem in problems if problem.is_unread]
+        self.unread += len(unread)
+        self.unresolved += sum(problem.digest is None for problem in unread)
 
     def _add_failure(self, record: Record) -> None:
         self.suspect += record.suspect is not None

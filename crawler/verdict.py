@@ -23,6 +23,8 @@ class Findings:
         nothing_matched: why the target's prefix or the filters left out every name; None where they did not.
         expect: fewer repositories than this are a reason for doubt.
         max_shrink: the share by which the listed repositories may be fewer than `previous_ok`; None allows any.
+        unresolved: images that were not read and are not among `counts.images`, since their digest is not known.
+        allowance_spent: which limit of exchanges for depth was reached; None where none was.
         previous_ok: how many repositories were listed in the target's last complete snapshot; None where there is none.
     """
 
@@ -33,6 +35,8 @@ class Findings:
     expect: int = 1
     max_shrink: float | None = None
     previous_ok: int | None = None
+    unresolved: int = 0
+    allowance_spent: str | None = None
 
 
 def reasons_for_doubt(found: Findings) -> tuple[str, ...]:
@@ -45,6 +49,7 @@ def reasons_for_doubt(found: Findings) -> tuple[str, ...]:
         f"{repositories(counts.denied)} denied" if counts.denied else "",
         f"{repositories(counts.failed)} failed" if counts.failed else "",
         f"{repositories(counts.suspect)} with a possibly truncated listing" if counts.suspect else "",
+        _unread(found),
         _mostly_missing(counts),
         _shrunk(found),
     ]
@@ -71,6 +76,15 @@ def _without_record(found: Findings) -> str:
     if without > 0:
         return f"{without:,} {'name has' if without == 1 else 'names have'} no record"
     return f"{-without:,} more {'record' if without == -1 else 'records'} than names" if without else ""
+
+
+def _unread(found: Findings) -> str:
+    unread = found.counts.unread
+    if not unread:
+        return ""
+    images = (found.counts.images or 0) + found.unresolved
+    reason = f"{unread:,} of {images:,} images {'was' if unread == 1 else 'were'} not read"
+    return reason if found.allowance_spent is None else f"{reason}: {found.allowance_spent}"
 
 
 def _mostly_missing(counts: Counts) -> str:

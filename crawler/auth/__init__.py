@@ -9,7 +9,6 @@
 | `realms` | Which token servers may see the credentials? |
 | `redirect_auth` | Which token does a host want that the registry redirected to? |
 | `lockout` | When are the credentials tried no more? |
-| `single_flight` | How do concurrent callers share one fetch? |
 | `docker_config`, `login_files`, `login_entries`, `credential_helper` | What is docker's or podman's login? |
 | `google`, `google_session`, `google_errors`, `quota_project` | How are Google's access tokens made? |
 """

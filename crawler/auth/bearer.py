@@ -17,9 +17,9 @@ import anyio
 from crawler.auth.credentials import IDENTITY_TOKEN_USER, Credential, CredentialProvider
 from crawler.auth.lockout import LockoutGuard
 from crawler.auth.scope_batches import ScopeBatcher
-from crawler.auth.single_flight import SingleFlight
 from crawler.errors import Denied, RegistryError, UnexpectedStatus
 from crawler.profiles import DISTRIBUTION, RegistryProfile
+from crawler.single_flight import SingleFlight
 from crawler.transport.fetch import Transport
 from crawler.transport.messages import MAX_TOKEN_BYTES, Purpose, Request, Response
 from crawler.wire.challenge import Challenge, usable_challenge

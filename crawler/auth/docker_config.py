@@ -12,9 +12,9 @@ from crawler.auth.credential_helper import get_credential
 from crawler.auth.credentials import Credential
 from crawler.auth.login_entries import LoginEntries, canonical, entries_for
 from crawler.auth.login_files import login_places
-from crawler.auth.single_flight import SingleFlight
 from crawler.errors import CredentialsError
 from crawler.model.names import Target
+from crawler.single_flight import SingleFlight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,8 +31,8 @@ from crawler.auth.google_errors import (
 from crawler.auth.lockout import LockoutGuard
 from crawler.auth.quota_project import QuotaProject
 from crawler.auth.service_account_key import read_service_account_key
-from crawler.auth.single_flight import SingleFlight
 from crawler.errors import CredentialsError
+from crawler.single_flight import SingleFlight
 from crawler.transport.messages import Purpose
 from crawler.transport.outage import Canary, OutageDetector
 from crawler.transport.tls import ssl_context

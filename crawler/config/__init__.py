@@ -1,7 +1,7 @@
 """A TOML file, the environment and flags become one frozen `Config`, or one error that lists every mistake."""
 
 from crawler.config.layers import Flag
-from crawler.config.schema import AuthConfig, Config, OutputConfig, RegistryConfig, VerdictConfig
+from crawler.config.schema import AuthConfig, Config, ImagesConfig, OutputConfig, RegistryConfig, VerdictConfig
 from crawler.config.values import STDIO
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "AuthConfig",
     "Config",
     "Flag",
+    "ImagesConfig",
     "OutputConfig",
     "RegistryConfig",
     "VerdictConfig",

@@ -16,6 +16,7 @@ from crawler.config.keys import dotted_keys
 from crawler.config.layers import ConfigLayers, Flag
 from crawler.config.values import (
     CHECK_FILES,
+    NO_CACHE,
     STDIO,
     ApiPath,
     ApiUrl,
@@ -40,6 +41,7 @@ from crawler.config.values import (
 )
 from crawler.errors import ConfigError
 from crawler.model.auth_method import AuthMethod
+from crawler.model.depth import Depth, ReferrersLevel
 from crawler.profiles import DiscoveryMethod, RegistryProfile, host_matches, profile_for
 
 
@@ -183,6 +185,22 @@ class LimitsConfig(_Table):
     read_timeout: Seconds = 60
     total_timeout: Seconds = 900
     give_up_after: Seconds = 300
+    budget: Integer | None = Field(default=None, ge=0)
+
+
+class ImagesConfig(_Table):
+    """`[images]`: how deep the images behind the tags are read."""
+
+    depth: Depth = Depth.TAGS
+    referrers: ReferrersLevel = ReferrersLevel.NONE
+    include_tags: StringList = ()
+    exclude_tags: StringList = ()
+
+
+class CacheConfig(_Table):
+    """`[cache]`: the file of the digest cache. None: `.cache/digests.sqlite` in the output folder."""
+
+    path: FilePath | None = None
 
 
 class OutputConfig(_Table):
@@ -225,7 +243,9 @@ class Config(_Table):
     """
 
     registry: tuple[RegistryConfig, ...] = Field(min_length=1)
+    images: ImagesConfig = ImagesConfig()
     limits: LimitsConfig = LimitsConfig()
+    cache: CacheConfig = CacheConfig()
     output: OutputConfig = OutputConfig()
     verdict: VerdictConfig = VerdictConfig()
     resume: ResumeConfig = ResumeConfig()
@@ -239,6 +259,15 @@ class Config(_Table):
         if len([r for r in self.registry if r.repositories_from == STDIO]) > 1:
             raise ValueError("registry.repositories_from: standard input can hold the names of one registry only")
         return self
+
+    @property
+    def cache_file(self) -> Path | None:
+        """The digest cache's file; None where nothing is kept longer than the run."""
+        if self.cache.path == NO_CACHE:
+            return None
+        if self.cache.path is not None:
+            return self.cache.path
+        return None if self.output.path == STDIO else self.output.path / ".cache" / "digests.sqlite"
 
     @classmethod
     def load(cls, file: str | Path | None = None, *, targets: Sequence[str] = (), flags: Sequence[Flag] = ()) -> Self:
@@ -260,6 +289,8 @@ class Config(_Table):
         """Return the configuration of one registry's run for its _run.json: plain values, without passwords."""
         return {
             "registry": registry.model_dump(mode="json"),
+            "images": self.images.model_dump(mode="json"),
+            "cache": self.cache.model_dump(mode="json"),
             "limits": self.limits.model_dump(mode="json"),
             "output": self.output.model_dump(mode="json"),
             "verdict": self.verdict.model_dump(mode="json"),

@@ -22,6 +22,9 @@ from crawler.untrusted_text import printable
 STDIO: Final = Path("-")
 """Standard output as `output.path`, standard input as `registry.repositories_from`."""
 
+NO_CACHE: Final = Path("none")
+"""No file, as `cache.path`."""
+
 CHECK_FILES: Final = {"files": "checked"}
 """The context of a validation that also opens the files that a configuration names: see InputFile."""
 

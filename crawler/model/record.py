@@ -1,5 +1,6 @@
 """A record of the snapshot, and what a record is made of."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -56,21 +57,58 @@ class Listing:
     suspect: str | None = None
 
 
+class ProblemKind(StrEnum):
+    """What is broken in a repository, or could not be read."""
+
+    DANGLING_TAG = "dangling-tag"
+    """The tag is listed, and its manifest is not there."""
+    VANISHED_TAG = "vanished-tag"
+    """The tag was listed, and was gone when its manifest was read."""
+    INDEX_CHILD_MISSING = "index-child-missing"
+    CONFIG_MISSING = "config-missing"
+    DIGEST_MISMATCH = "digest-mismatch"
+    """A body does not have the digest that it was requested by, or that came with it."""
+    MANIFEST_UNREADABLE = "manifest-unreadable"
+    """A manifest or config could not be read. The code INVALID_CONTENT says that it was, and makes no sense."""
+    SCHEMA1 = "schema1"
+    """An image manifest of schema 1, which no current client reads."""
+    ORPHAN_REFERRER = "orphan-referrer"
+    """A referrer whose subject is not in the repository."""
+
+
+INVALID_CONTENT: Final = "INVALID_CONTENT"
+"""The code of a problem of content that was read whole, with the right digest, and cannot be understood.
+
+Reading it again would not help, so it is no reason for doubt.
+"""
+
+_NOT_READ: Final = frozenset({ProblemKind.DIGEST_MISMATCH, ProblemKind.MANIFEST_UNREADABLE})
+
+
+def means_unread(kind: str, code: str | None) -> bool:
+    """Whether a problem of this kind and code means that an image was not read as deep as asked."""
+    return kind in _NOT_READ and code != INVALID_CONTENT
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Something that is broken in a repository. A field that does not apply is None.
 
     Attributes:
-        problem: the kind of problem, such as `dangling-tag`; `record_fields` lists all kinds.
         message: escaped and shortened.
     """
 
-    problem: str
+    problem: ProblemKind
     tag: str | None
     digest: str | None
     code: str | None
     http_status: int | None
     message: str
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether an image was not read as deep as asked. The snapshot is then partial."""
+        return means_unread(self.problem, self.code)
 
 
 class Record(NamedTuple):
@@ -107,7 +145,9 @@ class JournalEntry:
         tags: how many.
         images: how many; None where images were not listed.
         children: see `Listing.children`; empty where they were not listed.
-        problems: how many.
+        problems: how many of each kind.
+        unread: images that were not read as deep as asked.
+        unresolved: those of them whose digest is not known, so that they are not among `images`.
         suspect: whether the listing may not be whole.
     """
 
@@ -116,10 +156,12 @@ class JournalEntry:
     tags: int
     images: int | None
     children: tuple[str, ...]
-    problems: int
+    problems: Mapping[str, int]
+    unread: int
+    unresolved: int
     suspect: bool
 
     @property
     def is_final(self) -> bool:
         """Whether a resumed run keeps the record. Otherwise it lists the repository again."""
-        return self.outcome in _FINAL and not self.suspect
+        return self.outcome in _FINAL and not self.suspect and not self.unread

@@ -2,8 +2,8 @@
 
 Four things follow from the table: the journal's line (`sinks/jsonl.py`), the check of a line that is read back
 (`snapshot/journal.py`), the JSON Schema (`record_json_schema`), and the README's tables, which
-`python -m crawler.model.record_fields` prints. A new field of a record is added here and to `Record`. A new field of an
-image is added here first, and to `Image` when something fills it: until then its value is null.
+`python -m crawler.model.record_fields` prints. A new field is added here and to its class in `model/record.py` or
+`model/image.py`, in the same place: a unit test compares them.
 """
 
 import sys
@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Final, Literal
 
-from crawler.model.record import SCHEMA, Outcome
+from crawler.model.image import BaseSource, ImageKind, PlatformRole, ReferrerKind, ReferrerSource
+from crawler.model.record import SCHEMA, Outcome, ProblemKind
 
 Scalar = Literal["string", "int", "bool", "map"]
 """A JSON type. A map is an object whose keys are data, such as labels; its values are strings."""
@@ -104,21 +105,12 @@ class RecordObject:
                 yield from field.type.nested_objects()
 
 
-_IMAGE_KINDS: Final = ("image", "index", "artifact", "signature", "attestation", "sbom")
-_PLATFORM_ROLES: Final = ("image", "attestation", "artifact")
-_BASE_SOURCES: Final = ("annotation", "label", "layers")
-_REFERRER_SOURCES: Final = ("api", "fallback-tag", "cosign-tag", "index", "bulk")
-_REFERRER_KINDS: Final = ("signature", "provenance", "sbom", "vex", "vulnerabilities", "lifecycle", "other")
-_PROBLEMS: Final = (
-    "dangling-tag",
-    "vanished-tag",
-    "index-child-missing",
-    "config-missing",
-    "digest-mismatch",
-    "manifest-unreadable",
-    "schema1",
-    "orphan-referrer",
-)
+_PLATFORM_ROLES: Final = tuple(PlatformRole)
+_IMAGE_KINDS: Final = tuple(ImageKind)
+_BASE_SOURCES: Final = tuple(BaseSource)
+_REFERRER_SOURCES: Final = tuple(ReferrerSource)
+_REFERRER_KINDS: Final = tuple(ReferrerKind)
+_PROBLEMS: Final = tuple(ProblemKind)
 
 
 def _one_of(values: Sequence[str]) -> str:
@@ -300,7 +292,7 @@ RECORD: Final = RecordObject(
         RecordField(
             "images",
             IMAGE,
-            "null where the listing does not list images; Google's does. Ordered by digest",
+            "null where neither the listing (Google's does) nor the depth told of images. Ordered by digest",
             is_list=True,
             is_nullable=True,
         ),

@@ -56,6 +56,7 @@ class Counts:
         repositories: the sum of the five outcomes.
         suspect: repositories whose listing may not be whole; they have an outcome as well.
         images: None where no record has a list of images.
+        unread: images that were not read as deep as asked.
     """
 
     repositories: int = 0
@@ -68,6 +69,7 @@ class Counts:
     tags: int = 0
     images: int | None = None
     problems: int = 0
+    unread: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +81,7 @@ class Requests:
         throttled: responses that asked the crawler to slow down, such as 429.
         bytes: of response bodies, decompressed.
         wait_s: seconds that exchanges waited for the limits, summed over all exchanges.
-        by_kind: exchanges by their purpose: ping, catalog, listing, token, api.
+        by_kind: exchanges by their purpose: ping, catalog, listing, manifest, blob, referrers, token, api.
     """
 
     total: int = 0
@@ -89,6 +91,14 @@ class Requests:
     bytes: int = 0
     wait_s: float = 0.0
     by_kind: dict[str, int] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheUse:
+    """How often a manifest or config was found in the digest cache, and how often it had to be requested."""
+
+    hits: int = 0
+    misses: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +164,8 @@ class RunManifest:
         resumed_at: when the run was resumed, each time.
         identity: the authentication method and the account's name, or `anonymous`.
         reasons: why the verdict is partial; empty where it is complete.
+        depth: how deep images were read: tags, digests, manifests or configs.
+        referrers: how referrers were looked for: none, listed or api.
         requests: since the run was begun, or resumed for the last time.
         config: the effective configuration, without secrets.
         slowest: the ten repositories that took longest, the slowest first.
@@ -173,8 +185,11 @@ class RunManifest:
     verdict: Verdict
     reasons: tuple[str, ...]
     discovery: Discovered
+    depth: str
+    referrers: str
     counts: Counts
     requests: Requests
+    cache: CacheUse
     pace: PaceKept
     files: tuple[SnapshotFile, ...]
     config: dict[str, Any] = field(hash=False)

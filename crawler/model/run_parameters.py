@@ -11,7 +11,7 @@ from crawler.model.names import Target
 from crawler.model.run_manifest import snapshot_folder
 from crawler.untrusted_text import printable
 
-PARAMETERS_VERSION: Final = 1
+PARAMETERS_VERSION: Final = 2
 """The version of `begun.json`. A run whose file has another version is not resumed."""
 
 _NOT_COMPARED: Final = frozenset({"version", "run_id", "started_at", "resumed_at"})
@@ -43,6 +43,10 @@ class RunParameters:
         repositories_from: the path of the list of names, with escapes where it is not UTF-8.
         include: patterns of repository names, as configured.
         exclude: likewise.
+        depth: how deep images are read.
+        referrers: how referrers are looked for.
+        include_tags: patterns of the tags whose images are read, as configured.
+        exclude_tags: likewise.
     """
 
     version: int = PARAMETERS_VERSION
@@ -59,6 +63,10 @@ class RunParameters:
     repositories_from: str | None
     include: tuple[str, ...]
     exclude: tuple[str, ...]
+    depth: str
+    referrers: str
+    include_tags: tuple[str, ...]
+    exclude_tags: tuple[str, ...]
 
     @property
     def folder(self) -> str:

@@ -19,7 +19,7 @@ from crawler.discovery.name_filter import NameFilter
 from crawler.errors import Interrupted, SnapshotError
 from crawler.model.names import Target
 from crawler.model.record import Record
-from crawler.model.run_manifest import Counts, RunManifest, SnapshotFile
+from crawler.model.run_manifest import CacheUse, Counts, RunManifest, SnapshotFile
 from crawler.model.run_parameters import RunParameters
 from crawler.old_names import OldName
 from crawler.pipeline.pipeline import Pipeline
@@ -102,7 +102,7 @@ class Crawl:
         rate_limits: SharedRateLimits | None = None,
         notice: Notice = _log_notice,
     ) -> None:
-        self.parameters = build_run_parameters(registry, datetime.now(UTC))
+        self.parameters = build_run_parameters(registry, config.images, datetime.now(UTC))
         self.registry: Final = registry
         self.cheaper_auth_exists = False
         """Whether each repository costs a token that Google does not need: an access token opens the registry, too."""
@@ -307,6 +307,7 @@ class Crawl:
             stats=self._stats,
             median_per_s=self._throughput.median_per_s,
             files=files,
+            cache=CacheUse(),
             previous=previous,
         )
 

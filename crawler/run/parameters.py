@@ -3,7 +3,7 @@
 import secrets
 from datetime import UTC, datetime
 
-from crawler.config import RegistryConfig
+from crawler.config import ImagesConfig, RegistryConfig
 from crawler.model.run_parameters import RunParameters
 from crawler.model.timestamps import timestamp
 from crawler.snapshot.disk import LONGEST_PATH
@@ -12,7 +12,7 @@ from crawler.snapshot.unfinished import age_text
 from crawler.untrusted_text import printable
 
 
-def build_run_parameters(registry: RegistryConfig, now: datetime) -> RunParameters:
+def build_run_parameters(registry: RegistryConfig, images: ImagesConfig, now: datetime) -> RunParameters:
     """The parameters of a run that begins now. The identity is added once the credentials are known."""
     names = registry.repositories_from
     return RunParameters(
@@ -28,6 +28,10 @@ def build_run_parameters(registry: RegistryConfig, now: datetime) -> RunParamete
         repositories_from=None if names is None else printable(str(names), LONGEST_PATH),
         include=registry.include,
         exclude=registry.exclude,
+        depth=images.depth,
+        referrers=images.referrers,
+        include_tags=images.include_tags,
+        exclude_tags=images.exclude_tags,
     )
 
 

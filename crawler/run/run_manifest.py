@@ -7,6 +7,7 @@ from crawler.discovery import Discovery
 from crawler.model.record import SCHEMA
 from crawler.model.run_manifest import (
     VERSION,
+    CacheUse,
     Discovered,
     Evidence,
     PaceKept,
@@ -37,6 +38,7 @@ def build_run_manifest(
     stats: RunStats,
     median_per_s: float,
     files: tuple[SnapshotFile, ...],
+    cache: CacheUse,
     previous: PublishedRun | None,
 ) -> RunManifest:
     """The manifest of a run that came to its end.
@@ -78,7 +80,10 @@ def build_run_manifest(
             complete=evidence.complete,
             evidence=evidence.text,
         ),
+        depth=plan.config.images.depth,
+        referrers=plan.config.images.referrers,
         counts=stats.counts,
+        cache=cache,
         requests=_requests(plan),
         pace=_pace(plan, median_per_s),
         files=files,

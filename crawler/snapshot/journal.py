@@ -6,6 +6,7 @@ after its snapshot is published.
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any, BinaryIO, Final
 
 import orjson
 
-from crawler.model.record import JournalEntry, Outcome
+from crawler.model.record import JournalEntry, Outcome, means_unread
 from crawler.model.record_fields import is_record
 from crawler.model.run_parameters import RunParameters
 from crawler.snapshot.disk import remove_folder, sync_folder, wrap_os_errors
@@ -146,12 +147,16 @@ def _parse_entry(line: bytes) -> JournalEntry | None:
         return None
     if not is_record(record):
         return None
+    problems = record["problems"]
+    unread = [problem for problem in problems if means_unread(problem["problem"], problem["code"])]
     return JournalEntry(
         repository=record["repository"],
         outcome=Outcome(record["outcome"]),
         tags=len(record["tags"]),
         images=None if record["images"] is None else len(record["images"]),
         children=tuple(record["children"] or ()),
-        problems=len(record["problems"]),
+        problems=Counter(problem["problem"] for problem in problems),
+        unread=len(unread),
+        unresolved=sum(problem["digest"] is None for problem in unread),
         suspect=record["suspect"] is not None,
     )

@@ -133,7 +133,7 @@ class Transport:
             self._session.distrust(response)
             message = printable(self._session.redacted(request, _unreadable_message(exc, response)), 600)
             status = response.status
-            unreadable = UnusableResponse(request.summary, code="MALFORMED", message=message, http_status=status)
+            unreadable = UnusableResponse(request.summary, code=exc.code, message=message, http_status=status)
             raise TransientFailure(unreadable) from None
 
     async def _probe(self, request: Request, failure: TransientFailure) -> bool:

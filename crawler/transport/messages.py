@@ -22,6 +22,9 @@ class Purpose(StrEnum):
     PING = "ping"
     CATALOG = "catalog"
     LISTING = "listing"
+    MANIFEST = "manifest"
+    BLOB = "blob"
+    REFERRERS = "referrers"
     TOKEN = "token"  # noqa: S105  (not a password)
     API = "api"
 

@@ -49,6 +49,11 @@ _MAX_TIME_MS: Final = 253_402_300_799_999
 """The last millisecond of the year 9999, after which neither datetime nor most tables have dates."""
 
 
+_NOTHING: Final = repeat(None)
+"""A column of a field that Google does not list."""
+_NOT_LISTED: Final = (_NOTHING,) * len(Image._fields[Image._fields.index("uploaded_at") + 1 :])
+
+
 class _Irregular(Exception):
     """An image does not have the shape that Google writes. Parse the images one by one."""
 
@@ -92,11 +97,15 @@ def _parse_columns(digests: list[str], images: list[dict[str, Any]]) -> tuple[Im
     columns = zip(
         digests,
         map(tuple, tags),
+        _NOTHING,  # kind
         [media_type or None for media_type in media_types],
+        _NOTHING,  # artifact_type
+        _NOTHING,  # subject_digest
         [size if 0 < size < 2**63 else None for size in map(int, sizes)],
         times[: len(images)],
         times[len(images) :],
-        strict=True,
+        *_NOT_LISTED,
+        strict=False,  # some columns never end
     )
     # A named tuple's own __new__ is a Python function. tuple.__new__ makes the same object without calling it.
     return tuple(map(tuple.__new__, repeat(Image), columns))

@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from crawler.model.record import Outcome, Problem, Record
+from crawler.model.record import Outcome, Problem, ProblemKind, Record
 from crawler.model.run_manifest import Counts, Discovered, PaceKept, Requests, RunManifest, SnapshotFile, Tool, Verdict
 from crawler.model.run_parameters import RunParameters
 from crawler.sinks.jsonl import encode
@@ -57,7 +57,12 @@ def record(name: str, **changes: Any) -> Record:
 
 def problem() -> Problem:
     return Problem(
-        problem="dangling-tag", tag="1", digest=None, code="MANIFEST_UNKNOWN", http_status=404, message="not there"
+        problem=ProblemKind.DANGLING_TAG,
+        tag="1",
+        digest=None,
+        code="MANIFEST_UNKNOWN",
+        http_status=404,
+        message="not there",
     )
 
 

@@ -29,7 +29,14 @@ from crawler.sinks.jsonl import encode
 
 OBJECTS = {each.name: each for each in (RECORD, *RECORD.nested_objects())}
 
-FULL_IMAGE = Image("sha256:aa", ("1", "2"), "application/vnd.oci.image.index.v1+json", 7, "created", "uploaded")
+FULL_IMAGE = Image(
+    digest="sha256:aa",
+    tags=("1", "2"),
+    media_type="application/vnd.oci.image.index.v1+json",
+    size_bytes=7,
+    created_at="created",
+    uploaded_at="uploaded",
+)
 FULL = record(
     "team/a",
     run_id="the run",
@@ -37,7 +44,7 @@ FULL = record(
     registry="the registry",
     outcome=Outcome.FAILED,
     tags=("1", "2"),
-    images=(FULL_IMAGE, Image("sha256:bb", (), None, None, None, None)),
+    images=(FULL_IMAGE, Image("sha256:bb")),
     children=("b",),
     problems=(problem(),),
     suspect="suspect",

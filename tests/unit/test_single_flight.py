@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from crawler.auth.single_flight import SingleFlight
+from crawler.single_flight import SingleFlight
 
 
 class Source:

@@ -91,17 +91,17 @@ def test_api_image_is_parsed_completely():
     )
     assert path == "tools/jq"
     assert parsed == Image(
-        DIGEST,
-        ("1", "2"),
-        "application/vnd.oci.image.index.v1+json",
-        2796860,
-        "1980-01-01T00:00:01.000Z",
-        "2024-03-17T21:58:01.243Z",
+        digest=DIGEST,
+        tags=("1", "2"),
+        media_type="application/vnd.oci.image.index.v1+json",
+        size_bytes=2796860,
+        created_at="1980-01-01T00:00:01.000Z",
+        uploaded_at="2024-03-17T21:58:01.243Z",
     )
 
 
 def test_api_image_without_image_fieldshas_nones():
-    assert image() == ("app", Image(DIGEST, (), None, None, None, None))
+    assert image() == ("app", Image(DIGEST))
 
 
 @pytest.mark.parametrize("time", ["", "yesterday", 5, None, "2024-13-01T00:00:00Z", "1970-01-01T00:00:00Z"])

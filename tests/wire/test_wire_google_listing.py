@@ -37,14 +37,14 @@ def test_google_listing_is_parsed_completely():
     assert parse_listing("my-project/alpine", body) == Listing(
         tags=("3.11",),
         images=(
-            Image("sha256:aa", (), None, None, None, None),
+            Image("sha256:aa"),
             Image(
-                "sha256:bb",
-                ("3.11",),
-                "application/vnd.docker.distribution.manifest.v2+json",
-                2_796_860,
-                "2020-01-17T21:00:00.000Z",
-                "2020-01-17T22:26:40.000Z",
+                digest="sha256:bb",
+                tags=("3.11",),
+                media_type="application/vnd.docker.distribution.manifest.v2+json",
+                size_bytes=2_796_860,
+                created_at="2020-01-17T21:00:00.000Z",
+                uploaded_at="2020-01-17T22:26:40.000Z",
             ),
         ),
         children=("base", "tools"),
@@ -126,8 +126,8 @@ def test_google_listing_keeps_the_epoch_of_a_reproducible_build(time_ms, time):
 
 
 def test_google_listing_image_without_fields_has_nones():
-    assert only_image() == Image("sha256:aa", (), None, None, None, None)
-    assert only_image(tag=None, mediaType=7) == Image("sha256:aa", (), None, None, None, None)
+    assert only_image() == Image("sha256:aa")
+    assert only_image(tag=None, mediaType=7) == Image("sha256:aa")
 
 
 def test_google_listing_error_names_the_image_escaped_and_cut():
@@ -200,7 +200,7 @@ def test_google_listing_with_a_missing_field_keeps_the_other_images(by_columns):
     first, second = parse({"manifest": {"sha256:aa": REGULAR, "sha256:bb": bare}}).images
     assert by_columns == []
     assert (first,) == parse({"manifest": {"sha256:aa": REGULAR}}).images
-    assert second == Image("sha256:bb", ("2",), None, None, None, None)
+    assert second == Image("sha256:bb", ("2",))
 
 
 @given(listings)

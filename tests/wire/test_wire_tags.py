@@ -159,7 +159,7 @@ def test_listing_is_suspect_where_one_page_is():
 
 
 def test_listing_has_images_where_one_page_has():
-    image = Image("sha256:aa", (), None, None, None, None)
+    image = Image("sha256:aa")
     merged = merge_listings([Listing(("a",)), Listing((), (image,), ("child",))])
     assert merged == Listing(("a",), (image,), ("child",), None)
 

@@ -47,7 +47,7 @@ def pages(count: int) -> list[Listing]:
 
     def page(number: int) -> Listing:
         names = [Counted(f"{entry:08}") for entry in range(max(number - 10, 0), number + 10)]
-        images = tuple(Image(name, (name,), None, None, None, None) for name in names)
+        images = tuple(Image(name, (name,)) for name in names)
         return Listing(tuple(names), images, tuple(names))
 
     return [page(number) for number in range(0, count, 10)]
