@@ -12,6 +12,8 @@ MANIFEST_TYPES: Final = (
     "application/vnd.docker.distribution.manifest.v2+json",
 )
 
+INDEX_TYPES: Final = frozenset(MANIFEST_TYPES[:2])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
@@ -19,6 +21,7 @@ class Manifest:
 
     Attributes:
         size_bytes: the config and the layers together, compressed; None for an index.
+        created_at: the annotation `org.opencontainers.image.created`, in RFC 3339 UTC with milliseconds.
         image_config_digest: the config that describes an image; None where there is none, or it is an artifact's own.
         config_digest: the config, whatever it is.
         layers: the lowest first; empty for an index.
@@ -33,6 +36,7 @@ class Manifest:
     artifact_type: str | None
     subject_digest: str | None
     size_bytes: int | None
+    created_at: str | None
     image_config_digest: str | None
     config_digest: str | None
     layers: tuple[Layer, ...]
