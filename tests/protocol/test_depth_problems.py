@@ -88,6 +88,14 @@ async def test_tag_that_cannot_be_read_makes_the_snapshot_partial(reply, tmp_pat
     assert crawl.records[APP]["outcome"] == "ok"
 
 
+async def test_304_that_nobody_asked_for_makes_the_snapshot_partial(tmp_path):
+    async with serve([on(tag_path("1.0"), Reply(status=304)), *registry({"1.0": SINGLE})]) as server:
+        crawl = await deep_crawl(server, tmp_path)
+    assert crawl.problems(APP) == [("manifest-unreadable", "1.0", None)]
+    assert crawl.records[APP]["problems"][0]["http_status"] == 304
+    assert crawl.manifest.verdict == "partial"
+
+
 async def test_tag_that_could_not_be_read_is_read_once_more_at_the_end(tmp_path):
     failing = on(tag_path("bad"), Reply(status=500), times=1)
     async with serve([failing, *registry({"1.0": SINGLE, "bad": ARM})]) as server:

@@ -93,9 +93,8 @@ async def test_referrer_by_an_attestation_beside_its_image(tmp_path):
 
 
 async def test_referrer_by_the_subject_of_a_manifest_that_was_read(tmp_path):
-    sbom = manifest(
-        config(), [("sbom", "application/spdx+json", {})], artifactType="application/spdx+json", **subject()
-    )
+    media_type = "application/spdx+json"
+    sbom = manifest(config(), [("sbom", media_type, {})], artifactType=media_type, **subject())
     async with serve(registry({"1.0": SINGLE, "the-sbom": sbom})) as server:
         crawl = await deep_crawl(server, tmp_path, depth="digests", referrers="listed")
     assert found(crawl) == [(sbom.digest, "bulk", "sbom", None)]
@@ -104,11 +103,12 @@ async def test_referrer_by_the_subject_of_a_manifest_that_was_read(tmp_path):
 
 async def test_referrers_api_is_asked_once_for_each_tagged_image(tmp_path):
     page = [described("signature", "application/vnd.dev.cosign.artifact.sig.v1+json")]
-    tags = {"1.0": SINGLE, "latest": SINGLE, "all": INDEX}
-    async with serve([api(SINGLE, *page), api(INDEX), *registry(tags)]) as server:
+    both = index(child(SINGLE))
+    tags = {"1.0": SINGLE, "latest": SINGLE, "all": both}
+    async with serve([api(SINGLE, *page), api(both), *registry(tags)]) as server:
         crawl = await deep_crawl(server, tmp_path, depth="digests", referrers="api")
     assert sorted(path for _, path in exchanges(server) if "/referrers/" in path) == sorted(
-        f"/v2/{APP}/referrers/{each.digest}" for each in (SINGLE, INDEX)
+        f"/v2/{APP}/referrers/{each.digest}" for each in (SINGLE, both)
     )
     assert found(crawl) == [(digest_named("signature"), "api", "signature", None)]
     assert crawl.manifest.requests.by_kind["referrers"] == 2
@@ -142,7 +142,7 @@ async def test_referrers_api_that_is_not_there_is_asked_once_and_the_evidence_sa
     script = [
         *[on(f"/v2/{name}/referrers/{SINGLE.digest}", refused) for name in names],
         *[entry for name in names for entry in manifests(name, {"1.0": SINGLE})],
-        *plain_registry(dict.fromkeys(names, ["1.0"])),
+        *plain_registry(dict.fromkeys(names, ("1.0",))),
     ]
     async with serve(script) as server:
         crawl = await deep_crawl(server, tmp_path, depth="digests", referrers="api")
