@@ -80,7 +80,7 @@ def _depth_text(run_manifest: RunManifest) -> str:
     """How deep images were read, and what the cache saved."""
     referrers = run_manifest.referrers
     parts = [run_manifest.depth, f"referrers {referrers}" if referrers != ReferrersLevel.NONE else ""]
-    return ", ".join(part for part in (*parts, _cache_text(run_manifest.cache)) if part)
+    return "; ".join(part for part in (*parts, _cache_text(run_manifest.cache)) if part)
 
 
 def _cache_text(cache: CacheUse) -> str:

@@ -271,7 +271,7 @@ FilePath = Annotated[
     PlainSerializer(lambda path: printable(str(path), _MAX_PATH_LENGTH), when_used="json"),
 ]
 """A path in which `~` is expanded; in JSON, bytes that are not UTF-8 become escapes."""
-CachePath = Annotated[FilePath, Expected("a path, or none"), AfterValidator(_check_cache_path)]
+CachePath = Annotated[FilePath, AfterValidator(_check_cache_path)]
 InputFile = Annotated[FilePath, AfterValidator(_check_readable)]
 """A file that a run reads. `Config.load` opens it to report one that cannot be read (CHECK_FILES)."""
 KeyFile = Annotated[InputFile, BeforeValidator(_parse_key_file)]
