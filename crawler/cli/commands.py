@@ -119,6 +119,7 @@ def crawl(
     Examples:
       registry-crawler crawl gcr.io/my-project --key-file key.json
       registry-crawler crawl localhost:5000 --output - | jq -r .repository
+      registry-crawler crawl localhost:5000 --depth configs --referrers listed
       registry-crawler crawl --config config.toml --resume --log-format json
     """  # noqa: D301  (typer keeps the line breaks of a paragraph after \b)
     from crawler.cli.crawl_registries import crawl_registries, start, start_or_resume
