@@ -285,9 +285,9 @@ def test_resume_names_a_run_whose_started_at_is_no_time(tmp_path, started_at):
     ("content", "why"),
     [
         (b'{"run_id": "ha', "its begun.json is not JSON"),
-        (b"[]", "its begun.json has version none, not 1"),
-        (b'{"version": 2}', "its begun.json has version 2, not 1"),
-        (b'{"version": 1, "target": "localhost:5000/team"}', "its begun.json has no usable run_id, started_at, kind"),
+        (b"[]", "its begun.json has version none, not 2"),
+        (b'{"version": 1}', "its begun.json has version 1, not 2"),
+        (b'{"version": 2, "target": "localhost:5000/team"}', "its begun.json has no usable run_id, started_at, kind"),
     ],
 )
 def test_resume_names_a_run_of_another_version_or_with_a_torn_file(tmp_path, content, why):
