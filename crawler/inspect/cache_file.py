@@ -83,7 +83,7 @@ def open_cache(path: Path | None) -> OpenedCache:
 
 def private_database() -> sqlite3.Connection:
     """A database for this connection alone. SQLite keeps it in memory, and what is too much in an unlinked file."""
-    database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+    database = _connect("")
     database.execute("PRAGMA auto_vacuum = INCREMENTAL")
     database.execute("PRAGMA journal_mode = MEMORY")
     _make_tables(database)
@@ -143,7 +143,7 @@ def _open_or_make_alone(path: Path) -> OpenedCache:
 def _open(path: Path) -> sqlite3.Connection:
     if not path.exists() or path.stat().st_size == 0:
         raise _NotReady
-    database = sqlite3.connect(path, isolation_level=None, timeout=PATIENT_S, check_same_thread=False)
+    database = _connect(path)
     try:
         _check(database)
         _prepare(database)
@@ -183,6 +183,11 @@ def _read_one_row_of_each(database: sqlite3.Connection) -> None:
         raise _Unfit(str(exc)) from None  # a table or column is missing
 
 
+def _connect(path: Path | str) -> sqlite3.Connection:
+    """A connection in autocommit mode, for one thread at a time: a snapshot is finished in a worker thread."""
+    return sqlite3.connect(path, isolation_level=None, timeout=PATIENT_S, check_same_thread=False)
+
+
 def _make(path: Path) -> sqlite3.Connection:
     """Make the file. The lock is held. SQLite gives its side files the mode of the file itself."""
     try:
@@ -191,7 +196,7 @@ def _make(path: Path) -> sqlite3.Connection:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         path.chmod(0o600)
-    database = sqlite3.connect(path, isolation_level=None, timeout=PATIENT_S, check_same_thread=False)
+    database = _connect(path)
     try:
         database.execute("PRAGMA auto_vacuum = INCREMENTAL")
         database.execute("PRAGMA journal_mode = WAL")
@@ -215,6 +220,7 @@ def _prepare(database: sqlite3.Connection) -> None:
     # A commit is in the kernel's hands when it returns, so a killed process loses nothing; only a checkpoint waits for
     # the disk, so a power cut loses the last commits and breaks nothing (sqlite.org/pragma.html#pragma_synchronous).
     database.execute("PRAGMA synchronous = NORMAL")
+    database.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: a wait for the disk every few thousand contents
     database.execute("PRAGMA journal_size_limit = 16777216")
     database.execute("PRAGMA cell_size_check = ON")  # damage is an error rather than a wrong answer
     database.execute("PRAGMA trusted_schema = OFF")
