@@ -85,7 +85,7 @@ class KnownImage:
 
 
 class DigestCache:
-    """One connection to the cache. It belongs to the event loop's thread; look-ups take microseconds.
+    """One connection to the cache, for one thread at a time; look-ups take microseconds.
 
     Nothing here fails: a file that cannot be read, written or locked is reported in `notes`, and the run goes on with a
     cache of its own.

@@ -95,6 +95,14 @@ class Manifest:
     is_schema1: bool = False
 
 
+def is_schema1_type(media_type: str | None) -> bool:
+    """Whether a media type is that of Docker's schema 1. Its digest is that of the part that is signed.
+
+    (distribution/distribution, docs/spec/manifest-v2-1.md, "Signed Manifests")
+    """
+    return media_type in _SCHEMA1_TYPES
+
+
 def parse_manifest(body: bytes, content_type: str | None) -> Manifest:
     """Parse a manifest. Its own `mediaType` counts for more than the response's `content_type`.
 
