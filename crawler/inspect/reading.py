@@ -240,7 +240,7 @@ class Reading:
             self.facts.add_error(ProblemKind.CONFIG_MISSING, tag, config_digest, error)
             return
         except (RegistryError, CredentialsError, AllowanceSpent) as error:
-            self.facts.add_unread(tag, config_digest, error)
+            self.facts.add_unread(tag, digest, error)
             return
         try:
             self.facts.configs[digest] = parse_image_config(body)
