@@ -219,9 +219,9 @@ class _Values:
 
     def __init__(self, storage: CacheStorage) -> None:
         self._storage = storage
-        self._compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
+        self._compressor = _compressor(None)
         self._decompressors = {0: zstandard.ZstdDecompressor()}
-        self._use(self._storage.rows(_NEWEST_DICTIONARY))
+        self._use_newest()
 
     def learn(self) -> None:
         """Learn a dictionary where the file has enough contents, or take over one that another process has learned.
@@ -231,7 +231,7 @@ class _Values:
         for dictionaries, last in self._storage.rows(_COUNTS)[:1]:
             if last >= _FIRST_DICTIONARY * 10**dictionaries:
                 self._learn_from(last, dictionaries)
-        self._use(self._storage.rows(_NEWEST_DICTIONARY))
+        self._use_newest()
 
     def _learn_from(self, last: int, dictionaries: int) -> None:
         samples: list[bytes | bytearray | memoryview] = []
@@ -307,23 +307,33 @@ class _Values:
 
     def _loaded(self, number: int) -> zstandard.ZstdDecompressor | None:
         """The decompressor of an older dictionary, or of one that another process has learned."""
-        for _, dictionary in self._storage.rows(_FIND_DICTIONARY, number):
-            self._decompressors[number] = zstandard.ZstdDecompressor(dict_data=_dictionary(dictionary))
+        for _, content in self._storage.rows(_FIND_DICTIONARY, number):
+            if (dictionary := _dictionary(number, content)) is not None:
+                self._decompressors[number] = zstandard.ZstdDecompressor(dict_data=dictionary)
         return self._decompressors.get(number)
 
-    def _use(self, rows: list[tuple[Any, ...]]) -> None:
-        """Compress with a dictionary from here on."""
-        for number, dictionary in rows[:1]:
-            if number in self._decompressors:
-                continue
-            learned = _dictionary(dictionary)
-            learned.precompute_compress(level=_LEVEL)
-            self._compressor = zstandard.ZstdCompressor(level=_LEVEL, dict_data=learned, write_checksum=True)
-            self._decompressors[number] = zstandard.ZstdDecompressor(dict_data=learned)
+    def _use_newest(self) -> None:
+        """Compress with the newest dictionary from here on."""
+        for number, content in self._storage.rows(_NEWEST_DICTIONARY)[:1]:
+            if number not in self._decompressors and (dictionary := _dictionary(number, content)) is not None:
+                self._compressor = _compressor(dictionary)
+                self._decompressors[number] = zstandard.ZstdDecompressor(dict_data=dictionary)
 
 
-def _dictionary(content: bytes) -> zstandard.ZstdCompressionDict:
-    return zstandard.ZstdCompressionDict(content, dict_type=zstandard.DICT_TYPE_FULLDICT)
+def _compressor(dictionary: zstandard.ZstdCompressionDict | None) -> zstandard.ZstdCompressor:
+    return zstandard.ZstdCompressor(level=_LEVEL, dict_data=dictionary, write_checksum=True)
+
+
+def _dictionary(number: int, content: Any) -> zstandard.ZstdCompressionDict | None:
+    """A dictionary, or None where the disk changed it."""
+    if not isinstance(content, bytes):
+        return None
+    try:
+        dictionary = zstandard.ZstdCompressionDict(content, dict_type=zstandard.DICT_TYPE_FULLDICT)
+        dictionary.precompute_compress(level=_LEVEL)
+    except zstandard.ZstdError:
+        return None
+    return dictionary if dictionary.dict_id() == number else None
 
 
 def _key(digest: str) -> bytes:
