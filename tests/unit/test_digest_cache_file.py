@@ -39,6 +39,11 @@ def works_in_the_file(path: Path) -> bool:
         return cache.get(DIGEST) == BODY and cache.notes == []
 
 
+def works_in_the_file_after_a_note(path: Path) -> bool:
+    with DigestCache.open(path) as cache:
+        return len(cache.notes) == 1 and works_in_the_file(path)
+
+
 def test_digest_cache_files_are_for_their_owner_alone(path):
     with DigestCache.open(path) as cache:
         cache.put(DIGEST, BODY)
@@ -127,15 +132,21 @@ def test_digest_cache_sets_files_aside_more_than_once(path):
     assert {file.read_text() for file in set_aside(path)} == {"one", "two"}
 
 
-def test_digest_cache_moves_the_log_of_an_unusable_file_with_it(path):
-    garbage = "This is no database.\n" * 1000
-    path.write_text(garbage)
-    path.with_name("digests.sqlite-wal").write_text("its log")
-    with DigestCache.open(path) as cache:
-        cache.put(DIGEST, BODY)
-    aside, log = set_aside(path)
-    assert log.name == f"{aside.name}-wal"
-    assert (aside.read_text(), log.read_text()) == (garbage, "its log")
+def test_digest_cache_moves_the_journal_of_a_foreign_database_with_it(path):
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = PERSIST")
+        other.execute("CREATE TABLE bookmarks (url TEXT)")
+    assert works_in_the_file_after_a_note(path)
+    aside, journal = set_aside(path)
+    assert journal.name == f"{aside.name}-journal"
+    assert not path.with_name("digests.sqlite-journal").exists()
+
+
+@pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal"])
+def test_digest_cache_is_not_spoiled_by_a_side_file_of_an_unusable_file(path, suffix):
+    path.write_text("This is no database.\n" * 1000)
+    path.with_name(path.name + suffix).write_text("nor is this a log\n" * 1000)
+    assert works_in_the_file_after_a_note(path)
 
 
 def test_digest_cache_leaves_a_database_in_use_where_it_is(path):
@@ -171,7 +182,7 @@ def damage(path: Path) -> None:
     """Overwrite pages of contents. The file's head, tail and dictionary, which are read at first, stay well."""
     pages = path.stat().st_size // 4096
     with path.open("r+b") as file:
-        file.seek(pages * 6 // 10 * 4096)
+        file.seek(pages * 7 // 10 * 4096)
         file.write(b"\xa5" * (pages * 2 // 10 * 4096))
 
 
@@ -181,6 +192,7 @@ def test_digest_cache_damaged_in_the_middle_serves_the_run_and_is_set_aside_by_t
     with DigestCache.open(path) as cache:
         for number in range(3000):
             assert cache.get(digest_of(content(number).body)) in {content(number), None}
+        for number in range(3000):
             cache.put(digest_of(content(number).body), content(number))
         assert entries(cache, range(3000)) == set(range(3000))
         (note,) = cache.notes
@@ -188,6 +200,7 @@ def test_digest_cache_damaged_in_the_middle_serves_the_run_and_is_set_aside_by_t
         assert "malformed" in note
     with DigestCache.open(path) as cache:
         (note,) = cache.notes
+        assert "an earlier run found it damaged" in note
         assert str(*set_aside(path)) in note
     assert works_in_the_file(path)
 
