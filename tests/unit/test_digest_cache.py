@@ -169,6 +169,13 @@ def test_digest_cache_images_are_kept_by_the_chain_id_of_the_specification(path)
     assert sqlite_rows(path, "SELECT key FROM images") == [(bytes.fromhex(chain[7:])[:16],)]
 
 
+def test_digest_cache_base_of_an_image_with_a_thousand_layers(cache):
+    layers = [layer(number) for number in range(1000)]
+    cache.add_image(layers[:999], ALPINE)
+    cache.add_image(layers, OTHER)
+    assert cache.longest_base(layers) == ALPINE
+
+
 def test_digest_cache_ignores_an_image_of_absurdly_many_layers(cache):
     layers = [layer(number) for number in range(40_000)]
     cache.add_image(layers[:1], ALPINE)
