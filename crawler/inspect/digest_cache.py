@@ -56,6 +56,7 @@ _FIND_LAST_DIGESTS: Final = "SELECT value FROM last_digests WHERE key = ?"
 _KEEP_LAST_DIGESTS: Final = (
     "INSERT INTO last_digests (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 )
+_DROP_IMAGE: Final = "DELETE FROM images WHERE key = ?"
 _NEWEST_DICTIONARY: Final = "SELECT number, dictionary FROM dictionaries ORDER BY rowid DESC LIMIT 1"
 _FIND_DICTIONARY: Final = "SELECT number, dictionary FROM dictionaries WHERE number = ?"
 _COUNTS: Final = "SELECT (SELECT count(*) FROM dictionaries), (SELECT ifnull(max(id), 0) FROM contents)"
@@ -179,12 +180,14 @@ class DigestCache:
             return None
         keys = self._chain_ids.keys(diff_ids[:-1])
         query = _FIND_IMAGES.replace("(?)", ",".join(["(?)"] * len(keys)))
-        # databases come in the order in which their images count: the first with a key wins, hence the reverse
-        values = dict(reversed(self._storage.rows(query, *keys)))
+        values = dict(self._storage.rows(query, *keys))
         for key in reversed(keys):
             value = self._pending_image(key) or values.get(key)
-            if value is not None and (image := self._values.parse_image(value)) is not None:
+            if value is None:
+                continue
+            if (image := self._values.parse_image(value)) is not None:
                 return image
+            self._storage.write(_DROP_IMAGE, key)  # so that the next image with these layers takes its place
         return None
 
     def keep_only(self, digests: Iterable[str]) -> int:
@@ -227,7 +230,7 @@ class _Values:
         self._storage = storage
         self._compressor = _compressor(None)
         self._decompressors = {0: zstandard.ZstdDecompressor()}
-        self._use_newest()
+        self.learn()
 
     def learn(self) -> None:
         """Learn a dictionary where the file has enough contents, or take over one that another process has learned.

@@ -248,10 +248,20 @@ def test_digest_cache_hints_and_images_that_were_tampered_with_are_unknown(path)
     with DigestCache.open(path) as cache:
         assert cache.last_digests("registry.test", "app") == {}
         assert cache.longest_base([layer(1), layer(2), layer(3)]) is None
-        cache.keep_only([DIGEST])
         cache.add_image([layer(1)], IMAGE)
         assert cache.longest_base([layer(1), layer(2), layer(3)]) == IMAGE
         assert cache.notes == []
+
+
+def test_digest_cache_prunes_hints_and_images_that_were_tampered_with(path):
+    with DigestCache.open(path) as cache:
+        cache.keep_last_digests("registry.test", "app", {"1": DIGEST})
+        cache.add_image([layer(1)], IMAGE)
+    sqlite_rows(path, "UPDATE last_digests SET value = 'text'")
+    sqlite_rows(path, "UPDATE images SET value = 7")
+    with DigestCache.open(path) as cache:
+        cache.keep_only([DIGEST])
+    assert sqlite_rows(path, "SELECT key FROM last_digests UNION SELECT key FROM images") == []
 
 
 def test_digest_cache_frame_that_claims_gigabytes_is_a_miss(path):
