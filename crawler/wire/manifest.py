@@ -130,7 +130,7 @@ def _is_index(document: dict[str, Any]) -> bool:
     """Whether a document is an index, by its fields: a mediaType is optional in both.
 
     One with the fields of both is read differently by different clients, and refused by containerd as well
-    (containerd/containerd, images/image.go, validateMediaType; GHSA-77vh-xpmg-72qh). Raises MalformedResponse.
+    (containerd/containerd, core/images/image.go, validateMediaType; GHSA-77vh-xpmg-72qh). Raises MalformedResponse.
     """
     get = document.get
     has_parts = get("config") is not None or get("layers") is not None or get("blobs") is not None
