@@ -3,9 +3,9 @@
 from typing import Final
 
 from crawler.emulator.base_images import AMD64, ARM64, WINDOWS, WINDOWS_BASE, BaseImage, BaseImages
-from crawler.emulator.image_json import VERSION, Stack, config_template, fill_config, manifest_json
-from crawler.emulator.layers import Layer, draw_layer
-from crawler.emulator.manifests import DOCKER_MANIFEST, Json, Manifest, digest_of
+from crawler.emulator.image_json import NO_LAYERS, VERSION, config_template, fill_config, manifest_json
+from crawler.emulator.layers import Layer, descriptors, draw_layer, quoted_diff_ids
+from crawler.emulator.manifests import DOCKER_LAYER, DOCKER_MANIFEST, OCI_LAYER, Json, Manifest, digest_of
 from crawler.emulator.traits import Traits
 
 PLATFORMS: Final[dict[str, Json]] = {
@@ -14,7 +14,6 @@ PLATFORMS: Final[dict[str, Json]] = {
     "linux/arm/v7": {"architecture": "arm", "os": "linux", "variant": "v7"},
     "windows/amd64": WINDOWS,
 }
-_NOTHING: Final = Stack.of(())
 _BUILDS_OF_A_DEPENDENCY: Final = 4  # the layer of the dependencies stays the same for so many builds
 _LABEL_OF_VERSION: Final = "org.opencontainers.image.version"
 
@@ -27,7 +26,7 @@ class Applications:
         self._bases = bases
         self._key = key
         self._dependencies: dict[str, Layer] = {}
-        self._templates: dict[str, str] = {}
+        self._templates: dict[tuple[str, str | None], str] = {}
 
     def image(
         self, number: int, platform: str, *, media_type: str, version: str, built_ms: int, created_ms: int
@@ -37,18 +36,17 @@ class Applications:
         created_ms: what the build writes as the time of the build; 0 for nothing.
         """
         base = self._base(platform, built_ms)
-        below = _NOTHING if base is None else base.stack
-        own = Stack.of(self._own_layers(number, platform))
+        below = NO_LAYERS if base is None else base.stack
+        own = self._own_layers(number, platform)
         config = fill_config(
             self._template(platform, base),
             version=version,
-            diff_ids=f"{below.diff_ids},{own.diff_ids}" if base else own.diff_ids,
+            diff_ids=below.diff_ids + quoted_diff_ids(own),
             created_ms=created_ms,
         )
         is_docker = media_type == DOCKER_MANIFEST
-        layers = own.docker if is_docker else own.oci
-        if base is not None:
-            layers = f"{below.docker if is_docker else below.oci},{layers}"
+        below_json, layer_type = (below.docker, DOCKER_LAYER) if is_docker else (below.oci, OCI_LAYER)
+        layers = below_json + descriptors(own, layer_type)
         named = self._traits.names_base
         # Docker's manifests have no annotations.
         annotations = base.claim if base is not None and named == "annotation" and not is_docker else {}
@@ -61,7 +59,7 @@ class Applications:
             "image",
             config,
             PLATFORMS[platform],
-            len(config.body) + below.size + own.size,
+            len(config.body) + below.size + own[0].size + own[1].size,
             created_ms,
             None if base is None else base.manifest.digest,
             None if base is None else (named if is_named else "layers"),
@@ -71,17 +69,17 @@ class Applications:
         name = WINDOWS_BASE if platform == "windows/amd64" else self._traits.base
         return self._bases.newest(name, platform, before_ms=built_ms)
 
-    def _own_layers(self, number: int, platform: str) -> tuple[Layer, ...]:
+    def _own_layers(self, number: int, platform: str) -> tuple[Layer, Layer]:
         key = f"{self._key}/{number // _BUILDS_OF_A_DEPENDENCY}/{platform}"
         if key not in self._dependencies:
             self._dependencies = {key: draw_layer(key)}
         return (self._dependencies[key], draw_layer(f"{self._key}/{number}/{platform}/app"))
 
     def _template(self, platform: str, base: BaseImage | None) -> str:
-        reference = platform if base is None else base.reference
-        if reference not in self._templates:
-            self._templates[reference] = self._new_template(platform, base)
-        return self._templates[reference]
+        key = (platform, None if base is None else base.reference)
+        if key not in self._templates:
+            self._templates[key] = self._new_template(platform, base)
+        return self._templates[key]
 
     def _new_template(self, platform: str, base: BaseImage | None) -> str:
         traits = self._traits

@@ -138,7 +138,7 @@ class BaseImages:
         own = tuple(draw_layer(f"{key}/{at}") for at in range(member.layers))
         stack = Stack.of(own if parent is None else parent.stack.layers + own)
         config = _config(member, platform, stack, released_ms)
-        body = manifest_json(OCI_MANIFEST, config, stack.oci, {})
+        body = manifest_json(OCI_MANIFEST, config, stack.oci.removesuffix(","), {})
         labels = dict(member.labels)
         manifest = Manifest(
             digest=digest_of(body),
@@ -171,4 +171,4 @@ def _config(member: _Member, platform: str, stack: Stack, released_ms: int) -> B
         settings["Labels"] = dict(member.labels)
     history: list[Json] = [{"created_by": f"COPY rootfs{at} / # {member.name}"} for at in range(len(stack.layers))]
     template = config_template(platform=_PLATFORMS[platform], settings=settings, history=history)
-    return fill_config(template, version="", diff_ids=stack.diff_ids, created_ms=released_ms)
+    return fill_config(template, version="", diff_ids=stack.diff_ids.removesuffix(","), created_ms=released_ms)

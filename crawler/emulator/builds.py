@@ -35,11 +35,11 @@ from crawler.emulator.shared_images import SharedImages
 from crawler.emulator.traits import Traits
 
 _HOUR_MS: Final = 3_600_000
-_SHAPE: Final = spread({"docker": 58, "oci": 28, "index": 7, "list": 3, "chart": 4})
-_TAGS: Final = spread({0: 9, 1: 68, 2: 17, 3: 6})
+_SHAPE: Final = spread({"docker": 60, "oci": 28, "index": 7, "list": 2, "chart": 3})
+_TAGS: Final = spread({0: 6, 1: 66, 2: 19, 3: 9})
 _PLATFORMS_OF_AN_INDEX: Final = spread({1: 30, 2: 45, 3: 15, 4: 10})
 _ATTESTED: Final = spread({True: 60, False: 40})
-_ATTACHED: Final = spread({"": 83, "sig": 8, "cosign": 3, "fallback": 2, "artifacts": 4})
+_ATTACHED: Final = spread({"": 85, "sig": 8, "cosign": 3, "fallback": 2, "artifacts": 2})
 # What reproducible builds set "created" to: a second after 1970, or a second after 1980 (buildpacks/lifecycle).
 _CREATED: Final = spread({-1: 85, 1_000: 5, 315_532_801_000: 5, 0: 5})  # -1: the time of the build
 _CHART: Final = "application/vnd.cncf.helm.config.v1+json"
@@ -238,7 +238,7 @@ def _attached(image: Entry, drawn: bytes, *, room: int) -> list[Entry]:
             for suffix in suffixes[:room]
         ]
     if attached == "artifacts" or (attached == "fallback" and room):
-        sorts = range(drawn[48], drawn[48] + 1 + drawn[49] % 4)
+        sorts = range(drawn[48], drawn[48] + 1 + drawn[49] % 3)
         artifacts = [subject_artifact(image.manifest, sort) for sort in sorts]
         entries = [Entry(artifact, uploaded_ms) for artifact in artifacts]
         if attached == "fallback":

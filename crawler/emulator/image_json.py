@@ -27,7 +27,7 @@ _DIFF_IDS: Final = "%(diff_ids)s"
 
 
 class Stack(NamedTuple):
-    """Layers that lie on each other, the lowest first, and their JSON text."""
+    """The layers of a base image, the lowest first, and their JSON text, with a comma after each layer."""
 
     layers: tuple[Layer, ...]
     size: int
@@ -40,10 +40,13 @@ class Stack(NamedTuple):
         return cls(
             layers=layers,
             size=sum(layer.size for layer in layers),
-            diff_ids=quoted_diff_ids(layers),
-            docker=descriptors(layers, DOCKER_LAYER),
-            oci=descriptors(layers, OCI_LAYER),
+            diff_ids="".join(f"{quoted_diff_ids([layer])}," for layer in layers),
+            docker="".join(f"{descriptors([layer], DOCKER_LAYER)}," for layer in layers),
+            oci="".join(f"{descriptors([layer], OCI_LAYER)}," for layer in layers),
         )
+
+
+NO_LAYERS: Final = Stack.of(())
 
 
 def config_template(*, platform: Json, settings: Json, history: list[Json]) -> str:

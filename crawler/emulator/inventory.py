@@ -46,15 +46,11 @@ class Listing(TypedDict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
-    """A catalogued repository. `listing` is None if the registry responds with an error.
-
-    images: what is true of each manifest, by digest, for comparison with a crawl that reads manifests and configs.
-    """
+    """A catalogued repository. `listing` is None if the registry responds with an error."""
 
     name: str
     kind: Kind
     listing: Listing | None
-    images: dict[str, ImageFacts]
 
 
 class Inventory:
@@ -114,7 +110,7 @@ class Inventory:
         children = self._children(name)
         if kind is None and not children and name not in self._permanent_nodes:
             return None
-        images = self.contents.listed(name) if kind is Kind.NORMAL else {}
+        images = self.contents.listed(name)
         return {"child": children, "manifest": images, "name": name, "tags": tags_of(images)}
 
     def page(self, *, last: str, n: int) -> Sequence[str]:
@@ -145,8 +141,11 @@ class Inventory:
         """Every catalogued repository, in the catalog's order: the expected result of a complete crawl."""
         for name in self.names:
             kind = self._kinds.get(name, Kind.NORMAL)
-            facts = facts_of(self.contents.entries(name)) if kind is Kind.NORMAL else {}
-            yield Repository(name=name, kind=kind, listing=self.listing(name), images=facts)
+            yield Repository(name=name, kind=kind, listing=self.listing(name))
+
+    def facts(self, name: str) -> dict[str, ImageFacts]:
+        """What is true of each manifest of a repository, by digest: what a crawl behind the tags should find."""
+        return facts_of(self.contents.entries(name))
 
     def _shuffled_names(self) -> list[str]:
         # Repositories with children come last, so that they get a special kind only if no others are left: a vanished
@@ -172,10 +171,11 @@ class Inventory:
         return sorted(found)
 
     def _builds(self, name: str) -> Builds:
-        if name in self._base_of:
+        is_normal = self.kind(name) is Kind.NORMAL
+        if is_normal and name in self._base_of:
             return BaseBuilds(self._bases, self._base_of[name])
         key = f"{self._seed}/images/{name}"
-        tags = self._tags(name, share=fraction(roll(key), 0))
+        tags = self._tags(name, share=fraction(roll(key), 0)) if is_normal else 0
         return ApplicationBuilds(
             draw_traits(name, key=key, tags=tags),
             self._bases,

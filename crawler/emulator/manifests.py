@@ -1,7 +1,8 @@
 """Manifests and config blobs with their bytes. A digest is the SHA-256 of the bytes that the registry serves."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import date, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
@@ -22,7 +23,7 @@ INDEXES: Final = frozenset((DOCKER_LIST, OCI_INDEX))
 
 Json = dict[str, Any]
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH: Final = date(1970, 1, 1)
 
 
 class Blob(NamedTuple):
@@ -128,5 +129,11 @@ def platform_entry(manifest: Manifest) -> Json:
 
 def build_time(milliseconds: int) -> str:
     """The `created` of a config: RFC 3339 with nanoseconds, as Docker writes it."""
-    moment = _EPOCH + timedelta(milliseconds=milliseconds)
-    return f"{moment.isoformat(timespec='milliseconds')[:23]}417263Z"
+    days, rest = divmod(milliseconds, 86_400_000)
+    minutes, rest = divmod(rest, 60_000)
+    return f"{_date(days)}T{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}.{rest % 1000:03}417263Z"
+
+
+@lru_cache(maxsize=8192)
+def _date(days: int) -> str:
+    return (_EPOCH + timedelta(days=days)).isoformat()

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import orjson
 from aiohttp import web
@@ -73,6 +73,7 @@ class Registry:
                 *self._contents.routes(),
                 web.post("/oauth2/token", self._oauth, name=OAUTH),
                 web.get("/emulator/inventory", self._truth),
+                web.get("/emulator/images", self._facts),
                 web.get("/emulator/counts", counts),
             ]
         )
@@ -141,13 +142,11 @@ class Registry:
         return json_response(page, headers=_link(name, n=n, last=next_last))
 
     async def _truth(self, request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
-        await response.prepare(request)
-        for repository in self._inventory.truth():
-            await response.write(orjson.dumps(repository, option=orjson.OPT_APPEND_NEWLINE))
-            await asyncio.sleep(0)  # write() does not yield while the client keeps up, so other requests would wait
-        await response.write_eof()
-        return response
+        return await _json_lines(request, self._inventory.truth())
+
+    async def _facts(self, request: web.Request) -> web.StreamResponse:
+        names = self._inventory.names
+        return await _json_lines(request, ({"name": name, "images": self._inventory.facts(name)} for name in names))
 
     def _listing_page_size(self, request: web.Request) -> int | None:
         """The number of images, or tags, on a page of a listing; None for all of them.
@@ -203,6 +202,16 @@ class Registry:
         if scope != ANY_SCOPE:
             challenge += f',scope="{scope}"'
         return {"WWW-Authenticate": challenge}
+
+
+async def _json_lines(request: web.Request, values: Iterable[object]) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+    await response.prepare(request)
+    for value in values:
+        await response.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))
+        await asyncio.sleep(0)  # write() does not yield while the client keeps up, so other requests would wait
+    await response.write_eof()
+    return response
 
 
 def _link(name: str, *, n: int, last: str | None) -> dict[str, str] | None:

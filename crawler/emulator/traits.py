@@ -67,7 +67,7 @@ def draw_traits(name: str, *, key: str, tags: int) -> Traits:
         has_healthcheck=_HAS_HEALTHCHECK[drawn[7]],
         # half of the repositories had an image in the last five months, one in three has nothing younger than a year
         age_ms=int(age**3 * 3 * 365 * _DAY_MS),
-        interval_ms=min(int((0.05 + fraction(drawn, 10) * 30) * _DAY_MS), _LONGEST_MS // tags),
+        interval_ms=min(int((0.05 + fraction(drawn, 10) * 30) * _DAY_MS), _LONGEST_MS // max(tags, 1)),
     )
 
 
