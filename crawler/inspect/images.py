@@ -11,7 +11,7 @@ from crawler.inspect.referrers import SubjectTag
 from crawler.model.depth import Depth
 from crawler.model.image import Image, ImageKind, ImageManifest, Platform, PlatformRole, Referrer
 from crawler.model.record import Listing
-from crawler.wire.manifest import INDEX_TYPES, Manifest
+from crawler.wire.manifest import INDEX_TYPES, Manifest, is_schema1_type
 
 _ROLE_KINDS: Final = {
     PlatformRole.IMAGE: ImageKind.IMAGE,
@@ -100,8 +100,11 @@ class ImageBuilder:
             return ImageKind.ATTESTATION
         if manifest is not None:
             return manifest.kind
-        if self._media_type(digest) in INDEX_TYPES:
+        media_type = self._media_type(digest)
+        if media_type in INDEX_TYPES:
             return ImageKind.INDEX
+        if is_schema1_type(media_type):
+            return ImageKind.IMAGE
         return None if place is None or place.role is None else _ROLE_KINDS[place.role]
 
     def _media_type(self, digest: str) -> str | None:

@@ -186,7 +186,8 @@ async def test_image_of_schema_1_is_a_problem_and_the_snapshot_is_complete(tmp_p
         crawl = await deep_crawl(server, tmp_path)
     assert crawl.problems(APP) == [("schema1", "old", digest)]
     assert crawl.manifest.verdict == "complete"
-    assert crawl.images(APP)[digest]["media_type"] == media_type
+    found = crawl.images(APP)[digest]
+    assert (found["media_type"], found["kind"], found["tags"]) == (media_type, "image", ["old"])
 
 
 @pytest.mark.parametrize("tag", ["../../../v2/_catalog", "a?b", "-x", "a" * 129, "ü"])
