@@ -9,7 +9,6 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
@@ -27,9 +26,6 @@ _MAX_VALUE_BYTES: Final = _MAX_BODY_BYTES + 64 * 1024
 
 _MAX_LAYERS: Final = 1000
 """Of an image that may have or be a base."""
-
-_REMEMBERED_CHAIN_IDS: Final = 4096
-"""Two megabytes."""
 
 _LEVEL: Final = 3
 """Of zstd. Level 6 saves 4 % of the bytes and takes twice the time."""
@@ -178,7 +174,7 @@ class DigestCache:
         """The known image with the most layers that the layers begin with, without having all of them."""
         if not 1 < len(diff_ids) <= _MAX_LAYERS:
             return None
-        keys = self._chain_ids.keys(diff_ids[:-1])
+        keys = self._chain_ids.keys(diff_ids)[:-1]
         query = _FIND_IMAGES.replace("(?)", ",".join(["(?)"] * len(keys)))
         values = dict(self._storage.rows(query, *keys))
         for key in reversed(keys):
@@ -347,12 +343,12 @@ def _dictionary(number: int, content: Any) -> zstandard.ZstdCompressionDict | No
 
 def _key(digest: str) -> bytes:
     """The 32 bytes of a sha256 digest, the text of any other."""
-    if digest.startswith("sha256:"):
+    if len(digest) == 71 and digest.startswith("sha256:"):
         try:
             key = bytes.fromhex(digest[7:])
         except ValueError:
             return _text(digest)
-        if len(key) == 32 and key.hex() == digest[7:]:  # `fromhex` accepts capitals and spaces
+        if len(key) == 32:  # spaces between the digits are accepted, so there may be fewer
             return key
     return _text(digest)
 
@@ -366,30 +362,31 @@ def _has_digest(body: bytes, key: bytes) -> bool:
 class _ChainIds:
     """The chain ID of each prefix of an image's layers (image-spec, config.md, "Layer ChainID").
 
-    Images share layers, and each image is both looked up and added, so the last ones are remembered.
+    An image is looked up and added, one after the other, so the last one is remembered.
     """
 
     def __init__(self) -> None:
-        self._next = lru_cache(_REMEMBERED_CHAIN_IDS)(_next_chain_id)
+        self._diff_ids: tuple[str, ...] = ()
+        self._keys: list[bytes] = []
 
-    def keys(self, diff_ids: Iterable[str]) -> list[bytes]:
+    def keys(self, diff_ids: Sequence[str]) -> list[bytes]:
         """The first 16 bytes of the hash of each prefix. The specification does not hash a single layer; this does.
 
         Half of a sha256 suffices: among a billion images, two have the same half with a probability of 1 in 10^20.
         """
-        keys = []
-        chain = None
-        for diff_id in diff_ids:
-            chain, key = self._next(chain, diff_id)
-            keys.append(key)
-        return keys
+        if (layers := tuple(diff_ids)) != self._diff_ids:
+            self._diff_ids, self._keys = layers, _chain_keys(layers)
+        return self._keys
 
 
-def _next_chain_id(chain: str | None, diff_id: str) -> tuple[str, bytes]:
-    if chain is None:
-        return diff_id, hashlib.sha256(_text(diff_id)).digest()[:16]
-    digest = hashlib.sha256(_text(f"{chain} {diff_id}"))
-    return f"sha256:{digest.hexdigest()}", digest.digest()[:16]
+def _chain_keys(diff_ids: tuple[str, ...]) -> list[bytes]:
+    sha256, chain = hashlib.sha256, diff_ids[0]
+    keys = [sha256(_text(chain)).digest()[:16]]
+    for diff_id in diff_ids[1:]:
+        digest = sha256(f"{chain} {diff_id}".encode("utf-8", "surrogatepass"))  # as `_text`, without its call
+        chain = f"sha256:{digest.hexdigest()}"
+        keys.append(digest.digest()[:16])
+    return keys
 
 
 def _text(text: str) -> bytes:

@@ -159,6 +159,13 @@ def test_digest_cache_base_is_never_the_image_itself(cache):
     assert cache.longest_base([layer(1)]) is None
 
 
+def test_digest_cache_base_of_a_list_of_layers_that_has_grown(cache):
+    layers = [layer(1)]
+    cache.add_image(layers, ALPINE)
+    layers.append(layer(2))
+    assert cache.longest_base(layers) == ALPINE
+
+
 def test_digest_cache_base_of_no_layers_is_none(cache):
     cache.add_image([], ALPINE)
     assert cache.longest_base([]) is None
