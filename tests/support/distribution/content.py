@@ -108,13 +108,12 @@ def image(
 ) -> Content:
     """An image for one platform, which is its config's."""
     platform = {key: config[key] for key in ("os", "architecture", "variant") if key in config}
-    return _manifest(
-        image_format.manifest,
-        (image_format.config, to_json(config)),
-        [(image_format.layer, layer, {}) for layer in layers],
-        {"annotations": annotations} if annotations else {},
-        {"platform": platform},
-    )
+    return _image(to_json(config), image_format, layers, annotations, {"platform": platform})
+
+
+def broken_image(config: bytes) -> Content:
+    """An image whose config may be anything."""
+    return _image(config, OCI, (LAYER,), None, {})
 
 
 def attestation(subject: Content) -> Content:
@@ -214,6 +213,22 @@ def to_json(document: Any, indent: int | None = None) -> bytes:
 
 def digest_of(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def _image(
+    config: bytes,
+    image_format: ImageFormat,
+    layers: Sequence[bytes],
+    annotations: Mapping[str, str] | None,
+    listed_as: Mapping[str, Any],
+) -> Content:
+    return _manifest(
+        image_format.manifest,
+        (image_format.config, config),
+        [(image_format.layer, layer, {}) for layer in layers],
+        {"annotations": annotations} if annotations else {},
+        listed_as,
+    )
 
 
 def _manifest(

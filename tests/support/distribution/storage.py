@@ -3,6 +3,7 @@
 The layout is that of distribution 2.8's filesystem driver (registry/storage/paths.go).
 """
 
+import shutil
 from pathlib import Path
 
 from .content import digest_of
@@ -20,8 +21,8 @@ def unlink_blob(registry: Registry, repository: str, digest: str) -> None:
 
 
 def unlink_tag(registry: Registry, repository: str, tag: str) -> None:
-    """Remove a tag from a repository, whose manifests stay."""
-    (_tag(registry, repository, tag) / "current" / "link").unlink()
+    """Remove a tag from a repository, whose manifests stay. It is listed no longer."""
+    shutil.rmtree(_tag(registry, repository, tag))
 
 
 def store_manifest(registry: Registry, repository: str, tag: str, body: bytes) -> str:
