@@ -84,10 +84,10 @@ class AuthenticatedClient:
         return response.headers, response.value
 
     async def send(self, request: Request, scope: str) -> Response:
-        """The response with status 200 or 304 to a request that is no plain GET of JSON: a HEAD, a conditional GET.
+        """The response with status 200 to a request that is more than a URL: a HEAD, a GET of a manifest.
 
-        `request` has no credentials; its absence codes are used as they are. A 304 comes only to a conditional request.
-        Raises what `get` raises.
+        To a conditional request the response may have status 304. `request` comes without credentials; where it has no
+        absence codes, every 404 is accepted. Raises what `get` raises.
         """
         request = replace(
             request,
@@ -99,10 +99,6 @@ class AuthenticatedClient:
             response = await self._retry_refused(request, scope, response)
         self._last_accepted, self._refusals = (request, scope), 0
         return response
-
-    @property
-    def absence_codes(self) -> Collection[str] | None:
-        return self._absence_codes
 
     async def _retry_refused(self, request: Request, scope: str, response: Response) -> Response:
         """The response that other credentials bring. Raises RegistryError where none is accepted."""

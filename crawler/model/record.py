@@ -49,12 +49,14 @@ class Listing:
         images: ordered by digest; None where the registry does not list images.
         children: Google's folders and repositories below this one; None where the registry does not list them.
         suspect: why the listing may not be whole; None where nothing suggests so.
+        problems: what is broken, as far as images were read.
     """
 
     tags: tuple[str, ...]
     images: tuple[Image, ...] | None = None
     children: tuple[str, ...] | None = None
     suspect: str | None = None
+    problems: tuple["Problem", ...] = ()
 
 
 class ProblemKind(StrEnum):

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import anyio
@@ -20,6 +21,7 @@ from crawler.discovery import Discovery, Page
 from crawler.discovery.name_filter import NameFilter
 from crawler.discovery.pending import ListResult
 from crawler.errors import CredentialsError, MalformedResponse, RegistryError
+from crawler.inspect.inspector import Inspector
 from crawler.model.names import RepositoryName
 from crawler.model.record import Listing, Record
 from crawler.pipeline.records import RecordBuilder
@@ -36,6 +38,9 @@ NAME_QUEUE_SIZE: Final = 65_536
 """Names that may wait for a worker. They take a few megabytes, and most catalogs are read to their end at once, so that
 the progress can say how much time is left."""
 
+LISTINGS_HELD: Final = 256
+"""Listings that came with their names, and may wait for a worker to read their images."""
+
 _Names = MemoryObjectSendStream[RepositoryName]
 _Records = MemoryObjectSendStream[Record]
 
@@ -45,6 +50,7 @@ class Pipeline:
     """The crawl of one registry. Call `run` once; what ends the run is raised in an ExceptionGroup.
 
     Attributes:
+        inspector: reads what is behind the tags; None where the snapshot holds what listings tell.
         concurrency: how many repositories are listed at once.
         stats: counts what happens, as it happens.
         stopping: set to take no new work. What is being listed then is finished and written.
@@ -54,6 +60,7 @@ class Pipeline:
     discovery: Discovery
     name_filter: NameFilter
     registry: Registry
+    inspector: Inspector | None
     sink: Sink
     concurrency: int
     stats: RunStats
@@ -61,6 +68,11 @@ class Pipeline:
     _second_pass: SecondPass = field(default_factory=SecondPass)
     _invalid_names: set[str] = field(default_factory=set)
     """Invalid names, as their records print them: two that print alike have one record."""
+    _listed: dict[RepositoryName, Listing] = field(default_factory=dict)
+    """Listings that came with their names. Their images are to be read."""
+    _listed_slots: anyio.Semaphore = field(default_factory=partial(anyio.Semaphore, LISTINGS_HELD))
+    _unread: dict[RepositoryName, Listing] = field(default_factory=dict)
+    """Listings whose images could not all be read, and are read once more at the end."""
 
     async def run(self) -> None:
         send_name, names = anyio.create_memory_object_stream[RepositoryName](NAME_QUEUE_SIZE)
@@ -93,7 +105,7 @@ class Pipeline:
             group.start_soon(self._cancel_on_stop, group.cancel_scope)
             group.start_soon(self._run_second_pass, names)
             async for page in self.discovery.pages():
-                pending = [name async for name in self._pending(page, records)]
+                pending = [name async for name in self._pending(page, names, records)]
                 self.registry.prefetch_hint(pending)
                 self._second_pass.add(len(pending))
                 for name in pending:
@@ -117,8 +129,8 @@ class Pipeline:
             else:
                 await self._second_pass.until_changed()
 
-    async def _pending(self, page: Page, records: _Records) -> AsyncIterator[RepositoryName]:
-        """The names of a page that the registry has to list. The other names of the page get their records here."""
+    async def _pending(self, page: Page, names: _Names, records: _Records) -> AsyncIterator[RepositoryName]:
+        """The names of a page that the registry has to list. The other names of the page are dealt with here."""
         if self.discovery.requires_all_listings or self.name_filter.matches_all:
             selected = page
         else:
@@ -134,8 +146,13 @@ class Pipeline:
                 continue
             if listing is None:
                 yield repository
-            else:
+            elif self.inspector is None or not isinstance(listing, Listing):
                 await send(records, self.records.build(repository, listing))
+            else:
+                await self._listed_slots.acquire()
+                self._listed[repository] = listing
+                self._second_pass.add(1)
+                await send(names, repository)
 
     async def _record_invalid_name(self, name: str, result: ListResult, records: _Records) -> None:
         """Record a name that is never requested; a listing that came with it is recorded all the same."""
@@ -164,6 +181,9 @@ class Pipeline:
         async with names, records:
             while (name := await receive(names)) is not None:
                 started = time.monotonic()
+                if self.inspector is not None and (listing := self._take_listing(name)) is not None:
+                    await self._inspect(name, listing, started, records)
+                    continue
                 result: ListResult
                 with self.discovery.pending(name) as pending:
                     try:
@@ -175,14 +195,41 @@ class Pipeline:
                             continue
                         result = error
                     is_repository = pending.resolve(result)
-                seconds = time.monotonic() - started
-                if seconds > self.stats.slowest_threshold_s:
-                    self.stats.add_duration(name, seconds)
-                self._second_pass.close()
-                if is_repository and (self.name_filter.matches_all or self._is_selected(name)):
+                is_selected = is_repository and (self.name_filter.matches_all or self._is_selected(name))
+                if is_selected and self.inspector is not None and isinstance(result, Listing):
+                    await self._inspect(name, result, started, records)
+                    continue
+                self._finish(name, started)
+                if is_selected:
                     await send(records, self.records.build(name, result))
                 else:
                     self.stats.remove_name()
+
+    def _take_listing(self, name: RepositoryName) -> Listing | None:
+        """The listing that a name waits with for its images to be read; None for a name that is to be listed."""
+        listing = self._listed.pop(name, None)
+        if listing is None:
+            return self._unread.pop(name, None)
+        self._listed_slots.release()
+        return listing
+
+    async def _inspect(self, name: RepositoryName, listing: Listing, started: float, records: _Records) -> None:
+        """Read the images of a repository, and record it; or keep its listing, to read once more what failed."""
+        assert self.inspector is not None
+        inspected = await self.inspector.inspect(name, listing)
+        if inspected.failure is not None and self._second_pass.set_aside(name, inspected.failure):
+            log.info("%s: %s", name, inspected.failure)
+            self._unread[name] = listing
+            return
+        self._finish(name, started)
+        await send(records, self.records.build(name, inspected.listing))
+
+    def _finish(self, name: RepositoryName, started: float) -> None:
+        """A name has its final result."""
+        seconds = time.monotonic() - started
+        if seconds > self.stats.slowest_threshold_s:
+            self.stats.add_duration(name, seconds)
+        self._second_pass.close()
 
     def _is_selected(self, name: str) -> bool:
         """Whether a name that was listed for the names below it gets a record of its own."""

@@ -42,7 +42,7 @@ class RecordBuilder:
             tags=listing.tags,
             images=listing.images,
             children=listing.children,
-            problems=(),
+            problems=listing.problems,
             suspect=listing.suspect,
             error=error,
             observed_at=f"{now[:-6]}Z",

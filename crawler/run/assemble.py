@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from crawler.discovery import Discovery
+from crawler.inspect.inspector import Inspector
 from crawler.registry.registry import Registry
 from crawler.run.credentials import ResolvedAuth, connect
+from crawler.run.inspection import Inspection
 from crawler.run.plan import Plan
 from crawler.run.run_manifest import TOOL
 from crawler.run.sources import build_discovery
@@ -24,10 +26,11 @@ class OpenParts:
 
     registry: Registry
     discovery: Discovery
+    inspector: Inspector | None
 
 
 @asynccontextmanager
-async def open_parts(plan: Plan, auth: ResolvedAuth) -> AsyncIterator[OpenParts]:
+async def open_parts(plan: Plan, auth: ResolvedAuth, inspection: Inspection | None) -> AsyncIterator[OpenParts]:
     """Open the connections, and sign in to the registry. Raises CredentialsError and RegistryError."""
     registry_config, configured = plan.registry, plan.config.limits
     async with open_transport(
@@ -45,6 +48,13 @@ async def open_parts(plan: Plan, auth: ResolvedAuth) -> AsyncIterator[OpenParts]
             client_key=registry_config.client_key,
         ),
     ) as transport:
-        registry = await connect(registry_config, auth, transport)
-        apis = transport.with_limiter(plan.api_limiter)
-        yield OpenParts(registry, await build_discovery(registry_config, registry, auth, apis))
+        client, profile = await connect(registry_config, auth, transport), registry_config.profile
+        registry = Registry(
+            registry_config.api_url,
+            client,
+            catalog_page_size=registry_config.page_size or profile.catalog_page_size,
+            tags_page_size=profile.tags_page_size,
+        )
+        discovery = await build_discovery(registry_config, registry, auth, transport.with_limiter(plan.api_limiter))
+        inspector = None if inspection is None else inspection.inspector(plan, registry, client)
+        yield OpenParts(registry, discovery, inspector)

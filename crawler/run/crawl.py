@@ -3,7 +3,8 @@
 import logging
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -19,7 +20,7 @@ from crawler.discovery.name_filter import NameFilter
 from crawler.errors import Interrupted, SnapshotError
 from crawler.model.names import Target
 from crawler.model.record import Record
-from crawler.model.run_manifest import CacheUse, Counts, RunManifest, SnapshotFile
+from crawler.model.run_manifest import Counts, RunManifest, SnapshotFile
 from crawler.model.run_parameters import RunParameters
 from crawler.old_names import OldName
 from crawler.pipeline.pipeline import Pipeline
@@ -27,6 +28,7 @@ from crawler.pipeline.records import RecordBuilder
 from crawler.run.assemble import OpenParts, open_parts
 from crawler.run.credentials import ResolvedAuth, resolve_credentials
 from crawler.run.failures import unwrap_group
+from crawler.run.inspection import Inspection, open_inspection
 from crawler.run.parameters import build_run_parameters, resumed_message
 from crawler.run.plan import SharedRateLimits, make_plan
 from crawler.run.run_manifest import build_run_manifest
@@ -174,9 +176,9 @@ class Crawl:
         """Crawl, and publish the snapshot; or stream the records where the output is standard output."""
         auth = await self._auth.get()
         if not self.writes_snapshot:
-            with FileIO(sys.stdout.fileno(), "w", closefd=False) as pipe:
-                discovery = await self.run_into(JsonLinesPipe(pipe))
-            return self._build_run_manifest(auth, discovery, (), None)
+            with FileIO(sys.stdout.fileno(), "w", closefd=False) as pipe, self._open_inspection() as inspection:
+                discovery = await self._until_stopped(partial(self._crawl, JsonLinesPipe(pipe), auth, inspection))
+                return self._build_run_manifest(auth, discovery, (), None, inspection)
         await self._name_unreadable_runs()
         journal = await anyio.to_thread.run_sync(self._unfinished.begin, self.parameters)
         try:
@@ -211,7 +213,22 @@ class Crawl:
     async def run_into(self, sink: Sink) -> Discovery:
         """Crawl into a sink. Returns the discovery, which has its evidence then."""
         auth = await self._auth.get()
-        return await self._until_stopped(partial(self._crawl, sink, auth))
+        with self._open_inspection() as inspection:
+            return await self._until_stopped(partial(self._crawl, sink, auth, inspection))
+
+    @contextmanager
+    def _open_inspection(self) -> Iterator[Inspection | None]:
+        """What images are inspected with. What its cache has to say reaches the operator at once, and at the end."""
+        with open_inspection(self._config) as inspection:
+            told = self._tell_notes(inspection, 0)
+            yield inspection
+            self._tell_notes(inspection, told)
+
+    def _tell_notes(self, inspection: Inspection | None, told: int) -> int:
+        notes = [] if inspection is None else inspection.cache.notes
+        for note in notes[told:]:
+            self._notice(f"{self.target}: {note}")
+        return len(notes)
 
     async def _resolve_credentials(self) -> ResolvedAuth:
         """Find the credentials; the registry is not asked yet. Raises CredentialsError."""
@@ -236,18 +253,22 @@ class Crawl:
 
     async def _crawl_and_publish(self, journal: Journal, auth: ResolvedAuth) -> RunManifest:
         output = self._config.output
-        with journal.appended() as file:
-            discovery = await self.run_into(JsonLinesFile(file))
         draft = Draft(journal)
-        files = await anyio.to_thread.run_sync(draft.write, output.compression, self._stats.recorded)
-        earlier = partial(last_complete, output.path, self.parameters.target, self.parameters.started_at)
-        manifest = self._build_run_manifest(auth, discovery, files, await anyio.to_thread.run_sync(earlier))
+        with self._open_inspection() as inspection:
+            with journal.appended() as file:
+                discovery = await self._until_stopped(partial(self._crawl, JsonLinesFile(file), auth, inspection))
+            finish_line = None if inspection is None else inspection.bases.finish_line
+            write = partial(draft.write, output.compression, self._stats.recorded, finish_line)
+            files = await anyio.to_thread.run_sync(write)
+            earlier = partial(last_complete, output.path, self.parameters.target, self.parameters.started_at)
+            previous = await anyio.to_thread.run_sync(earlier)
+            manifest = self._build_run_manifest(auth, discovery, files, previous, inspection)
         await anyio.to_thread.run_sync(draft.publish, output.path, manifest)
         await self._clean_up()
         return manifest
 
-    async def _crawl(self, sink: Sink, auth: ResolvedAuth) -> Discovery:
-        async with open_parts(self._plan, auth) as parts:
+    async def _crawl(self, sink: Sink, auth: ResolvedAuth, inspection: Inspection | None) -> Discovery:
+        async with open_parts(self._plan, auth, inspection) as parts:
             pipeline = self._pipeline(parts, sink)
             async with anyio.create_task_group() as group:
                 group.start_soon(self._sample_throughput)
@@ -265,6 +286,7 @@ class Crawl:
             discovery=parts.discovery,
             name_filter=self._name_filter,
             registry=parts.registry,
+            inspector=parts.inspector,
             sink=sink,
             concurrency=self._config.limits.concurrency,
             stats=self._stats,
@@ -297,6 +319,7 @@ class Crawl:
         discovery: Discovery,
         files: tuple[SnapshotFile, ...],
         previous: PublishedRun | None,
+        inspection: Inspection | None,
     ) -> RunManifest:
         return build_run_manifest(
             self._plan,
@@ -307,7 +330,7 @@ class Crawl:
             stats=self._stats,
             median_per_s=self._throughput.median_per_s,
             files=files,
-            cache=CacheUse(),
+            inspection=inspection,
             previous=previous,
         )
 

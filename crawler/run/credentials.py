@@ -17,7 +17,6 @@ from crawler.config import AuthConfig, RegistryConfig
 from crawler.errors import CredentialsError
 from crawler.model.auth_method import AuthMethod
 from crawler.model.names import Target
-from crawler.registry.registry import Registry
 from crawler.transport.fetch import Transport
 from crawler.transport.messages import MAX_ERROR_BYTES, Purpose, Request
 from crawler.transport.outage import OutageDetector
@@ -73,8 +72,8 @@ async def resolve_credentials(config: RegistryConfig, outage: OutageDetector) ->
             return await anyio.to_thread.run_sync(_resolve_method, method, config, credential, outage)
 
 
-async def connect(config: RegistryConfig, auth: ResolvedAuth, transport: Transport) -> Registry:
-    """Ask the registry for its challenge, and return it ready for requests.
+async def connect(config: RegistryConfig, auth: ResolvedAuth, transport: Transport) -> AuthenticatedClient:
+    """Ask the registry for its challenge, and return a client that can answer it.
 
     Raises CredentialsError and RegistryError, as `authenticate` does.
     """
@@ -99,15 +98,13 @@ async def connect(config: RegistryConfig, auth: ResolvedAuth, transport: Transpo
     # a token for several scopes may have been granted for fewer, which registries answer with 401 or with 403
     reauth_statuses = profile.reauth_statuses | {403} if batched else profile.reauth_statuses
     ping = Request(url=config.api_url, max_body_bytes=MAX_ERROR_BYTES, purpose=Purpose.PING)
-    client = AuthenticatedClient(
+    return AuthenticatedClient(
         authenticator,
         transport,
         reauth_statuses=reauth_statuses,
         absence_codes=profile.absence_codes,
         last_accepted=(ping, NO_SCOPE),
     )
-    page_size = config.page_size or profile.catalog_page_size
-    return Registry(config.api_url, client, catalog_page_size=page_size, tags_page_size=profile.tags_page_size)
 
 
 async def api_credentials(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from crawler.config import Config, RegistryConfig
 from crawler.discovery.google_apis import MAX_CONCURRENT_LISTS
+from crawler.inspect.allowance import Allowance
 from crawler.limiter import AdaptiveLimiter, Limiter
 from crawler.model.limits import Quota
 from crawler.profiles import API_QUOTA
@@ -33,6 +34,7 @@ class Plan:
         limits: what the run may spend on retries and outages, at the registry and the APIs together.
         limiter: of exchanges with the registry.
         api_limiter: of exchanges with the APIs, which have a quota of their own.
+        allowance: the exchanges that depth may cost.
     """
 
     config: Config
@@ -41,6 +43,7 @@ class Plan:
     limits: RunLimits
     limiter: Limiter
     api_limiter: Limiter
+    allowance: Allowance
 
 
 def make_plan(config: Config, registry: RegistryConfig, rate_limits: SharedRateLimits) -> Plan:
@@ -54,6 +57,7 @@ def make_plan(config: Config, registry: RegistryConfig, rate_limits: SharedRateL
         limits=RunLimits(policy),
         limiter=AdaptiveLimiter(concurrency=config.limits.concurrency, rate=rate_limits.for_quota(quota)),
         api_limiter=AdaptiveLimiter(concurrency=MAX_CONCURRENT_LISTS, rate=rate_limits.for_quota(API_QUOTA)),
+        allowance=Allowance(config.limits.budget),
     )
 
 

@@ -19,6 +19,7 @@ from crawler.model.run_manifest import (
 )
 from crawler.model.run_parameters import RunParameters
 from crawler.model.timestamps import timestamp
+from crawler.run.inspection import Inspection
 from crawler.run.plan import Plan
 from crawler.run.throughput import describe_pace
 from crawler.snapshot.reader import PublishedRun
@@ -38,7 +39,7 @@ def build_run_manifest(
     stats: RunStats,
     median_per_s: float,
     files: tuple[SnapshotFile, ...],
-    cache: CacheUse,
+    inspection: Inspection | None,
     previous: PublishedRun | None,
 ) -> RunManifest:
     """The manifest of a run that came to its end.
@@ -46,7 +47,7 @@ def build_run_manifest(
     `nothing_matched` says why the prefix or the filters left out every name. `previous` is the last complete snapshot
     of the target.
     """
-    evidence = _with_notes(discovery.evidence, stats)
+    evidence = _with_notes(discovery.evidence, stats, "" if inspection is None else inspection.referrers_note)
     expected = plan.config.verdict
     reasons = reasons_for_doubt(
         Findings(
@@ -57,6 +58,8 @@ def build_run_manifest(
             expect=expected.expect,
             max_shrink=expected.max_shrink,
             previous_ok=None if previous is None else previous.ok,
+            unresolved=stats.unresolved,
+            allowance_spent=plan.allowance.reason,
         )
     )
     return RunManifest(
@@ -83,7 +86,7 @@ def build_run_manifest(
         depth=plan.config.images.depth,
         referrers=plan.config.images.referrers,
         counts=stats.counts,
-        cache=cache,
+        cache=CacheUse() if inspection is None else inspection.cache_use,
         requests=_requests(plan),
         pace=_pace(plan, median_per_s),
         files=files,
@@ -93,12 +96,14 @@ def build_run_manifest(
     )
 
 
-def _with_notes(evidence: Evidence, stats: RunStats) -> Evidence:
+def _with_notes(evidence: Evidence, stats: RunStats, referrers_note: str) -> Evidence:
     text = evidence.text
     if stats.filtered_out:
         text += f"; {stats.filtered_out:,} of them left out by the target's prefix or the filters"
     if stats.no_longer_listed:
         text += f"; {repositories(stats.no_longer_listed)} recorded before the interruption and no longer listed"
+    if referrers_note:
+        text += f"; {referrers_note}"
     return Evidence(evidence.complete, text)
 
 

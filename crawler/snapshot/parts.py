@@ -10,7 +10,7 @@ import io
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -20,6 +20,9 @@ from crawler.model.run_manifest import SnapshotFile
 from crawler.snapshot.disk import quoted_path
 
 FIRST_PART: Final = "part-00000.jsonl"
+
+LineFinisher = Callable[[bytes], bytes]
+"""Makes a line of the snapshot from a line of the journal, with what was known only at the end of the run."""
 
 _PART_NAME: Final = re.compile(r"part-\d{5}\.jsonl")
 _SUFFIXES: Final = {"none": "", "gzip": ".gz", "zstd": ".zst"}
@@ -31,12 +34,19 @@ def journal_parts(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if _PART_NAME.fullmatch(path.name))
 
 
-def copy_part(journal_part: Path, folder: Path, compression: str) -> Path:
-    """Copy a journal's part into a folder, compress the copy if asked to, and bring it to the disk. Raises OSError."""
+def copy_part(journal_part: Path, folder: Path, compression: str, finish_line: LineFinisher | None) -> Path:
+    """Copy a journal's part into a folder, compress the copy if asked to, and bring it to the disk. Raises OSError.
+
+    With `finish_line` the copy has what it makes of each line.
+    """
     copy = folder / f"{journal_part.name}{_SUFFIXES[compression]}"
     with journal_part.open("rb") as lines, copy.open("wb") as file:
         with _compressor(file, compression) as sink:
-            shutil.copyfileobj(lines, sink, _CHUNK_BYTES)
+            if finish_line is None:
+                shutil.copyfileobj(lines, sink, _CHUNK_BYTES)
+            else:
+                for line in lines:
+                    sink.write(finish_line(line))
         file.flush()
         os.fsync(file.fileno())
     return copy

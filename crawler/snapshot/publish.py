@@ -10,7 +10,7 @@ from crawler.errors import SnapshotError
 from crawler.model.run_manifest import RunManifest, SnapshotFile, Verdict
 from crawler.snapshot.disk import quoted_path, sync_folder, wrap_os_errors, write_durably
 from crawler.snapshot.journal import Journal
-from crawler.snapshot.parts import copy_part, describe_part
+from crawler.snapshot.parts import LineFinisher, copy_part, describe_part
 from crawler.snapshot.reader import RUN_MANIFEST, SUCCESS
 
 log = logging.getLogger(__name__)
@@ -26,16 +26,16 @@ class Draft:
         self._journal = journal
         self._folder = journal.folder / "draft"
 
-    def write(self, compression: str, rows: int) -> tuple[SnapshotFile, ...]:
+    def write(self, compression: str, rows: int, finish_line: LineFinisher | None) -> tuple[SnapshotFile, ...]:
         """Copy the journal's parts, compressed if asked to, and describe what the copies hold.
 
         The journal may still be appended to: the copies do not change. `rows` is how many records were written to the
-        journal; a journal with more or fewer lines is not published.
+        journal; a journal with more or fewer lines is not published. `finish_line` changes the lines on their way.
         """
         with wrap_os_errors(self._folder):
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder.mkdir()
-            parts = [copy_part(part, self._folder, compression) for part in self._journal.parts]
+            parts = [copy_part(part, self._folder, compression, finish_line) for part in self._journal.parts]
             files = tuple(describe_part(part) for part in parts)
         lines = sum(file.rows for file in files)
         if lines != rows:

@@ -7,16 +7,17 @@ Every parser here raises MalformedResponse.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import unquote
 
 from crawler.errors import MalformedResponse
 from crawler.model.image import Image
-from crawler.model.timestamps import timestamp
 from crawler.wire.json_fields import parse_count, parse_object, parse_strings, parse_text
+from crawler.wire.times import parse_time
 
 T = TypeVar("T")
+
+_EPOCH: Final = "1970-01-01T00:00:00.000Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +129,6 @@ def _parse_docker_image(item: dict[str, Any]) -> tuple[str, Image]:
 
 
 def _timestamp(value: Any) -> str | None:
-    """A time in RFC 3339 with up to nanoseconds, cut to milliseconds. None for the epoch and for nonsense."""
-    if not isinstance(value, str) or not value:
-        return None
-    try:
-        time = datetime.fromisoformat(value)
-        utc = time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return timestamp(utc) if utc.timestamp() else None
+    """A time, or None: for nonsense, and for the epoch, which Google writes for a time that it does not know."""
+    time = parse_time(value)
+    return None if time == _EPOCH else time

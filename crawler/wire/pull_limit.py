@@ -3,7 +3,12 @@
 (https://docs.docker.com/docker-hub/usage/pulls/)
 """
 
+import re
 from dataclasses import dataclass
+from typing import Final
+
+_QUOTA: Final = re.compile(r"\s*([0-9]{1,18})\s*(?:[;,].*)?", re.DOTALL)
+"""A number of pulls, and what may follow: the window in seconds, a second quota."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,4 +21,10 @@ class PullsLeft:
 
 def parse_pulls_left(remaining: str | None, limit: str | None) -> PullsLeft | None:
     """Parse the values of the two headers. None where nothing usable is told."""
-    raise NotImplementedError
+    left = _parse_quota(remaining)
+    return None if left is None else PullsLeft(left, _parse_quota(limit))
+
+
+def _parse_quota(value: str | None) -> int | None:
+    match = _QUOTA.fullmatch(value or "")
+    return int(match[1]) if match else None

@@ -1,0 +1,66 @@
+"""How many exchanges depth may still cost: the configured budget, and what is left of a limit on pulls."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from crawler.wire.pull_limit import PullsLeft
+
+_RESERVED_SHARE: Final = 0.1
+_LEAST_RESERVE: Final = 10
+"""What a crawl leaves of a limit on pulls: a tenth, and at least ten, for whoever else pulls from the same address."""
+
+
+class AllowanceSpent(Exception):
+    """An exchange that is not made. `code` says which limit forbids it; the text says it to the operator."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class Allowance:
+    """The exchanges that are left for depth, for all repositories of a run.
+
+    Attributes:
+        reason: which limit was reached; None while none is.
+    """
+
+    def __init__(self, budget: int | None) -> None:
+        self.reason: str | None = None
+        self._budget = budget
+        self._spent = 0
+        self._pulls: PullsLeft | None = None
+        self._pulls_in_flight = 0
+
+    def take_exchange(self) -> None:
+        """Count an exchange before it is made. Raises AllowanceSpent where the budget is spent."""
+        if self._budget is not None and self._spent >= self._budget:
+            raise self._spent_error("BUDGET", f"the budget of {self._budget:,} exchanges is spent (--budget)")
+        self._spent += 1
+
+    @contextmanager
+    def pull(self) -> Iterator[None]:
+        """One pull that counts against the registry's limit. Raises AllowanceSpent where it would touch the reserve."""
+        if self._pulls is not None:
+            limit = self._pulls.limit or 0
+            reserve = max(_LEAST_RESERVE, round(_RESERVED_SHARE * limit))
+            if self._pulls.remaining - self._pulls_in_flight <= reserve:
+                of_limit = f" of {limit:,}" if limit else ""
+                raise self._spent_error(
+                    "PULL_LIMIT", f"the registry's limit has {self._pulls.remaining:,}{of_limit} pulls left"
+                )
+        self._pulls_in_flight += 1
+        try:
+            yield
+        finally:
+            self._pulls_in_flight -= 1
+
+    def on_pulls_left(self, pulls: PullsLeft | None) -> None:
+        """A response said how many pulls are left; None where it said nothing."""
+        if pulls is not None:
+            self._pulls = pulls
+
+    def _spent_error(self, code: str, reason: str) -> AllowanceSpent:
+        self.reason = self.reason or reason
+        return AllowanceSpent(code, reason)

@@ -1,0 +1,180 @@
+"""A listing becomes images, as deep as asked.
+
+What the registry's listing tells (Google's names digests, sizes and dates) is not asked for again, and what is in the
+digest cache is not requested again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
+
+from crawler.errors import CredentialsError, Missing, RegistryError
+from crawler.inspect.allowance import AllowanceSpent
+from crawler.inspect.bases import Base, Bases
+from crawler.inspect.contents import Contents
+from crawler.inspect.digest_cache import DigestCache, KnownImage
+from crawler.inspect.fan_out import FanOut, FreeTasks
+from crawler.inspect.images import ImageBuilder
+from crawler.inspect.reading import Facts, Reading
+from crawler.inspect.referrers import ReferrersApi, SubjectTag, listed_referrers, merged, subject_tags
+from crawler.inspect.tag_filter import TagFilter
+from crawler.model.depth import Depth, ReferrersLevel
+from crawler.model.image import Image, Referrer
+from crawler.model.names import RepositoryName
+from crawler.model.record import Listing, ProblemKind
+from crawler.registry.registry import Registry
+
+
+class Inspected(NamedTuple):
+    """A listing with its images and problems.
+
+    `failure` is an error after which something was not read, and which may pass; None where there is none.
+    """
+
+    listing: Listing
+    failure: RegistryError | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspector:
+    """Inspects the repositories of one registry.
+
+    Attributes:
+        host: the registry, as references name it.
+        referrers_api: None where it is not to be asked.
+        free_tasks: shared by all inspections of the run.
+    """
+
+    host: str
+    depth: Depth
+    referrers: ReferrersLevel
+    tag_filter: TagFilter
+    registry: Registry
+    contents: Contents
+    cache: DigestCache
+    bases: Bases
+    referrers_api: ReferrersApi | None
+    free_tasks: FreeTasks
+
+    async def inspect(self, name: RepositoryName, listing: Listing) -> Inspected:
+        """Read what is behind the tags of a repository, which has this listing.
+
+        What cannot be read is a problem of the listing. Raises GaveUp.
+        """
+        if listing.images is None and not self.depth.reads_tags:
+            return Inspected(listing, None)
+        last_digests = self.cache.last_digests(self.host, name) if self.depth.reads_tags else {}
+        reading = Reading(name, self.depth, self.contents, self.free_tasks, last_digests)
+        await reading.read(self._tags_to_resolve(listing), self._images_to_read(listing))
+        await reading.judge_gone(self.registry)
+        facts = reading.facts
+        if self.depth.reads_tags:
+            self._keep_digests(name, listing, facts, last_digests)
+        images = await self._images(name, listing, facts)
+        return Inspected(replace(listing, images=images, problems=facts.ordered_problems), facts.failure)
+
+    def _tags_to_resolve(self, listing: Listing) -> list[str]:
+        """The tags whose digest the listing does not tell."""
+        if not self.depth.reads_tags:
+            return []
+        told = {tag for image in listing.images or () for tag in image.tags}
+        return [tag for tag in self.tag_filter.select(listing.tags) if tag not in told]
+
+    def _images_to_read(self, listing: Listing) -> dict[str, tuple[str, ...]]:
+        """The digests that the listing tells, with their tags. Where tags are chosen, untagged images are left out."""
+        return {
+            image.digest: image.tags
+            for image in listing.images or ()
+            if self.tag_filter.matches_all or self.tag_filter.select(image.tags)
+        }
+
+    def _keep_digests(
+        self, name: RepositoryName, listing: Listing, facts: Facts, last_digests: Mapping[str, str]
+    ) -> None:
+        kept = {tag: last_digests[tag] for tag in listing.tags if tag in last_digests} | facts.digests
+        if kept != last_digests:
+            self.cache.keep_last_digests(self.host, name, kept)
+
+    async def _images(self, name: RepositoryName, listing: Listing, facts: Facts) -> tuple[Image, ...]:
+        digests = {tag: image.digest for image in listing.images or () for tag in image.tags} | facts.digests
+        belonging = subject_tags(listing.tags, digests)
+        builder = ImageBuilder(listing, facts, self.depth, belonging)
+        referrers = None
+        if self.referrers is not ReferrersLevel.NONE:
+            referrers = await self._referrers(name, builder, belonging, facts)
+            await self._find_orphans(name, listing, builder, belonging, facts)
+        return builder.build(self._bases(name, builder, facts), referrers)
+
+    def _bases(self, name: RepositoryName, builder: ImageBuilder, facts: Facts) -> dict[str, Base]:
+        """The base of each image whose config was read. Every such image becomes known as a possible base."""
+        for digest, config in facts.configs.items():
+            config_digest = facts.manifests[digest].config_digest
+            if config.diff_ids and config_digest is not None:
+                reference = f"{self.host}/{name}{builder.reference(digest)}"
+                self.bases.add(config.diff_ids, KnownImage(digest, config_digest, reference))
+        found = {}
+        for digest, config in facts.configs.items():
+            index = facts.manifests.get(facts.parents.get(digest, ""))
+            annotations = {} if index is None else index.annotations
+            annotations = {**annotations, **facts.manifests[digest].annotations}
+            base = self.bases.find(annotations, config.labels or {}, config.diff_ids or ())
+            if base is not None:
+                found[digest] = base
+        return found
+
+    async def _referrers(
+        self, name: RepositoryName, builder: ImageBuilder, belonging: list[SubjectTag], facts: Facts
+    ) -> dict[str, tuple[Referrer, ...]]:
+        listed = listed_referrers(belonging, facts)
+        told: dict[str, tuple[Referrer, ...]] = {}
+        if self.referrers_api is not None:
+            jobs = FanOut(self.free_tasks)
+            await jobs.run([partial(self._ask_referrers, name, digest, told, facts) for digest in builder.subjects])
+        return {digest: merged([told.get(digest, ()), listed.get(digest, ())]) for digest in {*listed, *told}}
+
+    async def _ask_referrers(
+        self, name: RepositoryName, digest: str, told: dict[str, tuple[Referrer, ...]], facts: Facts
+    ) -> None:
+        assert self.referrers_api is not None
+        try:
+            told[digest] = await self.referrers_api.of(name, digest)
+        except (RegistryError, CredentialsError, AllowanceSpent) as error:
+            facts.add_unread(None, digest, error)
+
+    async def _find_orphans(
+        self,
+        name: RepositoryName,
+        listing: Listing,
+        builder: ImageBuilder,
+        belonging: list[SubjectTag],
+        facts: Facts,
+    ) -> None:
+        """Note the tags that belong to an image which is proved not to be in the repository.
+
+        A listing of images is proof. Without one, an image may be there without a tag, so it is requested where
+        exchanges for referrers are allowed.
+        """
+        there = builder.digests
+        for tag in belonging:
+            subject = tag.says.subject_digest
+            if subject in there:
+                continue
+            if listing.images is not None and listing.suspect is None:
+                is_orphan = True
+            elif self.referrers is ReferrersLevel.API:
+                is_orphan = await self._is_missing(name, subject, facts)
+            else:
+                continue
+            if is_orphan:
+                message = f"the image {subject} that the tag belongs to is not in the repository"
+                facts.add_problem(ProblemKind.ORPHAN_REFERRER, tag.tag, subject, message)
+
+    async def _is_missing(self, name: RepositoryName, digest: str, facts: Facts) -> bool:
+        try:
+            await self.contents.check_manifest(name, digest)
+        except Missing:
+            return True
+        except (RegistryError, CredentialsError, AllowanceSpent) as error:
+            facts.add_unread(None, digest, error)
+        return False

@@ -1,0 +1,274 @@
+"""Reads what is behind the tags of one repository, and notes what cannot be read.
+
+A tag leads to a manifest, an index to its children, an image to its config: every step is a job, and a job adds the
+jobs that follow from it.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, NamedTuple
+
+from crawler.errors import DIGEST_MISMATCH, CredentialsError, MalformedResponse, Missing, RegistryError
+from crawler.inspect.allowance import AllowanceSpent
+from crawler.inspect.contents import Contents
+from crawler.inspect.digest_cache import Content
+from crawler.inspect.fan_out import FanOut, FreeTasks
+from crawler.model.depth import Depth
+from crawler.model.grammar import TAG
+from crawler.model.image import ImageConfig, ImageKind, Platform
+from crawler.model.names import RepositoryName
+from crawler.model.record import INVALID_CONTENT, Listing, Outcome, Problem, ProblemKind
+from crawler.registry.registry import Registry
+from crawler.untrusted_text import printable
+from crawler.wire.digest import is_digest
+from crawler.wire.image_config import parse_image_config
+from crawler.wire.manifest import Manifest, parse_manifest
+
+_TAG: Final = re.compile(TAG)
+
+_Unread = RegistryError | CredentialsError | AllowanceSpent
+
+
+@dataclass(slots=True)
+class Facts:
+    """What was read of one repository. `Reading` fills it.
+
+    Attributes:
+        digests: the digest of each tag that was resolved.
+        media_types: the content type of manifests that were not read.
+        manifests: by digest.
+        body_sizes: the bytes of each manifest.
+        configs: the config of each image, by the digest of its manifest.
+        places: the platform of each child in the index that lists it, by the child's digest.
+        parents: the digest of the index that lists a child; the first one where several do.
+        gone: digests that a listing, a tag or an index names, and that are not there.
+        problems: in no order.
+        failure: an error that may pass, so that reading once more may help.
+    """
+
+    digests: dict[str, str] = field(default_factory=dict)
+    media_types: dict[str, str | None] = field(default_factory=dict)
+    manifests: dict[str, Manifest] = field(default_factory=dict)
+    body_sizes: dict[str, int] = field(default_factory=dict)
+    configs: dict[str, ImageConfig] = field(default_factory=dict)
+    places: dict[str, Platform] = field(default_factory=dict)
+    parents: dict[str, str] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    problems: list[Problem] = field(default_factory=list)
+    failure: RegistryError | None = None
+
+    @property
+    def ordered_problems(self) -> tuple[Problem, ...]:
+        """The problems by kind, tag and digest: a record does not depend on the order of responses."""
+        return tuple(sorted(self.problems, key=lambda each: (each.problem, each.tag or "", each.digest or "")))
+
+    def add_problem(
+        self, kind: ProblemKind, tag: str | None, digest: str | None, message: str, *, code: str | None = None
+    ) -> None:
+        """Note a problem that no response of the registry reported."""
+        self.problems.append(Problem(kind, tag, digest, code, None, printable(message)))
+
+    def add_error(self, kind: ProblemKind, tag: str | None, digest: str | None, error: RegistryError) -> None:
+        """Note a problem in the registry's own words."""
+        self.problems.append(Problem(kind, tag, digest, error.code, error.http_status, error.message))
+
+    def add_unread(self, tag: str | None, digest: str | None, error: _Unread) -> None:
+        """Note that something was not read, so that the snapshot is partial."""
+        if isinstance(error, RegistryError):
+            is_mismatch = error.code == DIGEST_MISMATCH
+            kind = ProblemKind.DIGEST_MISMATCH if is_mismatch else ProblemKind.MANIFEST_UNREADABLE
+            self.add_error(kind, tag, digest, error)
+            if error.outcome is Outcome.FAILED:
+                self.failure = error
+        else:
+            code = error.code if isinstance(error, AllowanceSpent) else "CREDENTIALS"
+            self.add_problem(ProblemKind.MANIFEST_UNREADABLE, tag, digest, str(error), code=code)
+
+
+class _Gone(NamedTuple):
+    """A listed tag, or a listed digest without a tag, that the registry answered 404 for."""
+
+    tag: str | None
+    digest: str | None
+    error: Missing
+
+
+class Reading:
+    """One reading of one repository. `facts` is what it brought."""
+
+    def __init__(
+        self,
+        name: RepositoryName,
+        depth: Depth,
+        contents: Contents,
+        free_tasks: FreeTasks,
+        last_digests: Mapping[str, str],
+    ) -> None:
+        """`last_digests` are the digests of the tags when they were last resolved."""
+        self.facts = Facts()
+        self._name = name
+        self._depth = depth
+        self._contents = contents
+        self._last_digests = last_digests
+        self._jobs = FanOut(free_tasks)
+        self._claimed: set[str] = set()
+        self._gone: list[_Gone] = []
+
+    async def read(self, tags: Iterable[str], listed: Mapping[str, tuple[str, ...]]) -> None:
+        """Read the manifests of tags, and of digests that a listing names with their tags, as deep as asked."""
+        jobs = [partial(self._resolve, tag) for tag in tags]
+        if self._depth.reads_manifests:
+            jobs += [partial(self._read_listed, digest, its_tags) for digest, its_tags in listed.items()]
+        await self._jobs.run(jobs)
+
+    async def judge_gone(self, registry: Registry) -> None:
+        """List the repository once more where a 404 came: is a tag still listed without its manifest, or is it gone?"""
+        if not self._gone:
+            return
+        try:
+            again = await registry.list_tags(self._name)
+        except Missing:
+            again = Listing(tags=())
+        except (RegistryError, CredentialsError) as error:
+            for gone in self._gone:
+                self.facts.add_unread(gone.tag, gone.digest, error)
+            return
+        tags, digests = {*again.tags}, {image.digest for image in again.images or ()}
+        for gone in self._gone:
+            is_listed = gone.digest in digests if gone.tag is None else gone.tag in tags
+            if is_listed:
+                self.facts.add_error(ProblemKind.DANGLING_TAG, gone.tag, gone.digest, gone.error)
+            elif again.suspect is not None:
+                self.facts.add_unread(gone.tag, gone.digest, gone.error)  # it may be among what the listing left out
+            elif gone.tag is not None:
+                self.facts.add_error(ProblemKind.VANISHED_TAG, gone.tag, gone.digest, gone.error)
+            if not is_listed and gone.digest is not None:
+                self.facts.gone.add(gone.digest)
+
+    async def _resolve(self, tag: str) -> None:
+        if _TAG.fullmatch(tag) is None:
+            message = "no registry may have a tag of this name, so it was not requested"
+            self.facts.add_problem(ProblemKind.MANIFEST_UNREADABLE, printable(tag), None, message, code=INVALID_CONTENT)
+            return
+        try:
+            response = await self._contents.resolve(self._name, tag, self._last_digests.get(tag))
+        except Missing as error:
+            self._gone.append(_Gone(tag, None, error))
+            return
+        except (RegistryError, CredentialsError, AllowanceSpent) as error:
+            self.facts.add_unread(tag, None, error)
+            return
+        digest = response.digest
+        content = None if response.body is None else Content(response.body, response.media_type)
+        if content is not None and not response.is_verified and not self._is_manifest(tag, content):
+            return
+        self.facts.digests[tag] = digest
+        if not self._claim(digest):
+            return
+        if content is not None:
+            self._contents.keep(digest, content)
+        content = content or self._contents.known(digest)
+        if content is not None:
+            self._add(digest, tag, content)
+        elif self._depth.reads_manifests:
+            await self._read_manifest(digest, tag)
+        else:
+            self.facts.media_types[digest] = response.media_type
+
+    def _is_manifest(self, tag: str, content: Content) -> bool:
+        """Whether a body whose digest the registry did not name is a manifest at all. If not, the tag is unread."""
+        try:
+            parse_manifest(content.body, content.media_type)
+        except MalformedResponse as exc:
+            self.facts.add_problem(ProblemKind.MANIFEST_UNREADABLE, tag, None, str(exc), code=exc.code)
+            return False
+        return True
+
+    async def _read_listed(self, digest: str, tags: tuple[str, ...]) -> None:
+        if not is_digest(digest):
+            message = "the listing names it by a digest that is none, so it was not requested"
+            for tag in tags or (None,):
+                self.facts.add_problem(
+                    ProblemKind.MANIFEST_UNREADABLE, tag, printable(digest), message, code=INVALID_CONTENT
+                )
+            return
+        if not self._claim(digest):
+            return
+        try:
+            content = await self._contents.manifest(self._name, digest)
+        except Missing as error:
+            self._gone += [_Gone(tag, digest, error) for tag in tags or (None,)]
+        except (RegistryError, CredentialsError, AllowanceSpent) as error:
+            self.facts.add_unread(tags[0] if tags else None, digest, error)
+        else:
+            self._add(digest, tags[0] if tags else None, content)
+
+    async def _read_manifest(self, digest: str, tag: str | None) -> None:
+        """Read a manifest that a tag or an index refers to."""
+        try:
+            content = await self._contents.manifest(self._name, digest)
+        except Missing as error:
+            if digest in self.facts.parents:
+                self.facts.add_error(ProblemKind.INDEX_CHILD_MISSING, tag, digest, error)
+                self.facts.gone.add(digest)
+            else:
+                self._gone.append(_Gone(tag, digest, error))
+        except (RegistryError, CredentialsError, AllowanceSpent) as error:
+            self.facts.add_unread(tag, digest, error)
+        else:
+            self._add(digest, tag, content)
+
+    async def _read_config(self, digest: str, config_digest: str, tag: str | None) -> None:
+        try:
+            body = await self._contents.config(self._name, config_digest)
+        except Missing as error:
+            self.facts.add_error(ProblemKind.CONFIG_MISSING, tag, config_digest, error)
+            return
+        except (RegistryError, CredentialsError, AllowanceSpent) as error:
+            self.facts.add_unread(tag, config_digest, error)
+            return
+        try:
+            self.facts.configs[digest] = parse_image_config(body)
+        except MalformedResponse as exc:
+            self._add_invalid(tag, config_digest, exc)
+
+    def _add(self, digest: str, tag: str | None, content: Content) -> None:
+        """Take the facts of a manifest, and add the jobs that follow from it."""
+        self.facts.body_sizes[digest] = len(content.body)
+        try:
+            manifest = parse_manifest(content.body, content.media_type)
+        except MalformedResponse as exc:
+            self.facts.media_types[digest] = content.media_type
+            self._add_invalid(tag, digest, exc)
+            return
+        self.facts.manifests[digest] = manifest
+        if manifest.is_schema1:
+            message = "an image of schema 1, which says nothing of platforms and has no config: push it again"
+            self.facts.add_problem(ProblemKind.SCHEMA1, tag, digest, message)
+            return
+        if self._depth.reads_manifests:
+            self._add_children(digest, tag, manifest.children)
+        config_digest = manifest.image_config_digest
+        if self._depth.reads_configs and config_digest is not None and manifest.kind is ImageKind.IMAGE:
+            self._jobs.add(partial(self._read_config, digest, config_digest, tag))
+
+    def _add_children(self, digest: str, tag: str | None, children: Iterable[Platform]) -> None:
+        for child in children:
+            if child.digest is not None:
+                self.facts.parents.setdefault(child.digest, digest)
+                self.facts.places.setdefault(child.digest, child)
+                if self._claim(child.digest):
+                    self._jobs.add(partial(self._read_manifest, child.digest, tag))
+
+    def _add_invalid(self, tag: str | None, digest: str, exc: MalformedResponse) -> None:
+        """A content that has its digest, so that reading it again would not help."""
+        self.facts.add_problem(ProblemKind.MANIFEST_UNREADABLE, tag, digest, str(exc), code=INVALID_CONTENT)
+
+    def _claim(self, digest: str) -> bool:
+        """Whether nobody has begun to read a digest. The caller reads it then."""
+        if digest in self._claimed:
+            return False
+        self._claimed.add(digest)
+        return True

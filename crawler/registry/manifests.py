@@ -1,0 +1,166 @@
+"""The manifests and configs of a registry, by tag or by digest.
+
+Every body that is requested by digest has that digest when it is returned (distribution-spec, "Pulling manifests": a
+client should verify it). AWS's registry sends no `Docker-Content-Digest` with a manifest (aws/containers-roadmap#1931),
+so the digest of a tag is always computed.
+"""
+
+from dataclasses import replace
+from functools import partial
+from typing import Final, NamedTuple
+
+from crawler.client import AuthenticatedClient
+from crawler.errors import DIGEST_MISMATCH, UnexpectedStatus, UnusableResponse
+from crawler.model.names import RepositoryName
+from crawler.profiles import RegistryProfile
+from crawler.transport.messages import Headers, Purpose, Request
+from crawler.wire.digest import check_digest, digest_of, is_digest
+from crawler.wire.manifest import MANIFEST_TYPES
+from crawler.wire.pull_limit import PullsLeft, parse_pulls_left
+
+ACCEPT_MANIFESTS: Final = ", ".join(MANIFEST_TYPES)
+"""All four types, with every request: distribution 2.8 answers 404 MANIFEST_UNKNOWN for an index whose type is not
+accepted (distribution/distribution registry/handlers/manifests.go), and that is no proof of absence."""
+
+MAX_MANIFEST_BYTES: Final = 8 * 1024**2
+"""Registries limit a manifest to 4 MiB (distribution-spec, "Pushing Manifests")."""
+
+MAX_CONFIG_BYTES: Final = 16 * 1024**2
+
+_MISMATCH_ATTEMPTS: Final = 2
+"""How often a tag is requested whose body does not have the digest that the response names."""
+
+
+class TagResponse(NamedTuple):
+    """What a tag leads to.
+
+    Attributes:
+        digest: the manifest's digest.
+        media_type: the response's content type; None where it names none.
+        body: the manifest; None where it was not sent.
+        is_verified: the registry itself named the digest that the body has.
+        pulls_left: what the registry says of its limit on pulls; None where it says nothing.
+    """
+
+    digest: str
+    media_type: str | None
+    body: bytes | None
+    is_verified: bool = True
+    pulls_left: PullsLeft | None = None
+
+
+class ManifestResponse(NamedTuple):
+    """A manifest that was requested by its digest, and verified."""
+
+    body: bytes
+    media_type: str | None
+    pulls_left: PullsLeft | None
+
+
+class Manifests:
+    """Manifests and configs, as the client's credentials see them.
+
+    Every request raises RegistryError, CredentialsError, or GaveUp; see `AuthenticatedClient.get`. Missing is raised
+    only in the registry's own words.
+    """
+
+    def __init__(self, base_url: str, client: AuthenticatedClient, profile: RegistryProfile) -> None:
+        """`base_url` is the URL of the registry's API, with a slash at its end."""
+        self._base_url = base_url
+        self._client = client
+        self._absence_codes = profile.absence_codes
+
+    async def by_tag(self, name: RepositoryName, tag: str, known_digest: str | None) -> TagResponse:
+        """The manifest under a tag.
+
+        With `known_digest` the request is conditional: a registry that honours it sends no body where the tag still has
+        this digest (RFC 9110 §13.1.2), and one that does not sends the body.
+        """
+        request = self._manifest_request(name, tag)
+        if known_digest is not None:
+            request = replace(request, headers=(("If-None-Match", f'"{known_digest}"'),))
+        named = None
+        for _ in range(_MISMATCH_ATTEMPTS):
+            response = await self._client.send(request, _scope(name))
+            if response.status == 304 and known_digest is not None:
+                return TagResponse(known_digest, None, None, pulls_left=_pulls_left(response.headers))
+            named, media_type = response.headers.get("Docker-Content-Digest"), _media_type(response.headers)
+            if named is None or not is_digest(named):
+                return TagResponse(digest_of(response.body), media_type, response.body, is_verified=False)
+            if _is_schema1(media_type) or digest_of(response.body, named) == named:
+                return TagResponse(named, media_type, response.body, pulls_left=_pulls_left(response.headers))
+        raise UnusableResponse(
+            request.summary,
+            code=DIGEST_MISMATCH,
+            message=f"the body does not have the digest {named} that came with it",
+            http_status=200,
+        )
+
+    async def digest_of_tag(self, name: RepositoryName, tag: str) -> TagResponse:
+        """The digest of a tag by HEAD, without the manifest; by GET where the HEAD does not name it.
+
+        A HEAD response has no error code, so a 404 is confirmed by GET.
+        """
+        request = replace(self._manifest_request(name, tag), method="HEAD")
+        try:
+            response = await self._client.send(request, _scope(name))
+        except UnexpectedStatus as exc:
+            if exc.http_status != 404:
+                raise
+            return await self.by_tag(name, tag, None)
+        digest = response.headers.get("Docker-Content-Digest")
+        if digest is None or not is_digest(digest):
+            return await self.by_tag(name, tag, None)
+        return TagResponse(digest, _media_type(response.headers), None, pulls_left=_pulls_left(response.headers))
+
+    async def by_digest(self, name: RepositoryName, digest: str) -> ManifestResponse:
+        """A manifest by its digest. A body with another digest is an UnusableResponse."""
+        request = replace(self._manifest_request(name, digest), parse=partial(_verified, digest))
+        response = await self._client.send(request, _scope(name))
+        return ManifestResponse(response.value, _media_type(response.headers), _pulls_left(response.headers))
+
+    async def config(self, name: RepositoryName, digest: str) -> bytes:
+        """A config blob by its digest. A body with another digest is an UnusableResponse."""
+        request = Request(
+            url=f"{self._base_url}{name}/blobs/{digest}",
+            accept="*/*",
+            parse=partial(_verified, digest),
+            max_body_bytes=MAX_CONFIG_BYTES,
+            purpose=Purpose.BLOB,
+            absence_codes=self._absence_codes,
+        )
+        body: bytes = (await self._client.send(request, _scope(name))).value
+        return body
+
+    def _manifest_request(self, name: RepositoryName, reference: str) -> Request:
+        return Request(
+            url=f"{self._base_url}{name}/manifests/{reference}",
+            accept=ACCEPT_MANIFESTS,
+            max_body_bytes=MAX_MANIFEST_BYTES,
+            purpose=Purpose.MANIFEST,
+            absence_codes=self._absence_codes,
+        )
+
+
+def _scope(name: RepositoryName) -> str:
+    return f"repository:{name}:pull"
+
+
+def _verified(digest: str, body: bytes) -> bytes:
+    """The body. Raises DigestMismatch, after which the transport requests it again on another connection."""
+    check_digest(body, digest)
+    return body
+
+
+def _media_type(headers: Headers) -> str | None:
+    """The content type without its parameters."""
+    return (headers.get("Content-Type") or "").partition(";")[0].strip() or None
+
+
+def _pulls_left(headers: Headers) -> PullsLeft | None:
+    return parse_pulls_left(headers.get("RateLimit-Remaining"), headers.get("RateLimit-Limit"))
+
+
+def _is_schema1(media_type: str | None) -> bool:
+    """Whether the body is signed, so that its digest is that of a part of it (Docker manifest v2, schema 1)."""
+    return media_type is not None and media_type.startswith("application/vnd.docker.distribution.manifest.v1")

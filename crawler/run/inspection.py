@@ -1,0 +1,76 @@
+"""How deep a run looks: the configuration becomes an inspector, and the digest cache that it works with."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from crawler.client import AuthenticatedClient
+from crawler.config import Config
+from crawler.inspect.bases import Bases
+from crawler.inspect.contents import Contents
+from crawler.inspect.digest_cache import DigestCache
+from crawler.inspect.fan_out import FreeTasks
+from crawler.inspect.inspector import Inspector
+from crawler.inspect.referrers import ReferrersApi
+from crawler.inspect.tag_filter import TagFilter
+from crawler.model.depth import ReferrersLevel
+from crawler.model.run_manifest import CacheUse
+from crawler.registry.manifests import Manifests
+from crawler.registry.referrers import Referrers
+from crawler.registry.registry import Registry
+from crawler.run.plan import Plan
+
+
+class Inspection:
+    """What a run inspects images with, from its beginning until its snapshot is published.
+
+    Attributes:
+        cache: the digest cache.
+        bases: the base images that the cache knows.
+    """
+
+    def __init__(self, cache: DigestCache) -> None:
+        self.cache = cache
+        self.bases = Bases(cache)
+        self._referrers_apis: list[ReferrersApi] = []
+
+    @property
+    def cache_use(self) -> CacheUse:
+        return CacheUse(hits=self.cache.hits, misses=self.cache.misses)
+
+    @property
+    def referrers_note(self) -> str:
+        """What the referrers API answered; "" where it was not asked."""
+        return "; ".join(api.note for api in self._referrers_apis if api.note)
+
+    def inspector(self, plan: Plan, registry: Registry, client: AuthenticatedClient) -> Inspector:
+        config, registry_config = plan.config, plan.registry
+        url, profile = registry_config.api_url, registry_config.profile
+        referrers_api = None
+        if config.images.referrers is ReferrersLevel.API and profile.has_referrers_api:
+            referrers_api = ReferrersApi(Referrers(url, client), plan.allowance)
+            self._referrers_apis.append(referrers_api)
+        return Inspector(
+            host=registry_config.target.registry,
+            depth=config.images.depth,
+            referrers=config.images.referrers,
+            tag_filter=TagFilter(include=config.images.include_tags, exclude=config.images.exclude_tags),
+            registry=registry,
+            contents=Contents(
+                Manifests(url, client, profile), self.cache, plan.allowance, limits_pulls=profile.limits_pulls
+            ),
+            cache=self.cache,
+            bases=self.bases,
+            referrers_api=referrers_api,
+            free_tasks=FreeTasks(config.limits.concurrency),
+        )
+
+
+@contextmanager
+def open_inspection(config: Config) -> Iterator[Inspection | None]:
+    """What a run inspects images with; None where it records what listings tell, and needs nothing."""
+    images = config.images
+    if not images.depth.reads_tags and images.referrers is ReferrersLevel.NONE:
+        yield None
+        return
+    with DigestCache.open(config.cache_file) as cache:
+        yield Inspection(cache)
