@@ -88,5 +88,6 @@ async def test_image_that_a_proxy_refuses_makes_the_snapshot_partial(tmp_path, s
     images = len({content.digest for tags in tagged.values() for top in tags.values() for content in top.manifests})
     assert snapshot.manifest["reasons"] == [f"1 of {images} images was not read"]
     assert problems_of(snapshot) == {("team-0/app-0", "manifest-unreadable", "1.1")}
-    assert snapshot.by_name["team-0/app-0"]["tags"] == ["1.0", "1.1"]
-    assert sum(exchange.path == refused for exchange in front.exchanges) > 1 - (status == 403)
+    assert {*snapshot.by_name["team-0/app-0"]["tags"]} == {"1.0", "1.1"}
+    if status == 500:
+        assert sum(exchange.path == refused for exchange in front.exchanges) > 1

@@ -13,9 +13,12 @@ Tagged = Mapping[str, Mapping[str, Content]]
 """What the tags of each repository name."""
 
 
+DEPTH = {"REGISTRY_CRAWLER_IMAGES__DEPTH": "configs"}
+
+
 async def crawl_deep(shell: Shell, host: str, *options: str | Path, environment: Mapping[str, str] = {}) -> Ended:
     """Crawl to the depth `configs`."""
-    return await shell.crawl(host, "--depth", "configs", "--no-progress", *options, environment=environment)
+    return await shell.crawl(host, "--no-progress", *options, environment={**DEPTH, **environment})
 
 
 def exchanges_by_kind(exchanges: Iterable[Exchange]) -> dict[str, int]:
