@@ -83,7 +83,8 @@ def _unread(found: Findings) -> str:
     if not unread:
         return ""
     images = (found.counts.images or 0) + found.unresolved
-    reason = f"{unread:,} of {images:,} images {'was' if unread == 1 else 'were'} not read"
+    noun, verb = "image" if images == 1 else "images", "was" if unread == 1 else "were"
+    reason = f"{unread:,} of {images:,} {noun} {verb} not read"
     return reason if found.allowance_spent is None else f"{reason}: {found.allowance_spent}"
 
 

@@ -88,8 +88,14 @@ def crawl(
     repositories_from: options.RepositoriesFrom = None,
     include: options.Include = None,
     exclude: options.Exclude = None,
+    depth: options.Depth = None,
+    referrers: options.Referrers = None,
+    include_tag: options.IncludeTag = None,
+    exclude_tag: options.ExcludeTag = None,
+    cache: options.Cache = None,
     concurrency: options.Concurrency = None,
     rate: options.Rate = None,
+    budget: options.Budget = None,
     expect: options.Expect = None,
     max_shrink: options.MaxShrink = None,
     partial_ok: options.PartialOk = False,
@@ -113,6 +119,7 @@ def crawl(
     Examples:
       registry-crawler crawl gcr.io/my-project --key-file key.json
       registry-crawler crawl localhost:5000 --output - | jq -r .repository
+      registry-crawler crawl localhost:5000 --depth configs --referrers listed
       registry-crawler crawl --config config.toml --resume --log-format json
     """  # noqa: D301  (typer keeps the line breaks of a paragraph after \b)
     from crawler.cli.crawl_registries import crawl_registries, start, start_or_resume
@@ -137,8 +144,14 @@ def crawl(
         "--repositories-from": ("registry.repositories_from", repositories_from),
         "--include": ("registry.include", include or None),
         "--exclude": ("registry.exclude", exclude or None),
+        "--depth": ("images.depth", depth),
+        "--referrers": ("images.referrers", referrers),
+        "--include-tag": ("images.include_tags", include_tag or None),
+        "--exclude-tag": ("images.exclude_tags", exclude_tag or None),
+        "--cache": ("cache.path", cache),
         "--concurrency": ("limits.concurrency", concurrency),
         "--rate": ("limits.rate", rate),
+        "--budget": ("limits.budget", budget),
         "--expect": ("verdict.expect", expect),
         "--max-shrink": ("verdict.max_shrink", max_shrink),
         "--partial-ok": ("verdict.partial_ok", partial_ok or None),

@@ -13,6 +13,8 @@ import typer
 
 from crawler.cli.logs import LogFormat
 from crawler.model.auth_method import AuthMethod
+from crawler.model.depth import Depth as DepthLevel
+from crawler.model.depth import ReferrersLevel
 from crawler.profiles import PROFILES_BY_KIND, DiscoveryMethod
 
 
@@ -87,6 +89,34 @@ Exclude = Annotated[
     list[str] | None,
     typer.Option(metavar="GLOB", help="Skip repositories whose full name matches; repeatable, overrides --include"),
 ]
+Depth = Annotated[
+    DepthLevel | None,
+    typer.Option(
+        metavar="LEVEL", help=f"How deep the image behind each tag is read: {_one_of(DepthLevel)}  [default: tags]"
+    ),
+]
+Referrers = Annotated[
+    ReferrersLevel | None,
+    typer.Option(
+        metavar="LEVEL",
+        help=f"How signatures, SBOMs and other referrers are found: {_one_of(ReferrersLevel)}  [default: none]",
+    ),
+]
+IncludeTag = Annotated[
+    list[str] | None,
+    typer.Option(metavar="GLOB", help="With --depth: read only images with a tag that matches; repeatable"),
+]
+ExcludeTag = Annotated[
+    list[str] | None,
+    typer.Option(metavar="GLOB", help="With --depth: skip tags that match; repeatable, overrides --include-tag"),
+]
+Cache = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="File that keeps what was read of each digest, or none  [default: .cache/digests.sqlite in the output]",
+    ),
+]
 Concurrency = Annotated[
     str | None, typer.Option(metavar="N", help="Exchanges in flight at one registry  [default: 64]")
 ]
@@ -95,6 +125,13 @@ Rate = Annotated[
     typer.Option(
         metavar="RATE",
         help="80/s, 50000/10m, none, or auto: the host's published quota, no limit for unknown hosts  [default: auto]",
+    ),
+]
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N",
+        help="Exchanges for --depth and --referrers; once they are spent the snapshot is partial  [default: none]",
     ),
 ]
 Expect = Annotated[

@@ -1,6 +1,6 @@
 """The summary of a run that has ended: whether its snapshot can be trusted, and a few of its records."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from heapq import nsmallest
 from pathlib import Path
@@ -9,14 +9,17 @@ from typing import Final
 import orjson
 
 from crawler.config import Config
+from crawler.model.depth import Depth, ReferrersLevel
 from crawler.model.record import Outcome, Record
-from crawler.model.run_manifest import Counts, Requests, RunManifest, Verdict
+from crawler.model.run_manifest import CacheUse, Requests, RunManifest, Verdict
 from crawler.run.crawl import Crawl
 from crawler.snapshot.parts import open_part
 from crawler.untrusted_text import printable
 
 _READABLE_LENGTH: Final = 700
 _MAX_PATH_LENGTH: Final = 4096
+_DEPTH_PURPOSES: Final = ("manifest", "blob", "referrers")
+"""Purposes of the exchanges that --depth and --referrers cost; see `Requests.by_kind`."""
 
 
 def summary(crawl: Crawl, run_manifest: RunManifest, config: Config) -> str:
@@ -30,9 +33,11 @@ def summary(crawl: Crawl, run_manifest: RunManifest, config: Config) -> str:
     lines.append(f"  identity     {run_manifest.identity}")
     if run_manifest.resumed_at:
         lines.append(f"  resumed      at {', '.join(run_manifest.resumed_at)}; begun at {run_manifest.started_at}")
+    if (run_manifest.depth, run_manifest.referrers) != (Depth.TAGS, ReferrersLevel.NONE):
+        lines.append(f"  depth        {_depth_text(run_manifest)}")
     lines += [
         f"  repositories {counts.repositories:,}: {outcomes}",
-        f"  contents     {_counts_text(counts)}",
+        f"  contents     {_contents_text(run_manifest)}",
         f"  discovery    {run_manifest.discovery.evidence}",
         f"  exchanges    {_requests_text(requests)}, {requests.total / seconds:,.0f}/s",
         f"  pace         {_pace_text(run_manifest, run_manifest.pace.set_by)}",
@@ -50,14 +55,37 @@ def _duration_text(seconds: float) -> str:
 
 
 def _requests_text(requests: Requests) -> str:
-    parts = f"{requests.token:,} for tokens, {requests.retries:,} retries, {requests.throttled:,} throttled"
-    return f"{requests.total:,} ({parts})"
+    for_depth = sum(requests.by_kind.get(purpose, 0) for purpose in _DEPTH_PURPOSES)
+    parts = [f"{for_depth:,} for images"] if for_depth else []
+    parts += [f"{requests.token:,} for tokens", f"{requests.retries:,} retries", f"{requests.throttled:,} throttled"]
+    return f"{requests.total:,} ({', '.join(parts)})"
 
 
-def _counts_text(counts: Counts) -> str:
+def _contents_text(run_manifest: RunManifest) -> str:
+    counts = run_manifest.counts
     images = "no images listed" if counts.images is None else f"{counts.images:,} images"
-    problems = f", {counts.problems:,} problems" if counts.problems else ""
+    problems = f", {_problems_text(run_manifest.problems)}" if run_manifest.problems else ""
     return f"{counts.tags:,} tags, {images}{problems}"
+
+
+def _problems_text(problems: Mapping[str, int]) -> str:
+    """How many problems there are, and of which kinds, the most frequent first."""
+    total = sum(problems.values())
+    kinds = sorted(problems.items(), key=lambda item: (-item[1], item[0]))
+    by_kind = ", ".join(f"{count:,} {kind}" for kind, count in kinds)
+    return f"{total:,} {'problem' if total == 1 else 'problems'} ({by_kind})"
+
+
+def _depth_text(run_manifest: RunManifest) -> str:
+    """How deep images were read, and what the cache saved."""
+    referrers = run_manifest.referrers
+    parts = [run_manifest.depth, f"referrers {referrers}" if referrers != ReferrersLevel.NONE else ""]
+    return "; ".join(part for part in (*parts, _cache_text(run_manifest.cache)) if part)
+
+
+def _cache_text(cache: CacheUse) -> str:
+    looked_up = cache.hits + cache.misses
+    return f"{cache.hits:,} of {looked_up:,} manifests and configs from the cache" if looked_up else ""
 
 
 def _pace_text(run_manifest: RunManifest, set_by: str) -> str:

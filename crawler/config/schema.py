@@ -20,6 +20,8 @@ from crawler.config.values import (
     STDIO,
     ApiPath,
     ApiUrl,
+    Budget,
+    CachePath,
     Duration,
     FilePath,
     InputFile,
@@ -176,7 +178,10 @@ class RegistryConfig(_Table):
 
 
 class LimitsConfig(_Table):
-    """`[limits]`: how many exchanges at once and per second, how many attempts, and time-outs in seconds."""
+    """`[limits]`: how many exchanges at once and per second, how many attempts, and time-outs in seconds.
+
+    `budget` is the number of exchanges that a registry's images may cost (`ImagesConfig`); None is no limit.
+    """
 
     concurrency: Integer = Field(default=64, ge=1, le=4096)
     rate: RateOption = "auto"
@@ -185,7 +190,7 @@ class LimitsConfig(_Table):
     read_timeout: Seconds = 60
     total_timeout: Seconds = 900
     give_up_after: Seconds = 300
-    budget: Integer | None = Field(default=None, ge=0)
+    budget: Budget = None
 
 
 class ImagesConfig(_Table):
@@ -196,11 +201,21 @@ class ImagesConfig(_Table):
     include_tags: StringList = ()
     exclude_tags: StringList = ()
 
+    @model_validator(mode="after")
+    def _check_consistency(self) -> Self:
+        if (self.include_tags or self.exclude_tags) and not self.depth.reads_tags:
+            name = "include_tags" if self.include_tags else "exclude_tags"
+            raise ValueError(
+                f"{name} choose the images that are read, and depth tags reads none: "
+                "set depth to digests, manifests or configs (--depth)"
+            )
+        return self
+
 
 class CacheConfig(_Table):
     """`[cache]`: the file of the digest cache. None: `.cache/digests.sqlite` in the output folder."""
 
-    path: FilePath | None = None
+    path: CachePath | None = None
 
 
 class OutputConfig(_Table):

@@ -37,6 +37,7 @@ _RATE = re.compile(r"([1-9]\d{0,8})/([1-9]\d{0,5})?([smhd])", re.ASCII)
 _SHARE = re.compile(r"(\d{1,2}(?:\.\d{1,6})?|100)%", re.ASCII)
 _DURATION = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
 _MAX_PATH_LENGTH: Final = 4096
+_MAX_BUDGET: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,16 @@ def _expand_home(path: str) -> str:
     if path.partition("/")[0] == "~" and (expanded == path or os.environ.get("HOME") == ""):
         raise ValueError("cannot expand ~: no home folder is known (HOME is not set); write the whole path")
     return expanded
+
+
+def _parse_budget(value: Any) -> Any:
+    return None if value == "none" else value
+
+
+def _check_cache_path(path: Path) -> Path:
+    if path == STDIO:
+        raise ValueError("must be a file, or none: standard input and output cannot hold the cache")
+    return path
 
 
 def _parse_key_file(value: Any) -> Any:
@@ -232,6 +243,12 @@ ApiPath = Annotated[
     str, Field(pattern=r"^/([A-Za-z0-9._~-]+/)*v2/$"), Expected("a path that begins with '/' and ends with '/v2/'")
 ]
 Integer = Annotated[int, BeforeValidator(_refuse_booleans)]
+Budget = Annotated[
+    Integer | None,
+    Field(ge=0, le=_MAX_BUDGET),
+    Expected(f"a whole number from 0 to {_MAX_BUDGET}, or none"),
+    BeforeValidator(_parse_budget),
+]
 Seconds = Annotated[
     float,
     Field(gt=0, le=1_000_000, allow_inf_nan=False),
@@ -254,6 +271,7 @@ FilePath = Annotated[
     PlainSerializer(lambda path: printable(str(path), _MAX_PATH_LENGTH), when_used="json"),
 ]
 """A path in which `~` is expanded; in JSON, bytes that are not UTF-8 become escapes."""
+CachePath = Annotated[FilePath, AfterValidator(_check_cache_path)]
 InputFile = Annotated[FilePath, AfterValidator(_check_readable)]
 """A file that a run reads. `Config.load` opens it to report one that cannot be read (CHECK_FILES)."""
 KeyFile = Annotated[InputFile, BeforeValidator(_parse_key_file)]

@@ -114,6 +114,8 @@ class Reading:
         self._last_digests = last_digests
         self._jobs = FanOut(free_tasks)
         self._claimed: set[str] = set()
+        self._children: dict[str, str | None] = {}
+        """Children of indexes that are to be read, with a tag of their index."""
         self._gone: list[_Gone] = []
 
     async def read(self, tags: Iterable[str], listed: Mapping[str, tuple[str, ...]]) -> None:
@@ -121,7 +123,13 @@ class Reading:
         jobs = [partial(self._resolve, tag) for tag in tags]
         if self._depth.reads_manifests:
             jobs += [partial(self._read_listed, digest, its_tags) for digest, its_tags in listed.items()]
-        await self._jobs.run(jobs)
+        while jobs:
+            await self._jobs.run(jobs)
+            # Children come after all tags: a child that has a tag of its own has been read by then.
+            children, self._children = self._children, {}
+            jobs = [
+                partial(self._read_manifest, digest, tag) for digest, tag in children.items() if self._claim(digest)
+            ]
 
     async def judge_gone(self, registry: Registry) -> None:
         """List the repository once more where a 404 came: is a tag still listed without its manifest, or is it gone?"""
@@ -259,8 +267,7 @@ class Reading:
             if child.digest is not None:
                 self.facts.parents.setdefault(child.digest, digest)
                 self.facts.places.setdefault(child.digest, child)
-                if self._claim(child.digest):
-                    self._jobs.add(partial(self._read_manifest, child.digest, tag))
+                self._children.setdefault(child.digest, tag)
 
     def _add_invalid(self, tag: str | None, digest: str, exc: MalformedResponse) -> None:
         """A content that has its digest, so that reading it again would not help."""

@@ -308,10 +308,14 @@ RECORD: Final = RecordObject(
 
 
 def is_record(document: Any) -> bool:
-    """Whether a value read from JSON is a record: every field is there and has its type."""
+    """Whether a value read from JSON is a record: every field is there and has its type, also those of its problems."""
+    return _has_fields(document, RECORD) and all(_has_fields(problem, PROBLEM) for problem in document["problems"])
+
+
+def _has_fields(document: Any, expected: RecordObject) -> bool:
     if not isinstance(document, dict):
         return False
-    return all(field.name in document and field.accepts(document[field.name]) for field in RECORD.fields)
+    return all(field.name in document and field.accepts(document[field.name]) for field in expected.fields)
 
 
 def record_json_schema() -> dict[str, Any]:

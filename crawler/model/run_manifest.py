@@ -166,6 +166,7 @@ class RunManifest:
         reasons: why the verdict is partial; empty where it is complete.
         depth: how deep images were read: tags, digests, manifests or configs.
         referrers: how referrers were looked for: none, listed or api.
+        problems: how many problems of each kind; `counts.problems` is their sum.
         requests: since the run was begun, or resumed for the last time.
         config: the effective configuration, without secrets.
         slowest: the ten repositories that took longest, the slowest first.
@@ -188,6 +189,7 @@ class RunManifest:
     depth: str
     referrers: str
     counts: Counts
+    problems: dict[str, int] = field(hash=False)
     requests: Requests
     cache: CacheUse
     pace: PaceKept

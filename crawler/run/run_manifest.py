@@ -86,6 +86,7 @@ def build_run_manifest(
         depth=plan.config.images.depth,
         referrers=plan.config.images.referrers,
         counts=stats.counts,
+        problems=dict(sorted(stats.problems.items())),
         cache=CacheUse() if inspection is None else inspection.cache_use,
         requests=_requests(plan),
         pace=_pace(plan, median_per_s),

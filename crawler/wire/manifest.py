@@ -205,11 +205,13 @@ def _parse_single(document: dict[str, Any], received_type: str) -> Manifest:
     """The manifest of an image or artifact."""
     media_type = _media_type(document, received_type, _SINGLE_TYPES)
     config = _parse_config(document.get("config"))
-    listed = parse_descriptors(document.get("layers") or document.get("blobs"), "layers")
+    is_artifact_manifest = document.get("layers") is None and document.get("blobs") is not None
+    listed = parse_descriptors(document["blobs"] if is_artifact_manifest else document.get("layers"), "layers")
     layers = _parse_layers(listed)
     annotations = parse_string_map(document.get("annotations"))
     artifact_type = _artifact_type(document, config, media_type)
-    kind = _kind(artifact_type, layers, annotations)
+    is_artifact = is_artifact_manifest or artifact_type is not None
+    kind = _kind(artifact_type, layers, annotations) or (ImageKind.ARTIFACT if is_artifact else ImageKind.IMAGE)
     config_digest = None if config is None else config.digest
     return Manifest(
         media_type=media_type,
@@ -263,15 +265,16 @@ def _artifact_type(document: dict[str, Any], config: Layer | None, media_type: s
     return None if config_type in (_DOCKER_CONFIG_TYPES if is_docker else _IMAGE_CONFIG_TYPES) else config_type
 
 
-def _kind(artifact_type: str | None, layers: tuple[Layer, ...], annotations: dict[str, str]) -> ImageKind:
-    """What a manifest is, by its artifact type, or else by the type that all layers have.
+def _kind(artifact_type: str | None, layers: tuple[Layer, ...], annotations: dict[str, str]) -> ImageKind | None:
+    """What a manifest is, by its artifact type, or else by the type that all layers have. None where neither says.
 
     Cosign and BuildKit give signatures and attestations the config of an image.
     """
+    kind = _kind_of(artifact_type, annotations)
+    if kind is not None:
+        return kind
     layer_kinds = {_kind_of(media_type, annotations) for media_type in {layer.media_type for layer in layers}}
-    layer_kind = layer_kinds.pop() if len(layer_kinds) == 1 else None
-    other = ImageKind.IMAGE if artifact_type is None else ImageKind.ARTIFACT
-    return _kind_of(artifact_type, annotations) or layer_kind or other
+    return layer_kinds.pop() if len(layer_kinds) == 1 else None
 
 
 def _kind_of(media_type: str | None, annotations: dict[str, str]) -> ImageKind | None:

@@ -42,7 +42,7 @@ def fields_by_object(text: str) -> dict[str, list[str]]:
     return {name: re.findall(r"^\| (`\w+` \| .+?) \|", rows, re.MULTILINE) for name, rows in tables}
 
 
-@pytest.mark.parametrize("name", ["tool", "discovery", "requests", "pace", "files"])
+@pytest.mark.parametrize("name", ["tool", "discovery", "requests", "cache", "pace", "files"])
 def test_readme_run_table_names_every_nested_field(name):
     (row,) = (row for row in table(README, "A run", "field") if in_backticks(row["field"]) == [name])
     hint = get_type_hints(RunManifest)[name]

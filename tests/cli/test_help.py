@@ -42,10 +42,15 @@ async def test_help_shows_the_defaults_of_the_configuration(command):
     assert defaults["--scope"] == registry.auth.scope
     assert defaults["--discovery"] == registry.discovery
     assert defaults["--images-from"] == registry.images_from
+    assert defaults["--depth"] == config.images.depth
+    assert defaults["--referrers"] == config.images.referrers
+    assert defaults["--cache"].replace(" in the output", "") == str(config.cache_file.relative_to(config.output.path))
     assert defaults["--concurrency"] == str(config.limits.concurrency)
     assert defaults["--rate"] == config.limits.rate
     assert defaults["--expect"] == str(config.verdict.expect)
     assert config.verdict.max_shrink is None
+    assert config.limits.budget is None
+    assert defaults["--budget"] == "none"
 
 
 async def test_help_without_a_command_is_bad_usage(command):
@@ -79,6 +84,17 @@ async def test_completion_of_each_shell_offers_the_auth_methods(command, shell, 
     assert {"access-token", "json-key", "docker-config", "anonymous"} <= set(re.findall(r"[\w-]+", completed.out))
 
 
+@pytest.mark.parametrize(
+    ("option", "values"),
+    [("--depth", {"tags", "digests", "manifests", "configs"}), ("--referrers", {"none", "listed", "api"})],
+)
+async def test_completion_offers_the_levels(command, option, values):
+    words = {"COMP_WORDS": f"registry-crawler crawl {option} ", "COMP_CWORD": "3"}
+    completed = await command(program=SCRIPT, environment={"_REGISTRY_CRAWLER_COMPLETE": "complete_bash", **words})
+    assert (completed.code, completed.err) == (0, "")
+    assert set(completed.out.split()) == values
+
+
 async def test_completion_can_be_installed(command):
     ended = await command("--help", program=MODULE)
     assert {"--install-completion", "--show-completion"} <= set(ended.out.split())
@@ -99,6 +115,6 @@ async def test_help_lists_every_option_of_the_contract(command):
     options = (
         "config output auth key-file username password-stdin password-file scope discovery repositories-from include "
         "exclude concurrency rate plain-http ca-file progress no-progress log-format "
-        "expect max-shrink partial-ok resume no-lock"
+        "expect max-shrink partial-ok resume no-lock depth referrers include-tag exclude-tag cache budget"
     )
     assert {f"--{option}" for option in options.split()} <= set(re.findall(r"--[\w-]+", of_crawl.out))

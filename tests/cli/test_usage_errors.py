@@ -85,6 +85,35 @@ async def test_configuration_errors_have_a_line_each(command):
             ["crawl", "localhost:1", "--concurrency", "many"],
             "--concurrency: limits.concurrency: must be a whole number from 1 to 4096 (got 'many')",
         ),
+        (
+            ["crawl", "localhost:1", "--depth", "blobs"],
+            (
+                "Invalid value for '--depth': 'blobs' is not one of 'tags', 'digests', 'manifests', 'configs' "
+                "(try 'registry-crawler crawl --help')"
+            ),
+        ),
+        (
+            ["crawl", "localhost:1", "--referrers", "all"],
+            (
+                "Invalid value for '--referrers': 'all' is not one of 'none', 'listed', 'api' "
+                "(try 'registry-crawler crawl --help')"
+            ),
+        ),
+        (
+            ["crawl", "localhost:1", "--include-tag", "v*"],
+            (
+                "--include-tag: images: include_tags choose the images that are read, and depth tags reads none: "
+                "set depth to digests, manifests or configs (--depth)"
+            ),
+        ),
+        (
+            ["crawl", "localhost:1", "--cache", "-"],
+            ("--cache: cache.path: must be a file, or none: standard input and output cannot hold the cache (got '-')"),
+        ),
+        (
+            ["crawl", "localhost:1", "--budget", "much"],
+            "--budget: limits.budget: must be a whole number from 0 to 1000000000, or none (got 'much')",
+        ),
         (["magic"], "No such command 'magic' (try 'registry-crawler --help')"),
         (["crawl", "--key-file"], "Option '--key-file' requires an argument (try 'registry-crawler crawl --help')"),
         (["runs", "discard"], "Missing argument 'RUN_ID' (try 'registry-crawler runs discard --help')"),

@@ -10,6 +10,10 @@ from support.run_cli import google_crawl
 from support.scripted import listing_path, on, plain_registry, refusal, serve
 from support.snapshots import folders, read_snapshot
 
+from crawler.model.record import ProblemKind
+from crawler.model.record_fields import RECORD
+from crawler.transport.messages import Purpose
+
 pytestmark = pytest.mark.slow
 
 REPOSITORIES = {"team/app": ("1.0",), "team/base": ("2",)}
@@ -42,6 +46,33 @@ async def test_contract_record_and_image_have_these_fields_in_this_order(google_
         assert_fields(image, "Image")
     for error in errors:
         assert_fields(error, "Error")
+
+
+@pytest.mark.parametrize("described", [RECORD, *RECORD.nested_objects()], ids=lambda described: described.name)
+def test_contract_record_and_the_objects_in_it_are_those_of_the_code(described):
+    rows = [(row["field"], row["type"]) for row in table(described.name.capitalize())]
+    assert rows == [(field.name, field.type_name) for field in described.fields]
+
+
+@pytest.mark.parametrize(("heading", "kinds"), [("Kinds of requests", Purpose), ("Kinds of problems", ProblemKind)])
+def test_contract_kinds_are_those_of_the_code(heading, kinds):
+    assert [row["kind"] for row in table(heading)] == list(kinds)
+
+
+async def test_contract_run_manifest_counts_requests_and_problems_by_kind(google_snapshot):
+    requests, problems = google_snapshot.manifest["requests"], google_snapshot.manifest["problems"]
+    assert requests["by_kind"].keys() <= {row["kind"] for row in table("Kinds of requests")}
+    assert sum(requests["by_kind"].values()) == requests["total"]
+    assert problems.keys() <= {row["kind"] for row in table("Kinds of problems")}
+    assert sum(problems.values()) == google_snapshot.manifest["counts"]["problems"]
+
+
+async def test_contract_run_manifest_has_the_depth_and_referrers_that_were_asked_for(command, google):
+    registry = await google(repositories=5)
+    ended = await command(*google_crawl(registry, "--depth", "digests", "--referrers", "listed"))
+    assert ended.code == 0
+    snapshot = read_snapshot(registry.output)
+    assert (snapshot.manifest["depth"], snapshot.manifest["referrers"]) == ("digests", "listed")
 
 
 async def test_contract_run_manifest_has_these_fields_in_this_order(google_snapshot):

@@ -30,7 +30,7 @@ from support.snapshots import folders
 
 import crawler
 from crawler.errors import SnapshotError
-from crawler.model.record import Outcome
+from crawler.model.record import INVALID_CONTENT, Outcome, Problem, ProblemKind
 from crawler.model.run_manifest import Verdict
 from crawler.sinks.jsonl import encode
 from crawler.snapshot.journal import Journal
@@ -152,18 +152,35 @@ def test_last_complete_is_the_newest_complete_snapshot_before_this_run(tmp_path)
 # What is kept
 
 KEPT = [record("team/a"), record("team/b", outcome=Outcome.MISSING, tags=()), record("x y", outcome=Outcome.INVALID)]
+UNREAD = Problem(ProblemKind.MANIFEST_UNREADABLE, "1", None, "HTTP_503", 503, "unavailable")
+INVALID = Problem(ProblemKind.MANIFEST_UNREADABLE, "1", "sha256:aa", INVALID_CONTENT, None, "no manifest")
 ASKED_AGAIN = [
+    record("team/f", problems=(problem(), UNREAD)),
     record("team/c", outcome=Outcome.FAILED),
     record("team/d", outcome=Outcome.DENIED),
     record("team/e", suspect="the page is full and links to no other"),
 ]
 
 
-def test_resume_drops_records_that_are_failed_denied_or_suspect(tmp_path):
+def test_resume_drops_records_that_are_failed_denied_suspect_or_not_read_whole(tmp_path):
     journal = journaled(tmp_path, encode([*ASKED_AGAIN, *KEPT]))
     assert [entry.repository for entry in journal.entries()] == ["team/a", "team/b", "x y"]
     assert journal_content(journal) == encode(KEPT)
-    assert journal.dropped.not_final == 3
+    assert journal.dropped.not_final == 4
+    journal.close()
+
+
+def test_resume_keeps_records_whose_problems_would_be_the_same_tomorrow(tmp_path):
+    journal = journaled(tmp_path, encode([record("team/a", problems=(problem(), INVALID))]))
+    (entry,) = journal.entries()
+    assert (entry.problems, entry.unread) == ({"dangling-tag": 1, "manifest-unreadable": 1}, 0)
+    journal.close()
+
+
+def test_resume_drops_a_line_whose_problem_lacks_a_field(tmp_path):
+    line = encode([record("team/a", problems=(problem(),))]).replace(b'"tag":', b'"label":')
+    journal = journaled(tmp_path, line)
+    assert list(journal.entries()) == []
     journal.close()
 
 
@@ -268,9 +285,9 @@ def test_resume_names_a_run_whose_started_at_is_no_time(tmp_path, started_at):
     ("content", "why"),
     [
         (b'{"run_id": "ha', "its begun.json is not JSON"),
-        (b"[]", "its begun.json has version none, not 1"),
-        (b'{"version": 2}', "its begun.json has version 2, not 1"),
-        (b'{"version": 1, "target": "localhost:5000/team"}', "its begun.json has no usable run_id, started_at, kind"),
+        (b"[]", "its begun.json has version none, not 2"),
+        (b'{"version": 1}', "its begun.json has version 1, not 2"),
+        (b'{"version": 2, "target": "localhost:5000/team"}', "its begun.json has no usable run_id, started_at, kind"),
     ],
 )
 def test_resume_names_a_run_of_another_version_or_with_a_torn_file(tmp_path, content, why):

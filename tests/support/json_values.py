@@ -12,3 +12,11 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4),
     max_leaves=10,
 )
+flat = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | text
+    | st.sampled_from([1.5, [], {}, ["a"], [None], {"a": "b"}, {"a": None}, [{}]])
+)
+"""Values that do not nest deep: cheap where a document has many."""

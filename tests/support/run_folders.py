@@ -5,7 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from crawler.model.record import Outcome, Problem, ProblemKind, Record
-from crawler.model.run_manifest import Counts, Discovered, PaceKept, Requests, RunManifest, SnapshotFile, Tool, Verdict
+from crawler.model.run_manifest import (
+    CacheUse,
+    Counts,
+    Discovered,
+    PaceKept,
+    Requests,
+    RunManifest,
+    SnapshotFile,
+    Tool,
+    Verdict,
+)
 from crawler.model.run_parameters import RunParameters
 from crawler.sinks.jsonl import encode
 from crawler.snapshot.journal import Journal
@@ -32,6 +42,10 @@ def parameters(run_id: str = RUN_ID, **changes: Any) -> RunParameters:
         "repositories_from": None,
         "include": (),
         "exclude": (),
+        "depth": "tags",
+        "referrers": "none",
+        "include_tags": (),
+        "exclude_tags": (),
     }
     return RunParameters(**{**usual, **changes})
 
@@ -81,8 +95,12 @@ def run_manifest(files: tuple[SnapshotFile, ...], **changes: Any) -> RunManifest
         "verdict": Verdict.COMPLETE,
         "reasons": (),
         "discovery": Discovered(method="catalog", pages=1, repositories=2, complete=True, evidence="no next link"),
+        "depth": "tags",
+        "referrers": "none",
         "counts": Counts(repositories=2, ok=2),
+        "problems": {},
         "requests": Requests(),
+        "cache": CacheUse(),
         "pace": PaceKept(
             configured="64 at once, no rate limit", median_per_s=10.0, lowest_concurrency=64, set_by="the concurrency"
         ),

@@ -3,6 +3,8 @@
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from enum import StrEnum
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -12,13 +14,30 @@ import pytest
 from support.readme import README
 from support.run_folders import problem, record
 
-from crawler.model.image import Image
+from crawler.model.image import (
+    BaseSource,
+    Image,
+    ImageConfig,
+    ImageKind,
+    ImageManifest,
+    Layer,
+    Platform,
+    PlatformRole,
+    Referrer,
+    ReferrerKind,
+    ReferrerSource,
+)
 from crawler.model.record import ErrorDetail, Outcome, Problem, Record
 from crawler.model.record_fields import (
+    CONFIG,
     ERROR,
     IMAGE,
+    LAYER,
+    MANIFEST,
+    PLATFORM,
     PROBLEM,
     RECORD,
+    REFERRER,
     RecordField,
     RecordObject,
     is_record,
@@ -29,13 +48,78 @@ from crawler.sinks.jsonl import encode
 
 OBJECTS = {each.name: each for each in (RECORD, *RECORD.nested_objects())}
 
+CLASSES = [
+    (Record, RECORD),
+    (Image, IMAGE),
+    (Platform, PLATFORM),
+    (ImageManifest, MANIFEST),
+    (Layer, LAYER),
+    (ImageConfig, CONFIG),
+    (Referrer, REFERRER),
+    (Problem, PROBLEM),
+    (ErrorDetail, ERROR),
+]
+"""Each class of what is in a record, and the table of its fields."""
+
+FULL_PLATFORM = Platform(
+    digest="sha256:ab",
+    os="linux",
+    architecture="arm64",
+    variant="v8",
+    os_version="10.0",
+    size_bytes=1,
+    media_type="application/vnd.oci.image.manifest.v1+json",
+    role=PlatformRole.ATTESTATION,
+    attests_digest="sha256:ac",
+)
+FULL_MANIFEST = ImageManifest(
+    config_digest="sha256:ad",
+    layers=(Layer("sha256:ae", 2, "application/vnd.oci.image.layer.v1.tar+gzip"),),
+    annotations={"org.opencontainers.image.source": "https://example.com"},
+)
+FULL_CONFIG = ImageConfig(
+    os="linux",
+    architecture="arm64",
+    variant="v8",
+    created_at="built",
+    user="nobody",
+    entrypoint=("/app",),
+    cmd=("serve",),
+    working_dir="/srv",
+    exposed_ports=("8080/tcp",),
+    env_names=("PATH",),
+    healthcheck=True,
+    labels={"team": "ours"},
+    diff_ids=("sha256:af",),
+    base_name="docker.io/library/debian:12",
+    base_digest="sha256:ba",
+    base_from=BaseSource.LAYERS,
+)
+FULL_REFERRER = Referrer(
+    digest="sha256:bc",
+    via=ReferrerSource.COSIGN_TAG,
+    kind=ReferrerKind.SIGNATURE,
+    artifact_type="application/vnd.example",
+    predicate_type="https://slsa.dev/provenance/v1",
+    size_bytes=3,
+    created_at="signed",
+)
 FULL_IMAGE = Image(
     digest="sha256:aa",
     tags=("1", "2"),
+    kind=ImageKind.INDEX,
     media_type="application/vnd.oci.image.index.v1+json",
+    artifact_type="application/vnd.example",
+    subject_digest="sha256:bd",
     size_bytes=7,
     created_at="created",
     uploaded_at="uploaded",
+    updated_at="updated",
+    pulled_at="pulled",
+    platforms=(FULL_PLATFORM,),
+    manifest=FULL_MANIFEST,
+    config=FULL_CONFIG,
+    referrers=(FULL_REFERRER,),
 )
 FULL = record(
     "team/a",
@@ -60,21 +144,27 @@ def document(source: Record) -> dict[str, Any]:
 # The table and the classes
 
 
-@pytest.mark.parametrize(("cls", "table"), [(Record, RECORD), (Problem, PROBLEM), (ErrorDetail, ERROR)])
+def test_record_objects_have_a_class_each():
+    assert {table.name: table for _, table in CLASSES} == OBJECTS
+
+
+@pytest.mark.parametrize(("cls", "table"), CLASSES)
 def test_record_fields_are_those_of_the_class_in_order(cls, table):
     assert tuple(get_type_hints(cls)) == table.field_names
 
 
-def test_record_fields_of_an_image_have_those_of_the_class_in_order():
-    assert tuple(name for name in IMAGE.field_names if name in Image._fields) == Image._fields
-
-
-@pytest.mark.parametrize(("cls", "table"), [(Record, RECORD), (Image, IMAGE), (Problem, PROBLEM), (ErrorDetail, ERROR)])
+@pytest.mark.parametrize(("cls", "table"), CLASSES)
 def test_record_fields_have_the_types_of_the_class(cls, table):
     hints = get_type_hints(cls)
-    for field in table.fields:
-        if field.name in hints:
-            assert type_name_of(hints[field.name]) == field.type_name, field.name
+    assert [(name, type_name_of(hint)) for name, hint in hints.items()] == [
+        (field.name, field.type_name) for field in table.fields
+    ]
+
+
+@pytest.mark.parametrize(("cls", "table"), CLASSES)
+def test_record_fields_have_the_values_of_the_class(cls, table):
+    enums = {name: enum_in(hint) for name, hint in get_type_hints(cls).items() if enum_in(hint)}
+    assert enums == {field.name: field.values for field in table.fields if field.values and field.name != "schema"}
 
 
 def type_name_of(hint: Any) -> str:
@@ -83,9 +173,21 @@ def type_name_of(hint: Any) -> str:
         (inner,) = (each for each in get_args(hint) if each is not type(None))
         return f"{type_name_of(inner)} or null"
     if get_origin(hint) is tuple:
-        return f"[{type_name_of(get_args(hint)[0])}]"
-    names = {str: "string", int: "int", Outcome: "string", Image: "image", Problem: "problem", ErrorDetail: "object"}
-    return names[hint]
+        (item, _) = get_args(hint)
+        tables = {cls: table.name for cls, table in CLASSES}
+        return f"[{tables.get(item) or type_name_of(item)}]"
+    if hint == dict[str, str]:
+        return "map"
+    if issubclass(hint, StrEnum):
+        return "string"
+    scalars = {str: "string", int: "int", bool: "bool"}
+    return scalars.get(hint, "object")
+
+
+def enum_in(hint: Any) -> tuple[str, ...]:
+    """The values of the enum that a Python type holds; () where it holds none."""
+    inner = [hint, *get_args(hint)]
+    return tuple(value for each in inner if isinstance(each, type) and issubclass(each, StrEnum) for value in each)
 
 
 def test_record_fields_are_those_of_the_contract():
@@ -147,18 +249,107 @@ def test_record_line_has_every_value_under_its_own_key():
     }
 
 
-def test_record_line_has_every_key_of_an_image_and_null_where_nothing_fills_it():
-    full, empty = document(FULL)["images"]
-    assert list(full) == list(empty) == list(IMAGE.field_names)
-    assert {key: value for key, value in full.items() if value is not None} == {
+def test_record_line_has_null_for_each_field_of_an_image_that_nothing_fills():
+    _, empty = document(FULL)["images"]
+    assert list(empty) == list(IMAGE.field_names)
+    assert empty == {**dict.fromkeys(IMAGE.field_names), "digest": "sha256:bb", "tags": []}
+
+
+def test_record_line_of_an_image_has_every_value_under_its_own_key():
+    full, _ = document(FULL)["images"]
+    assert {**full, "platforms": None, "manifest": None, "config": None, "referrers": None} == {
         "digest": "sha256:aa",
         "tags": ["1", "2"],
+        "kind": "index",
         "media_type": "application/vnd.oci.image.index.v1+json",
+        "artifact_type": "application/vnd.example",
+        "subject_digest": "sha256:bd",
         "size_bytes": 7,
         "created_at": "created",
         "uploaded_at": "uploaded",
+        "updated_at": "updated",
+        "pulled_at": "pulled",
+        "platforms": None,
+        "manifest": None,
+        "config": None,
+        "referrers": None,
     }
-    assert empty == {**dict.fromkeys(IMAGE.field_names), "digest": "sha256:bb", "tags": []}
+    assert full["platforms"] == [
+        {
+            "digest": "sha256:ab",
+            "os": "linux",
+            "architecture": "arm64",
+            "variant": "v8",
+            "os_version": "10.0",
+            "size_bytes": 1,
+            "media_type": "application/vnd.oci.image.manifest.v1+json",
+            "role": "attestation",
+            "attests_digest": "sha256:ac",
+        }
+    ]
+    assert full["manifest"] == {
+        "config_digest": "sha256:ad",
+        "layers": [
+            {"digest": "sha256:ae", "size_bytes": 2, "media_type": "application/vnd.oci.image.layer.v1.tar+gzip"}
+        ],
+        "annotations": {"org.opencontainers.image.source": "https://example.com"},
+    }
+    assert full["config"] == {
+        "os": "linux",
+        "architecture": "arm64",
+        "variant": "v8",
+        "created_at": "built",
+        "user": "nobody",
+        "entrypoint": ["/app"],
+        "cmd": ["serve"],
+        "working_dir": "/srv",
+        "exposed_ports": ["8080/tcp"],
+        "env_names": ["PATH"],
+        "healthcheck": True,
+        "labels": {"team": "ours"},
+        "diff_ids": ["sha256:af"],
+        "base_name": "docker.io/library/debian:12",
+        "base_digest": "sha256:ba",
+        "base_from": "layers",
+    }
+    assert full["referrers"] == [
+        {
+            "digest": "sha256:bc",
+            "via": "cosign-tag",
+            "kind": "signature",
+            "artifact_type": "application/vnd.example",
+            "predicate_type": "https://slsa.dev/provenance/v1",
+            "size_bytes": 3,
+            "created_at": "signed",
+        }
+    ]
+
+
+def test_record_line_has_every_key_in_the_order_of_the_table_at_every_level():
+    assert list(unordered_objects(document(FULL), RECORD)) == []
+    assert list(unordered_objects({**document(FULL), "error": {"message": "", "code": ""}}, RECORD)) == ["error"]
+
+
+def unordered_objects(value: dict[str, Any], table: RecordObject) -> Iterator[str]:
+    """The names of the objects within a value, and of itself, that have other keys than their table."""
+    if tuple(value) != table.field_names:
+        yield table.name
+        return
+    for field in table.fields:
+        inner = value[field.name]
+        if isinstance(field.type, RecordObject) and inner is not None:
+            for each in inner if field.is_list else [inner]:
+                yield from unordered_objects(each, field.type)
+
+
+def test_record_line_has_null_for_what_an_image_does_not_say():
+    """Nothing that is not known becomes an empty value: `[]` and `{}` mean that there is none."""
+    bare = Image("sha256:aa", manifest=ImageManifest(None, None, None), config=ImageConfig(), referrers=())
+    (image,) = document(record("team/a", images=(bare,)))["images"]
+    assert image["manifest"] == dict.fromkeys(MANIFEST.field_names)
+    assert image["config"] == dict.fromkeys(CONFIG.field_names)
+    assert (image["platforms"], image["referrers"]) == (None, [])
+    VALIDATOR.validate(document(record("team/a", images=(bare,))))
 
 
 @pytest.mark.parametrize(("images", "written"), [(None, None), ((), [])])
@@ -222,6 +413,12 @@ def test_json_schema_accepts_every_line_that_is_written(source):
         (("images", 0, "kind"), "picture"),
         (("images", 0, "platforms"), [{}]),
         (("images", 0, "config"), {"labels": {}}),
+        (("images", 0, "config", "labels", "team"), 7),
+        (("images", 0, "config", "base_from"), "guess"),
+        (("images", 0, "platforms", 0, "role"), "child"),
+        (("images", 0, "manifest", "layers", 0, "digest"), None),
+        (("images", 0, "referrers", 0, "kind"), None),
+        (("images", 0, "referrers", 0, "via"), "mail"),
         (("problems", 0, "problem"), "odd"),
         (("problems", 0, "http_status"), "404"),
         (("error", "code"), None),

@@ -137,12 +137,14 @@ def test_run_manifest_has_every_key_of_the_contract(tmp_path):
     document = orjson.loads((publish(journaled(tmp_path, *TWO), tmp_path) / "_run.json").read_bytes())
     assert list(document) == [
         *("schema", "run_id", "target", "registry", "kind", "tool", "started_at", "finished_at", "resumed_at"),
-        *("identity", "verdict", "reasons", "discovery", "counts", "requests", "pace", "files", "config", "slowest"),
-        "previous_run_id",
+        *("identity", "verdict", "reasons", "discovery", "depth", "referrers", "counts", "problems", "requests"),
+        *("cache", "pace", "files", "config", "slowest", "previous_run_id"),
     ]
     assert list(document["counts"]) == [
-        *("repositories", "ok", "missing", "denied", "failed", "invalid", "suspect", "tags", "images", "problems")
+        *("repositories", "ok", "missing", "denied", "failed", "invalid", "suspect", "tags", "images", "problems"),
+        "unread",
     ]
+    assert list(document["cache"]) == ["hits", "misses"]
     assert list(document["pace"]) == ["configured", "median_per_s", "lowest_concurrency", "set_by"]
     assert list(document["files"][0]) == ["name", "rows", "bytes", "sha256", "longest_line"]
 

@@ -155,6 +155,20 @@ def test_error_of_keys_that_contradict_each_other(write, table, message):
     assert SECRET not in error
 
 
+@pytest.mark.parametrize("key", ["include_tags", "exclude_tags"])
+def test_error_of_tag_filters_without_a_depth_names_where_they_are(write, monkeypatch, key):
+    message = (
+        f"images: {key} choose the images that are read, and depth tags reads none: "
+        "set depth to digests, manifests or configs (--depth)"
+    )
+    file = write(f'[images]\n{key} = ["v*"]\n')
+    assert config_error(file, targets=["gcr.io"]) == f"{file}:1: {message}"
+    monkeypatch.setenv(f"{PREFIX}IMAGES__{key.upper()}", "v*")
+    assert config_error(targets=["gcr.io"]) == f"{PREFIX}IMAGES__{key.upper()}: {message}"
+    flag = Flag("--a-tag", f"images.{key}", ["v*"])
+    assert config_error(targets=["gcr.io"], flags=[flag]) == f"--a-tag: {message}"
+
+
 def test_error_of_a_missing_file(tmp_path):
     assert config_error(tmp_path / "none.toml") == f"{tmp_path}/none.toml: cannot be read: No such file or directory"
     assert config_error(tmp_path).startswith(f"{tmp_path}: cannot be read: ")

@@ -8,7 +8,15 @@ from pathlib import Path
 from support.config_errors import config_errors, value_of
 
 from crawler.config import AuthConfig, Config, RegistryConfig
-from crawler.config.schema import ApisConfig, LimitsConfig, OutputConfig, ResumeConfig, VerdictConfig
+from crawler.config.schema import (
+    ApisConfig,
+    CacheConfig,
+    ImagesConfig,
+    LimitsConfig,
+    OutputConfig,
+    ResumeConfig,
+    VerdictConfig,
+)
 from crawler.model.names import Target
 
 EXAMPLE = Path(__file__).parents[3] / "config.example.toml"
@@ -45,7 +53,10 @@ def test_example_without_comment_marks_needs_only_its_files(write, tmp_path):
 def test_example_names_every_key():
     text = EXAMPLE.read_text(encoding="utf-8")
     written = set(re.findall(r"^(?:# )?(\w+) = ", text, re.MULTILINE))
-    tables = (RegistryConfig, AuthConfig, ApisConfig, LimitsConfig, OutputConfig, VerdictConfig, ResumeConfig)
+    tables = (
+        *(RegistryConfig, AuthConfig, ApisConfig, ImagesConfig, CacheConfig),
+        *(LimitsConfig, OutputConfig, VerdictConfig, ResumeConfig),
+    )
     known = {key for table in tables for key in table.model_fields}
     assert known - written == {
         "auth",
@@ -63,8 +74,8 @@ def test_example_leaves_out_no_default():
     shown = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
     effective = Config.load(EXAMPLE).effective(Config.load(EXAMPLE).registry[0])
     (registry,) = shown["registry"]
-    for table in ("limits", "output", "verdict", "resume"):
-        assert shown[table] == effective[table]
+    for table in ("images", "cache", "limits", "output", "verdict", "resume"):
+        assert shown[table] == {key: value for key, value in effective[table].items() if value is not None}
     defaults = {key: value for key, value in effective["registry"].items() if value is not None}
     defaults["auth"] = {key: value for key, value in defaults["auth"].items() if value is not None}
     assert registry == defaults
@@ -89,6 +100,13 @@ def test_example_defaults_are_those_of_the_contract():
         "registry.ca_file": None,
         "limits.concurrency": 64,
         "limits.rate": "auto",
+        "limits.budget": None,
+        "images.depth": "tags",
+        "images.referrers": "none",
+        "images.include_tags": (),
+        "images.exclude_tags": (),
+        "cache.path": None,
+        "cache_file": Path("snapshots/.cache/digests.sqlite"),
         "output.lock": True,
         "verdict.expect": 1,
         "verdict.max_shrink": None,

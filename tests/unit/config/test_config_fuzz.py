@@ -10,14 +10,17 @@ from support.config_errors import PREFIX, load_errors
 from support.toml_text import toml_value
 
 from crawler.config import AuthConfig, RegistryConfig
-from crawler.config.schema import LimitsConfig, OutputConfig, ResumeConfig, VerdictConfig
+from crawler.config.schema import CacheConfig, ImagesConfig, LimitsConfig, OutputConfig, ResumeConfig, VerdictConfig
 
 pytestmark = pytest.mark.slow
 
-TABLES = ["registry", "limits", "output", "verdict", "resume"]
+TABLES = ["registry", "images", "cache", "limits", "output", "verdict", "resume"]
 
 
-MODELS = (RegistryConfig, AuthConfig, LimitsConfig, OutputConfig, VerdictConfig, ResumeConfig)
+MODELS = (
+    *(RegistryConfig, AuthConfig, ImagesConfig, CacheConfig),
+    *(LimitsConfig, OutputConfig, VerdictConfig, ResumeConfig),
+)
 
 
 KEYS = TABLES + [name for model in MODELS for name in model.model_fields]

@@ -25,9 +25,11 @@ PYTHON_WORDS = re.compile(
 
 
 KEYS = [
+    "images", "images.depth", "images.referrers", "images.include_tags", "images.exclude_tags", "cache", "cache.path",
     "output", "output.path", "output.compression", "output.lock", "verdict", "verdict.expect", "verdict.max_shrink",
     "verdict.partial_ok", "resume", "resume.within", "limits", "limits.concurrency", "limits.rate", "limits.attempts",
-    "limits.connect_timeout", "limits.read_timeout", "limits.total_timeout", "limits.give_up_after", "registry",
+    "limits.connect_timeout", "limits.read_timeout", "limits.total_timeout", "limits.give_up_after", "limits.budget",
+    "registry",
     "registry.target", "registry.kind", "registry.auth", "registry.auth.method", "registry.auth.key_file",
     "registry.auth.username", "registry.auth.password", "registry.auth.password_file", "registry.auth.scope",
     "registry.auth.impersonate", "registry.discovery", "registry.images_from", "registry.location",
@@ -38,7 +40,7 @@ KEYS = [
 ]  # fmt: skip
 
 
-TABLES = {"output", "verdict", "resume", "limits", "registry", "registry.auth", "registry.apis"}
+TABLES = {"images", "cache", "output", "verdict", "resume", "limits", "registry", "registry.auth", "registry.apis"}
 
 
 def test_messages_are_tested_for_every_key():
@@ -66,6 +68,20 @@ def test_messages_are_tested_for_every_key():
         ("output.compression", "zst", "must be one of none, gzip or zstd; did you mean zstd? (got 'zst')"),
         ("output.path", "", "must be a path, not empty"),
         ("output.path", 3, "must be a path (got 3)"),
+        ("images.depth", "config", "must be one of tags, digests, manifests or configs; did you mean configs?"),
+        ("images.depth", 2, "must be one of tags, digests, manifests or configs (got 2)"),
+        ("images.referrers", "lsited", "must be one of none, listed or api; did you mean listed? (got 'lsited')"),
+        ("images.include_tags", [3], "must be a list of strings (got 3)"),
+        ("images.dept", "configs", "unknown key; did you mean depth?"),
+        ("registry.depth", "configs", "unknown key; did you mean images.depth?"),
+        ("limits.budget", -1, "must be a whole number from 0 to 1000000000, or none (got -1)"),
+        ("limits.budget", 1.5, "must be a whole number from 0 to 1000000000, or none (got 1.5)"),
+        ("limits.budget", True, "must be a whole number from 0 to 1000000000, or none (got true)"),
+        ("limits.budget", "unlimited", "must be a whole number from 0 to 1000000000, or none (got 'unlimited')"),
+        ("cache.path", "-", "must be a file, or none: standard input and output cannot hold the cache (got '-')"),
+        ("cache.path", "", "must be a path, not empty"),
+        ("cache.path", False, "must be a path (got false)"),
+        ("cache", "none", "must be a table of keys (got 'none')"),
         ("verdict.expect", 10**30, "must be a whole number from 0 to 1000000000 (got 1"),
         ("registry.target", 3, "must be a string: HOST[:PORT][/PREFIX] (got 3)"),
         ("registry.target", {"registry": "http://gcr.io"}, "must be a string: HOST[:PORT][/PREFIX] (got a table)"),

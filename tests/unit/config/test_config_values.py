@@ -1,5 +1,7 @@
 """The values of single keys: rates, shares, durations, paths, the scheme."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 from support.config_errors import config_error, config_errors
@@ -106,6 +108,40 @@ KEY_FILE = Flag("--key-file", "registry.auth.key_file", "~/key.json")
 
 def test_rate_that_is_invalid_is_one_error(write):
     assert "80/s" in config_error(write('[limits]\nrate = "fast"\n'), targets=["gcr.io"])
+
+
+@pytest.mark.parametrize(
+    ("lines", "file"),
+    [
+        ("", Path("snapshots/.cache/digests.sqlite")),
+        ('output.path = "/srv/inventory"', Path("/srv/inventory/.cache/digests.sqlite")),
+        ('output.path = "-"', None),
+        ('cache.path = "none"', None),
+        ('cache.path = "ours.sqlite"', Path("ours.sqlite")),
+        ('output.path = "-"\ncache.path = "ours.sqlite"', Path("ours.sqlite")),
+        ('cache.path = "~/ours.sqlite"', Path("/home/us/ours.sqlite")),
+    ],
+)
+def test_cache_file_is_in_the_output_folder_or_where_it_is_configured(write, monkeypatch, lines, file):
+    monkeypatch.setenv("HOME", "/home/us")
+    assert Config.load(write(lines), targets=["gcr.io"]).cache_file == file
+
+
+@pytest.mark.parametrize(("text", "budget"), [("500", 500), ("0", 0), ('"none"', None)])
+def test_budget_is_a_number_or_none(write, text, budget):
+    assert Config.load(write(f"limits.budget = {text}"), targets=["gcr.io"]).limits.budget == budget
+
+
+def test_budget_of_the_file_is_taken_away_by_a_flag(write):
+    file, flag = write("limits.budget = 500"), Flag("--budget", "limits.budget", "none")
+    assert Config.load(file, targets=["gcr.io"], flags=[flag]).limits.budget is None
+
+
+@pytest.mark.parametrize("depth", ["digests", "manifests", "configs"])
+def test_tag_filters_are_for_every_depth_that_reads_images(write, depth):
+    file = write(f'[images]\ndepth = "{depth}"\ninclude_tags = ["v*"]\nexclude_tags = ["*-rc*"]\n')
+    images = Config.load(file, targets=["gcr.io"]).images
+    assert (images.include_tags, images.exclude_tags) == (("v*",), ("*-rc*",))
 
 
 def test_config_is_frozen():

@@ -1,0 +1,216 @@
+"""What is broken behind a tag is a problem; what could not be read makes the snapshot partial."""
+
+import json
+
+import pytest
+from support.depth_crawls import deep_crawl, exchanges
+from support.scripted import Reply, document, html, listing_path, on, plain_registry, refusal, serve
+from support.scripted_images import (
+    OCI_INDEX,
+    Content,
+    blobs,
+    child,
+    config,
+    digest_named,
+    image,
+    index,
+    manifests,
+)
+
+APP = "team/app"
+CONFIG = config("base")
+SINGLE = image(CONFIG, "base")
+ARM_CONFIG = config("base", architecture="arm64")
+ARM = image(ARM_CONFIG, "base")
+INDEX = index(child(SINGLE), child(ARM, "arm64"))
+UNKNOWN = refusal(404, "MANIFEST_UNKNOWN", "manifest unknown")
+BLOB_UNKNOWN = refusal(404, "BLOB_UNKNOWN", "blob unknown to registry")
+
+
+def registry(tags):
+    return [*manifests(APP, tags, SINGLE, ARM), *blobs(APP, CONFIG, ARM_CONFIG), *plain_registry({APP: tags})]
+
+
+def tag_path(tag):
+    return f"/v2/{APP}/manifests/{tag}"
+
+
+async def test_tag_without_its_manifest_dangles_and_the_snapshot_is_complete(tmp_path):
+    tags = {"1.0": SINGLE, "broken": ARM}
+    async with serve([on(tag_path("broken"), UNKNOWN), *registry(tags)]) as server:
+        crawl = await deep_crawl(server, tmp_path)
+    assert crawl.problems(APP) == [("dangling-tag", "broken", None)]
+    (problem,) = crawl.records[APP]["problems"]
+    assert (problem["code"], problem["http_status"], problem["message"]) == (
+        "MANIFEST_UNKNOWN",
+        404,
+        "manifest unknown",
+    )
+    assert len(server.asked(listing_path(APP))) == 2, "the repository is listed once more"
+    assert (crawl.manifest.verdict, crawl.manifest.counts.problems) == ("complete", 1)
+    assert crawl.records[APP]["tags"] == ["1.0", "broken"]
+    assert list(crawl.images(APP)) == [SINGLE.digest]
+
+
+async def test_tag_that_was_deleted_meanwhile_has_vanished(tmp_path):
+    tags = {"1.0": SINGLE, "gone": ARM}
+    script = [
+        on(listing_path(APP), document({"name": APP, "tags": ["1.0"]}), state="deleted"),
+        on(tag_path("gone"), UNKNOWN, then="deleted"),
+        *registry(tags),
+    ]
+    async with serve(script) as server:
+        crawl = await deep_crawl(server, tmp_path)
+    assert crawl.problems(APP) == [("vanished-tag", "gone", None)]
+    assert crawl.manifest.verdict == "complete"
+
+
+async def test_tags_have_vanished_where_the_repository_has(tmp_path):
+    gone = refusal(404, "NAME_UNKNOWN", "repository name not known to registry")
+    script = [on(listing_path(APP), gone, state="deleted"), on(tag_path("1.0"), UNKNOWN, then="deleted")]
+    async with serve([*script, *registry({"1.0": SINGLE})]) as server:
+        crawl = await deep_crawl(server, tmp_path)
+    assert crawl.problems(APP) == [("vanished-tag", "1.0", None)]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [Reply(status=404, body=b"404 page not found"), html(404), Reply(status=500), refusal(403, "DENIED", "no")],
+    ids=["plain-404", "html-404", "500", "403"],
+)
+async def test_tag_that_cannot_be_read_makes_the_snapshot_partial(reply, tmp_path):
+    """A proxy's 404 proves nothing."""
+    async with serve([on(tag_path("bad"), reply), *registry({"1.0": SINGLE, "bad": ARM})]) as server:
+        crawl = await deep_crawl(server, tmp_path)
+    assert crawl.problems(APP) == [("manifest-unreadable", "bad", None)]
+    assert crawl.manifest.verdict == "partial"
+    assert crawl.manifest.reasons == ("1 of 2 images was not read",)
+    assert crawl.records[APP]["outcome"] == "ok"
+
+
+async def test_304_that_nobody_asked_for_makes_the_snapshot_partial(tmp_path):
+    async with serve([on(tag_path("1.0"), Reply(status=304)), *registry({"1.0": SINGLE})]) as server:
+        crawl = await deep_crawl(server, tmp_path)
+    assert crawl.problems(APP) == [("manifest-unreadable", "1.0", None)]
+    assert crawl.records[APP]["problems"][0]["http_status"] == 304
+    assert crawl.manifest.verdict == "partial"
+
+
+async def test_tag_that_could_not_be_read_is_read_once_more_at_the_end(tmp_path):
+    failing = on(tag_path("bad"), Reply(status=500), times=1)
+    async with serve([failing, *registry({"1.0": SINGLE, "bad": ARM})]) as server:
+        crawl = await deep_crawl(server, tmp_path)
+    assert (crawl.manifest.verdict, crawl.problems(APP)) == ("complete", [])
+    assert len(server.asked(listing_path(APP))) == 1
+
+
+async def test_child_that_is_not_there_is_a_problem_and_the_snapshot_is_complete(tmp_path):
+    """Cleanup jobs delete the children of indexes (doobidoo/mcp-memory-service#1044)."""
+    async with serve([on(tag_path(ARM.digest), UNKNOWN), *registry({"1.0": INDEX})]) as server:
+        crawl = await deep_crawl(server, tmp_path)
+    assert crawl.problems(APP) == [("index-child-missing", "1.0", ARM.digest)]
+    assert crawl.manifest.verdict == "complete"
+    assert sorted(crawl.images(APP)) == sorted([INDEX.digest, SINGLE.digest])
+    assert [each["digest"] for each in crawl.images(APP)[INDEX.digest]["platforms"]] == [SINGLE.digest, ARM.digest]
+
+
+async def test_config_that_is_not_there_is_a_problem_and_the_snapshot_is_complete(tmp_path):
+    async with serve([on(f"/v2/{APP}/blobs/{CONFIG.digest}", BLOB_UNKNOWN), *registry({"1.0": SINGLE})]) as server:
+        crawl = await deep_crawl(server, tmp_path)
+    assert crawl.problems(APP) == [("config-missing", "1.0", CONFIG.digest)]
+    assert crawl.manifest.verdict == "complete"
+    assert crawl.images(APP)[SINGLE.digest]["config"] is None
+
+
+async def test_child_that_cannot_be_read_makes_the_snapshot_partial(tmp_path):
+    async with serve([on(tag_path(ARM.digest), Reply(status=500)), *registry({"1.0": INDEX})]) as server:
+        crawl = await deep_crawl(server, tmp_path)
+    assert crawl.problems(APP) == [("manifest-unreadable", "1.0", ARM.digest)]
+    assert crawl.manifest.reasons == ("1 of 3 images was not read",)
+    assert crawl.images(APP)[ARM.digest]["manifest"] is None
+
+
+@pytest.mark.parametrize("path", [tag_path("1.0"), tag_path(ARM.digest), f"/v2/{APP}/blobs/{CONFIG.digest}"])
+async def test_body_with_another_digest_makes_the_snapshot_partial_and_is_never_kept(path, tmp_path):
+    forged = Content(json.dumps({"schemaVersion": 2, "config": {"User": "forged"}}).encode(), "application/json")
+    named = INDEX.digest if path == tag_path("1.0") else "sha256:" + "0" * 64
+    reply = forged.reply.but(headers=(("Content-Type", OCI_INDEX), ("Docker-Content-Digest", named)))
+    async with serve([on(path, reply, state=""), *registry({"1.0": INDEX})]) as server:
+        crawl = await deep_crawl(server, tmp_path)
+        assert [problem for problem, _, _ in crawl.problems(APP)] == ["digest-mismatch"]
+        assert crawl.manifest.verdict == "partial"
+        assert b"forged" not in crawl.lines
+        server.enter("honest again")
+        again = await deep_crawl(server, tmp_path)
+    assert (again.manifest.verdict, again.problems(APP)) == ("complete", [])
+    assert b"forged" not in again.lines
+
+
+async def test_login_page_in_place_of_a_manifest_makes_the_snapshot_partial(tmp_path):
+    async with serve([on(tag_path("1.0"), html()), *registry({"1.0": SINGLE})]) as server:
+        crawl = await deep_crawl(server, tmp_path)
+    assert crawl.problems(APP) == [("manifest-unreadable", "1.0", None)]
+    assert crawl.manifest.verdict == "partial"
+    assert crawl.records[APP]["images"] == []
+
+
+@pytest.mark.parametrize("body", [b"not JSON", b"{}", b"[]", b'{"manifests": 7}'])
+async def test_manifest_that_makes_no_sense_is_a_problem_and_the_snapshot_is_complete(body, tmp_path):
+    """Its digest is right: this is what was pushed, and reading it again tomorrow would not help."""
+    nonsense = Content(body, OCI_INDEX)
+    async with serve(registry({"1.0": nonsense})) as server:
+        crawl = await deep_crawl(server, tmp_path)
+    assert crawl.problems(APP) == [("manifest-unreadable", "1.0", nonsense.digest)]
+    assert crawl.records[APP]["problems"][0]["code"] == "INVALID_CONTENT"
+    assert crawl.manifest.verdict == "complete"
+    assert crawl.images(APP)[nonsense.digest]["tags"] == ["1.0"]
+
+
+async def test_config_that_makes_no_sense_is_a_problem_and_the_snapshot_is_complete(tmp_path):
+    nonsense = Content(b'["TOKEN=hunter2"]', CONFIG.media_type)
+    broken = image(nonsense, "base")
+    async with serve([*blobs(APP, nonsense), *registry({"1.0": broken})]) as server:
+        crawl = await deep_crawl(server, tmp_path)
+    assert crawl.problems(APP) == [("manifest-unreadable", "1.0", nonsense.digest)]
+    assert crawl.manifest.verdict == "complete"
+    assert b"hunter2" not in crawl.lines
+
+
+async def test_image_of_schema_1_is_a_problem_and_the_snapshot_is_complete(tmp_path):
+    """Its digest is that of the part that is signed, and not of the body."""
+    media_type = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+    body = json.dumps({"schemaVersion": 1, "name": APP, "tag": "old", "fsLayers": [], "signatures": []}).encode()
+    digest = digest_named("the signed part")
+    reply = Reply(headers=(("Content-Type", media_type), ("Docker-Content-Digest", digest)), body=body)
+    async with serve([on(tag_path("old"), reply), *registry({"old": SINGLE, "1.0": SINGLE})]) as server:
+        crawl = await deep_crawl(server, tmp_path)
+    assert crawl.problems(APP) == [("schema1", "old", digest)]
+    assert crawl.manifest.verdict == "complete"
+    assert crawl.images(APP)[digest]["media_type"] == media_type
+
+
+@pytest.mark.parametrize("tag", ["../../../v2/_catalog", "a?b", "-x", "a" * 129, "ü"])
+async def test_tag_that_no_registry_may_have_is_never_requested(tag, tmp_path):
+    script = [on(listing_path(APP), document({"name": APP, "tags": ["1.0", tag]})), *registry({"1.0": SINGLE})]
+    async with serve(script) as server:
+        crawl = await deep_crawl(server, tmp_path, depth="digests")
+    assert [problem for problem, _, _ in crawl.problems(APP)] == ["manifest-unreadable"]
+    assert exchanges(server) == [("GET", tag_path("1.0"))]
+    assert crawl.manifest.verdict == "complete"
+
+
+async def test_budget_that_is_spent_publishes_what_is_known_with_the_numbers(tmp_path):
+    tags = {f"1.{number}": image(CONFIG, f"layer {number}") for number in range(10)}
+    async with serve(registry(tags)) as server:
+        crawl = await deep_crawl(server, tmp_path, depth="digests", limits={"budget": 4})
+    assert len(exchanges(server)) == 4
+    assert crawl.manifest.reasons == ("6 of 10 images were not read: the budget of 4 exchanges is spent (--budget)",)
+    assert (crawl.manifest.counts.images, crawl.manifest.counts.unread) == (4, 6)
+    assert {problem["code"] for problem in crawl.records[APP]["problems"]} == {"BUDGET"}
+
+
+async def test_budget_is_not_needed_for_what_the_cache_has(tmp_path):
+    async with serve(registry({"1.0": INDEX})) as server:
+        await deep_crawl(server, tmp_path)
+        crawl = await deep_crawl(server, tmp_path, limits={"budget": 1})
+    assert (crawl.manifest.verdict, crawl.problems(APP)) == ("complete", [])
