@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 from support.distribution import open_front, open_registry, push_content, requires_docker_registry
 from support.distribution.samples import sample, sample_repositories
+from support.distribution.storage import store_content
 from support.real_depth import children_of, configs_of, crawl_deep, digests_by_tag, exchanges_by_kind, first_night
 from support.snapshots import read_snapshot
 
@@ -28,7 +29,7 @@ async def test_depth_costs_what_the_formula_says_and_the_second_night_only_what_
     fresh = [sample(number) for number in range(5000, 5000 + MOVED)]
     moved = {name: {"1.3": content} for name, content in zip(sorted(tagged), fresh, strict=False)}
     async with open_registry(tmp_path / "registry") as registry, open_front(registry) as front:
-        await push_content(registry, tagged)
+        store_content(registry, tagged)
         first = await crawl_deep(shell, front.host)
         first_exchanges, first_snapshot = list(front.exchanges), read_snapshot(shell.output)
         await push_content(registry, moved)

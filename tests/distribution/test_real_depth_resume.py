@@ -10,7 +10,7 @@ from support.distribution import open_front, open_registry, push_content, requir
 from support.distribution.content import image, image_config
 from support.distribution.samples import sample_repositories
 from support.real_crawls import Shell, end_process
-from support.real_depth import DEPTH, crawl_deep, first_night, lasting
+from support.real_depth import DEEP, crawl_deep, first_night, lasting
 from support.snapshots import folders, read_snapshot
 
 pytestmark = [requires_docker_registry, pytest.mark.slow]
@@ -48,8 +48,7 @@ def processor_time(pid: int) -> int:
 async def killed(shell: Shell, front, digests: int) -> None:
     """Begin or resume a crawl, and kill it when so many digests are answered, over all runs."""
     front.hold_when(lambda: len(front.requested_digests) >= digests)
-    options = ("--resume", "--concurrency", CONCURRENCY, "--no-progress")
-    process = await shell.start("crawl", front.host, *options, environment=DEPTH)
+    process = await shell.start("crawl", front.host, *DEEP, "--resume", "--concurrency", CONCURRENCY)
     try:
         async with asyncio.timeout(30):
             await front.until_held()

@@ -144,14 +144,20 @@ def blob_host(images: Iterable[HubImage]) -> list[Entry]:
     ]
 
 
+def head(image: HubImage, left: int, limit: int = 100) -> Reply:
+    """The head of a GET's response, with the length of the body that is not sent (RFC 9110 §9.3.2)."""
+    fields = [*_manifest_headers(image), *_pull_headers(left, limit), ("Content-Length", str(len(image.manifest)))]
+    lines = ["HTTP/1.1 200 OK", *(f"{name}: {value}" for name, value in fields), "", ""]
+    return raw("\r\n".join(lines).encode(), Ending.OPEN)
+
+
 def _counted(references: Mapping[str, HubImage], pulls: Iterable[int], limit: int) -> list[Entry]:
     """HEAD and GET of every reference, in every state of the limit."""
     entries = []
     for left in pulls:
         for reference, image in references.items():
             path, state = f"{MANIFESTS}/{reference}", pulls_left(left)
-            head = _head(image, _pull_headers(left, limit))
-            entries.append(on(path, head, method="HEAD", headers=_WITH_TOKEN, state=state))
+            entries.append(on(path, head(image, left, limit), method="HEAD", headers=_WITH_TOKEN, state=state))
             got = Reply(body=image.manifest, headers=(*_manifest_headers(image), *_pull_headers(left - 1, limit)))
             reply, then = (got, pulls_left(left - 1)) if left else (PULLS_SPENT, None)
             entries.append(on(path, reply, headers=_WITH_TOKEN, state=state, then=then))
@@ -159,14 +165,6 @@ def _counted(references: Mapping[str, HubImage], pulls: Iterable[int], limit: in
 
 
 _WITH_TOKEN = {"Authorization": rf"Bearer {re.escape(token_for(scope_of(APP)))}-\d+"}
-
-
-def _head(image: HubImage, headers: tuple[tuple[str, str], ...]) -> Reply:
-    """The head of a GET's response, with the length of the body that is not sent (RFC 9110 §9.3.2)."""
-    fields = [*_manifest_headers(image), *headers, ("Content-Length", str(len(image.manifest)))]
-    return raw(
-        "\r\n".join(["HTTP/1.1 200 OK", *(f"{name}: {value}" for name, value in fields), "", ""]).encode(), Ending.OPEN
-    )
 
 
 def _manifest_headers(image: HubImage) -> tuple[tuple[str, str], ...]:

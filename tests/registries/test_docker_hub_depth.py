@@ -17,6 +17,7 @@ from registries.docker_hub import (
     HubImage,
     blob_host,
     depth,
+    head,
     pulls_left,
 )
 
@@ -99,6 +100,21 @@ async def test_docker_hub_pulls_stop_at_the_reserve_and_the_snapshot_says_so(tmp
     assert digests_by_tag(snapshot) == {tag: image.digest for tag, image in TAGS.items()}
     read = [image for image in snapshot.records[0]["images"] if image["manifest"]]
     assert {image["digest"] for image in read} == set(pulls(server))
+
+
+async def test_docker_hub_pulls_stop_at_the_reserve_whatever_a_late_response_says(tmp_path):
+    """The response to a HEAD overtakes nothing: it says how many pulls were left when it was sent."""
+    late = HubImage(number=0)
+    path, state = f"{MANIFESTS}/1.0", pulls_left(14)
+    script = [
+        on(path, head(late, left=14).but(piece=30, delay_s=0.02), method="HEAD", state=state),
+        *depth(TAGS, pulls=14),
+    ]
+    async with serve(script) as server:
+        server.enter(state)
+        snapshot = await crawl_hub(server, tmp_path, "manifests")
+    assert len(pulls(server)) == 4
+    assert snapshot.manifest["verdict"] == "partial"
 
 
 async def test_docker_hub_pulls_go_on_where_the_last_night_stopped(tmp_path):

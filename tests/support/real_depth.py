@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from support.distribution import Content, Exchange
+from support.distribution.content import distinct
 from support.real_crawls import Ended, Shell
 from support.snapshots import Snapshot
 
@@ -13,12 +14,13 @@ Tagged = Mapping[str, Mapping[str, Content]]
 """What the tags of each repository name."""
 
 
-DEPTH = {"REGISTRY_CRAWLER_IMAGES__DEPTH": "configs"}
+DEEP = ("--depth", "configs", "--no-progress")
+"""The options of a crawl that reads everything that is behind the tags."""
 
 
 async def crawl_deep(shell: Shell, host: str, *options: str | Path, environment: Mapping[str, str] = {}) -> Ended:
     """Crawl to the depth `configs`."""
-    return await shell.crawl(host, "--no-progress", *options, environment={**DEPTH, **environment})
+    return await shell.crawl(host, *DEEP, *options, environment=environment)
 
 
 def exchanges_by_kind(exchanges: Iterable[Exchange]) -> dict[str, int]:
@@ -30,7 +32,7 @@ def first_night(tagged: Tagged) -> dict[str, int]:
 
     An index of p platforms and a attestations costs p + a manifests and p configs more than its tag.
     """
-    contents = {content.digest: content for tags in tagged.values() for content in tags.values()}.values()
+    contents = distinct(content for tags in tagged.values() for content in tags.values()).values()
     return {
         "ping": 1,
         "catalog": 1,

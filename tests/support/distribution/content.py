@@ -3,7 +3,7 @@
 import gzip
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -189,6 +189,11 @@ def index(*children: Content, annotations: Mapping[str, str] | None = None) -> C
 def built(*images: Content) -> Content:
     """The index that BuildKit makes: the images, and an attestation of each."""
     return index(*images, *map(attestation, images))
+
+
+def distinct(contents: Iterable[Content]) -> dict[str, Content]:
+    """The contents by digest, each once."""
+    return {content.digest: content for content in contents}
 
 
 def schema1(repository: str, tag: str) -> bytes:

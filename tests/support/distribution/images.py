@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from .content import DOCKER, LAYER, OCI, Content, image, image_config
+from .content import DOCKER, LAYER, OCI, Content, distinct, image, image_config
 from .registry import Registry
 from .writer import Writer, open_session
 
@@ -69,7 +69,7 @@ async def _push(writer: Writer, tagged: Mapping[str, Content]) -> None:
         for blob in _blobs_of(tagged.values()):
             group.create_task(writer.put_blob(blob))
     async with asyncio.TaskGroup() as group:
-        for child in {child.digest: child for content in tagged.values() for child in content.children}.values():
+        for child in distinct(child for content in tagged.values() for child in content.children).values():
             group.create_task(writer.put_manifest(child.digest, child.body, child.media_type))
     for tag, content in tagged.items():
         await writer.put_manifest(tag, content.body, content.media_type)

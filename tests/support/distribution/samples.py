@@ -1,6 +1,5 @@
 """A registry's content in the proportions of a real one: single images, and indexes that BuildKit made."""
 
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .content import DOCKER, OCI, Content, built, image, image_config
@@ -23,16 +22,6 @@ def sample_repositories(repositories: int, tags: int) -> dict[str, dict[str, Con
         f"team-{number % 7}/app-{number}": {f"1.{tag}": sample(number * tags + tag) for tag in range(tags)}
         for number in range(repositories)
     }
-
-
-def distinct(contents: Iterable[Content]) -> dict[str, Content]:
-    """The contents by digest, each once."""
-    return {content.digest: content for content in contents}
-
-
-def all_contents(repositories: Mapping[str, Mapping[str, Content]]) -> dict[str, Content]:
-    """What the tags name, by digest, each once."""
-    return distinct(content for tags in repositories.values() for content in tags.values())
 
 
 def _config(number: int, platform: str) -> dict[str, Any]:

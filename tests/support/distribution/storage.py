@@ -1,12 +1,13 @@
-"""What no request can do to a registry: damage that a cleanup leaves behind, and manifests of another time.
+"""A registry's storage, changed behind its back: filled quickly, or damaged as no request can do.
 
 The layout is that of distribution 2.8's filesystem driver (registry/storage/paths.go).
 """
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
-from .content import digest_of
+from .content import LAYER, Content, digest_of, distinct
 from .registry import Registry
 
 
@@ -27,16 +28,39 @@ def unlink_tag(registry: Registry, repository: str, tag: str) -> None:
 
 def store_manifest(registry: Registry, repository: str, tag: str, body: bytes) -> str:
     """Put a manifest under a tag, which the registry may refuse from clients. Returns its digest."""
-    digest = digest_of(body)
-    hexadecimal = digest.removeprefix("sha256:")
-    _write(registry.storage / "blobs" / "sha256" / hexadecimal[:2] / hexadecimal / "data", body)
-    links = [
-        _link(registry, repository, "_manifests/revisions", digest),
+    digest = _store_revision(registry, repository, body)
+    for link in (
         _tag(registry, repository, tag) / "current" / "link",
-        _tag(registry, repository, tag) / "index" / "sha256" / hexadecimal / "link",
-    ]
-    for link in links:
+        _tag(registry, repository, tag) / "index" / digest.replace(":", "/") / "link",
+    ):
         _write(link, digest.encode())
+    return digest
+
+
+def store_content(registry: Registry, repositories: Mapping[str, Mapping[str, Content]]) -> None:
+    """Leave the files that `push_content` leaves, in a tenth of the time; a test compares them."""
+    for repository, tagged in repositories.items():
+        manifests = distinct(manifest for content in tagged.values() for manifest in content.manifests)
+        for blob in {LAYER, *(blob for manifest in manifests.values() for blob in manifest.blobs)}:
+            _write(_link(registry, repository, "_layers", _store_data(registry, blob)), digest_of(blob).encode())
+        for manifest in manifests.values():
+            _store_revision(registry, repository, manifest.body)
+        for tag, content in tagged.items():
+            store_manifest(registry, repository, tag, content.body)
+
+
+def _store_revision(registry: Registry, repository: str, body: bytes) -> str:
+    digest = _store_data(registry, body)
+    _write(_link(registry, repository, "_manifests/revisions", digest), digest.encode())
+    return digest
+
+
+def _store_data(registry: Registry, content: bytes) -> str:
+    digest = digest_of(content)
+    hexadecimal = digest.removeprefix("sha256:")
+    file = registry.storage / "blobs" / "sha256" / hexadecimal[:2] / hexadecimal / "data"
+    if not file.exists():
+        _write(file, content)
     return digest
 
 
