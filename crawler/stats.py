@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Final
 
-from crawler.model.record import JournalEntry, Outcome, Problem, Record
+from crawler.model.record import JournalEntry, Outcome, Problem, Record, count_unread
 from crawler.model.run_manifest import Counts, Slow
 
 SLOWEST_KEPT: Final = 10
@@ -151,9 +151,9 @@ class RunStats:
 
     def _add_problems(self, problems: Sequence[Problem]) -> None:
         self.problems.update(problem.problem.value for problem in problems)
-        unread = [problem for problem in problems if problem.is_unread]
-        self.unread += len(unread)
-        self.unresolved += sum(problem.digest is None for problem in unread)
+        unread = count_unread((problem.problem, problem.code, problem.digest) for problem in problems)
+        self.unread += unread.images
+        self.unresolved += unread.unresolved
 
     def _add_failure(self, record: Record) -> None:
         self.suspect += record.suspect is not None

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
@@ -26,6 +27,9 @@ _MAX_VALUE_BYTES: Final = _MAX_BODY_BYTES + 64 * 1024
 
 _MAX_LAYERS: Final = 1000
 """Of an image that may have or be a base."""
+
+_REMEMBERED_CHAIN_IDS: Final = 4096
+"""Two megabytes."""
 
 _LEVEL: Final = 3
 """Of zstd. Level 6 saves 4 % of the bytes and takes twice the time."""
@@ -52,6 +56,7 @@ _FIND_LAST_DIGESTS: Final = "SELECT value FROM last_digests WHERE key = ?"
 _KEEP_LAST_DIGESTS: Final = (
     "INSERT INTO last_digests (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 )
+_DROP_IMAGE: Final = "DELETE FROM images WHERE key = ?"
 _NEWEST_DICTIONARY: Final = "SELECT number, dictionary FROM dictionaries ORDER BY rowid DESC LIMIT 1"
 _FIND_DICTIONARY: Final = "SELECT number, dictionary FROM dictionaries WHERE number = ?"
 _COUNTS: Final = "SELECT (SELECT count(*) FROM dictionaries), (SELECT ifnull(max(id), 0) FROM contents)"
@@ -59,6 +64,8 @@ _KEEP_DICTIONARY: Final = (  # another process may have learned one meanwhile
     "INSERT INTO dictionaries (number, dictionary) SELECT ?, ? WHERE (SELECT count(*) FROM dictionaries) = ?"
 )
 _SAMPLE: Final = f"SELECT content FROM contents WHERE id IN ({','.join('?' * _SAMPLES)})"  # noqa: S608  (marks alone)
+# quicker than `key IN (?, ...)`, for which SQLite sorts the keys first
+_FIND_IMAGES: Final = "WITH wanted (id) AS (VALUES (?)) SELECT key, value FROM wanted CROSS JOIN images ON key = id"
 _KEEP_IMAGE: Final = "INSERT OR IGNORE INTO images (key, value) VALUES (?, ?)"
 
 
@@ -85,7 +92,7 @@ class KnownImage:
 
 
 class DigestCache:
-    """One connection to the cache. It belongs to the event loop's thread; look-ups take microseconds.
+    """One connection to the cache, for one thread at a time; look-ups take microseconds.
 
     Nothing here fails: a file that cannot be read, written or locked is reported in `notes`, and the run goes on with a
     cache of its own.
@@ -99,6 +106,7 @@ class DigestCache:
     def __init__(self, storage: CacheStorage) -> None:
         self._storage = storage
         self._values = _Values(storage)
+        self._chain_ids = _ChainIds()
         self._puts = 0
         self.hits = 0
         self.misses = 0
@@ -162,7 +170,7 @@ class DigestCache:
         """Make an image known as a possible base. The first image with the same layers stays."""
         if not 0 < len(diff_ids) <= _MAX_LAYERS:
             return
-        *_, key = _chain_keys(diff_ids)
+        key = self._chain_ids.keys(diff_ids)[-1]
         if self._storage.pending(_KEEP_IMAGE, key) is None:
             self._storage.write(_KEEP_IMAGE, key, self._values.image(image))
 
@@ -170,15 +178,16 @@ class DigestCache:
         """The known image with the most layers that the layers begin with, without having all of them."""
         if not 1 < len(diff_ids) <= _MAX_LAYERS:
             return None
-        keys = list(_chain_keys(diff_ids[:-1]))
-        marks = ",".join("?" * len(keys))
-        query = f"SELECT key, value FROM images WHERE key IN ({marks})"  # noqa: S608  (question marks alone)
-        # databases come in the order in which their images count: the first with a key wins, hence the reverse
-        values = dict(reversed(self._storage.rows(query, *keys)))
+        keys = self._chain_ids.keys(diff_ids[:-1])
+        query = _FIND_IMAGES.replace("(?)", ",".join(["(?)"] * len(keys)))
+        values = dict(self._storage.rows(query, *keys))
         for key in reversed(keys):
             value = self._pending_image(key) or values.get(key)
-            if value is not None and (image := self._values.parse_image(value)) is not None:
+            if value is None:
+                continue
+            if (image := self._values.parse_image(value)) is not None:
                 return image
+            self._storage.write(_DROP_IMAGE, key)  # so that the next image with these layers takes its place
         return None
 
     def keep_only(self, digests: Iterable[str]) -> int:
@@ -219,9 +228,9 @@ class _Values:
 
     def __init__(self, storage: CacheStorage) -> None:
         self._storage = storage
-        self._compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
+        self._compressor = _compressor(None)
         self._decompressors = {0: zstandard.ZstdDecompressor()}
-        self._use(self._storage.rows(_NEWEST_DICTIONARY))
+        self.learn()
 
     def learn(self) -> None:
         """Learn a dictionary where the file has enough contents, or take over one that another process has learned.
@@ -231,7 +240,7 @@ class _Values:
         for dictionaries, last in self._storage.rows(_COUNTS)[:1]:
             if last >= _FIRST_DICTIONARY * 10**dictionaries:
                 self._learn_from(last, dictionaries)
-        self._use(self._storage.rows(_NEWEST_DICTIONARY))
+        self._use_newest()
 
     def _learn_from(self, last: int, dictionaries: int) -> None:
         samples: list[bytes | bytearray | memoryview] = []
@@ -307,23 +316,33 @@ class _Values:
 
     def _loaded(self, number: int) -> zstandard.ZstdDecompressor | None:
         """The decompressor of an older dictionary, or of one that another process has learned."""
-        for _, dictionary in self._storage.rows(_FIND_DICTIONARY, number):
-            self._decompressors[number] = zstandard.ZstdDecompressor(dict_data=_dictionary(dictionary))
+        for _, content in self._storage.rows(_FIND_DICTIONARY, number):
+            if (dictionary := _dictionary(number, content)) is not None:
+                self._decompressors[number] = zstandard.ZstdDecompressor(dict_data=dictionary)
         return self._decompressors.get(number)
 
-    def _use(self, rows: list[tuple[Any, ...]]) -> None:
-        """Compress with a dictionary from here on."""
-        for number, dictionary in rows[:1]:
-            if number in self._decompressors:
-                continue
-            learned = _dictionary(dictionary)
-            learned.precompute_compress(level=_LEVEL)
-            self._compressor = zstandard.ZstdCompressor(level=_LEVEL, dict_data=learned, write_checksum=True)
-            self._decompressors[number] = zstandard.ZstdDecompressor(dict_data=learned)
+    def _use_newest(self) -> None:
+        """Compress with the newest dictionary from here on."""
+        for number, content in self._storage.rows(_NEWEST_DICTIONARY)[:1]:
+            if number not in self._decompressors and (dictionary := _dictionary(number, content)) is not None:
+                self._compressor = _compressor(dictionary)
+                self._decompressors[number] = zstandard.ZstdDecompressor(dict_data=dictionary)
 
 
-def _dictionary(content: bytes) -> zstandard.ZstdCompressionDict:
-    return zstandard.ZstdCompressionDict(content, dict_type=zstandard.DICT_TYPE_FULLDICT)
+def _compressor(dictionary: zstandard.ZstdCompressionDict | None) -> zstandard.ZstdCompressor:
+    return zstandard.ZstdCompressor(level=_LEVEL, dict_data=dictionary, write_checksum=True)
+
+
+def _dictionary(number: int, content: Any) -> zstandard.ZstdCompressionDict | None:
+    """A dictionary, or None where the disk changed it."""
+    if not isinstance(content, bytes):
+        return None
+    try:
+        dictionary = zstandard.ZstdCompressionDict(content, dict_type=zstandard.DICT_TYPE_FULLDICT)
+        dictionary.precompute_compress(level=_LEVEL)
+    except zstandard.ZstdError:
+        return None
+    return dictionary if dictionary.dict_id() == number else None
 
 
 def _key(digest: str) -> bytes:
@@ -344,18 +363,33 @@ def _has_digest(body: bytes, key: bytes) -> bool:
     return key == b"sha512:" + hashlib.sha512(body).hexdigest().encode()
 
 
-def _chain_keys(diff_ids: Sequence[str]) -> Iterator[bytes]:
-    """The first 16 bytes of the chain ID of each prefix of the layers (image-spec, config.md, "Layer ChainID").
+class _ChainIds:
+    """The chain ID of each prefix of an image's layers (image-spec, config.md, "Layer ChainID").
 
-    Half of a sha256 suffices: among a billion images, two have the same half with a probability of 1 in 10^20. The
-    chain ID of one layer is the layer's own digest, which is hashed here like the others.
+    Images share layers, and each image is both looked up and added, so the last ones are remembered.
     """
-    chain = diff_ids[0]
-    yield hashlib.sha256(_text(chain)).digest()[:16]
-    for diff_id in diff_ids[1:]:
-        digest = hashlib.sha256(_text(f"{chain} {diff_id}"))
-        chain = f"sha256:{digest.hexdigest()}"
-        yield digest.digest()[:16]
+
+    def __init__(self) -> None:
+        self._next = lru_cache(_REMEMBERED_CHAIN_IDS)(_next_chain_id)
+
+    def keys(self, diff_ids: Iterable[str]) -> list[bytes]:
+        """The first 16 bytes of the hash of each prefix. The specification does not hash a single layer; this does.
+
+        Half of a sha256 suffices: among a billion images, two have the same half with a probability of 1 in 10^20.
+        """
+        keys = []
+        chain = None
+        for diff_id in diff_ids:
+            chain, key = self._next(chain, diff_id)
+            keys.append(key)
+        return keys
+
+
+def _next_chain_id(chain: str | None, diff_id: str) -> tuple[str, bytes]:
+    if chain is None:
+        return diff_id, hashlib.sha256(_text(diff_id)).digest()[:16]
+    digest = hashlib.sha256(_text(f"{chain} {diff_id}"))
+    return f"sha256:{digest.hexdigest()}", digest.digest()[:16]
 
 
 def _text(text: str) -> bytes:

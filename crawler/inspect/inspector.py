@@ -81,13 +81,11 @@ class Inspector:
         told = {tag for image in listing.images or () for tag in image.tags}
         return [tag for tag in self.tag_filter.select(listing.tags) if tag not in told]
 
-    def _images_to_read(self, listing: Listing) -> dict[str, tuple[str, ...]]:
-        """The digests that the listing tells, with their tags. Where tags are chosen, untagged images are left out."""
-        return {
-            image.digest: image.tags
-            for image in listing.images or ()
-            if self.tag_filter.matches_all or self.tag_filter.select(image.tags)
-        }
+    def _images_to_read(self, listing: Listing) -> list[Image]:
+        """The images that the listing tells. Where tags are chosen, untagged images are left out."""
+        return [
+            image for image in listing.images or () if self.tag_filter.matches_all or self.tag_filter.select(image.tags)
+        ]
 
     def _keep_digests(
         self, name: RepositoryName, listing: Listing, facts: Facts, last_digests: Mapping[str, str]

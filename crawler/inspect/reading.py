@@ -17,14 +17,14 @@ from crawler.inspect.digest_cache import Content
 from crawler.inspect.fan_out import FanOut, FreeTasks
 from crawler.model.depth import Depth
 from crawler.model.grammar import TAG
-from crawler.model.image import ImageConfig, ImageKind, Platform
+from crawler.model.image import Image, ImageConfig, ImageKind, Platform
 from crawler.model.names import RepositoryName
 from crawler.model.record import INVALID_CONTENT, Listing, Outcome, Problem, ProblemKind
 from crawler.registry.registry import Registry
 from crawler.untrusted_text import printable
 from crawler.wire.digest import is_digest
 from crawler.wire.image_config import parse_image_config
-from crawler.wire.manifest import Manifest, parse_manifest
+from crawler.wire.manifest import Manifest, is_schema1_type, parse_manifest
 
 _TAG: Final = re.compile(TAG)
 
@@ -118,11 +118,11 @@ class Reading:
         """Children of indexes that are to be read, with a tag of their index."""
         self._gone: list[_Gone] = []
 
-    async def read(self, tags: Iterable[str], listed: Mapping[str, tuple[str, ...]]) -> None:
-        """Read the manifests of tags, and of digests that a listing names with their tags, as deep as asked."""
+    async def read(self, tags: Iterable[str], listed: Iterable[Image]) -> None:
+        """Read the manifests of tags, and of images that a listing names, as deep as asked."""
         jobs = [partial(self._resolve, tag) for tag in tags]
         if self._depth.reads_manifests:
-            jobs += [partial(self._read_listed, digest, its_tags) for digest, its_tags in listed.items()]
+            jobs += [partial(self._read_listed, image) for image in listed]
         while jobs:
             await self._jobs.run(jobs)
             # Children come after all tags: a child that has a tag of its own has been read by then.
@@ -176,10 +176,11 @@ class Reading:
         if not self._claim(digest):
             return
         if content is not None:
-            self._contents.keep(digest, content)
-        content = content or self._contents.known(digest)
-        if content is not None:
-            self._add(digest, tag, content)
+            self._add_resolved(digest, tag, content)
+        elif is_schema1_type(response.media_type):
+            self._add_schema1(digest, tag, response.media_type)
+        elif (known := self._contents.known(digest)) is not None:
+            self._add(digest, tag, known)
         elif self._depth.reads_manifests:
             await self._read_manifest(digest, tag)
         else:
@@ -194,7 +195,8 @@ class Reading:
             return False
         return True
 
-    async def _read_listed(self, digest: str, tags: tuple[str, ...]) -> None:
+    async def _read_listed(self, image: Image) -> None:
+        digest, tags = image.digest, image.tags
         if not is_digest(digest):
             message = "the listing names it by a digest that is none, so it was not requested"
             for tag in tags or (None,):
@@ -203,6 +205,9 @@ class Reading:
                 )
             return
         if not self._claim(digest):
+            return
+        if is_schema1_type(image.media_type):
+            self._add_schema1(digest, tags[0] if tags else None, image.media_type)
             return
         try:
             content = await self._contents.manifest(self._name, digest)
@@ -235,12 +240,19 @@ class Reading:
             self.facts.add_error(ProblemKind.CONFIG_MISSING, tag, config_digest, error)
             return
         except (RegistryError, CredentialsError, AllowanceSpent) as error:
-            self.facts.add_unread(tag, config_digest, error)
+            self.facts.add_unread(tag, digest, error)
             return
         try:
             self.facts.configs[digest] = parse_image_config(body)
         except MalformedResponse as exc:
             self._add_invalid(tag, config_digest, exc)
+
+    def _add_resolved(self, digest: str, tag: str, content: Content) -> None:
+        """Take the facts of a manifest that came for a tag, and keep it."""
+        self._add(digest, tag, content)
+        manifest = self.facts.manifests.get(digest)
+        if manifest is None or not manifest.is_schema1:  # whose body does not have its digest
+            self._contents.keep(digest, content)
 
     def _add(self, digest: str, tag: str | None, content: Content) -> None:
         """Take the facts of a manifest, and add the jobs that follow from it."""
@@ -253,14 +265,18 @@ class Reading:
             return
         self.facts.manifests[digest] = manifest
         if manifest.is_schema1:
-            message = "an image of schema 1, which says nothing of platforms and has no config: push it again"
-            self.facts.add_problem(ProblemKind.SCHEMA1, tag, digest, message)
+            self._add_schema1(digest, tag, manifest.media_type)
             return
         if self._depth.reads_manifests:
             self._add_children(digest, tag, manifest.children)
         config_digest = manifest.image_config_digest
         if self._depth.reads_configs and config_digest is not None and manifest.kind is ImageKind.IMAGE:
             self._jobs.add(partial(self._read_config, digest, config_digest, tag))
+
+    def _add_schema1(self, digest: str, tag: str | None, media_type: str | None) -> None:
+        message = "an image of schema 1, which says nothing of platforms and has no config: push it again"
+        self.facts.media_types[digest] = media_type
+        self.facts.add_problem(ProblemKind.SCHEMA1, tag, digest, message)
 
     def _add_children(self, digest: str, tag: str | None, children: Iterable[Platform]) -> None:
         for child in children:

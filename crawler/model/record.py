@@ -1,6 +1,6 @@
 """A record of the snapshot, and what a record is made of."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -87,9 +87,18 @@ Reading it again would not help, so it is no reason for doubt.
 _NOT_READ: Final = frozenset({ProblemKind.DIGEST_MISMATCH, ProblemKind.MANIFEST_UNREADABLE})
 
 
-def means_unread(kind: str, code: str | None) -> bool:
-    """Whether a problem of this kind and code means that an image was not read as deep as asked."""
-    return kind in _NOT_READ and code != INVALID_CONTENT
+class Unread(NamedTuple):
+    """How many images were not read as deep as asked, and how many of them have no known digest."""
+
+    images: int
+    unresolved: int
+
+
+def count_unread(problems: Iterable[tuple[str, str | None, str | None]]) -> Unread:
+    """Count the images that were not read, from the kind, code and digest of each problem of a repository."""
+    digests = [digest for kind, code, digest in problems if kind in _NOT_READ and code != INVALID_CONTENT]
+    unresolved = digests.count(None)
+    return Unread(unresolved + len({*digests} - {None}), unresolved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +115,6 @@ class Problem:
     code: str | None
     http_status: int | None
     message: str
-
-    @property
-    def is_unread(self) -> bool:
-        """Whether an image was not read as deep as asked. The snapshot is then partial."""
-        return means_unread(self.problem, self.code)
 
 
 class Record(NamedTuple):

@@ -15,7 +15,7 @@ from crawler.model.names import RepositoryName
 from crawler.profiles import RegistryProfile
 from crawler.transport.messages import Headers, Purpose, Request
 from crawler.wire.digest import check_digest, digest_of, is_digest
-from crawler.wire.manifest import MANIFEST_TYPES
+from crawler.wire.manifest import MANIFEST_TYPES, is_schema1_type
 from crawler.wire.pull_limit import PullsLeft, parse_pulls_left
 
 ACCEPT_MANIFESTS: Final = ", ".join(MANIFEST_TYPES)
@@ -87,7 +87,7 @@ class Manifests:
             named, media_type = response.headers.get("Docker-Content-Digest"), _media_type(response.headers)
             if named is None or not is_digest(named):
                 return TagResponse(digest_of(response.body), media_type, response.body, is_verified=False)
-            if _is_schema1(media_type) or digest_of(response.body, named) == named:
+            if is_schema1_type(media_type) or digest_of(response.body, named) == named:
                 return TagResponse(named, media_type, response.body, pulls_left=_pulls_left(response.headers))
         raise UnusableResponse(
             request.summary,
@@ -159,8 +159,3 @@ def _media_type(headers: Headers) -> str | None:
 
 def _pulls_left(headers: Headers) -> PullsLeft | None:
     return parse_pulls_left(headers.get("RateLimit-Remaining"), headers.get("RateLimit-Limit"))
-
-
-def _is_schema1(media_type: str | None) -> bool:
-    """Whether the body is signed, so that its digest is that of a part of it (Docker manifest v2, schema 1)."""
-    return media_type is not None and media_type.startswith("application/vnd.docker.distribution.manifest.v1")

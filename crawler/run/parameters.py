@@ -41,7 +41,7 @@ def resumed_message(journal: Journal, kept: int) -> str:
     age = age_text(parameters.age(datetime.now(UTC)))
     line = f"resuming run {parameters.run_id}, begun {age} at {parameters.started_at}, with {kept:,} records"
     if dropped.not_final:
-        line += f"; {dropped.not_final:,} that were failed, denied or suspect are listed again"
+        line += f"; {dropped.not_final:,} that were failed, denied, suspect or not read whole are listed again"
     if dropped.unreadable or dropped.duplicates:
         line += f"; {dropped.unreadable + dropped.duplicates:,} unreadable or duplicate lines are dropped"
     return line

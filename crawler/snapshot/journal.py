@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Final
 
 import orjson
 
-from crawler.model.record import JournalEntry, Outcome, means_unread
+from crawler.model.record import JournalEntry, Outcome, count_unread
 from crawler.model.record_fields import is_record
 from crawler.model.run_parameters import RunParameters
 from crawler.snapshot.disk import remove_folder, sync_folder, wrap_os_errors
@@ -148,7 +148,7 @@ def _parse_entry(line: bytes) -> JournalEntry | None:
     if not is_record(record):
         return None
     problems = record["problems"]
-    unread = [problem for problem in problems if means_unread(problem["problem"], problem["code"])]
+    unread = count_unread((problem["problem"], problem["code"], problem["digest"]) for problem in problems)
     return JournalEntry(
         repository=record["repository"],
         outcome=Outcome(record["outcome"]),
@@ -156,7 +156,7 @@ def _parse_entry(line: bytes) -> JournalEntry | None:
         images=None if record["images"] is None else len(record["images"]),
         children=tuple(record["children"] or ()),
         problems=Counter(problem["problem"] for problem in problems),
-        unread=len(unread),
-        unresolved=sum(problem["digest"] is None for problem in unread),
+        unread=unread.images,
+        unresolved=unread.unresolved,
         suspect=record["suspect"] is not None,
     )

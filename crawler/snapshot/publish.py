@@ -26,7 +26,7 @@ class Draft:
         self._journal = journal
         self._folder = journal.folder / "draft"
 
-    def write(self, compression: str, rows: int, finish_line: LineFinisher | None) -> tuple[SnapshotFile, ...]:
+    def write(self, compression: str, rows: int, finish_line: LineFinisher | None = None) -> tuple[SnapshotFile, ...]:
         """Copy the journal's parts, compressed if asked to, and describe what the copies hold.
 
         The journal may still be appended to: the copies do not change. `rows` is how many records were written to the

@@ -95,6 +95,14 @@ class Manifest:
     is_schema1: bool = False
 
 
+def is_schema1_type(media_type: str | None) -> bool:
+    """Whether a media type is that of Docker's schema 1. Its digest is that of the part that is signed.
+
+    (distribution/distribution, docs/spec/manifest-v2-1.md, "Signed Manifests")
+    """
+    return media_type in _SCHEMA1_TYPES
+
+
 def parse_manifest(body: bytes, content_type: str | None) -> Manifest:
     """Parse a manifest. Its own `mediaType` counts for more than the response's `content_type`.
 
@@ -122,7 +130,7 @@ def _is_index(document: dict[str, Any]) -> bool:
     """Whether a document is an index, by its fields: a mediaType is optional in both.
 
     One with the fields of both is read differently by different clients, and refused by containerd as well
-    (containerd/containerd, images/image.go, validateMediaType; GHSA-77vh-xpmg-72qh). Raises MalformedResponse.
+    (containerd/containerd, core/images/image.go, validateMediaType; GHSA-77vh-xpmg-72qh). Raises MalformedResponse.
     """
     get = document.get
     has_parts = get("config") is not None or get("layers") is not None or get("blobs") is not None

@@ -54,16 +54,27 @@ def test_contract_record_and_the_objects_in_it_are_those_of_the_code(described):
     assert rows == [(field.name, field.type_name) for field in described.fields]
 
 
-@pytest.mark.parametrize(("heading", "kinds"), [("Kinds of requests", Purpose), ("Kinds of problems", ProblemKind)])
-def test_contract_kinds_are_those_of_the_code(heading, kinds):
-    assert [row["kind"] for row in table(heading)] == list(kinds)
+def test_contract_values_are_those_of_the_code():
+    fields = {
+        f"{described.name}.{field.name}": field
+        for described in (RECORD, *RECORD.nested_objects())
+        for field in described.fields
+    }
+    rows = {row["field"]: row["values"].split(", ") for row in table("Values")}
+    assert rows == {
+        name: list(field.values) for name, field in fields.items() if field.values and field.name != "schema"
+    }
+
+
+def test_contract_kinds_of_requests_are_those_of_the_code():
+    assert [row["kind"] for row in table("Kinds of requests")] == list(Purpose)
 
 
 async def test_contract_run_manifest_counts_requests_and_problems_by_kind(google_snapshot):
     requests, problems = google_snapshot.manifest["requests"], google_snapshot.manifest["problems"]
     assert requests["by_kind"].keys() <= {row["kind"] for row in table("Kinds of requests")}
     assert sum(requests["by_kind"].values()) == requests["total"]
-    assert problems.keys() <= {row["kind"] for row in table("Kinds of problems")}
+    assert problems.keys() <= set(ProblemKind)
     assert sum(problems.values()) == google_snapshot.manifest["counts"]["problems"]
 
 

@@ -137,7 +137,7 @@ async def test_resume_lists_suspect_repositories_again(google):
     journal.write_bytes(journal.read_bytes().replace(b'"suspect":null', b'"suspect":"cut short"', 2))
     before = registry.emulator.counts["listing"]
     code, _, stderr = await finish(registry, "--resume")
-    assert "2 that were failed, denied or suspect are listed again" in stderr
+    assert "2 that were failed, denied, suspect or not read whole are listed again" in stderr
     assert (code, read_snapshot(registry.output).manifest["counts"]["suspect"]) == (0, 0)
     assert comparable(read_snapshot(registry.output).by_name) == expected(registry.emulator.inventory)
     assert registry.emulator.counts["listing"] - before == 300 - recorded + 2

@@ -375,9 +375,9 @@ def test_is_record_refuses_a_missing_field(field):
 @pytest.mark.parametrize("field", RECORD.fields, ids=lambda field: field.name)
 @pytest.mark.parametrize("value", [None, True, 1.5, 7, "text", {}, [], [None], ["text"], [7], [{}]], ids=repr)
 def test_is_record_accepts_exactly_the_values_that_the_schema_accepts(field, value):
-    """Nested objects apart, whose content only the schema checks."""
+    """Nested objects apart, whose content only the schema checks; but a resumed run reads problems."""
     line = {**document(FULL), field.name: value}
-    nested = isinstance(field.type, RecordObject) and value in ({}, [{}])
+    nested = isinstance(field.type, RecordObject) and field.type is not PROBLEM and value in ({}, [{}])
     assert is_record(line) == (is_valid(line) or (nested and field.is_list == isinstance(value, list)))
 
 
