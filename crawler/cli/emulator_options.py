@@ -40,11 +40,17 @@ class Role(StrEnum):
     GCR = "gcr"
     ARTIFACT_REGISTRY = "artifact-registry"
     CONTAINER_REGISTRY = "container-registry"
+    PLAIN = "plain"
 
     @property
     def projects(self) -> list[str]:
         """The projects that the registry holds unless --project names others."""
-        return ["my-project"] if self is Role.CONTAINER_REGISTRY else ["my-project", "other-project"]
+        return ["my-project", "other-project"] if self.has_apis else ["my-project"]
+
+    @property
+    def has_apis(self) -> bool:
+        """Whether the role has Google's REST APIs, which list several projects."""
+        return self in (Role.GCR, Role.ARTIFACT_REGISTRY)
 
 
 class CatalogMode(StrEnum):
@@ -59,10 +65,10 @@ def artifact_registry_for(role: Role, projects: list[str]) -> "ArtifactRegistry 
     """Return the Artifact Registry behind a role, if any. Raises ValueError for projects that the role cannot hold."""
     from crawler.emulator import ArtifactRegistry
 
-    if role is not Role.CONTAINER_REGISTRY:
+    if role.has_apis:
         return ArtifactRegistry(serves="gcr.io" if role is Role.GCR else "pkg.dev", projects=tuple(projects))
     if len(projects) > 1:
-        raise ValueError("the role container-registry holds one --project only")
+        raise ValueError(f"the role {role.value} holds one --project only")
     return None
 
 
@@ -70,7 +76,7 @@ def example_commands(
     role: Role, catalog: CatalogMode, *, registry: str, project: str, key_file: Path, config_file: Path
 ) -> list[str]:
     """Return commands that crawl the emulator, and write the configuration that they need. Raises OSError."""
-    if role is Role.CONTAINER_REGISTRY:
+    if not role.has_apis:
         if catalog is CatalogMode.FULL:
             return [_crawl_command(registry, "--key-file", key_file)]
         return [_crawl_command(f"{registry}/{project}", "--kind", "gcr", "--rate", "none", "--key-file", key_file)]
@@ -107,7 +113,8 @@ def emulator(
     role: Annotated[
         Role,
         typer.Option(
-            help="The former gcr.io; or with Google's APIs: gcr (today's gcr.io), artifact-registry (pkg.dev)"
+            help="The former gcr.io; with Google's APIs: gcr (today's gcr.io), artifact-registry (pkg.dev); or plain: "
+            "listings have tags only, as in the CNCF distribution"
         ),
     ] = Role.CONTAINER_REGISTRY,
     config_file: Annotated[
@@ -125,6 +132,9 @@ def emulator(
         float, typer.Option(metavar="SHARE", help="Share of repositories with thousands of tags")
     ] = 0.002,
     denied: Annotated[float, typer.Option(metavar="SHARE", help="Share of repositories that are denied (403)")] = 0.0,
+    broken: Annotated[
+        float, typer.Option(metavar="SHARE", help="Share of images with a problem, such as a missing manifest")
+    ] = 0.01,
     latency: Annotated[float, typer.Option(metavar="S", help="Seconds before each response")] = 0.0,
     unavailable: Annotated[float, typer.Option(metavar="SHARE", help="Share of requests that fail with 503")] = 0.0,
     resets: Annotated[float, typer.Option(metavar="SHARE", help="Share of requests whose connection is reset")] = 0.0,
@@ -155,6 +165,8 @@ def emulator(
             seed=seed,
             giants=giants,
             denied=denied,
+            broken=broken,
+            listings="plain" if role is Role.PLAIN else "google",
             latency_s=latency,
             unavailable=unavailable,
             resets=resets,

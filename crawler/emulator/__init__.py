@@ -4,6 +4,7 @@ The emulator imports nothing of the crawler, so that one misreading of the proto
 The same `Settings` always give the same inventory and the same sequence of faults.
 """
 
+from crawler.emulator.facts import ImageFacts
 from crawler.emulator.inventory import Inventory, Kind, Listing, Repository
 from crawler.emulator.lifecycle import Emulator, serve_until_stopped, serving
 from crawler.emulator.settings import ArtifactRegistry, Settings
@@ -11,6 +12,7 @@ from crawler.emulator.settings import ArtifactRegistry, Settings
 __all__ = [
     "ArtifactRegistry",
     "Emulator",
+    "ImageFacts",
     "Inventory",
     "Kind",
     "Listing",

@@ -1,4 +1,4 @@
-"""The registry's content, generated from the seed. Only names are kept in memory; listings are made on demand."""
+"""The registry's repositories, generated from the seed. Only names are kept in memory; listings are made on demand."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,10 +8,17 @@ from itertools import islice
 from random import Random
 from typing import TypedDict
 
-from crawler.emulator.images import Image, draw_images
+from crawler.emulator.base_images import BASE_NAMES, FOLDER, BaseImages
+from crawler.emulator.builds import ApplicationBuilds, BaseBuilds, Builds
+from crawler.emulator.contents import Contents
+from crawler.emulator.facts import ImageFacts, facts_of
+from crawler.emulator.images import Image
 from crawler.emulator.names import draw_image_names, draw_names
 from crawler.emulator.repositories import docker_repositories
+from crawler.emulator.rolls import fraction, roll
 from crawler.emulator.settings import Settings
+from crawler.emulator.shared_images import SharedImages
+from crawler.emulator.traits import draw_traits
 
 _GIANT_TAGS = (1000, 4000)
 _TAIL_EXPONENT = 0.9  # of a Pareto distribution: half of the repositories have 1 or 2 tags, one in 20 has dozens
@@ -52,6 +59,8 @@ class Inventory:
     names: every name in the catalog, sorted.
     projects: the first components of all names, where a walk of the tree begins.
 
+    contents: the manifests and blobs behind the listings.
+
     A listing is generated at each call; equal calls give equal listings.
     """
 
@@ -60,10 +69,8 @@ class Inventory:
         if role is None:
             self._seed = str(settings.seed)
             self.projects: Sequence[str] = (settings.project,)
+            folders = [settings.project]
             self._permanent_nodes = frozenset(self.projects)
-            self.names: Sequence[str] = draw_names(
-                seed=settings.seed, project=settings.project, count=settings.repositories
-            )
         else:
             host = host or role.host
             # Each host has a seed of its own: the same name on another host is another image.
@@ -72,10 +79,21 @@ class Inventory:
             repositories = docker_repositories(role, seed=settings.seed)
             folders = [repository.folder for repository in repositories if repository.host == host]
             self._permanent_nodes = frozenset((*self.projects, *folders))
-            self.names = draw_image_names(seed=self._seed, repositories=folders, count=settings.repositories)
+        has_bases = settings.repositories >= _MIN_REPOSITORIES_FOR_EVERY_KIND
+        self._base_of = {f"{folders[0]}/{FOLDER}/{base}": base for base in BASE_NAMES} if has_bases else {}
+        count = settings.repositories - len(self._base_of)
+        if role is None:
+            drawn_names = draw_names(seed=settings.seed, project=settings.project, count=count)
+        else:
+            drawn_names = draw_image_names(seed=self._seed, repositories=folders, count=count)
+        self.names: Sequence[str] = sorted((*drawn_names, *self._base_of))
         drawn = iter(self._shuffled_names())
         self._kinds = _assign_kinds(drawn, settings)
         self._giants = frozenset(islice(drawn, round(settings.giants * settings.repositories)))
+        self._settings = settings
+        self._bases = BaseImages(seed=self._seed, folder=f"{host or 'gcr.io'}/{folders[0]}", now_ms=settings.now_ms)
+        self._shared = SharedImages(self._bases, seed=self._seed, project=self.projects[0], now_ms=settings.now_ms)
+        self.contents = Contents(self._builds)
 
     def kind(self, name: str) -> Kind | None:
         """The kind of a catalogued repository; None for any other name, such as a folder without images."""
@@ -92,7 +110,7 @@ class Inventory:
         children = self._children(name)
         if kind is None and not children and name not in self._permanent_nodes:
             return None
-        images = self._images(name) if kind is Kind.NORMAL else {}
+        images = self.contents.listed(name)
         return {"child": children, "manifest": images, "name": name, "tags": tags_of(images)}
 
     def page(self, *, last: str, n: int) -> Sequence[str]:
@@ -125,11 +143,16 @@ class Inventory:
             kind = self._kinds.get(name, Kind.NORMAL)
             yield Repository(name=name, kind=kind, listing=self.listing(name))
 
+    def facts(self, name: str) -> dict[str, ImageFacts]:
+        """What is true of each manifest of a repository, by digest: what a crawl behind the tags should find."""
+        return facts_of(self.contents.entries(name))
+
     def _shuffled_names(self) -> list[str]:
         # Repositories with children come last, so that they get a special kind only if no others are left: a vanished
-        # one would hide its children from a tree walk, and an empty one would look like a folder without images.
+        # one would hide its children from a tree walk, and an empty one would look like a folder without images. So do
+        # base images: an image says little about its base if that is not there.
         lot = Random(f"{self._seed}/kinds").sample(self.names, len(self.names))
-        lot.sort(key=self._has_children)
+        lot.sort(key=lambda name: name in self._base_of or self._has_children(name))
         return lot
 
     def _has_children(self, name: str) -> bool:
@@ -147,11 +170,27 @@ class Inventory:
             at = bisect_left(self.names, f"{prefix}{child}0", at) if rest else at + 1
         return sorted(found)
 
-    def _images(self, name: str) -> dict[str, Image]:
-        draw = Random(f"{self._seed}/images/{name}")
+    def _builds(self, name: str) -> Builds:
+        is_normal = self.kind(name) is Kind.NORMAL
+        if is_normal and name in self._base_of:
+            return BaseBuilds(self._bases, self._base_of[name])
+        key = f"{self._seed}/images/{name}"
+        tags = self._tags(name, share=fraction(roll(key), 0)) if is_normal else 0
+        return ApplicationBuilds(
+            draw_traits(name, key=key, tags=tags),
+            self._bases,
+            self._shared,
+            settings=self._settings,
+            key=key,
+            tags=tags,
+        )
+
+    def _tags(self, name: str, *, share: float) -> int:
+        """The number of a repository's tags; `share` is drawn from 0 up to 1."""
         if name in self._giants:
-            return draw_images(draw, tags=draw.randint(*_GIANT_TAGS))
-        return draw_images(draw, tags=min(int(draw.paretovariate(_TAIL_EXPONENT)), _TAIL_TAGS))
+            least, most = _GIANT_TAGS
+            return least + round(share * (most - least))
+        return min(int((1 - share) ** (-1 / _TAIL_EXPONENT)), _TAIL_TAGS)
 
 
 def tags_of(images: Mapping[str, Image]) -> list[str]:

@@ -31,9 +31,10 @@ class Emulator:
     registry: host:port, served over plain http.
     key: the JSON key of its only service account.
     inventory: what the registry holds.
-    counts: exchanges so far, failed ones included, by kind: ping, catalog, token, listing, api, oauth. In addition:
-        throttled (responses with 429), faults (exchanges that failed on purpose), and busiest_second (the most
-        exchanges with the registry in any one second, without OAuth and the APIs).
+    counts: exchanges so far, failed ones included, by kind: ping, catalog, token, listing, manifest, blob, referrers,
+        api, oauth. A blob that is redirected counts twice. In addition: throttled (responses with 429), faults
+        (exchanges that failed on purpose), and busiest_second (the most exchanges with the registry in any one second,
+        without OAuth and the APIs).
     """
 
     registry: str

@@ -17,7 +17,7 @@ from crawler.emulator.faults import Fault, FaultInjector
 
 OAUTH = "oauth"
 API = "api"
-REGISTRY_KINDS = ("ping", "catalog", "token", "listing")
+REGISTRY_KINDS = ("ping", "catalog", "token", "listing", "manifest", "blob", "referrers")
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER of 0 s: close() sends RST instead of FIN
 
@@ -116,6 +116,8 @@ async def _response(request: web.Request, handler: Handler, style: _ErrorStyle) 
         response = await handler(request)
     except RegistryError as exc:
         response = _error_response(exc)
+    except web.HTTPNotFound as exc:  # a path that this registry does not have
+        response = web.Response(status=exc.status, text=exc.text)
     response.headers.update(style.headers)
     return response
 
@@ -134,6 +136,8 @@ def _reset(request: web.Request) -> web.Response:
 
 async def _truncated(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
     assert isinstance(response, web.Response)
+    if not response.body:  # a 304 or a redirect
+        return response
     assert isinstance(response.body, bytes)
     partial = web.StreamResponse(status=response.status, headers=response.headers)
     partial.content_length = len(response.body)

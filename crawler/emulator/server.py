@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import orjson
 from aiohttp import web
@@ -10,11 +10,12 @@ from aiohttp import web
 from crawler.emulator.accounts import AccessTokens, ServiceAccount
 from crawler.emulator.api import Api
 from crawler.emulator.auth import ANY_SCOPE, Authenticator
+from crawler.emulator.content_endpoints import ContentEndpoints
 from crawler.emulator.errors import RegistryError, Unauthenticated
-from crawler.emulator.inventory import Inventory, Kind
+from crawler.emulator.inventory import Inventory, Kind, Listing
 from crawler.emulator.middleware import OAUTH, ExchangeMiddleware, json_response
 from crawler.emulator.names import is_valid_name
-from crawler.emulator.pagination import listing_page, next_link, requested_page_size
+from crawler.emulator.pagination import listing_page, next_link, plain_listing_page, requested_page_size
 from crawler.emulator.projects import ARTIFACT_REGISTRY, RESOURCE_MANAGER, GoogleApi, api_disabled_error
 from crawler.emulator.scopes import CATALOG, READS_PROJECTS, parse_scope, pull
 from crawler.emulator.settings import GCR_LOCATIONS, Settings
@@ -44,6 +45,9 @@ class Registry:
         self._role = settings.artifact_registry
         self._origin = settings.origin or f"http://{address}"
         self._inventory = inventory
+        self._contents = ContentEndpoints(
+            settings, inventory, authorize=self._authorize, listing_error=self._listing_error
+        )
         self._access_tokens = AccessTokens(account, lifetime_s=settings.access_token_lifetime_s, clock=clock)
         self._registry_tokens = RegistryTokens(lifetime_s=settings.registry_token_lifetime_s, clock=clock)
         self._authenticator = Authenticator(
@@ -66,8 +70,10 @@ class Registry:
                 web.get("/v2/token", self._token, name="token"),
                 web.get("/v2/_catalog", self._catalog, name="catalog"),
                 web.get("/v2/{name:.+}/tags/list", self._listing, name="listing"),
+                *self._contents.routes(),
                 web.post("/oauth2/token", self._oauth, name=OAUTH),
                 web.get("/emulator/inventory", self._truth),
+                web.get("/emulator/images", self._facts),
                 web.get("/emulator/counts", counts),
             ]
         )
@@ -118,29 +124,37 @@ class Registry:
         listing = self._inventory.listing(name)
         if listing is None:
             raise self._listing_error(name)
+        listing = self._contents.without_vanished(listing)
         n = self._listing_page_size(request)
+        last = request.query.get("last", "")
+        if self._settings.listings == "plain":
+            return self._plain_response(listing, last=last, n=n or max(1, len(listing["tags"])))
         if n is None:
             return json_response(listing)
-        page, last = listing_page(listing, last=request.query.get("last", ""), n=n)
-        headers = None if last is None else next_link(f"/v2/{name}/tags/list", n=n, last=last)
-        return json_response(page, headers=headers)
+        page, next_last = listing_page(listing, last=last, n=n)
+        return json_response(page, headers=_link(name, n=n, last=next_last))
+
+    def _plain_response(self, listing: Listing, *, last: str, n: int) -> web.Response:
+        name = listing["name"]
+        if self._inventory.kind(name) is None:  # a folder, which the plain protocol does not have
+            raise self._listing_error(name)
+        page, next_last = plain_listing_page(listing, last=last, n=n)
+        return json_response(page, headers=_link(name, n=n, last=next_last))
 
     async def _truth(self, request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
-        await response.prepare(request)
-        for repository in self._inventory.truth():
-            await response.write(orjson.dumps(repository, option=orjson.OPT_APPEND_NEWLINE))
-            await asyncio.sleep(0)  # write() does not yield while the client keeps up, so other requests would wait
-        await response.write_eof()
-        return response
+        return await _json_lines(request, self._inventory.truth())
+
+    async def _facts(self, request: web.Request) -> web.StreamResponse:
+        names = self._inventory.names
+        return await _json_lines(request, ({"name": name, "images": self._inventory.facts(name)} for name in names))
 
     def _listing_page_size(self, request: web.Request) -> int | None:
-        """The number of images on a page of a listing; None for all of them.
+        """The number of images, or tags, on a page of a listing; None for all of them.
 
         The gcr.io of old never pages; Artifact Registry cuts at `n` (google/go-containerregistry#1643).
         """
         maximum = self._settings.tags_page
-        if self._role is None and maximum is None:
+        if self._role is None and maximum is None and self._settings.listings == "google":
             return None
         lengths = [n for n in (requested_page_size(request), maximum) if n is not None]
         return min(lengths, default=None)
@@ -188,6 +202,21 @@ class Registry:
         if scope != ANY_SCOPE:
             challenge += f',scope="{scope}"'
         return {"WWW-Authenticate": challenge}
+
+
+async def _json_lines(request: web.Request, values: Iterable[object]) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+    await response.prepare(request)
+    for value in values:
+        await response.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))
+        await asyncio.sleep(0)  # write() does not yield while the client keeps up, so other requests would wait
+    await response.write_eof()
+    return response
+
+
+def _link(name: str, *, n: int, last: str | None) -> dict[str, str] | None:
+    """The Link to the next page of a listing, unless there is none."""
+    return None if last is None else next_link(f"/v2/{name}/tags/list", n=n, last=last)
 
 
 def _requested_scope(request: web.Request) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from types import MappingProxyType
 from typing import Literal
 
@@ -10,6 +11,7 @@ from crawler.emulator.names import is_valid_name
 
 _MAX_PROJECT_LENGTH = 100  # leaves room for more components within 255 characters
 _ID = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
+_TODAY = datetime.now(UTC).date()  # read once, so that equal settings stay equal at midnight
 _ORIGIN = re.compile(r"https?://[-.a-z0-9]+(?::[0-9]+)?")
 
 GCR_LOCATIONS: Mapping[str, str] = MappingProxyType(
@@ -86,16 +88,21 @@ class Settings:
     """Settings of an emulated registry. Equal settings give equal registries. Raises ValueError.
 
     `giants`, `empty`, `vanished` and `denied` are shares of `repositories`; `unavailable`, `resets` and `truncated`
-    are shares of the exchanges with the registry and with the APIs. A share is a number from 0 to 1.
+    are shares of the exchanges with the registry and with the APIs; `broken` and `mismatched` are shares of the images.
+    A share is a number from 0 to 1.
 
     repositories: number of names in the catalog.
     seed: the seed of the inventory and of the faults.
+    today: the day on which the inventory is looked at, in UTC: the newest images were uploaded the day before.
     project: the first component of every repository's name, and the project of the service account. With
         `artifact_registry`, which has projects of its own, only the latter.
     giants: repositories with thousands of tags.
     empty: repositories whose listing has no image and no tag.
     vanished: repositories whose listing gets 404.
     denied: repositories whose listing gets 403, although the token endpoint issues a token for them.
+    broken: images with a problem that does not keep a crawl from being complete: a manifest, a child or a config that
+        is not there, a manifest that is not JSON, an image of schema 1, a signature without its image.
+    mismatched: images whose manifest is served with other bytes than its digest names.
     latency_s: seconds before each response, plus a random time of up to `latency_jitter_s` seconds.
     unavailable: exchanges that get 503.
     resets: exchanges whose connection is reset before the response.
@@ -105,6 +112,11 @@ class Settings:
     catalog: whether the catalog lists every name, or is an empty list or null, as in today's gcr.io.
     tags_page: maximum number of images in a page of a listing. None sets no maximum: Artifact Registry pages only if
         the client sends `n`.
+    listings: google lists images with their tags; plain lists names of tags and nothing else, as the CNCF
+        distribution does, without children.
+    blobs: whether a blob is served at once, or by a redirect to a path that needs no credentials.
+    referrers: whether there is a referrers API; without one, its path gets 404.
+    referrers_page: maximum number of referrers in a page.
     origin: the registry's origin in challenges, for an emulator behind a TLS proxy, such as https://gcr.io. None is
         http and its own host:port, which the key file always uses.
     artifact_registry: None emulates Container Registry, the gcr.io of old: one project, no APIs, listings never paged.
@@ -114,11 +126,14 @@ class Settings:
 
     repositories: int = 2000
     seed: int = 1
+    today: date = _TODAY
     project: str = "my-project"
     giants: float = 0.002
     empty: float = 0.01
     vanished: float = 0.01
     denied: float = 0.0
+    broken: float = 0.01
+    mismatched: float = 0.0
     latency_s: float = 0.0
     latency_jitter_s: float = 0.0
     unavailable: float = 0.0
@@ -128,6 +143,10 @@ class Settings:
     catalog_page: int = 1000
     catalog: Literal["full", "empty", "null"] = "full"
     tags_page: int | None = None
+    listings: Literal["google", "plain"] = "google"
+    blobs: Literal["direct", "redirected"] = "direct"
+    referrers: Literal["api", "none"] = "api"
+    referrers_page: int = 100
     origin: str | None = None
     artifact_registry: ArtifactRegistry | None = None
     access_token_lifetime_s: int = 3599
@@ -140,6 +159,7 @@ class Settings:
             raise ValueError(f"the origin must be http://HOST[:PORT] or https://HOST[:PORT], not {self.origin!r}")
         _check_shares(giants=self.giants, empty=self.empty, vanished=self.vanished, denied=self.denied)
         _check_shares(unavailable=self.unavailable, resets=self.resets, truncated=self.truncated)
+        _check_shares(broken=self.broken, mismatched=self.mismatched)
         _check_at_least(
             0,
             repositories=self.repositories,
@@ -151,9 +171,15 @@ class Settings:
             quota_per_s=1 if self.quota_per_s is None else self.quota_per_s,
             catalog_page=self.catalog_page,
             tags_page=1 if self.tags_page is None else self.tags_page,
+            referrers_page=self.referrers_page,
             access_token_lifetime_s=self.access_token_lifetime_s,
             registry_token_lifetime_s=self.registry_token_lifetime_s,
         )
+
+    @property
+    def now_ms(self) -> int:
+        """The beginning of `today`, in milliseconds since the epoch."""
+        return int(datetime(self.today.year, self.today.month, self.today.day, tzinfo=UTC).timestamp()) * 1000
 
 
 def _check_shares(**shares: float) -> None:

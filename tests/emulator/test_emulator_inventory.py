@@ -3,6 +3,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from datetime import UTC, date, datetime
 from itertools import chain
 
 import pytest
@@ -16,6 +17,7 @@ NAME = re.compile(
 )  # the distribution specification's
 TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 YEAR_2013_MS = 1_356_998_400_000
+DAY_MS = 86_400_000
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,7 @@ def fingerprint(hash_seed: str) -> bytes:
         "import hashlib; from crawler.emulator import ArtifactRegistry, Inventory, Settings; "
         "roles = (None, ArtifactRegistry(), ArtifactRegistry(serves='gcr.io')); "
         "made = [Inventory(Settings(repositories=300, seed=7, artifact_registry=role)) for role in roles]; "
-        "truth = repr([list(inventory.truth()) for inventory in made]); "
+        "truth = repr([[*inventory.truth(), *map(inventory.facts, inventory.names)] for inventory in made]); "
         "print(hashlib.sha256(truth.encode()).hexdigest())"
     )
     return subprocess.run(
@@ -149,13 +151,42 @@ def test_inventory_images_have_googles_format(images):
 
 
 def test_inventory_images_vary_like_real_ones(images):
-    assert len({image["mediaType"] for _, image in images}) == 3
+    assert {image["mediaType"] for _, image in images} == {
+        "application/vnd.docker.distribution.manifest.v1+prettyjws",
+        "application/vnd.docker.distribution.manifest.v2+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.oci.image.index.v1+json",
+    }
     assert {len(image["tag"]) for _, image in images} == {0, 1, 2, 3}
     for number in ("imageSizeBytes", "timeCreatedMs", "timeUploadedMs"):
         unknown = sum(image[number] == "0" for _, image in images)
         assert 0 < unknown < len(images) / 2
     assert any(0 < int(image["timeCreatedMs"]) < YEAR_2013_MS for _, image in images)
     assert all(image["timeUploadedMs"] == "0" or int(image["timeUploadedMs"]) > YEAR_2013_MS for _, image in images)
+
+
+def test_inventory_dates_reach_from_years_ago_to_today():
+    inventory = Inventory(Settings(today=date(2026, 3, 1)))
+    today_ms = datetime(2026, 3, 1, tzinfo=UTC).timestamp() * 1000
+    uploaded = [
+        int(image["timeUploadedMs"])
+        for repository in inventory.truth()
+        if repository.listing
+        for image in repository.listing["manifest"].values()
+        if image["timeUploadedMs"] != "0"
+    ]
+    assert today_ms - DAY_MS < max(uploaded) <= today_ms
+    older_than_a_year = sum(uploaded_ms < today_ms - 365 * DAY_MS for uploaded_ms in uploaded)
+    assert len(uploaded) / 10 < older_than_a_year < len(uploaded) * 9 / 10
+
+
+def test_inventory_of_another_day_has_the_same_names_and_tags():
+    one, other = (Inventory(Settings(repositories=40, today=day)) for day in (date(2026, 3, 1), date(2026, 3, 2)))
+    assert one.names == other.names
+    counts = [[len(r.listing["tags"]) if r.listing else None for r in made.truth()] for made in (one, other)]
+    assert counts[0] == counts[1]
+    assert list(one.truth()) != list(other.truth())
 
 
 @settings(max_examples=25)
@@ -179,6 +210,9 @@ def test_inventory_of_200_000_names_is_quick():
         {"project": "x" * 101},
         {"empty": -0.1},
         {"empty": 0.6, "vanished": 0.6},
+        {"broken": 1.1},
+        {"mismatched": -0.1},
+        {"referrers_page": 0},
         {"resets": float("nan")},
         {"latency_s": -1.0},
         {"quota_per_s": 0},

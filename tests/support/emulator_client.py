@@ -14,6 +14,12 @@ from google.oauth2 import service_account
 
 from crawler.emulator import Emulator
 
+MANIFEST_TYPES = (
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.index.v1+json",
+)
 AUTH = "https://www.googleapis.com/auth/"
 
 
@@ -44,6 +50,18 @@ class Client:
     async def get(self, path: str, **options: Any) -> Reply:
         async with self._session.get(f"http://{self.registry}{path}", **options) as response:
             return Reply(status=response.status, headers=response.headers, body=await response.read())
+
+    async def head(self, path: str, **options: Any) -> Reply:
+        async with self._session.head(f"http://{self.registry}{path}", **options) as response:
+            return Reply(status=response.status, headers=response.headers, body=await response.read())
+
+    async def manifest(self, name: str, reference: str, **headers: str) -> Reply:
+        """A manifest of any type; `headers` are further ones."""
+        user = {**self.key_headers(), "Accept": ", ".join(MANIFEST_TYPES), **headers}
+        return await self.get(f"/v2/{name}/manifests/{reference}", headers=user)
+
+    async def blob(self, name: str, digest: str) -> Reply:
+        return await self.get(f"/v2/{name}/blobs/{digest}", headers=self.key_headers())
 
     async def post(self, path: str, **options: Any) -> Reply:
         async with self._session.post(f"http://{self.registry}{path}", **options) as response:
