@@ -141,13 +141,16 @@ def attestation(subject: Content) -> Content:
     )
 
 
-def artifact(artifact_type: str, content: bytes, *, subject: Content | None = None) -> Content:
+def artifact(
+    artifact_type: str, content: bytes, *, subject: Content | None = None, annotations: Mapping[str, str] | None = None
+) -> Content:
     """An artifact with one layer and an empty config, which may refer to another manifest."""
+    more = {"subject": _descriptor(subject) if subject else None, "annotations": annotations}
     return _manifest(
         OCI.manifest,
         ("application/vnd.oci.empty.v1+json", EMPTY_CONFIG),
         [(artifact_type, content, {})],
-        {"artifactType": artifact_type, **({"subject": _descriptor(subject)} if subject else {})},
+        {"artifactType": artifact_type, **{key: value for key, value in more.items() if value}},
         {"artifactType": artifact_type},
     )
 
