@@ -85,6 +85,16 @@ async def test_docker_hub_depth_manifests_pulls_each_unknown_digest_once_ever(tm
         assert all(image["manifest"]["config_digest"] for image in snapshot.records[0]["images"])
 
 
+async def test_docker_hub_limit_that_is_spent_already_leaves_the_digests(tmp_path):
+    async with serve(depth(TAGS, pulls=0)) as server:
+        server.enter(pulls_left(0))
+        snapshot = await crawl_hub(server, tmp_path, "manifests")
+    assert pulls(server) == []
+    assert digests_by_tag(snapshot) == {tag: image.digest for tag, image in TAGS.items()}
+    (reason,) = snapshot.manifest["reasons"]
+    assert "20 of 20 images were not read: the registry's limit has 0 of 100 pulls left" in reason
+
+
 @pytest.mark.parametrize(("limit", "reserve"), [(100, 10), (200, 20), (40, 10)])
 async def test_docker_hub_pulls_stop_at_the_reserve_and_the_snapshot_says_so(tmp_path, limit, reserve):
     left = reserve + 4
