@@ -45,10 +45,12 @@ class Allowance:
         if self._pulls is not None:
             limit = self._pulls.limit or 0
             reserve = max(_LEAST_RESERVE, round(_RESERVED_SHARE * limit))
-            if self._pulls.remaining - self._pulls_in_flight <= reserve:
+            left = max(self._pulls.remaining - self._pulls_in_flight, 0)
+            if left <= reserve:
                 of_limit = f" of {limit:,}" if limit else ""
                 raise self._spent_error(
-                    "PULL_LIMIT", f"the registry's limit has {self._pulls.remaining:,}{of_limit} pulls left"
+                    "PULL_LIMIT",
+                    f"the registry's limit has {left:,}{of_limit} pulls left, and {reserve:,} are kept for other users",
                 )
         self._pulls_in_flight += 1
         try:
@@ -57,8 +59,11 @@ class Allowance:
             self._pulls_in_flight -= 1
 
     def on_pulls_left(self, pulls: PullsLeft | None) -> None:
-        """A response said how many pulls are left; None where it said nothing."""
-        if pulls is not None:
+        """A response said how many pulls are left; None where it said nothing.
+
+        The least that was said counts: responses overtake each other, so a later one may be of an earlier moment.
+        """
+        if pulls is not None and (self._pulls is None or pulls.remaining < self._pulls.remaining):
             self._pulls = pulls
 
     def _spent_error(self, code: str, reason: str) -> AllowanceSpent:
