@@ -16,7 +16,7 @@ from crawler.run.crawl import Crawl
 from crawler.snapshot.parts import open_part
 from crawler.untrusted_text import printable
 
-_READABLE_LENGTH: Final = 700
+_READABLE_LENGTH: Final = 800
 _MAX_PATH_LENGTH: Final = 4096
 _DEPTH_PURPOSES: Final = ("manifest", "blob", "referrers")
 """Purposes of the exchanges that --depth and --referrers cost; see `Requests.by_kind`."""
