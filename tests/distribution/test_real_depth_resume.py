@@ -50,9 +50,10 @@ async def killed(shell: Shell, front, digests: int) -> None:
     front.hold_when(lambda: len(front.requested_digests) >= digests)
     process = await shell.start("crawl", front.host, *DEEP, "--resume", "--concurrency", CONCURRENCY)
     try:
-        async with asyncio.timeout(30):
-            await front.until_held()
-            await until_idle(process.pid)
+        waiting = {asyncio.create_task(event) for event in (front.until_held(), process.wait())}
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        assert process.returncode is None, "the crawl has ended before it could be killed"
+        await until_idle(process.pid)
         process.kill()
         assert await process.wait() == -signal.SIGKILL
     finally:

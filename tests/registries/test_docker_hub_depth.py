@@ -1,5 +1,6 @@
 """Docker Hub's limit on pulls: HEAD is free, each GET of a manifest counts, and a crawl leaves a reserve."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from registries.docker_hub import (
     BLOBS,
     MANIFESTS,
     NO_MANIFEST,
+    PULLS_SPENT,
+    THROTTLED,
     HubImage,
     blob_host,
     depth,
@@ -125,6 +128,30 @@ async def test_docker_hub_pulls_stop_at_the_reserve_whatever_a_late_response_say
         snapshot = await crawl_hub(server, tmp_path, "manifests")
     assert len(pulls(server)) == 4
     assert snapshot.manifest["verdict"] == "partial"
+
+
+async def test_docker_hub_limit_that_others_use_up_makes_the_snapshot_partial(tmp_path):
+    """Another client of the same address has pulled meanwhile. The 429 asks for a pause until the limit is renewed."""
+    refused = PULLS_SPENT.with_headers(("Retry-After", str(int(time.time()) + 6 * 3600)))
+    digest = TAGS["1.7"].digest
+    async with serve([on(f"{MANIFESTS}/{digest}", refused), *depth(TAGS, pulls=60)]) as server:
+        server.enter(pulls_left(60))
+        snapshot = await crawl_hub(server, tmp_path, "manifests", concurrency=1)
+    (reason,) = snapshot.manifest["reasons"]
+    assert "20 images were not read: the registry's limit has 0 of 100 pulls left" in reason
+    assert pulls(server).count(digest) == 1
+    assert len(pulls(server)) < len(TAGS)
+    assert digests_by_tag(snapshot) == {tag: image.digest for tag, image in TAGS.items()}
+    assert snapshot.manifest["requests"]["throttled"] == 0
+
+
+async def test_docker_hub_pulls_that_come_too_fast_are_retried(tmp_path):
+    throttled = on(f"{MANIFESTS}/{TAGS['1.7'].digest}", THROTTLED, times=1)
+    async with serve([throttled, *depth(TAGS, pulls=60)]) as server:
+        server.enter(pulls_left(60))
+        snapshot = await crawl_hub(server, tmp_path, "manifests")
+    assert snapshot.manifest["verdict"] == "complete"
+    assert snapshot.manifest["requests"]["throttled"] == 1
 
 
 async def test_docker_hub_pulls_go_on_where_the_last_night_stopped(tmp_path):

@@ -189,9 +189,9 @@ def index(*children: Content, annotations: Mapping[str, str] | None = None) -> C
     return Content(media_type=OCI_INDEX, body=to_json(document), children=children, listed_as={})
 
 
-def built(*images: Content) -> Content:
+def built(*images: Content, annotations: Mapping[str, str] | None = None) -> Content:
     """The index that BuildKit makes: the images, and an attestation of each."""
-    return index(*images, *map(attestation, images))
+    return index(*images, *map(attestation, images), annotations=annotations)
 
 
 def distinct(contents: Iterable[Content]) -> dict[str, Content]:

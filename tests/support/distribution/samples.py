@@ -1,19 +1,30 @@
 """A registry's content in the proportions of a real one: single images, and indexes that BuildKit made."""
 
+import gzip
+from collections.abc import Sequence
 from typing import Any
 
-from .content import DOCKER, OCI, Content, built, image, image_config
+from .content import DOCKER, LAYER, OCI, TAR, Content, built, image, image_config
 
 PLATFORMS = ("linux/amd64", "linux/arm64/v8")
 _USERS = (None, "", "0", "root", "1000:1000", "nonroot")
-_FORMATS = (DOCKER, OCI)
+_OTHER_TAR = b"\0" * 2048
+_LAYERS = {TAR: LAYER, _OTHER_TAR: gzip.compress(_OTHER_TAR, mtime=0)}
+"""Layers by their uncompressed content."""
 
 
 def sample(number: int) -> Content:
     """The image of a number: of ten numbers, three have an index of two platforms with an attestation each."""
+    annotations = {"org.opencontainers.image.source": f"https://example.com/{number}"} if number % 4 == 1 else None
+    # no image begins with all layers of another one: none is the base of another one
+    tars = (_OTHER_TAR, TAR) if number % 3 == 1 else (TAR,)
+    layers = [_LAYERS[tar] for tar in tars]
     if number % 10 in {2, 5, 8}:
-        return built(*(image(_config(number, platform)) for platform in PLATFORMS))
-    return image(_config(number, PLATFORMS[0]), _FORMATS[number % 2])
+        images = (image(_config(number, platform, tars), layers=layers) for platform in PLATFORMS)
+        return built(*images, annotations=annotations)
+    if number % 2:
+        return image(_config(number, PLATFORMS[0], tars), OCI, layers=layers, annotations=annotations)
+    return image(_config(number, PLATFORMS[0], tars), DOCKER, layers=layers)
 
 
 def sample_repositories(repositories: int, tags: int) -> dict[str, dict[str, Content]]:
@@ -24,7 +35,7 @@ def sample_repositories(repositories: int, tags: int) -> dict[str, dict[str, Con
     }
 
 
-def _config(number: int, platform: str) -> dict[str, Any]:
+def _config(number: int, platform: str, layers: Sequence[bytes]) -> dict[str, Any]:
     """A config with what an auditor asks for. Many keys are left out now and then, as builders do."""
     user = _USERS[number % len(_USERS)]
     runtime: dict[str, Any] = {
@@ -38,6 +49,7 @@ def _config(number: int, platform: str) -> dict[str, Any]:
     }
     return image_config(
         platform=platform,
+        layers=layers,
         created=f"202{number % 6}-01-02T03:04:05.{number:06d}789Z",
         history=[f"RUN build --number {number}"],
         **{key: value for key, value in runtime.items() if value is not None},
