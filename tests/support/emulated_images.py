@@ -54,7 +54,7 @@ def _image(facts: ImageFacts) -> dict[str, Any]:
         "tags": facts["tags"],
         "kind": facts["kind"],
         "media_type": facts["media_type"],
-        "artifact_type": manifest.get("artifactType"),
+        "artifact_type": _artifact_type(facts),
         "subject_digest": facts["subject_digest"],
         "children": sorted(child["digest"] for child in facts["platforms"] or ()),
         "attested": {
@@ -65,6 +65,12 @@ def _image(facts: ImageFacts) -> dict[str, Any]:
         "annotations": manifest.get("annotations"),
         "config": _config(facts, facts["config"]) if is_image and facts["config"] else None,
     }
+
+
+def _artifact_type(facts: ImageFacts) -> str | None:
+    """An artifact without a type is of its config's (image-spec, manifest.md, "Guidelines for Artifact Usage")."""
+    config: dict[str, str] = facts["manifest"].get("config", {}) if facts["kind"] == "artifact" else {}
+    return facts["manifest"].get("artifactType", config.get("mediaType"))
 
 
 def _config(facts: ImageFacts, config: dict[str, Any]) -> dict[str, Any]:
