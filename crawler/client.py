@@ -108,10 +108,11 @@ class AuthenticatedClient:
             response = await self._retry_reauthenticated(request, scope, response)
         if _is_accepted(request, response):
             return response
-        error = _error_from(request, response)
         if response.status in self._reauth_statuses and request.authorization is not None:
-            await self._count_refusal(scope, error)
-        raise error
+            await self._count_refusal(scope, _error_from(request, response))
+        # not by a variable: an error has a traceback, which has this frame and its variables, and a cycle of them would
+        # stay until the collector comes, with the callers' frames and all that they have read
+        raise _error_from(request, response)
 
     async def _retry_reauthenticated(self, request: Request, scope: str, response: Response) -> Response:
         """The response to the same request with other credentials; the last refusal where none are left to try."""

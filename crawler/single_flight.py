@@ -42,7 +42,10 @@ class SingleFlight(Generic[K, V]):
             if flight.values:
                 return flight.values[0]
             if flight.failure is not None:
-                raise flight.failure
+                try:
+                    raise flight.failure
+                finally:
+                    del flight  # see below
         # neither a value nor a failure: the caller that fetched was cancelled, and this one fetches
         flight = self._flights[key] = _Flight[V]()
         try:
@@ -57,3 +60,6 @@ class SingleFlight(Generic[K, V]):
             del self._flights[key]
             if flight.done is not None:
                 flight.done.set()
+            # The failure has a traceback, which has this frame: a cycle, in which the caller's objects would stay until
+            # the collector comes.
+            del flight

@@ -1,7 +1,8 @@
 """The jobs of one repository, run by as many tasks as are free."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import anyio
 from anyio.abc import TaskGroup
@@ -10,22 +11,32 @@ Job = Callable[[], Awaitable[None]]
 
 
 class FreeTasks:
-    """How many tasks all repositories together may start beside the workers: one for each exchange in flight.
+    """How many tasks all repositories together may start beside those of the workers that read a repository already.
 
-    So a repository with ten thousand tags uses all permits, and so do many small ones, without a task for each tag.
+    All of them together are as many as exchanges may be in flight. So a repository with ten thousand tags uses all
+    permits, and many small ones do without tasks that would only wait for a permit.
     """
 
     def __init__(self, count: int) -> None:
         self._free = count
 
     def try_take(self) -> bool:
-        if not self._free:
+        if self._free <= 0:
             return False
         self._free -= 1
         return True
 
     def give_back(self) -> None:
         self._free += 1
+
+    @contextmanager
+    def used_by_worker(self) -> Iterator[None]:
+        """The caller's own task is one of them, even where none is free, until the block ends."""
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
 
 
 class FanOut:
@@ -41,8 +52,9 @@ class FanOut:
     async def run(self, jobs: Iterable[Job]) -> None:
         """Run the jobs to their end. What a job raises is raised in an ExceptionGroup."""
         self._jobs.extend(jobs)
-        async with anyio.create_task_group() as group:
-            await self._run_jobs(group)
+        with self._free_tasks.used_by_worker():
+            async with anyio.create_task_group() as group:
+                await self._run_jobs(group)
 
     async def _run_jobs(self, group: TaskGroup) -> None:
         while self._jobs:

@@ -5,7 +5,7 @@ digest cache is not requested again.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from crawler.inspect.contents import Contents
 from crawler.inspect.digest_cache import DigestCache, KnownImage
 from crawler.inspect.fan_out import FanOut, FreeTasks
 from crawler.inspect.images import ImageBuilder
+from crawler.inspect.images_in_hand import ImagesInHand
 from crawler.inspect.reading import Facts, Reading
 from crawler.inspect.referrers import ReferrersApi, SubjectTag, listed_referrers, merged, subject_tags
 from crawler.inspect.tag_filter import TagFilter
@@ -56,6 +57,7 @@ class Inspector:
     bases: Bases
     referrers_api: ReferrersApi | None
     free_tasks: FreeTasks
+    _images_in_hand: ImagesInHand = field(default_factory=ImagesInHand)
 
     async def inspect(self, name: RepositoryName, listing: Listing) -> Inspected:
         """Read what is behind the tags of a repository, which has this listing.
@@ -64,6 +66,10 @@ class Inspector:
         """
         if listing.images is None and not self.depth.reads_tags:
             return Inspected(listing, None)
+        async with self._images_in_hand.hold(max(len(listing.tags), len(listing.images or ()))):
+            return await self._inspect(name, listing)
+
+    async def _inspect(self, name: RepositoryName, listing: Listing) -> Inspected:
         last_digests = self.cache.last_digests(self.host, name) if self.depth.reads_tags else {}
         reading = Reading(name, self.depth, self.contents, self.free_tasks, last_digests)
         await reading.read(self._tags_to_resolve(listing), self._images_to_read(listing))

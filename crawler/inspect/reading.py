@@ -81,7 +81,7 @@ class Facts:
             kind = ProblemKind.DIGEST_MISMATCH if is_mismatch else ProblemKind.MANIFEST_UNREADABLE
             self.add_error(kind, tag, digest, error)
             if error.outcome is Outcome.FAILED:
-                self.failure = error
+                self.failure = error.with_traceback(None)  # which has frames that have these facts: a cycle
         else:
             code = error.code if isinstance(error, AllowanceSpent) else "CREDENTIALS"
             self.add_problem(ProblemKind.MANIFEST_UNREADABLE, tag, digest, str(error), code=code)
@@ -163,7 +163,7 @@ class Reading:
         try:
             response = await self._contents.resolve(self._name, tag, self._last_digests.get(tag))
         except Missing as error:
-            self._gone.append(_Gone(tag, None, error))
+            self._add_gone([tag], None, error)
             return
         except (RegistryError, CredentialsError, AllowanceSpent) as error:
             self.facts.add_unread(tag, None, error)
@@ -212,7 +212,7 @@ class Reading:
         try:
             content = await self._contents.manifest(self._name, digest)
         except Missing as error:
-            self._gone += [_Gone(tag, digest, error) for tag in tags or (None,)]
+            self._add_gone(tags or (None,), digest, error)
         except (RegistryError, CredentialsError, AllowanceSpent) as error:
             self.facts.add_unread(tags[0] if tags else None, digest, error)
         else:
@@ -227,7 +227,7 @@ class Reading:
                 self.facts.add_error(ProblemKind.INDEX_CHILD_MISSING, tag, digest, error)
                 self.facts.gone.add(digest)
             else:
-                self._gone.append(_Gone(tag, digest, error))
+                self._add_gone([tag], digest, error)
         except (RegistryError, CredentialsError, AllowanceSpent) as error:
             self.facts.add_unread(tag, digest, error)
         else:
@@ -288,6 +288,10 @@ class Reading:
     def _add_invalid(self, tag: str | None, digest: str, exc: MalformedResponse) -> None:
         """A content that has its digest, so that reading it again would not help."""
         self.facts.add_problem(ProblemKind.MANIFEST_UNREADABLE, tag, digest, str(exc), code=INVALID_CONTENT)
+
+    def _add_gone(self, tags: Iterable[str | None], digest: str | None, error: Missing) -> None:
+        """Note a 404 without its traceback, which has frames that have this reading: a cycle."""
+        self._gone += [_Gone(tag, digest, error.with_traceback(None)) for tag in tags]
 
     def _claim(self, digest: str) -> bool:
         """Whether nobody has begun to read a digest. The caller reads it then."""

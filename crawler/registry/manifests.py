@@ -77,9 +77,8 @@ class Manifests:
         With `known_digest` the request is conditional: a registry that honours it sends no body where the tag still has
         this digest (RFC 9110 §13.1.2), and one that does not sends the body.
         """
-        request = self._manifest_request(name, tag)
-        if known_digest is not None:
-            request = replace(request, headers=(("If-None-Match", f'"{known_digest}"'),))
+        condition = () if known_digest is None else (("If-None-Match", f'"{known_digest}"'),)
+        request = self._manifest_request(name, tag, headers=condition)
         named = None
         for _ in range(_MISMATCH_ATTEMPTS):
             response = await self._client.send(request, _scope(name))
@@ -133,10 +132,13 @@ class Manifests:
         body: bytes = (await self._client.send(request, _scope(name))).value
         return body
 
-    def _manifest_request(self, name: RepositoryName, reference: str) -> Request:
+    def _manifest_request(
+        self, name: RepositoryName, reference: str, *, headers: tuple[tuple[str, str], ...] = ()
+    ) -> Request:
         return Request(
             url=f"{self._base_url}{name}/manifests/{reference}",
             accept=ACCEPT_MANIFESTS,
+            headers=headers,
             max_body_bytes=MAX_MANIFEST_BYTES,
             purpose=Purpose.MANIFEST,
             absence_codes=self._absence_codes,

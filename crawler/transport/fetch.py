@@ -84,6 +84,8 @@ class Transport:
             if isinstance(last.result, Response):
                 return last.result
             raise last.result from None
+        finally:
+            del first  # its traceback has this frame: a cycle, which would stay until the collector comes
         raise AssertionError("attempts end with a response or a failure")
 
     async def _attempt(self, request: Request) -> Response:

@@ -1,12 +1,15 @@
 """The content of the benchmark's registries, as response bodies.
 
 Every repository of a registry has the same listing, so that a server has next to nothing to do and the client is what
-is measured. Sizes are those that registries send: a plain listing of two dozen tags, and Google's with eight images.
+is measured. Sizes are those that registries send: a plain listing of two dozen tags, and Google's with eight images;
+manifests of 1.7 KB with eight layers, and configs of 4 KB. Each image is another one, as a cache of digests needs it.
 """
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import product
 from typing import Any, Final
 
 NAMES_PER_PAGE: Final = 1000
@@ -69,12 +72,17 @@ def _google() -> dict[str, Any]:
     return {"child": [], "manifest": manifests, "tags": tags}
 
 
+def _few() -> dict[str, Any]:
+    return {"tags": [f"v1.{minor}.0" for minor in range(8)]}
+
+
 def _giant() -> dict[str, Any]:
     return {"tags": [f"build-{number:06d}" for number in range(TAGS_OF_A_GIANT)]}
 
 
 _LISTINGS: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "tiny": _tiny,
+    "few": _few,
     "plain": _plain,
     "google": _google,
     "giant": _giant,
@@ -90,3 +98,89 @@ def folder_listing(repositories: int) -> bytes:
     """The body of the `tags/list` of `FOLDER`."""
     children = [name(number).replace("/", "-") for number in range(repositories)]
     return json.dumps({"child": children, "manifest": {}, "name": FOLDER, "tags": []}).encode()
+
+
+MANIFEST_TYPE: Final = "application/vnd.docker.distribution.manifest.v2+json"
+_CONFIG_TYPE: Final = "application/vnd.docker.container.image.v1+json"
+_LAYER_TYPE: Final = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+_BASE_LAYERS: Final = 5
+_OWN_LAYERS: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """The image behind a tag."""
+
+    repository: str
+    tag: str
+    manifest: bytes
+    config: bytes
+
+    @property
+    def digest(self) -> str:
+        return _digest(self.manifest)
+
+    @property
+    def manifest_path(self) -> str:
+        return f"/v2/{self.repository}/manifests/{self.tag}"
+
+    @property
+    def config_path(self) -> str:
+        return f"/v2/{self.repository}/blobs/{_digest(self.config)}"
+
+
+def images(repositories: int, kind: str) -> Iterator[Image]:
+    """The image behind each tag of each repository. All images of a repository have one base, as releases do."""
+    tags = _LISTINGS[kind]()["tags"]
+    return (_image(name(number), tag) for number, tag in product(range(repositories), tags))
+
+
+def _image(repository: str, tag: str) -> Image:
+    layers = [f"{repository} {number}" for number in range(_BASE_LAYERS)]
+    layers += [f"{repository} {tag} {number}" for number in range(_OWN_LAYERS)]
+    config = _config(repository, tag, layers)
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST_TYPE,
+        "config": {"mediaType": _CONFIG_TYPE, "size": len(config), "digest": _digest(config)},
+        "layers": [
+            {"mediaType": _LAYER_TYPE, "size": 3_415_511 + number, "digest": _digest(layer.encode())}
+            for number, layer in enumerate(layers)
+        ],
+    }
+    return Image(repository=repository, tag=tag, manifest=json.dumps(manifest, indent=3).encode(), config=config)
+
+
+def _config(repository: str, tag: str, layers: list[str]) -> bytes:
+    commit = hashlib.sha256(f"{repository} {tag}".encode()).hexdigest()[:40]
+    created = "2026-11-20T04:17:25.114937211Z"
+    run = "RUN /bin/sh -c apt-get update && apt-get install -y --no-install-recommends ca-certificates # buildkit"
+    document = {
+        "architecture": "amd64",
+        "config": {
+            "User": "1000:1000",
+            "ExposedPorts": {"8080/tcp": {}},
+            "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", f"VERSION={tag}"],
+            "Entrypoint": ["/usr/local/bin/service"],
+            "Cmd": ["--listen", ":8080"],
+            "WorkingDir": "/srv",
+            "Labels": {
+                "org.opencontainers.image.revision": commit,
+                "org.opencontainers.image.source": f"https://git.example.com/{repository}",
+                "org.opencontainers.image.title": repository,
+                "org.opencontainers.image.version": tag,
+            },
+        },
+        "created": created,
+        "history": [
+            {"created": created, "created_by": f"{run} {layer}", "comment": "buildkit.dockerfile.v0"}
+            for layer in (*layers, *layers)
+        ],
+        "os": "linux",
+        "rootfs": {"type": "layers", "diff_ids": [_digest(f"diff {layer}".encode()) for layer in layers]},
+    }
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def _digest(body: bytes) -> str:
+    return f"sha256:{hashlib.sha256(body).hexdigest()}"

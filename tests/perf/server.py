@@ -41,9 +41,15 @@ http {{
     open_file_cache max=10000;
     open_file_cache_valid 1h;
     etag off;
+    map_hash_max_size 32768;
+    map_hash_bucket_size 256;
     map "$server_port $arg_page" $following {{
         default "";
 {links}
+    }}
+    map "$server_port $uri" $digest {{
+        default "";
+{digests}
     }}
 {servers}
 }}
@@ -64,6 +70,13 @@ _SERVER: Final = """\
             try_files /access-token.json =404;
         }}
         location = /access-token.json {{ error_page 405 =200 $uri; }}
+        location ~ /blobs/ {{ try_files $uri =404; }}
+        location ~ /manifests/ {{
+            default_type {manifest_type};
+            add_header Docker-Content-Digest $digest;
+            if ($http_if_none_match = '"$digest"') {{ return 304; }}
+            try_files $uri =404;
+        }}
         location /v2/ {{ try_files /listing.json =404; }}
     }}"""
 
@@ -80,12 +93,21 @@ _TLS: Final = """ ssl;
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """One registry. `wants_tokens`: it answers `/v2/` with a challenge, and sends for a token to itself."""
+    """One registry.
+
+    `wants_tokens`: it answers `/v2/` with a challenge, and sends for a token to itself. `has_images`: there is an image
+    behind every tag of `listing`, and the manifest's URL honours `If-None-Match`, as in distribution.
+    """
 
     repositories: int
     listing: str
+    has_images: bool = False
     wants_tokens: bool = False
     tls: bool = False
+
+    @property
+    def images(self) -> Iterator[inventory.Image]:
+        return inventory.images(self.repositories, self.listing) if self.has_images else iter(())
 
 
 class Nginx:
@@ -135,7 +157,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def _configuration(home: Path, addresses: dict[Site, str], certificates: Certificates | None) -> str:
-    servers, links = [], []
+    servers, links, digests = [], [], []
     for number, (site, address) in enumerate(addresses.items()):
         port = address.rpartition(":")[2]
         tls = ""
@@ -143,7 +165,9 @@ def _configuration(home: Path, addresses: dict[Site, str], certificates: Certifi
             assert certificates is not None
             tls = _TLS.format(certificate=certificates.certificate_file, key=certificates.key_file, folder=home)
         ping = _CHALLENGE if site.wants_tokens else _OPEN
-        servers.append(_SERVER.format(port=port, tls=tls, root=home / str(number), ping=ping))
+        root = home / str(number)
+        servers.append(_SERVER.format(port=port, tls=tls, root=root, ping=ping, manifest_type=inventory.MANIFEST_TYPE))
+        digests += [f"        '{port} {image.manifest_path}' '{image.digest}';" for image in site.images]
         for page in range(inventory.pages(site.repositories)):
             link = inventory.next_link(site.repositories, page)
             if link is not None:
@@ -153,6 +177,7 @@ def _configuration(home: Path, addresses: dict[Site, str], certificates: Certifi
         folder=home,
         core=format(1 << (os.cpu_count() or 1) - 1, "b"),
         links="\n".join(links),
+        digests="\n".join(digests),
         servers="\n".join(servers),
     )
 
@@ -164,6 +189,11 @@ def _write_answers(root: Path, site: Site) -> None:
     (root / "access-token.json").write_bytes(inventory.ACCESS_TOKEN)
     for page in range(inventory.pages(site.repositories)):
         (root / f"catalog-{page}.json").write_bytes(inventory.catalog_page(site.repositories, page))
+    for image in site.images:
+        for path, body in ((image.manifest_path, image.manifest), (image.config_path, image.config)):
+            file = root / path.removeprefix("/")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(body)
 
 
 def _wait_until_listening(process: "subprocess.Popen[bytes]", addresses: Iterable[str], log: Path) -> None:

@@ -15,15 +15,25 @@ import orjson
 import uvloop
 
 _NEXT = re.compile(r'<([^>]+)>; rel="next"')
+_MANIFEST_TYPES = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 
 
 class Client:
-    def __init__(self, session: aiohttp.ClientSession, address: str, credentials: str, *, wants_tokens: bool) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        address: str,
+        credentials: str,
+        *,
+        wants_tokens: bool,
+        wants_images: bool,
+    ) -> None:
         self.exchanges = 0
         self._session = session
         self._address = address
         self._basic = {"Authorization": credentials}
         self._wants_tokens = wants_tokens
+        self._wants_images = wants_images
 
     async def catalog(self) -> list[str]:
         headers = await self._headers("registry:catalog:*")
@@ -40,7 +50,15 @@ class Client:
     async def listings(self, names: Iterator[str]) -> None:
         for name in names:
             headers = await self._headers(f"repository:{name}:pull")
-            await self._get(f"{self._address}/v2/{name}/tags/list", headers)
+            listing = await self._get(f"{self._address}/v2/{name}/tags/list", headers)
+            if self._wants_images:
+                for tag in listing["tags"]:
+                    await self._image(f"{self._address}/v2/{name}", tag, headers)
+
+    async def _image(self, address: str, tag: str, headers: dict[str, str]) -> None:
+        """Read the image of one platform behind a tag: a manifest and a config."""
+        manifest = await self._get(f"{address}/manifests/{tag}", {**headers, "Accept": _MANIFEST_TYPES})
+        await self._get(f"{address}/blobs/{manifest['config']['digest']}", headers)
 
     async def _headers(self, scope: str) -> dict[str, str]:
         if not self._wants_tokens:
@@ -61,7 +79,13 @@ async def crawl(wanted: argparse.Namespace) -> int:
         connector=aiohttp.TCPConnector(limit=wanted.concurrency),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60),
     ) as session:
-        client = Client(session, wanted.address, wanted.credentials, wants_tokens=wanted.tokens)
+        client = Client(
+            session,
+            wanted.address,
+            wanted.credentials,
+            wants_tokens=wanted.tokens,
+            wants_images=wanted.images,
+        )
         names = iter(await client.catalog())
         await asyncio.gather(*(client.listings(names) for _ in range(wanted.concurrency)))
     return client.exchanges
@@ -72,6 +96,7 @@ def main() -> None:
     parser.add_argument("address")
     parser.add_argument("--credentials", required=True, help="the value of an Authorization header")
     parser.add_argument("--tokens", action="store_true", help="ask for a token before each listing")
+    parser.add_argument("--images", action="store_true", help="read the image behind each tag")
     parser.add_argument("--concurrency", type=int, required=True)
     wanted = parser.parse_args()
     gc.collect()

@@ -1,17 +1,24 @@
-"""The memory of a crawl: it hardly grows with the number of repositories."""
+"""The memory of a crawl: it hardly grows with the number of repositories, or with what was read of them."""
 
 import asyncio
+import gc
+import hashlib
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import orjson
 import pytest
+from crawler.inspect.reading import Facts
+from support.depth_crawls import deep_crawl
+from support.scripted import on, plain_registry, refusal, serve
+from support.scripted_images import DOCKER_CONFIG, DOCKER_IMAGE, blobs, child, config, image, index, manifests
 
 FEW, MANY = 999, 49_950  # the catalog's only page is not full, which would cost an exchange more
 
@@ -137,3 +144,36 @@ def test_memory_hardly_grows_with_fifty_times_the_repositories(wants_tokens, tmp
         peak_mb(Cheap(repositories=count, wants_tokens=wants_tokens), tmp_path / str(count)) for count in (FEW, MANY)
     )
     assert many - few < MAX_GROWTH_MB, f"{few:.1f} MB for {FEW:,} repositories, {many:.1f} MB for {MANY:,}"
+
+
+async def test_memory_of_what_was_read_is_free_after_the_run_without_the_collector(tmp_path):
+    """Commands let the collector come late. A cycle that has a repository's manifests would stay for hours."""
+    whole, orphaned = config("base"), config("base", architecture="arm64")
+    single, broken = image(whole, "base"), image(orphaned, "base")
+    lost = image(config("lost"), "lost")
+    several = index(child(single), child(lost, "arm64"))
+    tags = {"whole": single, "no-config": broken, "no-child": several, "gone": single, "down": single}
+    script = []
+    for name in ("team/one", "team/two"):  # of the same digests: one repository waits for the other's request
+        script += [
+            on(f"/v2/{name}/manifests/gone", refusal(404, "MANIFEST_UNKNOWN", "manifest unknown")),
+            on(f"/v2/{name}/manifests/down", refusal(500, "UNKNOWN", "unknown error")),
+            on(f"/v2/{name}/manifests/{lost.digest}", refusal(404, "MANIFEST_UNKNOWN", "manifest unknown")),
+            on(f"/v2/{name}/blobs/{orphaned.digest}", refusal(404, "BLOB_UNKNOWN", "blob unknown to registry")),
+            *manifests(name, tags, single, broken),
+            *blobs(name, whole),
+        ]
+    gc.disable()
+    try:
+        async with serve([*script, *plain_registry({"team/one": tags, "team/two": tags})]) as server:
+            crawl = await deep_crawl(server, tmp_path)
+        left = [len(found.manifests) for found in gc.get_objects() if isinstance(found, Facts)]
+    finally:
+        gc.enable()
+    assert {kind for kind, _, _ in crawl.problems("team/two")} == {
+        "config-missing",
+        "dangling-tag",
+        "index-child-missing",
+        "manifest-unreadable",
+    }
+    assert left == []

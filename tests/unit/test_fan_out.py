@@ -25,8 +25,8 @@ class Busy:
         self.done.append(number)
 
 
-@pytest.mark.parametrize(("free", "most"), [(0, 1), (1, 2), (7, 8)])
-async def test_fan_out_runs_all_jobs_with_the_free_tasks_and_its_own(free, most):
+@pytest.mark.parametrize(("free", "most"), [(0, 1), (1, 1), (8, 8)])
+async def test_fan_out_runs_all_jobs_with_the_free_tasks(free, most):
     busy, free_tasks = Busy(), FreeTasks(free)
     await FanOut(free_tasks).run(partial(busy.job, number) for number in range(50))
     assert sorted(busy.done) == list(range(50))
@@ -48,8 +48,16 @@ async def test_fan_out_runs_jobs_that_jobs_add():
     assert sorted(done) == [1, 2, 10, 11, 20, 21, 100, 101, 110, 111, 200, 201, 210, 211]
 
 
+async def test_fan_out_starts_no_tasks_where_other_repositories_use_all():
+    busy, free_tasks = Busy(), FreeTasks(2)
+    with free_tasks.used_by_worker(), free_tasks.used_by_worker():
+        await FanOut(free_tasks).run(partial(busy.job, number) for number in range(20))
+    assert busy.most == 1
+    assert free_tasks.try_take()
+
+
 async def test_fan_out_uses_tasks_that_other_repositories_set_free():
-    busy, free_tasks = Busy(), FreeTasks(1)
+    busy, free_tasks = Busy(), FreeTasks(2)
     assert free_tasks.try_take()
 
     async def free_one(number: int) -> None:
