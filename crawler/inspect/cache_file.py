@@ -81,6 +81,24 @@ def open_cache(path: Path | None) -> OpenedCache:
         return OpenedCache(private_database(), is_file=False, notes=(unusable_note(path, exc),))
 
 
+def open_copy(path: Path) -> OpenedCache:
+    """Copy the file into a private database, which shows what a change would do. The file is not changed.
+
+    Where it cannot be copied, or is no cache that this version can use, the database is empty, and a note says why.
+    """
+    database = _connect("")
+    try:
+        # opened for writing: a connection that may only read leaves SQLite's side files behind
+        with closing(_connect(path.resolve(strict=True))) as file:
+            file.backup(database)
+        _check(database)
+    except (_NotReady, _Unfit, OSError, sqlite3.Error) as exc:
+        database.close()
+        note = f"digest cache {quoted_path(path)}: {exc}; it cannot be copied"
+        return OpenedCache(private_database(), is_file=False, notes=(note,))
+    return OpenedCache(database, is_file=False)
+
+
 def private_database() -> sqlite3.Connection:
     """A database for this connection alone. SQLite keeps it in memory, and what is too much in an unlinked file."""
     database = _connect("")
