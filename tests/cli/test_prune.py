@@ -1,0 +1,265 @@
+"""`registry-crawler runs prune` as an operator runs it: old snapshots go, and of the digest cache what only they need."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.depth_crawls import exchanges
+from support.run_cli import CommandResult, CommandRunner, scripted_crawl
+from support.run_folders import TARGET, published
+from support.scripted import plain_registry, serve
+from support.scripted_images import (
+    Content,
+    attestation,
+    attesting,
+    blobs,
+    child,
+    config,
+    digest_named,
+    image,
+    index,
+    manifests,
+)
+from support.snapshots import folders
+
+from crawler.inspect.digest_cache import Content as CachedContent
+from crawler.inspect.digest_cache import DigestCache
+from crawler.model.run_manifest import Verdict
+
+TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+LAST_ONLY = ("--keep-daily", "1", "--keep-weekly", "0", "--keep-monthly", "0")
+
+
+def publish(output: Path, *days_ago: int, **changes: Any) -> list[str]:
+    """Publish a snapshot of midnight of each of these days. Returns the run ids."""
+    run_ids = []
+    for days in days_ago:
+        began = TODAY - timedelta(days=days)
+        run_ids.append(f"{began:%Y%m%dT%H%M%SZ}-0001")
+        published(output, run_ids[-1], f"{began:%Y-%m-%dT%H:%M:%S}.000Z", **changes)
+    return run_ids
+
+
+def run_ids_in(output: Path) -> list[str]:
+    return [folder.name.removeprefix("run=") for folder in folders(output)]
+
+
+def everything_in(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {
+        str(path): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def lines(ended: CommandResult) -> list[str]:
+    return [line.removeprefix("registry-crawler: ") for line in ended.err.splitlines()]
+
+
+async def test_prune_says_what_goes_and_what_is_kept(command, tmp_path):
+    output = tmp_path / "snapshots"
+    oldest, older, partial, newest = [
+        *publish(output, 3, 2),
+        *publish(output, 1, verdict=Verdict.PARTIAL),
+        *publish(output, 0),
+    ]
+    sizes = [sum(path.stat().st_size for path in folder.iterdir()) for folder in folders(output)]
+    assert run_ids_in(output) == [oldest, older, partial, newest]
+    ended = await command("runs", "prune", *LAST_ONLY)
+    assert (ended.code, ended.out) == (0, "")
+    texts = [f"{size / 1000:.3g} kB" for size in (*sizes[:3], sum(sizes[:3]))]
+    assert lines(ended) == [
+        f"{TARGET}: run {partial} (partial, {texts[2]}) dropped",
+        f"{TARGET}: run {older} (complete, {texts[1]}) dropped",
+        f"{TARGET}: run {oldest} (complete, {texts[0]}) dropped",
+        f"{TARGET}: 1 snapshot kept ({TODAY:%Y-%m-%d}); 3 dropped, {texts[3]} freed",
+    ]
+    assert run_ids_in(output) == [newest]
+    again = await command("runs", "prune", *LAST_ONLY)
+    assert lines(again) == [f"{TARGET}: 1 snapshot kept ({TODAY:%Y-%m-%d}); 0 dropped, 0 bytes freed"]
+
+
+async def test_prune_by_default_keeps_thirty_days_eight_weeks_and_twelve_months(command, tmp_path):
+    publish(tmp_path / "snapshots", *range(0, 600, 3))
+    before = run_ids_in(tmp_path / "snapshots")
+    ended = await command("runs", "prune")
+    kept = run_ids_in(tmp_path / "snapshots")
+    assert ended.code == 0
+    assert kept[-30:] == before[-30:]
+    months = {run_id[:6] for run_id in before}
+    assert {run_id[:6] for run_id in kept} == set(sorted(months)[-12:])
+    assert 38 <= len(kept) <= 48
+    assert f" {len(kept)} snapshots kept " in lines(ended)[-1]
+
+
+async def test_prune_dry_run_says_the_same_and_changes_nothing(command, tmp_path):
+    output = tmp_path / "snapshots"
+    publish(output, 2, 1, 0)
+    fill_cache(output / ".cache/digests.sqlite", 3000)
+    (output / ".unfinished/.run=20261101T020000Z-0001.dropped").mkdir()
+    before = everything_in(output)
+    dry = await command("runs", "prune", *LAST_ONLY, "--dry-run")
+    assert everything_in(output) == before
+    ended = await command("runs", "prune", *LAST_ONLY)
+    assert dry.code == ended.code == 0
+    assert [line.replace("would be ", "") for line in lines(dry)] == lines(ended)
+    assert dry.err.count("would be dropped") == 3
+    assert lines(ended)[-1].startswith("digest cache snapshots/.cache/digests.sqlite: ")
+    assert lines(ended)[-1].endswith("B freed")
+
+
+def fill_cache(path: Path, count: int) -> None:
+    with DigestCache.open(path) as cache:
+        for number in range(count):
+            cache.put(digest_named(f"{number}"), CachedContent(bytes([number % 256]) * 100 + b"%d" % number, None))
+
+
+async def test_prune_of_one_target_leaves_the_others(command, tmp_path):
+    output = tmp_path / "out"
+    publish(output, 1, 0)
+    others = publish(output, 5, 4, target="gcr.io/other")
+    ended = await command("runs", "prune", "LOCALHOST:5000/team/", *LAST_ONLY, "--output", output)
+    assert ended.code == 0
+    assert all(line.startswith(TARGET) for line in lines(ended))
+    assert [run_id for run_id in run_ids_in(output) if run_id in others] == others
+    assert len(run_ids_in(output)) == 3
+
+
+async def test_prune_names_a_folder_that_is_no_snapshot_and_leaves_it(command, tmp_path):
+    output = tmp_path / "snapshots"
+    publish(output, 2, 1, 0)
+    broken = folders(output)[0]
+    (broken / "_run.json").write_text("{")
+    ended = await command("runs", "prune", *LAST_ONLY)
+    assert ended.code == 0
+    assert lines(ended)[0] == f"{broken.relative_to(tmp_path)} is left: its _run.json is not JSON"
+    assert len(folders(output)) == 2
+
+
+async def test_prune_names_what_it_cannot_remove_and_goes_on(command, tmp_path):
+    output = tmp_path / "snapshots"
+    oldest, stuck, newest = publish(output, 2, 1, 0)
+    (output / f".unfinished/.run={stuck}.dropped").touch()
+    ended = await command("runs", "prune", *LAST_ONLY)
+    assert ended.code == 1
+    folder = folders(output)[0].relative_to(tmp_path)
+    assert lines(ended)[0] == f"{TARGET}: run {stuck} cannot be removed: {folder}: Not a directory"
+    assert lines(ended)[1].startswith(f"{TARGET}: run {oldest} (complete, ")
+    assert run_ids_in(output) == [stuck, newest]
+
+
+async def test_prune_events(command, tmp_path):
+    output = tmp_path / "snapshots"
+    old, new = publish(output, 1, 0)
+    fill_cache(output / ".cache/digests.sqlite", 10)
+    ended = await command("runs", "prune", *LAST_ONLY, "--log-format", "json", "--dry-run")
+    events = {event.pop("event"): event for event in map(json.loads, ended.err.splitlines())}
+    assert set(events) == {"log", "pruned", "cache_pruned"}
+    said = events["pruned"]
+    assert (said["target"], said["kept"], said["dropped"], said["dry_run"]) == (TARGET, [new], [old], True)
+    assert said["bytes_freed"] > 1000
+    assert events["cache_pruned"]["bytes_freed"] >= 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (
+            ["--keep-daily", "0", "--keep-weekly", "0", "--keep-monthly", "0"],
+            "--keep-daily, --keep-weekly and --keep-monthly: one must not be 0",
+        ),
+        (
+            ["--keep-daily", "-1"],
+            "Invalid value for '--keep-daily': must be greater than or equal to 0 "
+            "(try 'python -m crawler runs prune --help')",
+        ),
+        (["--output", "-"], "--output: standard output holds no snapshots"),
+        (["--output", "none"], "none: there is no such folder"),
+        (["gcr.io/typo"], f"there is no snapshot of gcr.io/typo in snapshots; there are: {TARGET}"),
+        (["--config", "none.toml"], "none.toml: No such file or directory"),
+    ],
+)
+async def test_prune_usage_errors(command, tmp_path, arguments, complaint):
+    publish(tmp_path / "snapshots", 1, 0)
+    ended = await command("runs", "prune", *arguments)
+    assert (ended.code, ended.out, ended.complaint) == (2, "", complaint)
+    assert len(folders(tmp_path / "snapshots")) == 2
+
+
+async def test_prune_says_each_target_that_is_none(command, tmp_path):
+    (tmp_path / "snapshots").mkdir()
+    ended = await command("runs", "prune", "https://a b", "ftp://c")
+    assert ended.code == 2
+    assert [line.split(":")[0] for line in lines(ended)] == ["TARGET https", "TARGET ftp"]
+
+
+async def test_prune_uses_the_configuration(command, tmp_path):
+    publish(tmp_path / "elsewhere", 1, 0)
+    fill_cache(tmp_path / "cache.sqlite", 10)
+    (tmp_path / "config.toml").write_text('[output]\npath = "elsewhere"\n[cache]\npath = "cache.sqlite"\n')
+    ended = await command("runs", "prune", *LAST_ONLY, "--config", "config.toml")
+    assert (ended.code, len(folders(tmp_path / "elsewhere"))) == (0, 1)
+    assert lines(ended)[-1].startswith("digest cache cache.sqlite: ")
+
+
+# The digest cache
+
+APP = "team/app"
+CONFIGS = {name: config("base", name) for name in ("old", "kept", "amd64", "arm64")}
+OLD, KEPT, AMD64, ARM64 = (image(of, "base", name) for name, of in CONFIGS.items())
+PROVENANCE = attestation("https://slsa.dev/provenance/v1")
+INDEX = index(child(AMD64), child(ARM64, "arm64"), attesting(PROVENANCE, AMD64))
+EVERYTHING = (OLD, KEPT, AMD64, ARM64, PROVENANCE, INDEX)
+
+
+def registry(tags: Mapping[str, Content]) -> list[Any]:
+    return [*manifests(APP, tags, *EVERYTHING), *blobs(APP, *CONFIGS.values()), *plain_registry({APP: tuple(tags)})]
+
+
+DEEP = ("--depth", "configs", "--referrers", "listed")
+
+
+def held(cache: Path) -> set[str]:
+    """The names of the images whose manifest and config are in a cache."""
+    with DigestCache.open(cache) as opened:
+        images = {"old": OLD, "kept": KEPT, "amd64": AMD64, "arm64": ARM64}
+        return {name for name, of in images.items() if opened.has(of.digest) and opened.has(CONFIGS[name].digest)}
+
+
+def make_older(output: Path) -> None:
+    """Let the only snapshot be of the day before yesterday."""
+    (folder,) = folders(output)
+    run_manifest = json.loads((folder / "_run.json").read_bytes())
+    began = f"{TODAY - timedelta(days=2):%Y-%m-%d}"
+    run_manifest["started_at"] = f"{began}{run_manifest['started_at'][10:]}"
+    run_manifest["run_id"] = f"{began.replace('-', '')}{run_manifest['run_id'][8:]}"
+    (folder / "_run.json").write_text(json.dumps(run_manifest))
+    place = folder.parent.parent / f"date={began}/run={run_manifest['run_id']}"
+    place.parent.mkdir()
+    folder.rename(place)
+    folder.parent.rmdir()
+
+
+async def two_nights(command: CommandRunner, output: Path) -> None:
+    """Crawl a registry with an old tag, and a day later without it and with an index."""
+    async with serve(registry({"1": OLD, "2": KEPT})) as server:
+        port = server.host.rpartition(":")[2]
+        assert (await command(*scripted_crawl(server, output, *DEEP))).code == 0
+    make_older(output)
+    async with serve(registry({"2": KEPT, "3": INDEX}), port=int(port)) as server:
+        assert (await command(*scripted_crawl(server, output, *DEEP))).code == 0
+
+
+async def test_prune_of_the_cache_costs_the_next_crawl_nothing(command, tmp_path):
+    output = tmp_path / "out"
+    cache = output / ".cache/digests.sqlite"
+    await two_nights(command, output)
+    assert held(cache) == {"old", "kept", "amd64", "arm64"}
+    ended = await command("runs", "prune", *LAST_ONLY, "--output", output)
+    assert (ended.code, len(folders(output))) == (0, 1)
+    assert held(cache) == {"kept", "amd64", "arm64"}
+    async with serve(registry({"2": KEPT, "3": INDEX})) as server:
+        assert (await command(*scripted_crawl(server, output, *DEEP))).code == 0
+    assert exchanges(server) == [("GET", f"/v2/{APP}/manifests/{tag}") for tag in ("2", "3")]
