@@ -1,5 +1,6 @@
 """Which digests the snapshots and unfinished runs of an output folder mention: what the digest cache is kept for."""
 
+import gzip
 import re
 import zlib
 from collections.abc import Collection, Iterator
@@ -50,8 +51,8 @@ def _digests_of_part(part: Path) -> Iterator[str]:
                     yield from _digests_of_line(line)
         except FileNotFoundError:
             return
-        except (EOFError, zlib.error, zstandard.ZstdError) as exc:
-            raise SnapshotError(f"{quoted_path(part)} cannot be decompressed: {exc}") from None
+        except (gzip.BadGzipFile, EOFError, zlib.error, zstandard.ZstdError):
+            raise SnapshotError(f"{quoted_path(part)}: it is damaged, and cannot be decompressed") from None
 
 
 def _digests_of_line(line: bytes) -> list[str]:

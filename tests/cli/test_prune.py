@@ -1,18 +1,19 @@
-"""`registry-crawler runs prune` as an operator runs it: old snapshots go, and of the digest cache what only they need."""
+"""`registry-crawler runs prune` as an operator runs it: old snapshots go, and what only they need of the cache."""
 
+import asyncio
 import json
-from collections.abc import Mapping
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.depth_crawls import exchanges
-from support.run_cli import CommandResult, CommandRunner, scripted_crawl
-from support.run_folders import TARGET, published
-from support.scripted import plain_registry, serve
+from support.killed_runs import SLOW, journals, start, until_recorded
+from support.run_cli import CommandResult, scripted_crawl
+from support.run_folders import TARGET, left_by_a_kill, published, record
+from support.scripted import document, listing_path, on, plain_registry, serve
 from support.scripted_images import (
-    Content,
     attestation,
     attesting,
     blobs,
@@ -23,11 +24,13 @@ from support.scripted_images import (
     index,
     manifests,
 )
-from support.snapshots import folders
+from support.snapshots import folders, read_snapshot
 
 from crawler.inspect.digest_cache import Content as CachedContent
 from crawler.inspect.digest_cache import DigestCache
+from crawler.model.image import Image
 from crawler.model.run_manifest import Verdict
+from crawler.sinks.jsonl import encode
 
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 LAST_ONLY = ("--keep-daily", "1", "--keep-weekly", "0", "--keep-monthly", "0")
@@ -48,8 +51,9 @@ def run_ids_in(output: Path) -> list[str]:
 
 
 def everything_in(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Every file with its time and content, and every folder. The time of a folder changes while a cache is open."""
     return {
-        str(path): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
+        str(path): (path.stat().st_mtime_ns, path.read_bytes()) if path.is_file() else (0, b"")
         for path in sorted(folder.rglob("*"))
     }
 
@@ -82,16 +86,17 @@ async def test_prune_says_what_goes_and_what_is_kept(command, tmp_path):
 
 
 async def test_prune_by_default_keeps_thirty_days_eight_weeks_and_twelve_months(command, tmp_path):
-    publish(tmp_path / "snapshots", *range(0, 600, 3))
-    before = run_ids_in(tmp_path / "snapshots")
-    ended = await command("runs", "prune")
-    kept = run_ids_in(tmp_path / "snapshots")
+    output = tmp_path / "snapshots"
+    publish(output, *range(31), *range(40, 500, 31))
+    before = run_ids_in(output)
+    ended, told = await asyncio.gather(command("runs", "prune"), command("runs", "prune", "--help"))
+    kept = run_ids_in(output)
     assert ended.code == 0
     assert kept[-30:] == before[-30:]
-    months = {run_id[:6] for run_id in before}
-    assert {run_id[:6] for run_id in kept} == set(sorted(months)[-12:])
-    assert 38 <= len(kept) <= 48
+    assert {run_id[:6] for run_id in kept} == set(sorted({run_id[:6] for run_id in before})[-12:])
     assert f" {len(kept)} snapshots kept " in lines(ended)[-1]
+    defaults = re.findall(r"--keep-(\w+) N.*?\[default: (\d+)", told.out, re.DOTALL)
+    assert defaults == [("daily", "30"), ("weekly", "8"), ("monthly", "12")]
 
 
 async def test_prune_dry_run_says_the_same_and_changes_nothing(command, tmp_path):
@@ -172,13 +177,13 @@ async def test_prune_events(command, tmp_path):
         ),
         (
             ["--keep-daily", "-1"],
-            "Invalid value for '--keep-daily': must be greater than or equal to 0 "
-            "(try 'python -m crawler runs prune --help')",
+            "Invalid value for '--keep-daily': must be greater than or equal to 0 (try "  # noqa: ISC004
+            "'python -m crawler runs prune --help')",
         ),
         (["--output", "-"], "--output: standard output holds no snapshots"),
         (["--output", "none"], "none: there is no such folder"),
         (["gcr.io/typo"], f"there is no snapshot of gcr.io/typo in snapshots; there are: {TARGET}"),
-        (["--config", "none.toml"], "none.toml: No such file or directory"),
+        (["--config", "none.toml"], "none.toml: cannot be read: No such file or directory"),
     ],
 )
 async def test_prune_usage_errors(command, tmp_path, arguments, complaint):
@@ -214,10 +219,13 @@ INDEX = index(child(AMD64), child(ARM64, "arm64"), attesting(PROVENANCE, AMD64))
 EVERYTHING = (OLD, KEPT, AMD64, ARM64, PROVENANCE, INDEX)
 
 
-def registry(tags: Mapping[str, Content]) -> list[Any]:
-    return [*manifests(APP, tags, *EVERYTHING), *blobs(APP, *CONFIGS.values()), *plain_registry({APP: tuple(tags)})]
-
-
+FIRST_NIGHT = on(listing_path(APP), document({"name": APP, "tags": ["1", "2"]}), times=1)
+REGISTRY = [
+    FIRST_NIGHT,
+    *manifests(APP, {"1": OLD, "2": KEPT, "3": INDEX}, *EVERYTHING),
+    *blobs(APP, *CONFIGS.values()),
+    *plain_registry({APP: ("2", "3")}),
+]
 DEEP = ("--depth", "configs", "--referrers", "listed")
 
 
@@ -242,24 +250,92 @@ def make_older(output: Path) -> None:
     folder.parent.rmdir()
 
 
-async def two_nights(command: CommandRunner, output: Path) -> None:
-    """Crawl a registry with an old tag, and a day later without it and with an index."""
-    async with serve(registry({"1": OLD, "2": KEPT})) as server:
-        port = server.host.rpartition(":")[2]
-        assert (await command(*scripted_crawl(server, output, *DEEP))).code == 0
-    make_older(output)
-    async with serve(registry({"2": KEPT, "3": INDEX}), port=int(port)) as server:
-        assert (await command(*scripted_crawl(server, output, *DEEP))).code == 0
-
-
 async def test_prune_of_the_cache_costs_the_next_crawl_nothing(command, tmp_path):
     output = tmp_path / "out"
     cache = output / ".cache/digests.sqlite"
-    await two_nights(command, output)
-    assert held(cache) == {"old", "kept", "amd64", "arm64"}
-    ended = await command("runs", "prune", *LAST_ONLY, "--output", output)
-    assert (ended.code, len(folders(output))) == (0, 1)
-    assert held(cache) == {"kept", "amd64", "arm64"}
-    async with serve(registry({"2": KEPT, "3": INDEX})) as server:
-        assert (await command(*scripted_crawl(server, output, *DEEP))).code == 0
-    assert exchanges(server) == [("GET", f"/v2/{APP}/manifests/{tag}") for tag in ("2", "3")]
+    async with serve(REGISTRY) as server:
+        crawl = scripted_crawl(server, output, *DEEP)
+        assert (await command(*crawl)).code == 0
+        make_older(output)
+        assert (await command(*crawl)).code == 0
+        assert held(cache) == {"old", "kept", "amd64", "arm64"}
+        ended = await command("runs", "prune", *LAST_ONLY, "--output", output)
+        assert (ended.code, len(folders(output))) == (0, 1)
+        assert held(cache) == {"kept", "amd64", "arm64"}
+        before = len(exchanges(server))
+        assert (await command(*crawl)).code == 0
+    assert sorted(exchanges(server)[before:]) == [("GET", f"/v2/{APP}/manifests/{tag}") for tag in ("2", "3")]
+
+
+@pytest.mark.parametrize("options", [("--cache", "none"), ("--dry-run",)])
+async def test_prune_leaves_the_cache_alone(command, tmp_path, options):
+    output = tmp_path / "snapshots"
+    publish(output, 1, 0)
+    cache = output / ".cache/digests.sqlite"
+    fill_cache(cache, 10)
+    before = cache.read_bytes()
+    assert (await command("runs", "prune", *LAST_ONLY, *options)).code == 0
+    assert cache.read_bytes() == before
+
+
+async def test_prune_keeps_what_an_unfinished_run_mentions(command, tmp_path):
+    output = tmp_path / "snapshots"
+    publish(output, 0)
+    left_by_a_kill(output, encode([record("a", images=(Image(digest_named("1")),))]), run_id="unfinished")
+    cache = output / ".cache/digests.sqlite"
+    fill_cache(cache, 3)
+    assert (await command("runs", "prune")).code == 0
+    with DigestCache.open(cache) as opened:
+        assert [opened.has(digest_named(f"{number}")) for number in range(3)] == [False, True, False]
+
+
+async def test_prune_of_a_folder_without_snapshots_leaves_the_cache(command, tmp_path):
+    cache = tmp_path / "cache.sqlite"
+    fill_cache(cache, 3)
+    (tmp_path / "snapshots").mkdir()
+    ended = await command("runs", "prune", "--cache", "cache.sqlite")
+    assert ended.code == 0
+    assert lines(ended) == [
+        "there are no snapshots in snapshots",
+        "digest cache cache.sqlite is left: there are no snapshots that mention anything",
+    ]
+    with DigestCache.open(cache) as opened:
+        assert opened.has(digest_named("1"))
+
+
+async def test_prune_leaves_the_cache_where_a_snapshot_cannot_be_read(command, tmp_path):
+    output = tmp_path / "snapshots"
+    publish(output, 1, 0)
+    (part,) = folders(output)[-1].glob("part-*")
+    part.rename(part.with_name("part-00000.jsonl.gz"))
+    cache = output / ".cache/digests.sqlite"
+    fill_cache(cache, 3)
+    ended = await command("runs", "prune", *LAST_ONLY)
+    assert ended.code == 1
+    assert lines(ended)[-1].startswith("digest cache snapshots/.cache/digests.sqlite is not pruned: snapshots/source=")
+    assert lines(ended)[-1].endswith("part-00000.jsonl.gz: it is damaged, and cannot be decompressed")
+    with DigestCache.open(cache) as opened:
+        assert opened.has(digest_named("1"))
+
+
+async def test_prune_of_a_broken_cache_is_a_failure(command, tmp_path):
+    output = tmp_path / "snapshots"
+    publish(output, 1, 0)
+    (output / ".cache").mkdir()
+    (output / ".cache/digests.sqlite").write_bytes(b"no database" * 100)
+    ended = await command("runs", "prune", *LAST_ONLY)
+    assert (ended.code, len(folders(output))) == (1, 1)
+    assert "file is not a database; set aside as " in lines(ended)[-1]
+
+
+async def test_prune_while_a_crawl_runs(command, google):
+    registry = await google(**SLOW)
+    _, newest = publish(registry.output, 2, 1, target=registry.emulator.registry)
+    crawl = await start(registry)
+    await until_recorded(registry, 20)
+    ended = await command("runs", "prune", *LAST_ONLY, "--output", registry.output)
+    assert (ended.code, run_ids_in(registry.output)) == (0, [newest])
+    assert len(journals(registry)) == 1, "the crawl ended before the prune"
+    await crawl.communicate()
+    assert crawl.returncode == 0
+    assert len(read_snapshot(registry.output).records) == 300

@@ -89,17 +89,18 @@ def test_mentions_of_an_output_folder_that_is_empty_or_missing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("suffix", "content", "message"),
+    ("suffix", "content"),
     [
-        (".gz", gzip.compress(LINES)[:-20], "part-00000.jsonl.gz cannot be decompressed"),
-        (".gz", b"no gzip", "part-00000.jsonl.gz: Not a gzipped file"),
-        (".gz", gzip.compress(LINES)[:10] + b"\xff" * 40, "part-00000.jsonl.gz cannot be decompressed"),
-        (".zst", b"no frame", "part-00000.jsonl.zst cannot be decompressed"),
+        (".gz", gzip.compress(LINES)[:-20]),
+        (".gz", b"no gzip"),
+        (".gz", gzip.compress(LINES)[:10] + b"\xff" * 40),
+        (".zst", b"no frame"),
     ],
+    ids=["cut off", "another format", "wrong bytes", "another format of zstd"],
 )
-def test_mentions_of_a_damaged_part_are_an_error(tmp_path, suffix, content, message):
+def test_mentions_of_a_damaged_part_are_an_error(tmp_path, suffix, content):
     snapshot(tmp_path, f"part-00000.jsonl{suffix}", content)
-    with pytest.raises(SnapshotError, match=message):
+    with pytest.raises(SnapshotError, match=rf"part-00000.jsonl{suffix}: it is damaged, and cannot be decompressed"):
         list(mentioned_digests(tmp_path))
 
 
