@@ -103,6 +103,8 @@ async def test_prune_dry_run_says_the_same_and_changes_nothing(command, tmp_path
     output = tmp_path / "snapshots"
     publish(output, 2, 1, 0)
     fill_cache(output / ".cache/digests.sqlite", 3000)
+    for folder, count in zip(folders(output), (3000, 0, 100), strict=True):
+        mention(folder, count)
     (output / ".unfinished/.run=20261101T020000Z-0001.dropped").mkdir()
     before = everything_in(output)
     dry = await command("runs", "prune", *LAST_ONLY, "--dry-run")
@@ -112,7 +114,13 @@ async def test_prune_dry_run_says_the_same_and_changes_nothing(command, tmp_path
     assert [line.replace("would be ", "") for line in lines(dry)] == lines(ended)
     assert dry.err.count("would be dropped") == 3
     assert lines(ended)[-1].startswith("digest cache snapshots/.cache/digests.sqlite: ")
-    assert lines(ended)[-1].endswith("B freed")
+    assert lines(ended)[-1].endswith(" kB freed")
+
+
+def mention(folder: Path, count: int) -> None:
+    """Let a snapshot mention what `fill_cache` puts into the cache."""
+    images = tuple(Image(digest_named(f"{number}")) for number in range(count))
+    (folder / "part-00000.jsonl").write_bytes(encode([record("team/a", images=images)]))
 
 
 def fill_cache(path: Path, count: int) -> None:

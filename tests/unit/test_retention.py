@@ -84,6 +84,7 @@ def rules(daily: int = 0, weekly: int = 0, monthly: int = 0) -> RetentionRules:
         pytest.param(
             rules(daily=1), "11-29 02, 11-28 02?, 11-26 02, 11-25 02", "11-29 02, 11-28 02?, 11-26 02", id="the future"
         ),
+        pytest.param(rules(), "11-26 02?, 11-25 02?, 11-24 02, 11-23 02", "11-26 02?, 11-24 02", id="no rule"),
         pytest.param(rules(daily=1), "", "", id="none"),
     ],
 )
