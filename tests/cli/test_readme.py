@@ -33,7 +33,7 @@ from support.readme import (
     blocks,
 )
 from support.run_cli import ONE_TRY, SCRIPT
-from support.run_folders import left_by_a_kill
+from support.run_folders import left_by_a_kill, published
 from support.scripted import Reply, document, listing_path, on, plain_registry, serve
 from support.snapshots import read_snapshot
 
@@ -282,6 +282,16 @@ async def discards_a_run(stage: Stage, block: Block) -> None:
     assert not folder.exists()
 
 
+async def prunes_snapshots(stage: Stage, block: Block) -> None:
+    output = stage.folder / "snapshots"
+    for hour in (1, 2):
+        published(output, f"20261126T0{hour}0000Z-0001", f"2026-11-26T0{hour}:00:00.000Z")
+    ended = await stage.shell(block.text)
+    assert ended.code == 0, ended.err
+    assert "1 would be dropped" in ended.err
+    assert [folder.name for folder in output.glob("source=*/date=*/run=*")] == ["run=20261126T020000Z-0001"]
+
+
 async def selects_with_jq(stage: Stage, block: Block) -> None:
     google = await stage.google_snapshot(denied=0.1)
     ended = await stage.shell(block.text)
@@ -439,6 +449,7 @@ TREATMENTS = {
     ("indented", "registry-crawler crawl localhost:5000 --output -"): streams_records,
     ("indented", "registry-crawler crawl --config"): crawls_by_configuration,
     ("indented", "registry-crawler runs discard"): discards_a_run,
+    ("indented", "registry-crawler runs prune"): prunes_snapshots,
     ("indented", "registry-crawler emulator"): crawls_the_emulator,
     ("indented", "jq "): selects_with_jq,
     ("sql", "SELECT repository, len(tags)"): finds_the_most_tags,

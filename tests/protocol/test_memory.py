@@ -2,23 +2,22 @@
 
 import asyncio
 import gc
-import hashlib
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import orjson
 import pytest
-from crawler.inspect.reading import Facts
 from support.depth_crawls import deep_crawl
 from support.scripted import on, plain_registry, refusal, serve
-from support.scripted_images import DOCKER_CONFIG, DOCKER_IMAGE, blobs, child, config, image, index, manifests
+from support.scripted_images import blobs, child, config, image, index, manifests
+
+from crawler.inspect.reading import Facts
 
 FEW, MANY = 999, 49_950  # the catalog's only page is not full, which would cost an exchange more
 
