@@ -11,10 +11,10 @@ from typing import Final
 from crawler.cli import logs
 from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN
 from crawler.config import StorageConfig
+from crawler.digest_cache.cache import DigestCache
+from crawler.digest_cache.file import open_copy
+from crawler.digest_cache.storage import CacheStorage
 from crawler.errors import ConfigError, SnapshotError
-from crawler.inspect.cache_file import open_copy
-from crawler.inspect.cache_storage import CacheStorage
-from crawler.inspect.digest_cache import DigestCache
 from crawler.model.names import Target
 from crawler.model.run_manifest import source_folder
 from crawler.snapshot.disk import quoted_path

@@ -26,8 +26,8 @@ from support.scripted_images import (
 )
 from support.snapshots import folders, read_snapshot
 
-from crawler.inspect.digest_cache import Content as CachedContent
-from crawler.inspect.digest_cache import DigestCache
+from crawler.digest_cache.cache import Content as CachedContent
+from crawler.digest_cache.cache import DigestCache
 from crawler.model.image import Image
 from crawler.model.run_manifest import Verdict
 from crawler.sinks.jsonl import encode

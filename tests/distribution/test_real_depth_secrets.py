@@ -7,7 +7,7 @@ from support.distribution.content import DOCKER, broken_image, built, image, ima
 from support.real_depth import configs_of, crawl_deep, images_of, problems_of
 from support.snapshots import read_snapshot
 
-from crawler.inspect.digest_cache import DigestCache
+from crawler.digest_cache.cache import DigestCache
 
 pytestmark = requires_docker_registry
 

@@ -20,7 +20,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, Final
 
-from crawler.inspect.digest_cache import Content, DigestCache, KnownImage
+from crawler.digest_cache.cache import DigestCache
+from crawler.digest_cache.values import Content, KnownImage
 
 _OCI: Final = "application/vnd.oci.image"
 _SYLLABLES: Final = (

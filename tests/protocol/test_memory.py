@@ -6,17 +6,21 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import anyio
 import orjson
 import pytest
 from support.depth_crawls import deep_crawl
 from support.scripted import on, plain_registry, refusal, serve
 from support.scripted_images import blobs, child, config, image, index, manifests
 
+import crawler
+from crawler.inspect.images_in_hand import MAX_IMAGES_IN_HAND
 from crawler.inspect.reading import Facts
 
 FEW, MANY = 999, 49_950  # the catalog's only page is not full, which would cost an exchange more
@@ -30,6 +34,10 @@ TOKEN = "t" * 800  # about as long as those of registries are
 # With mistakes: 42 MB with every repository's tags kept in a list, 58 MB with every record, 61 MB with every token,
 # 199 MB with a task for each repository.
 MAX_GROWTH_MB = 30.0
+
+
+GIANTS = ["giant-one", "giant-two"]
+IMAGE = image(config("base"), "base")
 
 
 PEAK_OF = """
@@ -69,10 +77,26 @@ class Cheap:
         return _response({"repositories": names}, link if end < self.repositories else "")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Giants:
+    """A registry of two repositories, each with more than half of the images that a run has in hand."""
+
+    requests: list[str] = field(default_factory=list)
+
+    def answer(self, target: str, host: str, *, has_token: bool) -> bytes:
+        name, _, rest = target.removeprefix("/v2/").partition("/")
+        if name in GIANTS and rest == "tags/list":
+            return _response({"name": name, "tags": [f"build-{n}" for n in range(MAX_IMAGES_IN_HAND // 2 + 1)]})
+        if name in GIANTS:
+            self.requests.append(name)
+            return _response(IMAGE.body, media_type=IMAGE.media_type)
+        return _response({"repositories": GIANTS})
+
+
 class Connection(asyncio.Protocol):
     """One client's connection; it is in `alive` while it is open."""
 
-    def __init__(self, registry: Cheap, alive: set[asyncio.Transport]) -> None:
+    def __init__(self, registry: Cheap | Giants, alive: set[asyncio.Transport]) -> None:
         self._registry = registry
         self._alive = alive
         self._received = b""
@@ -94,14 +118,15 @@ class Connection(asyncio.Protocol):
             self._transport.write(self._registry.answer(target, self._host, has_token=b"\r\nAuthorization:" in head))
 
 
-def _response(body: Any, headers: str = "", *, status: str = "200 OK") -> bytes:
-    content = orjson.dumps(body)
-    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n{headers}\r\n"
+def _response(body: Any, headers: str = "", *, status: str = "200 OK", media_type: str = "application/json") -> bytes:
+    """Bytes as they are, and everything else as JSON."""
+    content = body if isinstance(body, bytes) else orjson.dumps(body)
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\nContent-Length: {len(content)}\r\n{headers}\r\n"
     return head.encode() + content
 
 
 @contextmanager
-def served(registry: Cheap) -> Iterator[str]:
+def served(registry: Cheap | Giants) -> Iterator[str]:
     """Serve the registry from a thread; yields its host and port."""
     loop = asyncio.new_event_loop()
     alive: set[asyncio.Transport] = set()
@@ -143,6 +168,15 @@ def test_memory_hardly_grows_with_fifty_times_the_repositories(wants_tokens, tmp
         peak_mb(Cheap(repositories=count, wants_tokens=wants_tokens), tmp_path / str(count)) for count in (FEW, MANY)
     )
     assert many - few < MAX_GROWTH_MB, f"{few:.1f} MB for {FEW:,} repositories, {many:.1f} MB for {MANY:,}"
+
+
+def test_memory_holds_one_giant_repository_at_a_time(tmp_path):
+    giants = Giants()
+    with served(giants) as host:
+        options = {"registry": [{"target": host}], "output": {"path": tmp_path}, "images": {"depth": "digests"}}
+        manifest = anyio.run(crawler.crawl, crawler.Config(**options))
+    assert manifest.verdict == "complete"
+    assert [name for name, _ in groupby(giants.requests)] in (GIANTS, GIANTS[::-1])
 
 
 async def test_memory_of_what_was_read_is_free_after_the_run_without_the_collector(tmp_path):

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.digest_caches import content, digest_of, entries, layer, sqlite_rows
 
-from crawler.inspect.digest_cache import Content, DigestCache, KnownImage
+from crawler.digest_cache.cache import DigestCache
+from crawler.digest_cache.values import Content, KnownImage
 
 ALPINE, PYTHON, OTHER = (
     KnownImage(digest=digest_of(name), config_digest=digest_of(name * 2), reference=f"registry.test/{name.decode()}:1")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from support.digest_caches import content, digest_of, entries, layer, sqlite_rows
 
-from crawler.inspect.digest_cache import Content, DigestCache, KnownImage
+from crawler.digest_cache.cache import DigestCache
+from crawler.digest_cache.values import Content, KnownImage
 
 BODY = Content(b"body", "text/plain")
 DIGEST = digest_of(b"body")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from support.digest_caches import content, digest_of, entries, sqlite_rows
 
-from crawler.inspect.cache_file import open_copy
-from crawler.inspect.cache_storage import CacheStorage
-from crawler.inspect.digest_cache import DigestCache
+from crawler.digest_cache.cache import DigestCache
+from crawler.digest_cache.file import open_copy
+from crawler.digest_cache.storage import CacheStorage
 
 
 @pytest.fixture
