@@ -112,11 +112,10 @@ class RunStats:
         for record in records:
             self.outcomes[record.outcome] += 1
             self.tags += len(record.tags)
-            if record.problems:
-                self._add_problems(record.problems)
+            unread = self._add_problems(record.problems) if record.problems else 0
             if record.images is not None:
                 self._add_images(len(record.images))
-            if record.suspect is not None or record.outcome in _FAILURES:
+            if unread or record.suspect is not None or record.outcome in _FAILURES:
                 self._add_failure(record)
 
     def add_duration(self, repository: str, seconds: float) -> None:
@@ -149,11 +148,13 @@ class RunStats:
         if images is not None:
             self.images = images + (self.images or 0)
 
-    def _add_problems(self, problems: Sequence[Problem]) -> None:
+    def _add_problems(self, problems: Sequence[Problem]) -> int:
+        """Count the problems of a record. Returns how many of its images were not read."""
         self.problems.update(problem.problem.value for problem in problems)
-        unread = count_unread((problem.problem, problem.code, problem.digest) for problem in problems)
+        unread = count_unread(problem.key for problem in problems)
         self.unread += unread.images
         self.unresolved += unread.unresolved
+        return unread.images
 
     def _add_failure(self, record: Record) -> None:
         self.suspect += record.suspect is not None

@@ -1,22 +1,18 @@
-"""`registry-crawler runs`: unfinished runs in the output folder."""
+"""`registry-crawler runs`: snapshots and unfinished runs in the output folder."""
 
 import logging
+from datetime import UTC, datetime
+from typing import Annotated
 
 import typer
 
 from crawler.cli import logs
 from crawler.cli.error_output import report_error
 from crawler.cli.exit_codes import BAD_USAGE, COULD_NOT_RUN
-from crawler.cli.options import ConfigFile, LogFormatOption, OutputFolder, RunId
+from crawler.cli.options import Cache, ConfigFile, LogFormatOption, OutputFolder, RunId, Targets
 from crawler.errors import ConfigError, SnapshotError
 
-runs = typer.Typer(help="Unfinished runs in the output folder.", rich_markup_mode=None)
-
-
-@runs.callback()
-def _group() -> None:
-    # without a callback typer makes the only command of a group the group itself: `runs RUN_ID`
-    pass
+runs = typer.Typer(help="Snapshots and unfinished runs in the output folder.", rich_markup_mode=None)
 
 
 @runs.command()
@@ -52,3 +48,64 @@ def discard(
     except SnapshotError as exc:
         report_error(exc, COULD_NOT_RUN)
     logs.notice(f"run {run_id} is discarded", logging.INFO)
+
+
+KeepDaily = Annotated[
+    int, typer.Option(metavar="N", min=0, help="Keep the newest complete snapshot of each of the last N days")
+]
+KeepWeekly = Annotated[
+    int, typer.Option(metavar="N", min=0, help="Likewise of the last N weeks, from Monday to Sunday")
+]
+KeepMonthly = Annotated[int, typer.Option(metavar="N", min=0, help="Likewise of the last N months")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing")]
+
+
+@runs.command()
+def prune(
+    targets: Targets = None,
+    keep_daily: KeepDaily = 30,
+    keep_weekly: KeepWeekly = 8,
+    keep_monthly: KeepMonthly = 12,
+    dry_run: DryRun = False,
+    config: ConfigFile = None,
+    output: OutputFolder = None,
+    cache: Cache = None,
+    log_format: LogFormatOption = logs.LogFormat.TEXT,
+) -> None:
+    """Remove old snapshots of each TARGET, or of all targets, and what no snapshot mentions from the digest cache.
+
+    A day, week or month (UTC) without a snapshot does not count; 0 turns a rule off. Partial snapshots are kept only
+    while they are newer than the newest complete one, by the same rules. The newest snapshot of a target and its newest
+    complete one are always kept.
+
+    The cache keeps what the snapshots of all targets in the output folder mention. If several output folders share one
+    cache, use --cache none.
+
+    Exit code: 0 pruned, 1 something could not be read or removed, 2 bad usage, or no such target.
+
+    \b
+    Examples:
+      registry-crawler runs prune --dry-run
+      registry-crawler runs prune gcr.io/my-project --keep-daily 7 --keep-weekly 0 --keep-monthly 0
+    """  # noqa: D301  (typer keeps the line breaks of a paragraph after \b)
+    from crawler.cli.prune import DRY_RUN, REMOVING
+    from crawler.cli.prune import prune as prune_output
+    from crawler.config import STDIO, Flag, StorageConfig
+    from crawler.snapshot.retention import RetentionRules
+
+    logs.configure(log_format, verbosity=0)
+    flags = [Flag("--output", "output.path", output), Flag("--cache", "cache.path", cache)]
+    rules = RetentionRules(daily=keep_daily, weekly=keep_weekly, monthly=keep_monthly)
+    if rules.keeps_nothing:
+        report_error(ConfigError(["--keep-daily, --keep-weekly and --keep-monthly: one must not be 0"]), BAD_USAGE)
+    try:
+        settings = StorageConfig.load(config, [flag for flag in flags if flag.value is not None])
+        if settings.output.path == STDIO:
+            report_error(ConfigError(["--output: standard output holds no snapshots"]), BAD_USAGE)
+        mode = DRY_RUN if dry_run else REMOVING
+        code = prune_output(settings, targets or (), rules, mode, datetime.now(UTC))
+    except ConfigError as exc:
+        report_error(exc, BAD_USAGE)
+    except SnapshotError as exc:
+        report_error(exc, COULD_NOT_RUN)
+    raise typer.Exit(code)

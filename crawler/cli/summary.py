@@ -10,13 +10,13 @@ import orjson
 
 from crawler.config import Config
 from crawler.model.depth import Depth, ReferrersLevel
-from crawler.model.record import Outcome, Record
+from crawler.model.record import Outcome, Record, count_unread
 from crawler.model.run_manifest import CacheUse, Requests, RunManifest, Verdict
 from crawler.run.crawl import Crawl
 from crawler.snapshot.parts import open_part
 from crawler.untrusted_text import printable
 
-_READABLE_LENGTH: Final = 700
+_READABLE_LENGTH: Final = 800
 _MAX_PATH_LENGTH: Final = 4096
 _DEPTH_PURPOSES: Final = ("manifest", "blob", "referrers")
 """Purposes of the exchanges that --depth and --referrers cost; see `Requests.by_kind`."""
@@ -95,8 +95,13 @@ def _pace_text(run_manifest: RunManifest, set_by: str) -> str:
 
 
 def _failure_text(record: Record) -> str:
-    reason = f"{record.error.code}: {record.error.message}" if record.error else record.suspect
-    return f"{record.outcome} {record.repository}: {reason}"
+    if record.error is not None:
+        return f"{record.outcome} {record.repository}: {record.error.code}: {record.error.message}"
+    if record.suspect is not None:
+        return f"{record.outcome} {record.repository}: {record.suspect}"
+    problem = next(problem for problem in record.problems if count_unread([problem.key]).images)
+    image = f":{problem.tag}" if problem.tag is not None else f"@{problem.digest}"
+    return f"unread {record.repository}{image}: {problem.code}: {problem.message}"
 
 
 def example_records(snapshot: Path, run_manifest: RunManifest, count: int) -> list[bytes]:

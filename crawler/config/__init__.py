@@ -1,7 +1,15 @@
 """A TOML file, the environment and flags become one frozen `Config`, or one error that lists every mistake."""
 
 from crawler.config.layers import Flag
-from crawler.config.schema import AuthConfig, Config, ImagesConfig, OutputConfig, RegistryConfig, VerdictConfig
+from crawler.config.schema import (
+    AuthConfig,
+    Config,
+    ImagesConfig,
+    OutputConfig,
+    RegistryConfig,
+    StorageConfig,
+    VerdictConfig,
+)
 from crawler.config.values import STDIO
 
 __all__ = [
@@ -12,5 +20,6 @@ __all__ = [
     "ImagesConfig",
     "OutputConfig",
     "RegistryConfig",
+    "StorageConfig",
     "VerdictConfig",
 ]

@@ -237,6 +237,33 @@ class _OutputOnly(_Table):
     output: OutputConfig
 
 
+class StorageConfig(_Table):
+    """`[output]` and `[cache]`: what is on the disk, for commands that connect to no registry."""
+
+    output: OutputConfig = OutputConfig()
+    cache: CacheConfig = CacheConfig()
+
+    @property
+    def cache_file(self) -> Path | None:
+        """See `Config.cache_file`."""
+        return _cache_file(self.output, self.cache)
+
+    @classmethod
+    def load(cls, file: str | Path | None, flags: Sequence[Flag] = ()) -> Self:
+        """Load these tables alone. Raises ConfigError with every mistake."""
+        layers = ConfigLayers.gather(file, _environment(), (), flags)
+        document = {name: table for name, table in layers.document().items() if name in cls.model_fields}
+        return _validate(cls, document, layers, layers.environment.errors)
+
+
+def _cache_file(output: OutputConfig, cache: CacheConfig) -> Path | None:
+    if cache.path == NO_CACHE:
+        return None
+    if cache.path is not None:
+        return cache.path
+    return None if output.path == STDIO else output.path / ".cache" / "digests.sqlite"
+
+
 class VerdictConfig(_Table):
     """`[verdict]`: when a snapshot counts as complete. `max_shrink` is a share from 0 to 1; None is no limit."""
 
@@ -278,11 +305,7 @@ class Config(_Table):
     @property
     def cache_file(self) -> Path | None:
         """The digest cache's file; None where nothing is kept longer than the run."""
-        if self.cache.path == NO_CACHE:
-            return None
-        if self.cache.path is not None:
-            return self.cache.path
-        return None if self.output.path == STDIO else self.output.path / ".cache" / "digests.sqlite"
+        return _cache_file(self.output, self.cache)
 
     @classmethod
     def load(cls, file: str | Path | None = None, *, targets: Sequence[str] = (), flags: Sequence[Flag] = ()) -> Self:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from crawler.emulator.base_images import AMD64, ARM64, WINDOWS, WINDOWS_BASE, BaseImage, BaseImages
-from crawler.emulator.image_json import NO_LAYERS, VERSION, config_template, fill_config, manifest_json
+from crawler.emulator.image_json import NO_LAYERS, VERSION, ConfigTemplate, manifest_json
 from crawler.emulator.layers import Layer, descriptors, draw_layer, quoted_diff_ids
 from crawler.emulator.manifests import DOCKER_LAYER, DOCKER_MANIFEST, OCI_LAYER, Json, Manifest, digest_of
 from crawler.emulator.traits import Traits
@@ -15,6 +15,7 @@ PLATFORMS: Final[dict[str, Json]] = {
     "windows/amd64": WINDOWS,
 }
 _BUILDS_OF_A_DEPENDENCY: Final = 4  # the layer of the dependencies stays the same for so many builds
+_BASE_FROM: Final = {"annotation": "annotation", "label": "label", "layers": "layers", "inherited": "layers"}
 _LABEL_OF_VERSION: Final = "org.opencontainers.image.version"
 
 
@@ -26,7 +27,7 @@ class Applications:
         self._bases = bases
         self._key = key
         self._dependencies: dict[str, Layer] = {}
-        self._templates: dict[tuple[str, str | None], str] = {}
+        self._templates: dict[tuple[str, str | None], ConfigTemplate] = {}
 
     def image(
         self, number: int, platform: str, *, media_type: str, version: str, built_ms: int, created_ms: int
@@ -38,31 +39,28 @@ class Applications:
         base = self._base(platform, built_ms)
         below = NO_LAYERS if base is None else base.stack
         own = self._own_layers(number, platform)
-        config = fill_config(
-            self._template(platform, base),
+        config = self._template(platform, base).fill(
             version=version,
             diff_ids=below.diff_ids + quoted_diff_ids(own),
             created_ms=created_ms,
         )
         is_docker = media_type == DOCKER_MANIFEST
         below_json, layer_type = (below.docker, DOCKER_LAYER) if is_docker else (below.oci, OCI_LAYER)
-        layers = below_json + descriptors(own, layer_type)
-        named = self._traits.names_base
-        # Docker's manifests have no annotations.
-        annotations = base.claim if base is not None and named == "annotation" and not is_docker else {}
-        body = manifest_json(media_type, config, layers, annotations)
-        is_named = bool(annotations) or named == "label"
+        # Docker's manifests have no annotations, so an image in that format does not name its base there.
+        base_from = "layers" if is_docker and self._traits.names_base == "annotation" else self._traits.names_base
+        annotations = base.claim if base is not None and base_from == "annotation" else {}
+        body = manifest_json(media_type, config, below_json + descriptors(own, layer_type), annotations)
         return Manifest(
-            digest_of(body),
-            body,
-            media_type,
-            "image",
-            config,
-            PLATFORMS[platform],
-            len(config.body) + below.size + own[0].size + own[1].size,
-            created_ms,
-            None if base is None else base.manifest.digest,
-            None if base is None else (named if is_named else "layers"),
+            digest=digest_of(body),
+            body=body,
+            media_type=media_type,
+            kind="image",
+            config=config,
+            platform=PLATFORMS[platform],
+            size_bytes=len(config.body) + below.size + own[0].size + own[1].size,
+            created_ms=created_ms,
+            base_digest=None if base is None else base.manifest.digest,
+            base_from=None if base is None else _BASE_FROM[base_from],
         )
 
     def _base(self, platform: str, built_ms: int) -> BaseImage | None:
@@ -75,13 +73,13 @@ class Applications:
             self._dependencies = {key: draw_layer(key)}
         return (self._dependencies[key], draw_layer(f"{self._key}/{number}/{platform}/app"))
 
-    def _template(self, platform: str, base: BaseImage | None) -> str:
+    def _template(self, platform: str, base: BaseImage | None) -> ConfigTemplate:
         key = (platform, None if base is None else base.reference)
         if key not in self._templates:
             self._templates[key] = self._new_template(platform, base)
         return self._templates[key]
 
-    def _new_template(self, platform: str, base: BaseImage | None) -> str:
+    def _new_template(self, platform: str, base: BaseImage | None) -> ConfigTemplate:
         traits = self._traits
         settings: Json = {
             "Env": ["PATH=/usr/local/bin:/usr/bin:/bin", f"APP_NAME={traits.name}", *traits.secrets],
@@ -99,7 +97,7 @@ class Applications:
             settings["Healthcheck"] = {"Test": ["CMD", "/app/health"], "Interval": 30_000_000_000}
         history: list[Json] = [{"created_by": "COPY . /app # buildkit", "comment": traits.name}]
         history += [{"created_by": f"ENV {secret}", "empty_layer": True} for secret in traits.secrets]
-        return config_template(platform=PLATFORMS[platform], settings=settings, history=history)
+        return ConfigTemplate.of(platform=PLATFORMS[platform], settings=settings, history=history)
 
     def _labels(self, base: BaseImage | None) -> dict[str, str]:
         traits = self._traits

@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from crawler.emulator.image_json import Stack, config_template, fill_config, manifest_json
+from crawler.emulator.image_json import ConfigTemplate, Stack, manifest_json
 from crawler.emulator.layers import draw_layer
 from crawler.emulator.manifests import (
     OCI_INDEX,
@@ -170,5 +170,5 @@ def _config(member: _Member, platform: str, stack: Stack, released_ms: int) -> B
     if member.labels:
         settings["Labels"] = dict(member.labels)
     history: list[Json] = [{"created_by": f"COPY rootfs{at} / # {member.name}"} for at in range(len(stack.layers))]
-    template = config_template(platform=_PLATFORMS[platform], settings=settings, history=history)
-    return fill_config(template, version="", diff_ids=stack.diff_ids.removesuffix(","), created_ms=released_ms)
+    template = ConfigTemplate.of(platform=_PLATFORMS[platform], settings=settings, history=history)
+    return template.fill(version="", diff_ids=stack.diff_ids.removesuffix(","), created_ms=released_ms)

@@ -217,9 +217,14 @@ class ApplicationBuilds:
 
 def _tags(manifest: Manifest, start: Start, most: int) -> tuple[str, ...]:
     """Up to `most` tags of a build's image."""
-    names = ["latest"] if start.number == 0 else []
-    names += (_release(start.remaining), f"sha-{manifest.digest[7:19]}", f"build-{start.remaining}")
-    return tuple(sorted(names[: min(most, start.remaining)]))
+    most = min(most, start.remaining)
+    if most == 0:
+        return ()
+    first = "latest" if start.number == 0 else _release(start.remaining)
+    if most == 1:
+        return (first,)
+    names = (first, _release(start.remaining), f"sha-{manifest.digest[7:19]}", f"build-{start.remaining}")
+    return tuple(sorted(list(dict.fromkeys(names))[:most]))
 
 
 def _release(number: int) -> str:

@@ -14,7 +14,7 @@ from crawler.emulator.images import Image, listed_image
 from crawler.emulator.manifests import Entry, Json
 from crawler.emulator.referrers import referrer_entry, subject_digest
 
-_KEPT_REFERENCES: Final = 400_000  # digests and tags, each of some 300 bytes
+_KEPT_REFERENCES: Final = 1_000_000  # digests and tags, each of some 200 bytes: a registry of 300,000 images
 
 
 class _Place(NamedTuple):

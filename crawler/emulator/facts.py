@@ -13,7 +13,8 @@ class ImageFacts(TypedDict):
     """Facts about one manifest.
 
     problem: what is broken, by the names of problems in a snapshot.
-    manifest: the body as a JSON value; {} if it is not JSON, whatever is wrong with its being there.
+    platforms: the descriptors in an index; None for any other manifest.
+    manifest: the body as a JSON value, also of a manifest that is listed and not there; {} if the body is not JSON.
     config: the config blob as a JSON value; None if the manifest has none or the blob is not there.
     base_digest, base_from: the base image, and where it is named: annotation, label, or layers if it is named nowhere.
     """

@@ -21,9 +21,8 @@ from crawler.emulator.manifests import (
     build_time,
 )
 
-VERSION: Final = "%(version)s"
+VERSION: Final = "{version}"
 """The gap for the version in a label."""
-_DIFF_IDS: Final = "%(diff_ids)s"
 
 
 class Stack(NamedTuple):
@@ -49,18 +48,25 @@ class Stack(NamedTuple):
 NO_LAYERS: Final = Stack.of(())
 
 
-def config_template(*, platform: Json, settings: Json, history: list[Json]) -> str:
-    """A config without `created` and the layers. No value in it may have a percent sign, except VERSION."""
-    rootfs = {"type": "layers", "diff_ids": [_DIFF_IDS]}
-    document = {**platform, "config": settings, "history": history, "rootfs": rootfs}
-    return orjson.dumps(document).decode().replace(f'"{_DIFF_IDS}"', _DIFF_IDS).removesuffix("}")
+class ConfigTemplate(NamedTuple):
+    """The texts around the gaps of a config. Without a label for the version, `before_version` is empty."""
 
+    before_version: str
+    before_diff_ids: str
 
-def fill_config(template: str, *, version: str, diff_ids: str, created_ms: int) -> Blob:
-    """A config; with 0 as the time of creation, it has no `created`."""
-    text = template % {"version": version, "diff_ids": diff_ids}
-    end = f',"created":"{build_time(created_ms)}"}}' if created_ms else "}"
-    return blob(f"{text}{end}".encode())
+    @classmethod
+    def of(cls, *, platform: Json, settings: Json, history: list[Json]) -> Self:
+        """A config with these parts, in which the layers come last and a label of the value VERSION is a gap."""
+        rootfs = {"type": "layers", "diff_ids": []}
+        text = orjson.dumps({**platform, "config": settings, "history": history, "rootfs": rootfs}).decode()
+        before_version, _, rest = text.removesuffix("]}}").rpartition(VERSION)
+        return cls(before_version, rest)
+
+    def fill(self, *, version: str, diff_ids: str, created_ms: int) -> Blob:
+        """A config; with 0 as the time of creation, it has no `created`."""
+        end = f']}},"created":"{build_time(created_ms)}"}}' if created_ms else "]}}"
+        version = version if self.before_version else ""
+        return blob(f"{self.before_version}{version}{self.before_diff_ids}{diff_ids}{end}".encode())
 
 
 def manifest_json(media_type: str, config: Blob, layers: str, annotations: dict[str, str]) -> bytes:

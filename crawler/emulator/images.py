@@ -5,8 +5,9 @@ from typing import Final, TypedDict
 from crawler.emulator.manifests import INDEXES, Entry
 
 UNKNOWN: Final = "0"
-_WITHOUT_SIZE: Final = 8  # of 256 manifests
-_WITHOUT_UPLOAD: Final = 5  # of 256 manifests
+_WITHOUT_SIZE: Final = range(1, 9)  # of 256 uploads
+_WITHOUT_UPLOAD: Final = range(9, 14)  # of 256 uploads
+_DAY_MS: Final = 86_400_000
 
 
 class Image(TypedDict):
@@ -23,14 +24,14 @@ class Image(TypedDict):
 def listed_image(entry: Entry) -> Image:
     """A manifest as Google lists it. Some have no size or no time of upload, as some real ones."""
     manifest = entry.manifest
-    drawn = int(manifest.digest[7:11], 16)
-    size = manifest.size_bytes if drawn & 0xFF >= _WITHOUT_SIZE else 0
-    uploaded_ms = entry.uploaded_ms if drawn >> 8 >= _WITHOUT_UPLOAD else 0
+    # by the time of day, so that the day of the inventory changes nothing about it
+    drawn = (entry.uploaded_ms % _DAY_MS) >> 6 & 0xFF
+    has_size = manifest.media_type not in INDEXES and drawn not in _WITHOUT_SIZE
     return {
-        "imageSizeBytes": UNKNOWN if manifest.media_type in INDEXES else str(size),
+        "imageSizeBytes": str(manifest.size_bytes) if has_size else UNKNOWN,
         "layerId": "",
         "mediaType": manifest.media_type,
         "tag": list(entry.tags),
         "timeCreatedMs": str(manifest.created_ms),
-        "timeUploadedMs": str(uploaded_ms),
+        "timeUploadedMs": UNKNOWN if drawn in _WITHOUT_UPLOAD else str(entry.uploaded_ms),
     }

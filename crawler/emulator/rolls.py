@@ -7,6 +7,7 @@ takes a microsecond; seeding `random.Random` takes ten.
 from collections.abc import Hashable, Mapping
 from hashlib import blake2b
 from itertools import accumulate
+from math import exp
 from statistics import NormalDist
 from typing import TypeVar
 
@@ -30,7 +31,7 @@ def spread(shares: Mapping[_T, int]) -> tuple[_T, ...]:
 def lognormal(mu: float, sigma: float) -> tuple[int, ...]:
     """256 quantiles of a log-normal distribution, for a byte to pick one."""
     normal = NormalDist(mu, sigma)
-    return tuple(round(2.718281828459045 ** normal.inv_cdf((byte + 0.5) / 256)) for byte in range(256))
+    return tuple(round(exp(normal.inv_cdf((byte + 0.5) / 256))) for byte in range(256))
 
 
 def fraction(drawn: bytes, at: int) -> float:

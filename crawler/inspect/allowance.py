@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from crawler.wire.pull_limit import PullsLeft
+from crawler.errors import UnexpectedStatus
+from crawler.wire.pull_limit import PULL_LIMIT_SPENT, PullsLeft
 
 _RESERVED_SHARE: Final = 0.1
 _LEAST_RESERVE: Final = 10
@@ -41,26 +42,45 @@ class Allowance:
 
     @contextmanager
     def pull(self) -> Iterator[None]:
-        """One pull that counts against the registry's limit. Raises AllowanceSpent where it would touch the reserve."""
-        if self._pulls is not None:
-            limit = self._pulls.limit or 0
-            reserve = max(_LEAST_RESERVE, round(_RESERVED_SHARE * limit))
-            if self._pulls.remaining - self._pulls_in_flight <= reserve:
-                of_limit = f" of {limit:,}" if limit else ""
-                raise self._spent_error(
-                    "PULL_LIMIT", f"the registry's limit has {self._pulls.remaining:,}{of_limit} pulls left"
-                )
+        """One pull that counts against the registry's limit.
+
+        Raises AllowanceSpent where it would touch the reserve, and where the registry refuses it for its limit: others
+        may have used up what was left.
+        """
+        if self._pulls is not None and self._unclaimed(self._pulls) <= _reserve(self._pulls):
+            raise self._pulls_error(self._pulls)
         self._pulls_in_flight += 1
         try:
             yield
+        except UnexpectedStatus as error:
+            if error.code != PULL_LIMIT_SPENT:
+                raise
+            spent = PullsLeft(0, None if self._pulls is None else self._pulls.limit)
+            self.on_pulls_left(spent)
+            raise self._pulls_error(spent) from error
         finally:
             self._pulls_in_flight -= 1
 
     def on_pulls_left(self, pulls: PullsLeft | None) -> None:
-        """A response said how many pulls are left; None where it said nothing."""
-        if pulls is not None:
+        """A response said how many pulls are left; None where it said nothing.
+
+        The least that was said counts: responses overtake each other, so a later one may be of an earlier moment.
+        """
+        if pulls is not None and (self._pulls is None or pulls.remaining < self._pulls.remaining):
             self._pulls = pulls
+
+    def _unclaimed(self, pulls: PullsLeft) -> int:
+        return max(pulls.remaining - self._pulls_in_flight, 0)
+
+    def _pulls_error(self, pulls: PullsLeft) -> AllowanceSpent:
+        of_limit = "" if pulls.limit is None else f" of {pulls.limit:,}"
+        left = f"the registry's limit has {self._unclaimed(pulls):,}{of_limit} pulls left"
+        return self._spent_error("PULL_LIMIT", f"{left}, and {_reserve(pulls):,} are kept for other users")
 
     def _spent_error(self, code: str, reason: str) -> AllowanceSpent:
         self.reason = self.reason or reason
         return AllowanceSpent(code, reason)
+
+
+def _reserve(pulls: PullsLeft) -> int:
+    return max(_LEAST_RESERVE, round(_RESERVED_SHARE * (pulls.limit or 0)))

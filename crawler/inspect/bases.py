@@ -7,8 +7,9 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from crawler.digest_cache.cache import DigestCache
+from crawler.digest_cache.values import KnownImage
 from crawler.errors import MalformedResponse
-from crawler.inspect.digest_cache import DigestCache, KnownImage
 from crawler.model.image import BaseSource
 from crawler.wire.image_config import parse_image_config
 

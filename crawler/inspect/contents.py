@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from functools import partial
 
+from crawler.digest_cache.cache import DigestCache
+from crawler.digest_cache.values import Content
 from crawler.errors import RegistryError
 from crawler.inspect.allowance import Allowance
-from crawler.inspect.digest_cache import Content, DigestCache
 from crawler.model.names import RepositoryName
 from crawler.registry.manifests import Manifests, TagResponse
 from crawler.single_flight import SingleFlight

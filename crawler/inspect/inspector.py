@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple
 
+from crawler.digest_cache.cache import DigestCache
+from crawler.digest_cache.values import KnownImage
 from crawler.errors import CredentialsError, Missing, RegistryError
 from crawler.inspect.allowance import AllowanceSpent
 from crawler.inspect.bases import Base, Bases
 from crawler.inspect.contents import Contents
-from crawler.inspect.digest_cache import DigestCache, KnownImage
 from crawler.inspect.fan_out import FanOut, FreeTasks
 from crawler.inspect.images import ImageBuilder
 from crawler.inspect.images_in_hand import ImagesInHand

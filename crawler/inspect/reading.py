@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, NamedTuple
 
+from crawler.digest_cache.values import Content
 from crawler.errors import DIGEST_MISMATCH, CredentialsError, MalformedResponse, Missing, RegistryError
 from crawler.inspect.allowance import AllowanceSpent
 from crawler.inspect.contents import Contents
-from crawler.inspect.digest_cache import Content
 from crawler.inspect.fan_out import FanOut, FreeTasks
 from crawler.model.depth import Depth
 from crawler.model.grammar import TAG

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import anyio
@@ -31,10 +32,16 @@ def subject_tags(tags: Iterable[str], digests: Mapping[str, str]) -> list[Subjec
 
 
 def listed_referrers(tags: Sequence[SubjectTag], facts: Facts) -> _Found:
-    """The referrers that tags, indexes and the manifests that were read name, without a further exchange."""
+    """The referrers that tags, indexes and the manifests that were read name, without a further exchange.
+
+    A referrer that several of them name has the first of these sources.
+    """
     found: _Found = defaultdict(list)
-    for subject, referrer in (*_of_tags(tags, facts), *_of_indexes(facts), *_of_subjects(facts)):
-        found[subject].append(referrer)
+    for source in (_of_tags(tags, facts), _of_indexes(facts), _of_subjects(facts)):
+        named = {(subject, referrer.digest) for subject, referrers in found.items() for referrer in referrers}
+        for subject, referrer in source:
+            if (subject, referrer.digest) not in named:
+                found[subject].append(referrer)
     return found
 
 
@@ -53,11 +60,26 @@ def _of_tags(tags: Sequence[SubjectTag], facts: Facts) -> Iterator[tuple[str, Re
     for tag in tags:
         manifest = None if tag.digest is None else facts.manifests.get(tag.digest)
         if tag.says.kind is None:
-            for referrer in () if manifest is None else manifest.child_referrers:
-                yield tag.says.subject_digest, referrer
+            for listed in () if manifest is None else manifest.child_referrers:
+                for referrer in _from_fallback_index(listed, facts):
+                    yield tag.says.subject_digest, referrer
         elif tag.digest is not None:
             for referrer in _described(tag.digest, facts, ReferrerSource.COSIGN_TAG, tag.says.kind):
                 yield tag.says.subject_digest, referrer
+
+
+def _from_fallback_index(listed: Referrer, facts: Facts) -> Iterator[Referrer]:
+    """A referrer as its own manifest describes it, where that was read: an index may leave its type out."""
+    if listed.digest not in facts.manifests:
+        yield listed
+        return
+    for referrer in _described(listed.digest, facts, listed.via, listed.kind):
+        yield replace(
+            referrer,
+            artifact_type=referrer.artifact_type or listed.artifact_type,
+            predicate_type=referrer.predicate_type or listed.predicate_type,
+            created_at=referrer.created_at or listed.created_at,
+        )
 
 
 def _of_indexes(facts: Facts) -> Iterator[tuple[str, Referrer]]:

@@ -116,6 +116,11 @@ class Problem:
     http_status: int | None
     message: str
 
+    @property
+    def key(self) -> tuple[ProblemKind, str | None, str | None]:
+        """Kind, code and digest, for `count_unread`."""
+        return self.problem, self.code, self.digest
+
 
 class Record(NamedTuple):
     """One repository of the snapshot: one JSON line, with the fields in this order.

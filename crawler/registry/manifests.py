@@ -16,7 +16,7 @@ from crawler.profiles import RegistryProfile
 from crawler.transport.messages import Headers, Purpose, Request
 from crawler.wire.digest import check_digest, digest_of, is_digest
 from crawler.wire.manifest import MANIFEST_TYPES, is_schema1_type
-from crawler.wire.pull_limit import PullsLeft, parse_pulls_left
+from crawler.wire.pull_limit import PULL_LIMIT_SPENT, PullsLeft, parse_pulls_left
 
 ACCEPT_MANIFESTS: Final = ", ".join(MANIFEST_TYPES)
 """All four types, with every request: distribution 2.8 answers 404 MANIFEST_UNKNOWN for an index whose type is not
@@ -69,6 +69,7 @@ class Manifests:
         self._base_url = base_url
         self._client = client
         self._absence_codes = profile.absence_codes
+        self._spent_codes = frozenset({PULL_LIMIT_SPENT} if profile.limits_pulls else ())
 
     async def by_tag(self, name: RepositoryName, tag: str, known_digest: str | None) -> TagResponse:
         """The manifest under a tag.
@@ -141,6 +142,7 @@ class Manifests:
             max_body_bytes=MAX_MANIFEST_BYTES,
             purpose=Purpose.MANIFEST,
             absence_codes=self._absence_codes,
+            spent_codes=self._spent_codes,
         )
 
 

@@ -220,13 +220,14 @@ class Crawl:
     def _open_inspection(self) -> Iterator[Inspection | None]:
         """What images are inspected with. What its cache has to say reaches the operator at once, and at the end."""
         with open_inspection(self._config) as inspection:
-            told = self._tell_notes(inspection, 0)
+            reported = self._report_notes(inspection, 0)
             yield inspection
-            self._tell_notes(inspection, told)
+        self._report_notes(inspection, reported)  # closing the cache may add some
 
-    def _tell_notes(self, inspection: Inspection | None, told: int) -> int:
+    def _report_notes(self, inspection: Inspection | None, reported: int) -> int:
+        """Report the notes of the cache that were not reported before. Returns how many there are."""
         notes = [] if inspection is None else inspection.cache.notes
-        for note in notes[told:]:
+        for note in notes[reported:]:
             self._notice(f"{self.target}: {note}")
         return len(notes)
 

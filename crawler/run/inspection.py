@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 from crawler.client import AuthenticatedClient
 from crawler.config import Config
+from crawler.digest_cache.cache import DigestCache
 from crawler.inspect.bases import Bases
 from crawler.inspect.contents import Contents
-from crawler.inspect.digest_cache import DigestCache
 from crawler.inspect.fan_out import FreeTasks
 from crawler.inspect.inspector import Inspector
 from crawler.inspect.referrers import ReferrersApi

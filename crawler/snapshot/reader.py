@@ -1,4 +1,4 @@
-"""Published snapshots, as far as a later run needs them: which is the newest, and how many repositories it has."""
+"""Published snapshots, as far as later runs and retention need them: where they are, and what `_run.json` says."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 
 from crawler.model.run_manifest import Verdict, source_folder
+from crawler.snapshot.disk import wrap_os_errors
 
 RUN_MANIFEST: Final = "_run.json"
 SUCCESS: Final = "_SUCCESS"
@@ -21,6 +22,27 @@ class PublishedRun:
     started_at: str
     is_complete: bool
     ok: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRun:
+    """A snapshot, its target, and its folder."""
+
+    folder: Path
+    target: str
+    run: PublishedRun
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableFolder:
+    """A folder in the place of a snapshot, of which nothing is known. `reason` says why."""
+
+    folder: Path
+    reason: str
+
+
+class _UnreadableRunError(ValueError):
+    """A folder whose `_run.json` cannot be read. The message says why."""
 
 
 def published_runs(output: Path, target: str) -> Iterator[PublishedRun]:
@@ -51,15 +73,64 @@ def last_complete(output: Path, target: str, started_at: str) -> PublishedRun | 
     return newest
 
 
+def stored_runs(output: Path) -> list[StoredRun | UnreadableFolder]:
+    """Every snapshot in an output folder, and every other folder in the place of one.
+
+    Raises SnapshotError where a folder above them cannot be read.
+    """
+    return [found for folder in run_folders(output) if (found := _stored_run(folder)) is not None]
+
+
+def run_folders(output: Path) -> list[Path]:
+    """Every folder `source=*/date=*/run=*`, in this order. Raises SnapshotError where one above cannot be read."""
+    # Path.glob leaves out what it may not read: retention would count such a snapshot as gone
+    folders = [output]
+    for prefix in ("source=", "date=", "run="):
+        folders = [child for folder in folders for child in subfolders(folder, prefix)]
+    return folders
+
+
+def subfolders(folder: Path, prefix: str) -> list[Path]:
+    """The folders in a folder whose name has a prefix, by name; none where it is gone. Raises SnapshotError."""
+    with wrap_os_errors(folder):
+        try:
+            return sorted(child for child in folder.iterdir() if child.name.startswith(prefix) and child.is_dir())
+        except FileNotFoundError:
+            return []
+
+
+def _stored_run(folder: Path) -> StoredRun | UnreadableFolder | None:
+    """What a folder holds; None where it is gone by now."""
+    try:
+        return _parse_run(folder)
+    except _UnreadableRunError as exc:
+        return UnreadableFolder(folder, str(exc)) if folder.is_dir() else None
+
+
 def _read_run(folder: Path, target: str) -> PublishedRun | None:
     """The run that a folder's `_run.json` describes; None where the file is unreadable or of another target."""
     try:
+        stored = _parse_run(folder)
+    except _UnreadableRunError:
+        return None
+    return stored.run if stored.target == target else None
+
+
+def _parse_run(folder: Path) -> StoredRun:
+    """Raises _UnreadableRunError."""
+    try:
         run_manifest: dict[str, Any] = orjson.loads((folder / RUN_MANIFEST).read_bytes())
         run_id, started_at, ok = run_manifest["run_id"], run_manifest["started_at"], run_manifest["counts"]["ok"]
-        is_complete = run_manifest["verdict"] == Verdict.COMPLETE
-        is_of_target = run_manifest["target"] == target
-    except (OSError, orjson.JSONDecodeError, TypeError, KeyError):
-        return None
-    if not (is_of_target and isinstance(run_id, str) and isinstance(started_at, str) and isinstance(ok, int)):
-        return None
-    return PublishedRun(run_id=run_id, started_at=started_at, is_complete=is_complete, ok=ok)
+        target, is_complete = run_manifest["target"], run_manifest["verdict"] == Verdict.COMPLETE
+    except OSError as exc:
+        raise _UnreadableRunError(f"its {RUN_MANIFEST} cannot be read: {exc.strerror}") from None
+    except orjson.JSONDecodeError:
+        raise _UnreadableRunError(f"its {RUN_MANIFEST} is not JSON") from None
+    except (TypeError, KeyError):
+        raise _UnreadableRunError(f"its {RUN_MANIFEST} is not a run's") from None
+    if not (
+        isinstance(target, str) and isinstance(run_id, str) and isinstance(started_at, str) and isinstance(ok, int)
+    ):
+        raise _UnreadableRunError(f"its {RUN_MANIFEST} is not a run's")
+    run = PublishedRun(run_id=run_id, started_at=started_at, is_complete=is_complete, ok=ok)
+    return StoredRun(folder=folder, target=target, run=run)

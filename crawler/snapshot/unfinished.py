@@ -20,7 +20,7 @@ from crawler.untrusted_text import printable
 
 UNFINISHED: Final = ".unfinished"
 
-_PARAMETERS: Final = "begun.json"
+PARAMETERS: Final = "begun.json"
 _LEFTOVER_AFTER_S: Final = 3600.0
 """A folder that is still incomplete after this time was left by a kill."""
 
@@ -71,7 +71,7 @@ class UnfinishedRuns:
             try:
                 lock = self._lock(new, parameters)
                 with _released_on_failure(lock):
-                    write_durably(new / _PARAMETERS, parameters.dump())
+                    write_durably(new / PARAMETERS, parameters.dump())
                     _try_rename(new / "probe", self._output / parameters.folder)
                     new.rename(folder)
             except BaseException:
@@ -145,8 +145,8 @@ class UnfinishedRuns:
             lock = self._lock(folder, run)
             resumed = replace(run, resumed_at=(*run.resumed_at, resumed_at))
             with _released_on_failure(lock):
-                write_durably(folder / f"{_PARAMETERS}.new", resumed.dump())
-                (folder / f"{_PARAMETERS}.new").replace(folder / _PARAMETERS)
+                write_durably(folder / f"{PARAMETERS}.new", resumed.dump())
+                (folder / f"{PARAMETERS}.new").replace(folder / PARAMETERS)
                 _try_rename(folder / "probe", self._output / run.folder)
             return Journal(folder, resumed, lock)
         return None
@@ -195,13 +195,13 @@ class UnfinishedRuns:
     def _all_runs(self) -> Iterator[RunParameters | _UnreadableRun]:
         for run_id in self._run_ids():
             try:
-                yield RunParameters.parse((self._folder / run_id / _PARAMETERS).read_bytes(), run_id)
+                yield RunParameters.parse((self._folder / run_id / PARAMETERS).read_bytes(), run_id)
             except (FileNotFoundError, NotADirectoryError):
                 continue  # not a run, or removed by now
             except UnreadableParametersError as exc:
                 yield _UnreadableRun(run_id, exc.target, str(exc))
             except OSError as exc:
-                yield _UnreadableRun(run_id, "", f"its {_PARAMETERS} cannot be read: {exc.strerror}")
+                yield _UnreadableRun(run_id, "", f"its {PARAMETERS} cannot be read: {exc.strerror}")
 
     def _run_ids(self) -> list[str]:
         with wrap_os_errors(self._folder):

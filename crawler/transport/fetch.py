@@ -61,9 +61,10 @@ class Transport:
         """Send a request, follow redirects, and retry where that may help.
 
         Returns a response of any status; one that is no answer (408, 429, 5xx, a 404 that is not the registry's) only
-        after the last attempt. Raises Unreachable without a whole response; UnusableResponse for one that is no HTTP,
-        over the limit, or not what `request.parse` can read; UnsafeAddress for a redirect that is not followed; GaveUp
-        where an outage, or throttling without any success, lasts too long.
+        after the last attempt, except for a 429 with one of `request.spent_codes`. Raises Unreachable without a whole
+        response; UnusableResponse for one that is no HTTP, over the limit, or not what `request.parse` can read;
+        UnsafeAddress for a redirect that is not followed; GaveUp where an outage, or throttling without any success,
+        lasts too long.
         """
         try:
             return await self._attempt(request)
@@ -183,7 +184,9 @@ class Transport:
                 raise UnsafeAddress(request.summary, code="REDIRECT", message=message, http_status=response.status)
             request = self._redirected(request, location, response.status)
             response = (await self._exchange(request))._replace(redirected_to=request.url)
-        if response.status in RETRYABLE_STATUSES or _is_from_other_party(request, response):
+        if response.status in RETRYABLE_STATUSES and not _is_spent(request, response):
+            raise TransientFailure(response)
+        if _is_from_other_party(request, response):
             raise TransientFailure(response)
         return response
 
@@ -213,7 +216,7 @@ class Transport:
         try:
             response = await self._session.send(request)
             size = len(response.body)
-            if response.status in _BUSY_STATUSES:
+            if response.status in _BUSY_STATUSES and not _is_spent(request, response):
                 if _is_throttled(response, started_at, limiter):
                     response = response._replace(throttled=True)
                     requests.add_throttled()
@@ -266,6 +269,13 @@ def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
 
 def _is_429(result: Response | RegistryError) -> TypeGuard[Response]:
     return isinstance(result, Response) and result.status == 429
+
+
+def _is_spent(request: Request, response: Response) -> bool:
+    """Whether a 429 says that a limit of such requests alone is spent, which no waiting within a run helps."""
+    if response.status != 429 or not request.spent_codes:
+        return False
+    return parse_error_body(response.body, response.status).code in request.spent_codes
 
 
 def _is_throttled(response: Response, started_at: float, limiter: Limiter) -> bool:

@@ -51,6 +51,8 @@ class Request:
         absence_codes: the error codes by which the registry says that something does not exist. A 404 without one of
             them comes from somewhere else (an ingress, a proxy) and is retried. None accepts every 404. A HEAD
             response has no body and so no code: its 404 is always returned.
+        spent_codes: the error codes of a 429 that is returned at once: a limit of such requests alone is spent, for
+            longer than a run can wait.
     """
 
     url: str
@@ -63,6 +65,7 @@ class Request:
     purpose: Purpose = Purpose.LISTING
     parse: Callable[[bytes], Any] | None = None
     absence_codes: Collection[str] | None = None
+    spent_codes: Collection[str] = ()
 
     def __repr__(self) -> str:
         return f"Request({self.summary})"  # never the authorization

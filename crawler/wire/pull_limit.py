@@ -11,6 +11,10 @@ _QUOTA: Final = re.compile(r"\s*([0-9]{1,18})\s*(?:[;,].*)?", re.DOTALL)
 """A number of pulls, and what may follow: the window in seconds, a second quota."""
 
 
+PULL_LIMIT_SPENT: Final = "TOOMANYREQUESTS"
+"""The code of the 429 that refuses a pull. The 429 for too many requests in a short time is plain text, without it."""
+
+
 @dataclass(frozen=True, slots=True)
 class PullsLeft:
     """How many pulls are left, of how many. `limit` is None where only the rest is told."""

@@ -15,7 +15,9 @@ from crawler.config import Config
 WIDE = {"COLUMNS": "300"}
 
 
-@pytest.mark.parametrize("words", [[], ["crawl"], ["demo"], ["emulator"], ["runs"], ["runs", "discard"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [[], ["crawl"], ["demo"], ["emulator"], ["runs"], ["runs", "discard"], ["runs", "prune"]], ids=" ".join
+)
 async def test_help_has_a_short_and_a_long_flag(command, words):
     short, long = await asyncio.gather(command(*words, "-h"), command(*words, "--help"))
     assert (short.code, short.err) == (0, "")

@@ -16,7 +16,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from support.readme import (
     blocks,
 )
 from support.run_cli import ONE_TRY, SCRIPT
-from support.run_folders import left_by_a_kill
+from support.run_folders import left_by_a_kill, published
 from support.scripted import Reply, document, listing_path, on, plain_registry, serve
 from support.snapshots import read_snapshot
 
@@ -44,6 +44,7 @@ PROGRAM = re.compile(r"\bregistry-crawler(?= (crawl|emulator|runs))")
 STORED = {"team/app": ["1.0", "latest"], "team/base": ["2"]}
 SHOWN_REGISTRY = {
     "artifact_registry": ArtifactRegistry(serves="gcr.io", projects=("my-project", "other-project")),
+    "today": date(2026, 11, 26),
     "repositories": 120,
     "denied": 0.02,
     "vanished": 0.02,
@@ -281,6 +282,16 @@ async def discards_a_run(stage: Stage, block: Block) -> None:
     assert not folder.exists()
 
 
+async def prunes_snapshots(stage: Stage, block: Block) -> None:
+    output = stage.folder / "snapshots"
+    for hour in (1, 2):
+        published(output, f"20261126T0{hour}0000Z-0001", f"2026-11-26T0{hour}:00:00.000Z")
+    ended = await stage.shell(block.text)
+    assert ended.code == 0, ended.err
+    assert "1 would be dropped" in ended.err
+    assert [folder.name for folder in output.glob("source=*/date=*/run=*")] == ["run=20261126T020000Z-0001"]
+
+
 async def selects_with_jq(stage: Stage, block: Block) -> None:
     google = await stage.google_snapshot(denied=0.1)
     ended = await stage.shell(block.text)
@@ -298,8 +309,9 @@ async def finds_the_most_tags(stage: Stage, block: Block) -> None:
     records = read_snapshot(stage.folder / "snapshots").by_name
     assert [tags for _, tags, _ in rows] == sorted((len(r["tags"]) for r in records.values()), reverse=True)[:3]
     for name, _, uploaded_ms in rows:
-        uploaded_at = datetime.fromisoformat(records[name]["images"][0]["uploaded_at"])
-        assert uploaded_ms == round(uploaded_at.timestamp() * 1000)
+        uploaded_at = records[name]["images"][0]["uploaded_at"]
+        expected_ms = uploaded_at and round(datetime.fromisoformat(uploaded_at).timestamp() * 1000)
+        assert uploaded_ms == expected_ms
 
 
 def query(stage: Stage, block: Block) -> list[tuple[Any, ...]]:
@@ -437,6 +449,7 @@ TREATMENTS = {
     ("indented", "registry-crawler crawl localhost:5000 --output -"): streams_records,
     ("indented", "registry-crawler crawl --config"): crawls_by_configuration,
     ("indented", "registry-crawler runs discard"): discards_a_run,
+    ("indented", "registry-crawler runs prune"): prunes_snapshots,
     ("indented", "registry-crawler emulator"): crawls_the_emulator,
     ("indented", "jq "): selects_with_jq,
     ("sql", "SELECT repository, len(tags)"): finds_the_most_tags,

@@ -27,7 +27,16 @@ async def test_contract_commands_are_there_and_no_others_yet(command):
     words = await words_of_help(command)
     for row in table("Commands"):
         assert (row["command"] in words) == (row["state"] == "today"), f"{row}: build it, or move its row"
-    assert "discard" in await words_of_help(command, "runs")
+    assert {"discard", "prune"} <= await words_of_help(command, "runs")
+
+
+async def test_contract_flags_of_runs_prune(command):
+    ended = await command("runs", "prune", "--help", environment=WIDE)
+    defaults = {
+        flag: default for flag, default in re.findall(r"(--[a-z][\w-]*)(?:.*\[default: (\d+))?", ended.out) if flag
+    }
+    for row in table("Options of runs prune"):
+        assert defaults[row["flag"]] == row["default"]
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -19,9 +20,12 @@ from support.distribution import (
     make_certificates,
     open_registry,
     push,
+    push_content,
     requires_docker_registry,
 )
 from support.distribution.process import may_skip
+from support.distribution.samples import sample_repositories
+from support.distribution.storage import store_content
 from support.distribution.token_server import SERVICE, Scope, grant
 from yarl import URL
 
@@ -119,6 +123,22 @@ async def test_push_returns_the_registrys_digests(tmp_path):
 
     assert digests["1"] == digests["3"] != digests["2"]
     assert [one.document["mediaType"] for one in manifests] == [MANIFESTS[0], MANIFESTS[1], MANIFESTS[0]]
+
+
+@requires_docker_registry
+async def test_stored_content_is_what_a_push_leaves(tmp_path):
+    content = sample_repositories(3, 4)
+    async with open_registry(tmp_path / "pushed") as pushed, open_registry(tmp_path / "stored") as stored:
+        await push_content(pushed, content)
+        store_content(stored, content)
+
+    assert len(files_of(pushed)) > 100
+    assert files_of(stored) == files_of(pushed)
+
+
+def files_of(registry: Registry) -> dict[Path, bytes]:
+    files = (path for path in registry.storage.rglob("*") if path.is_file())
+    return {path.relative_to(registry.storage): path.read_bytes() for path in files}
 
 
 @requires_docker_registry

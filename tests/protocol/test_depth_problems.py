@@ -17,6 +17,8 @@ from support.scripted_images import (
     manifests,
 )
 
+import crawler
+
 APP = "team/app"
 CONFIG = config("base")
 SINGLE = image(CONFIG, "base")
@@ -215,3 +217,10 @@ async def test_budget_is_not_needed_for_what_the_cache_has(tmp_path):
         await deep_crawl(server, tmp_path)
         crawl = await deep_crawl(server, tmp_path, limits={"budget": 1})
     assert (crawl.manifest.verdict, crawl.problems(APP)) == ("complete", [])
+
+
+async def test_throttling_without_end_ends_the_run_as_it_does_for_listings(tmp_path):
+    throttled = on(tag_path("1.0"), Reply(status=429, headers=(("Retry-After", "0"),)))
+    async with serve([throttled, *registry({"1.0": SINGLE})]) as server:
+        with pytest.raises(crawler.GaveUp):
+            await deep_crawl(server, tmp_path, limits={"attempts": 3, "give_up_after": 0.2})

@@ -167,7 +167,7 @@ async def test_referrers_that_cannot_be_read_make_the_snapshot_partial(tmp_path)
     script = [on(f"/v2/{APP}/referrers/{SINGLE.digest}", Reply(status=500)), *registry({"1.0": SINGLE})]
     async with serve(script) as server:
         crawl = await deep_crawl(server, tmp_path, depth="digests", referrers="api")
-    assert crawl.manifest.reasons == ("1 of 1 images was not read",)
+    assert crawl.manifest.reasons == ("1 of 1 image was not read",)
     assert crawl.problems(APP) == [("manifest-unreadable", None, SINGLE.digest)]
 
 

@@ -1,6 +1,12 @@
-"""Docker Hub: no catalog, a namespace's names from another API, tokens from auth.docker.io."""
+"""Docker Hub: no catalog, a namespace's names from another API, tokens from auth.docker.io, a limit on pulls."""
 
-from support.scripted import Entry, Reply, document, on, refusal
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+from support.scripted import Ending, Entry, Reply, document, on, raw, redirect, refusal
 
 from .vocabulary import (
     BASIC,
@@ -10,6 +16,7 @@ from .vocabulary import (
     listing,
     numbered,
     scope_of,
+    token_for,
     token_response,
     token_server_entries,
     unauthorized,
@@ -63,6 +70,113 @@ def token_server(user: str | None = None) -> list[Entry]:
     return token_server_entries(
         "/token", [CATALOG_SCOPE, *map(scope_of, REPOSITORIES)], service=SERVICE, user=user, answer=_as_text
     )
+
+
+IMAGE_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
+APP = "library/app"
+MANIFESTS = f"/v2/{APP}/manifests"
+BLOBS = f"/v2/{APP}/blobs"
+
+PULLS_SPENT = refusal(429, "TOOMANYREQUESTS", "You have reached your unauthenticated pull rate limit.")
+"""The response to a pull beyond the limit (https://docs.docker.com/docker-hub/usage/pulls/)."""
+
+NO_MANIFEST = refusal(404, "MANIFEST_UNKNOWN", "manifest unknown")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubImage:
+    """A single image of the repository `APP`. Its config has a number, so that images differ."""
+
+    number: int
+
+    @property
+    def config(self) -> bytes:
+        return json.dumps({"os": "linux", "architecture": "amd64", "config": {"User": str(self.number)}}).encode()
+
+    @property
+    def manifest(self) -> bytes:
+        config = {"mediaType": "application/vnd.docker.container.image.v1+json", "size": len(self.config)}
+        document = {"schemaVersion": 2, "mediaType": IMAGE_TYPE, "layers": []}
+        return json.dumps({**document, "config": {**config, "digest": _digest(self.config)}}).encode()
+
+    @property
+    def digest(self) -> str:
+        return _digest(self.manifest)
+
+    @property
+    def config_digest(self) -> str:
+        return _digest(self.config)
+
+
+def pulls_left(pulls: int) -> str:
+    """The state of the script in which so many pulls are left."""
+    return f"{pulls} pulls left"
+
+
+def depth(tags: Mapping[str, HubImage], *, pulls: int, limit: int = 100, blobs: str = "{origin}") -> list[Entry]:
+    """The repository `APP` as Docker Hub serves what is behind its tags to anonymous users.
+
+    HEAD is free and says how many pulls are left; each GET of a manifest costs one, by tag or by digest. The script
+    begins in the state `pulls_left(pulls)`. Configs are served by another host, `blobs`, which takes no token.
+    """
+    refused = unauthorized(f'Bearer realm="{{origin}}/token",service="{SERVICE}"')
+    listings = guarded_by_token(scope_of(APP), refused, [listing(APP, list(tags))])
+    images = {image.digest: image for image in tags.values()}
+    references = {**images, **tags}
+    redirects = [
+        on(f"{BLOBS}/{image.config_digest}", redirect(f"{blobs}/blob/{image.config_digest}"), headers=_WITH_TOKEN)
+        for image in images.values()
+    ]
+    return [
+        on("/v2/", refused),
+        *listings,
+        *_counted(references, range(pulls, -1, -1), limit),
+        *redirects,
+        *token_server_entries("/token", [scope_of(APP)], service=SERVICE, answer=_as_text),
+    ]
+
+
+def blob_host(images: Iterable[HubImage]) -> list[Entry]:
+    """The host that configs are redirected to; a request with a token is refused, as presigned URLs do."""
+    return [
+        on(f"/blob/{image.config_digest}", Reply(body=image.config), headers={"Authorization": None})
+        for image in images
+    ]
+
+
+def head(image: HubImage, left: int, limit: int = 100) -> Reply:
+    """The head of a GET's response, with the length of the body that is not sent (RFC 9110 §9.3.2)."""
+    fields = [*_manifest_headers(image), *_pull_headers(left, limit), ("Content-Length", str(len(image.manifest)))]
+    lines = ["HTTP/1.1 200 OK", *(f"{name}: {value}" for name, value in fields), "", ""]
+    return raw("\r\n".join(lines).encode(), Ending.OPEN)
+
+
+def _counted(references: Mapping[str, HubImage], pulls: Iterable[int], limit: int) -> list[Entry]:
+    """HEAD and GET of every reference, in every state of the limit."""
+    entries = []
+    for left in pulls:
+        for reference, image in references.items():
+            path, state = f"{MANIFESTS}/{reference}", pulls_left(left)
+            entries.append(on(path, head(image, left, limit), method="HEAD", headers=_WITH_TOKEN, state=state))
+            got = Reply(body=image.manifest, headers=(*_manifest_headers(image), *_pull_headers(left - 1, limit)))
+            reply, then = (got, pulls_left(left - 1)) if left else (PULLS_SPENT, None)
+            entries.append(on(path, reply, headers=_WITH_TOKEN, state=state, then=then))
+    return entries
+
+
+_WITH_TOKEN = {"Authorization": rf"Bearer {re.escape(token_for(scope_of(APP)))}-\d+"}
+
+
+def _manifest_headers(image: HubImage) -> tuple[tuple[str, str], ...]:
+    return (("Content-Type", IMAGE_TYPE), ("Docker-Content-Digest", image.digest))
+
+
+def _pull_headers(left: int, limit: int) -> tuple[tuple[str, str], ...]:
+    return (("ratelimit-limit", f"{limit};w=21600"), ("ratelimit-remaining", f"{left};w=21600"))
+
+
+def _digest(content: bytes) -> str:
+    return f"sha256:{sha256(content).hexdigest()}"
 
 
 ANONYMOUS = Scripted(

@@ -8,7 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from crawler.inspect.digest_cache import Content, DigestCache
+from crawler.digest_cache.cache import DigestCache
+from crawler.digest_cache.values import Content
 
 
 def digest_of(body: bytes) -> str:

@@ -41,7 +41,8 @@ RECORD_FIELDS = [
 ]  # fmt: skip
 RUN_FIELDS = {
     "schema", "run_id", "target", "registry", "kind", "tool", "started_at", "finished_at", "resumed_at", "identity",
-    "verdict", "reasons", "discovery", "counts", "requests", "pace", "files", "config", "slowest", "previous_run_id",
+    "verdict", "reasons", "discovery", "depth", "referrers", "counts", "requests", "cache", "pace", "files", "config",
+    "slowest", "previous_run_id",
 }  # fmt: skip
 REQUESTS_FIELDS = {"total", "token", "retries", "throttled", "bytes", "wait_s", "by_kind"}
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -209,6 +210,7 @@ def check_snapshot(
         "tags": sum(len(set(tags[name])) for name in tags if name not in outcomes),
         "images": None,
         "problems": 0,
+        "unread": 0,
     }
     assert manifest["requests"].keys() >= REQUESTS_FIELDS
     assert (manifest["requests"]["retries"], manifest["requests"]["throttled"]) == (0, 0)

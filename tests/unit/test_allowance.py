@@ -48,7 +48,15 @@ def test_pulls_in_flight_count_before_the_registry_counts_them():
     with allowance.pull(), allowance.pull(), pytest.raises(AllowanceSpent) as caught, allowance.pull():
         pass
     assert caught.value.code == "PULL_LIMIT"
-    assert allowance.reason == "the registry's limit has 12 of 100 pulls left"
+    assert allowance.reason == "the registry's limit has 10 of 100 pulls left, and 10 are kept for other users"
+
+
+def test_pulls_left_are_the_least_that_a_response_named():
+    allowance = Allowance(None)
+    for left in (12, 10, 11):
+        allowance.on_pulls_left(PullsLeft(left, 100))
+    with pytest.raises(AllowanceSpent), allowance.pull():
+        pass
 
 
 def test_pulls_are_not_limited_where_the_registry_names_no_limit():

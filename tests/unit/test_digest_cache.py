@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.digest_caches import content, digest_of, entries, layer, sqlite_rows
 
-from crawler.inspect.digest_cache import Content, DigestCache, KnownImage
+from crawler.digest_cache.cache import DigestCache
+from crawler.digest_cache.values import Content, KnownImage
 
 ALPINE, PYTHON, OTHER = (
     KnownImage(digest=digest_of(name), config_digest=digest_of(name * 2), reference=f"registry.test/{name.decode()}:1")
@@ -157,6 +158,13 @@ def test_digest_cache_base_is_never_the_image_itself(cache):
     cache.add_image([layer(1), layer(2)], ALPINE)
     assert cache.longest_base([layer(1), layer(2)]) is None
     assert cache.longest_base([layer(1)]) is None
+
+
+def test_digest_cache_base_of_a_list_of_layers_that_has_grown(cache):
+    layers = [layer(1)]
+    cache.add_image(layers, ALPINE)
+    layers.append(layer(2))
+    assert cache.longest_base(layers) == ALPINE
 
 
 def test_digest_cache_base_of_no_layers_is_none(cache):

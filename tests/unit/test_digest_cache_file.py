@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from support.digest_caches import content, digest_of, entries, layer, sqlite_rows
 
-from crawler.inspect.digest_cache import Content, DigestCache, KnownImage
+from crawler.digest_cache.cache import DigestCache
+from crawler.digest_cache.values import Content, KnownImage
 
 BODY = Content(b"body", "text/plain")
 DIGEST = digest_of(b"body")
@@ -270,6 +271,15 @@ def test_digest_cache_frame_that_claims_gigabytes_is_a_miss(path):
     sqlite_rows(path, "UPDATE contents SET content = ?", claim)
     with DigestCache.open(path) as cache:
         assert cache.get(DIGEST) is None
+
+
+def test_digest_cache_whose_dictionary_has_another_number_does_not_use_it(path):
+    filled(path, 2000)
+    sqlite_rows(path, "UPDATE dictionaries SET number = number + 1")
+    with DigestCache.open(path) as cache:
+        cache.put(digest_of(content(5000).body), content(5000))
+    with DigestCache.open(path) as cache:
+        assert cache.get(digest_of(content(5000).body)) == content(5000)
 
 
 def test_digest_cache_whose_dictionary_is_damaged_begins_to_learn_anew(path):

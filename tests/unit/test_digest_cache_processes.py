@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 from support.digest_caches import content, digest_of, entries, layer
 
-from crawler.inspect.digest_cache import Content, DigestCache, KnownImage
+from crawler.digest_cache.cache import DigestCache
+from crawler.digest_cache.values import Content, KnownImage
 
 TESTS = Path(__file__).parents[1]
 WRITER = """
 import sys
 from pathlib import Path
-from crawler.inspect.digest_cache import DigestCache
+from crawler.digest_cache.cache import DigestCache
 from support.digest_caches import content, digest_of
 cache = DigestCache.open(Path(sys.argv[1]))
 print("open", flush=True)

@@ -5,8 +5,9 @@ import tracemalloc
 import orjson
 import pytest
 
+from crawler.digest_cache.cache import DigestCache
+from crawler.digest_cache.values import KnownImage
 from crawler.inspect.bases import Bases
-from crawler.inspect.digest_cache import DigestCache, KnownImage
 
 BASE = KnownImage(digest="sha256:" + "b" * 64, config_digest="sha256:" + "c" * 64, reference="example.com/base:1")
 NO_BASE = {"base_name": None, "base_digest": None, "base_from": None}

@@ -51,6 +51,12 @@ def test_stats_count_each_outcome_and_what_is_in_the_records():
     assert [failed.repository for failed in stats.sample_failures] == ["b", "c"]
 
 
+def test_stats_keep_a_record_with_an_unread_image_as_an_example():
+    stats = RunStats()
+    stats.add([record("a", problems=(DANGLING, SENSELESS)), record("b", problems=(UNRESOLVED,))])
+    assert [failed.repository for failed in stats.sample_failures] == ["b"]
+
+
 def test_stats_count_problems_of_each_kind():
     stats = RunStats()
     stats.add([record("a", problems=(DANGLING, UNREAD)), record("b", problems=(DANGLING,)), record("c")])

@@ -63,6 +63,11 @@ class Registry:
         return self.authentication.token_server
 
     @property
+    def storage(self) -> Path:
+        """The folder of its filesystem driver."""
+        return _storage(self.log_file.parent) / "docker" / "registry" / "v2"
+
+    @property
     def ca_file(self) -> Path | None:
         return self.certificates.ca_file if self.certificates else None
 
@@ -139,7 +144,7 @@ def _configuration(
     http: dict[str, object] = {"addr": "127.0.0.1:0", "secret": "of no consequence"}
     if certificates:
         http["tls"] = {"certificate": str(certificates.certificate_file), "key": str(certificates.key_file)}
-    storage = {"filesystem": {"rootdirectory": str(directory / "storage")}, "delete": {"enabled": True}}
+    storage = {"filesystem": {"rootdirectory": str(_storage(directory))}, "delete": {"enabled": True}}
     configuration: dict[str, object] = {
         "version": 0.1,
         "log": {"level": "info", "accesslog": {"disabled": True}},
@@ -151,6 +156,10 @@ def _configuration(
     if catalog_max_entries is not None:
         configuration["catalog"] = {"maxentries": catalog_max_entries}
     return configuration
+
+
+def _storage(directory: Path) -> Path:
+    return directory / "storage"
 
 
 # The loop waits for the disk here: a few hundred bytes, before there is anything else for it to do.

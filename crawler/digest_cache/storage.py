@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from crawler.inspect.cache_file import (
+from crawler.digest_cache.file import (
     PATIENT_S,
     OpenedCache,
     is_damage,

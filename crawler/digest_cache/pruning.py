@@ -25,8 +25,9 @@ def prune(database: sqlite3.Connection, keys: Iterable[bytes], mentioned: Callab
     """
     before = _bytes(database)
     try:
+        last = _last_content(database)
         _remember(database, keys)
-        _drop_contents(database)
+        _drop_contents(database, last)
         for table in ("last_digests", "images"):
             _drop_values(database, table, mentioned)
         _free_pages(database)
@@ -45,10 +46,13 @@ def _remember(database: sqlite3.Connection, keys: Iterable[bytes]) -> None:
     database.execute("COMMIT")
 
 
-def _drop_contents(database: sqlite3.Connection) -> None:
-    """Drop contents. A crawl's contents that come meanwhile have higher numbers, and stay."""
-    (last,) = database.execute("SELECT max(id) FROM contents").fetchone()
-    for start in range(0, last or 0, _ROWS):
+def _last_content(database: sqlite3.Connection) -> int:
+    """The number of the newest content. What a crawl adds from now on, while the keys are read, has higher numbers."""
+    return _number(database, "SELECT ifnull(max(id), 0) FROM contents")
+
+
+def _drop_contents(database: sqlite3.Connection, last: int) -> None:
+    for start in range(0, last, _ROWS):
         database.execute(_CONTENTS_NOT_KEPT, (start, min(start + _ROWS, last)))
 
 

@@ -81,6 +81,30 @@ def open_cache(path: Path | None) -> OpenedCache:
         return OpenedCache(private_database(), is_file=False, notes=(unusable_note(path, exc),))
 
 
+def open_copy(path: Path) -> OpenedCache:
+    """Copy the file into a private database, which shows what a change would do. The file is not changed.
+
+    Where it cannot be copied, or is no cache that this version can use, a note says why, and the database is empty, as
+    it is where the file is empty.
+    """
+    database = _connect("")
+    try:
+        # opened for writing: a connection that may only read leaves SQLite's side files behind
+        with closing(_connect(path.resolve(strict=True))) as file:
+            file.execute("BEGIN")
+            file.execute("SELECT count(*) FROM sqlite_master").fetchone()  # `backup` would wait for a lock for ever
+            file.backup(database)
+        _check(database)
+    except _NotReady:
+        database.close()
+        return OpenedCache(private_database(), is_file=False)
+    except (_Unfit, OSError, sqlite3.Error) as exc:
+        database.close()
+        note = f"digest cache {quoted_path(path)}: {_reason(exc)}; it cannot be copied"
+        return OpenedCache(private_database(), is_file=False, notes=(note,))
+    return OpenedCache(database, is_file=False)
+
+
 def private_database() -> sqlite3.Connection:
     """A database for this connection alone. SQLite keeps it in memory, and what is too much in an unlinked file."""
     database = _connect("")
@@ -91,8 +115,11 @@ def private_database() -> sqlite3.Connection:
 
 
 def unusable_note(path: Path, error: Exception) -> str:
-    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return f"digest cache {quoted_path(path)}: {reason}; this run uses a private cache from here on"
+    return f"digest cache {quoted_path(path)}: {_reason(error)}; this run uses a private cache from here on"
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def is_damage(error: sqlite3.Error) -> bool:
