@@ -24,14 +24,7 @@ import duckdb
 import pytest
 from support.distribution import Htpasswd, make_certificates, open_registry, push
 from support.distribution.process import may_skip
-from support.readme import (
-    DOCUMENTS,
-    OPERATIONS,
-    README,
-    ROOT,
-    Block,
-    blocks,
-)
+from support.readme import DOCUMENTS, OPERATIONS, README, ROOT, Block, blocks
 from support.run_cli import ONE_TRY, SCRIPT
 from support.run_folders import left_by_a_kill, published
 from support.scripted import Reply, document, listing_path, on, plain_registry, serve
