@@ -54,7 +54,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """A plain client of one registry, which authenticates only when it is told to."""
+    """A plain client of one registry, which authenticates only on request."""
 
     session: aiohttp.ClientSession
     registry: Registry

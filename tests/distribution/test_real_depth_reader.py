@@ -6,8 +6,8 @@ import random
 from datetime import UTC, datetime
 
 import pytest
+from support.digests import digest_of
 from support.distribution import open_registry, push_content, requires_docker_registry
-from support.distribution.content import digest_of
 from support.distribution.samples import sample_repositories
 from support.real_depth import crawl_deep, images_of
 from support.skopeo import read_config, read_manifest, requires_skopeo
@@ -27,7 +27,7 @@ def references(tagged):
 
 
 def as_manifest(raw):
-    """What the record says of a manifest, from the manifest's own bytes."""
+    """What the record must have of a manifest, from the manifest's own bytes."""
     document = json.loads(raw)
     children = document.get("manifests")
     return {
@@ -53,7 +53,7 @@ def manifest_of_record(image):
 
 
 def as_config(document):
-    """What the record says of a config, from skopeo's answer, which leaves out what is empty."""
+    """What the record must have of a config, from skopeo's output, which leaves out what is empty."""
     runtime = document["config"]
     created = datetime.fromisoformat(document["created"]).astimezone(UTC)
     return {

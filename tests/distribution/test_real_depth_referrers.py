@@ -24,7 +24,7 @@ PROVENANCE = {"dev.sigstore.bundle.predicateType": "https://slsa.dev/provenance/
 
 @pytest.mark.parametrize(("level", "asked"), [("listed", 0), ("api", 1)])
 async def test_referrers_are_found_by_tags_and_indexes(tmp_path, shell, level, asked):
-    """The API is asked once: the 404 says that there is none, and then the lists are all that there is."""
+    """The API is requested once: after its 404 only the lists are left."""
     single, child = (image(image_config(User=user)) for user in ("signed", "attested"))
     sbom, seal, pair = artifact(SPDX, b"{}", subject=single), signature(single), built(child)
     bundle = artifact(BUNDLE, b"{}", subject=single, annotations=PROVENANCE)  # the index does not have its annotations

@@ -72,7 +72,7 @@ async def test_depth_writes_no_value_of_the_environment_outside_the_cache(tmp_pa
     assert shell.output / ".cache" / "digests.sqlite" in files
     assert snapshot.folder / "_run.json" in files
     for run in (ended, streamed):
-        assert "env_names" in run.stdout or "/manifests/" in run.stderr  # the run has said what it does
+        assert "env_names" in run.stdout or "/manifests/" in run.stderr  # the run has output to search
         expect_no_password(run.all_output.encode(), "output")
 
     with DigestCache.open(cache / "digests.sqlite") as kept:

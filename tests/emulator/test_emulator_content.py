@@ -77,17 +77,17 @@ def test_content_layers_have_as_many_digests_as_the_config(configs):
 
 def test_content_base_images_are_the_lowest_layers_of_others(facts, configs):
     by_digest = {digest: image for (_, digest), image in facts.items()}
-    said = Counter()
+    named_by = Counter()
     for image, config in configs:
-        said[image["base_from"]] += 1
+        named_by[image["base_from"]] += 1
         if image["base_digest"] is None:
             continue
         below = by_digest[image["base_digest"]]["config"]["rootfs"]["diff_ids"]
         diff_ids = config["rootfs"]["diff_ids"]
         assert diff_ids[: len(below)] == below
         assert len(diff_ids) > len(below)
-    assert set(said) == {None, "layers", "annotation", "label"}
-    assert said["layers"] > said["annotation"] + said["label"]
+    assert set(named_by) == {None, "layers", "annotation", "label"}
+    assert named_by["layers"] > named_by["annotation"] + named_by["label"]
 
 
 def test_content_base_images_are_named_as_they_are(inventory, configs):

@@ -1,21 +1,18 @@
 """Manifests and blobs behind the emulator's listings: are the bytes those that the digests name?"""
 
-import hashlib
 import json
 
 import aiohttp
 import pytest
-from support.emulator_client import MANIFEST_TYPES, bearer, client_of
+from support.digests import digest_of
+from support.emulator_client import bearer, client_of
+from support.oci_documents import DOCKER_LIST, MANIFEST_TYPES, OCI_INDEX
 
 from crawler.emulator import ArtifactRegistry, Inventory, Kind, Settings, serving
 
 TODAY = ArtifactRegistry(serves="gcr.io")
-INDEXES = {MANIFEST_TYPES[1], MANIFEST_TYPES[3]}
+INDEXES = {DOCKER_LIST, OCI_INDEX}
 EMPTY = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
-
-
-def digest_of(body):
-    return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
 
 def whole_listings(inventory):

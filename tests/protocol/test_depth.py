@@ -2,10 +2,9 @@
 
 import pytest
 from support.depth_crawls import deep_crawl, exchanges
+from support.oci_documents import GZIP_LAYER, MANIFEST_TYPES
 from support.scripted import on, plain_registry, redirect, serve, token_registry
 from support.scripted_images import (
-    ALL_TYPES,
-    OCI_LAYER,
     attestation,
     attesting,
     blobs,
@@ -63,7 +62,7 @@ async def test_depth_of_a_single_image(depth, asked, tmp_path):
     assert found["referrers"] is None
 
 
-async def test_depth_configs_tells_layers_and_config_and_no_secret(tmp_path):
+async def test_depth_configs_has_layers_and_config_and_no_secret(tmp_path):
     async with serve(registry({"1.0": SINGLE})) as server:
         crawl = await deep_crawl(server, tmp_path)
     found = crawl.images(APP)[SINGLE.digest]
@@ -73,7 +72,7 @@ async def test_depth_configs_tells_layers_and_config_and_no_secret(tmp_path):
             {
                 "digest": digest_named(layer),
                 "size_bytes": 100,
-                "media_type": OCI_LAYER,
+                "media_type": GZIP_LAYER,
             }
             for layer in ("base", "app")
         ],
@@ -150,7 +149,7 @@ async def test_depth_accepts_all_four_types_with_every_request(tmp_path):
         await deep_crawl(server, tmp_path)
     for asked in server.requests:
         if "/manifests/" in asked.path:
-            assert {each.strip() for each in asked.headers["accept"].split(",")} == set(ALL_TYPES)
+            assert {each.strip() for each in asked.headers["accept"].split(",")} == set(MANIFEST_TYPES)
 
 
 async def test_depth_second_night_costs_one_exchange_a_tag(tmp_path):

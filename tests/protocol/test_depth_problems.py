@@ -4,9 +4,9 @@ import json
 
 import pytest
 from support.depth_crawls import deep_crawl, exchanges
+from support.oci_documents import OCI_INDEX
 from support.scripted import Reply, document, html, listing_path, on, plain_registry, refusal, serve
 from support.scripted_images import (
-    OCI_INDEX,
     Content,
     blobs,
     child,
@@ -90,7 +90,7 @@ async def test_tag_that_cannot_be_read_makes_the_snapshot_partial(reply, tmp_pat
     assert crawl.records[APP]["outcome"] == "ok"
 
 
-async def test_304_that_nobody_asked_for_makes_the_snapshot_partial(tmp_path):
+async def test_304_to_an_unconditional_request_makes_the_snapshot_partial(tmp_path):
     async with serve([on(tag_path("1.0"), Reply(status=304)), *registry({"1.0": SINGLE})]) as server:
         crawl = await deep_crawl(server, tmp_path)
     assert crawl.problems(APP) == [("manifest-unreadable", "1.0", None)]
@@ -157,7 +157,7 @@ async def test_login_page_in_place_of_a_manifest_makes_the_snapshot_partial(tmp_
 
 
 @pytest.mark.parametrize("body", [b"not JSON", b"{}", b"[]", b'{"manifests": 7}'])
-async def test_manifest_that_makes_no_sense_is_a_problem_and_the_snapshot_is_complete(body, tmp_path):
+async def test_manifest_that_is_invalid_is_a_problem_and_the_snapshot_is_complete(body, tmp_path):
     """Its digest is right: this is what was pushed, and reading it again tomorrow would not help."""
     nonsense = Content(body, OCI_INDEX)
     async with serve(registry({"1.0": nonsense})) as server:
@@ -168,7 +168,7 @@ async def test_manifest_that_makes_no_sense_is_a_problem_and_the_snapshot_is_com
     assert crawl.images(APP)[nonsense.digest]["tags"] == ["1.0"]
 
 
-async def test_config_that_makes_no_sense_is_a_problem_and_the_snapshot_is_complete(tmp_path):
+async def test_config_that_is_invalid_is_a_problem_and_the_snapshot_is_complete(tmp_path):
     nonsense = Content(b'["TOKEN=hunter2"]', CONFIG.media_type)
     broken = image(nonsense, "base")
     async with serve([*blobs(APP, nonsense), *registry({"1.0": broken})]) as server:

@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 from support.depth_crawls import deep_crawl, exchanges
+from support.oci_documents import OCI_INDEX, OCI_MANIFEST
 from support.scripted import Reply, document, on, plain_registry, refusal, serve
 from support.scripted_images import (
-    OCI_IMAGE,
-    OCI_INDEX,
     attestation,
     attesting,
     blobs,
@@ -50,7 +49,7 @@ def api(of, *referrers, headers=()) -> Any:
 
 def described(name: str, artifact_type: str, **annotations: str) -> dict[str, Any]:
     return {
-        "mediaType": OCI_IMAGE,
+        "mediaType": OCI_MANIFEST,
         "digest": digest_named(name),
         "size": 700,
         "artifactType": artifact_type,
@@ -113,7 +112,7 @@ async def test_referrers_api_is_asked_once_for_each_tagged_image(tmp_path):
     assert found(crawl) == [(digest_named("signature"), "api", "signature", None)]
     assert crawl.manifest.requests.by_kind["referrers"] == 2
     assert crawl.manifest.discovery.evidence.endswith(
-        "the referrers API answered for 2 images, for 1 with an empty list, which alone proves nothing"
+        "the referrers API answered for 2 images, 1 of them with an empty list, which alone proves nothing"
     )
 
 
@@ -178,7 +177,7 @@ async def test_referrers_of_tags_alone_are_not_looked_for_and_the_evidence_says_
     assert crawl.manifest.discovery.evidence.endswith("no images are known: --depth digests finds them")
 
 
-async def test_referrer_that_several_lists_have_is_told_once(tmp_path):
+async def test_referrer_that_several_lists_have_is_listed_once(tmp_path):
     signature = manifest(config(), [("s", "application/vnd.dev.cosign.simplesigning.v1+json", {})], **subject())
     listed = {**signature.descriptor, "artifactType": "application/vnd.dev.cosign.artifact.sig.v1+json"}
     tags = {"1.0": SINGLE, f"sha256-{HEX}": index(listed), f"sha256-{HEX}.sig": signature}

@@ -10,10 +10,7 @@ from typing import Any
 
 from crawler.digest_cache.cache import DigestCache
 from crawler.digest_cache.values import Content
-
-
-def digest_of(body: bytes) -> str:
-    return f"sha256:{hashlib.sha256(body).hexdigest()}"
+from support.digests import digest_of
 
 
 def layer(number: int) -> str:

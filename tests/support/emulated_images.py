@@ -10,7 +10,7 @@ from crawler.emulator import ImageFacts, Inventory
 
 _BASE = "org.opencontainers.image.base."
 _UNREAD = ("dangling-tag", "vanished-tag", "manifest-unreadable", "schema1", "digest-mismatch")
-"""Problems of images of which no more is known than the listing says."""
+"""Problems of images of which no more is known than what the listing has."""
 
 
 def expected_images(inventory: Inventory) -> dict[str, dict[str, Any]]:
@@ -126,7 +126,7 @@ def _without_nothing(values: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value not in (None, "", [], {}, False)}
 
 
-def _milliseconds(moment: str | None) -> str | None:
-    if moment is None:
+def _milliseconds(time: str | None) -> str | None:
+    if time is None:
         return None
-    return f"{datetime.fromisoformat(moment):%Y-%m-%dT%H:%M:%S}.{moment[20:23]}Z"
+    return f"{datetime.fromisoformat(time):%Y-%m-%dT%H:%M:%S}.{time[20:23]}Z"

@@ -13,13 +13,8 @@ import requests
 from google.oauth2 import service_account
 
 from crawler.emulator import Emulator
+from support.oci_documents import MANIFEST_TYPES
 
-MANIFEST_TYPES = (
-    "application/vnd.docker.distribution.manifest.v2+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.oci.image.index.v1+json",
-)
 AUTH = "https://www.googleapis.com/auth/"
 
 

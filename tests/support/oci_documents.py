@@ -5,6 +5,8 @@ from typing import Any, Final
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
 DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_LIST: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
+MANIFEST_TYPES: Final = (DOCKER_MANIFEST, DOCKER_LIST, OCI_MANIFEST, OCI_INDEX)
 IMAGE_CONFIG: Final = "application/vnd.oci.image.config.v1+json"
 EMPTY_CONFIG: Final = "application/vnd.oci.empty.v1+json"
 GZIP_LAYER: Final = "application/vnd.oci.image.layer.v1.tar+gzip"

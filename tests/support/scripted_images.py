@@ -1,21 +1,13 @@
 """Manifests and configs for scripted registries: true bytes with true digests, and the entries that serve them."""
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from support.digests import digest_of
+from support.oci_documents import GZIP_LAYER, IMAGE_CONFIG, IN_TOTO, OCI_INDEX, OCI_MANIFEST
 from support.scripted import Entry, Reply, on
-
-OCI_IMAGE = "application/vnd.oci.image.manifest.v1+json"
-OCI_INDEX = "application/vnd.oci.image.index.v1+json"
-OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
-OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
-DOCKER_IMAGE = "application/vnd.docker.distribution.manifest.v2+json"
-DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
-IN_TOTO = "application/vnd.in-toto+json"
-ALL_TYPES = (OCI_INDEX, "application/vnd.docker.distribution.manifest.list.v2+json", OCI_IMAGE, DOCKER_IMAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +19,7 @@ class Content:
 
     @property
     def digest(self) -> str:
-        return f"sha256:{hashlib.sha256(self.body).hexdigest()}"
+        return digest_of(self.body)
 
     @property
     def descriptor(self) -> dict[str, Any]:
@@ -41,7 +33,7 @@ class Content:
 
 def digest_named(name: str) -> str:
     """A digest of nothing that is served."""
-    return f"sha256:{hashlib.sha256(name.encode()).hexdigest()}"
+    return digest_of(name.encode())
 
 
 def config(*layers: str, **fields: Any) -> Content:
@@ -54,12 +46,12 @@ def config(*layers: str, **fields: Any) -> Content:
         "rootfs": {"type": "layers", "diff_ids": [digest_named(f"plain {layer}") for layer in layers]},
         "history": [{"created_by": "ENV TOKEN=hunter2"}],
     }
-    return Content(json.dumps(document | fields).encode(), OCI_CONFIG)
+    return Content(json.dumps(document | fields).encode(), IMAGE_CONFIG)
 
 
 def image(of: Content, *layers: str, **fields: Any) -> Content:
     """An image with a config and layers of 100 bytes."""
-    return manifest(of, [(layer, OCI_LAYER, {}) for layer in layers], **fields)
+    return manifest(of, [(layer, GZIP_LAYER, {}) for layer in layers], **fields)
 
 
 def manifest(of: Content, layers: Iterable[tuple[str, str, dict[str, str]]], **fields: Any) -> Content:
@@ -68,8 +60,8 @@ def manifest(of: Content, layers: Iterable[tuple[str, str, dict[str, str]]], **f
         {"mediaType": media_type, "digest": digest_named(layer), "size": 100, "annotations": annotations}
         for layer, media_type, annotations in layers
     ]
-    document = {"schemaVersion": 2, "mediaType": OCI_IMAGE, "config": of.descriptor, "layers": listed}
-    return Content(json.dumps(document | fields).encode(), OCI_IMAGE)
+    document = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": of.descriptor, "layers": listed}
+    return Content(json.dumps(document | fields).encode(), OCI_MANIFEST)
 
 
 def attestation(*predicates: str) -> Content:

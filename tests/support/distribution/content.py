@@ -1,12 +1,13 @@
 """Images, indexes and artifacts made from a description: their bytes, and what must be pushed before them."""
 
 import gzip
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from support.digests import digest_of
 
 TAR = b"\0" * 1024  # an empty archive
 LAYER = gzip.compress(TAR, mtime=0)
@@ -217,10 +218,6 @@ def schema1(repository: str, tag: str) -> bytes:
 
 def to_json(document: Any, indent: int | None = None) -> bytes:
     return json.dumps(document, indent=indent).encode()
-
-
-def digest_of(content: bytes) -> str:
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def _image(

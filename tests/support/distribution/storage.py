@@ -7,7 +7,9 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from .content import LAYER, Content, digest_of, distinct
+from support.digests import digest_of
+
+from .content import LAYER, Content, distinct
 from .registry import Registry
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import aiohttp
 from yarl import URL
 
-from .content import DOCKER, OCI, OCI_INDEX, digest_of
+from support.digests import digest_of
+
+from .content import DOCKER, OCI, OCI_INDEX
 from .registry import Registry
 
 CONCURRENCY = 16
