@@ -92,14 +92,17 @@ Exclude = Annotated[
 Depth = Annotated[
     DepthLevel | None,
     typer.Option(
-        metavar="LEVEL", help=f"How deep the image behind each tag is read: {_one_of(DepthLevel)}  [default: tags]"
+        metavar="LEVEL",
+        help="How deep the image behind each tag is read: tags (not at all), digests, manifests (platforms, layers), "
+        "configs (user, labels, base image)  [default: tags]",
     ),
 ]
 Referrers = Annotated[
     ReferrersLevel | None,
     typer.Option(
         metavar="LEVEL",
-        help=f"How signatures, SBOMs and other referrers are found: {_one_of(ReferrersLevel)}  [default: none]",
+        help="How signatures, SBOMs and other referrers are found: none, listed (without further requests), "
+        "api (also one request per image)  [default: none]",
     ),
 ]
 IncludeTag = Annotated[

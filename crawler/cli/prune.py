@@ -1,4 +1,4 @@
-"""What `registry-crawler runs prune` does, and how it says so."""
+"""`registry-crawler runs prune`: remove snapshots, prune the digest cache, and report it."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -17,7 +17,6 @@ from crawler.digest_cache.storage import CacheStorage
 from crawler.errors import ConfigError, SnapshotError
 from crawler.model.names import Target
 from crawler.model.run_manifest import source_folder
-from crawler.snapshot.disk import quoted_path
 from crawler.snapshot.mentions import mentioned_digests
 from crawler.snapshot.reader import StoredRun
 from crawler.snapshot.retention import (
@@ -30,17 +29,19 @@ from crawler.snapshot.retention import (
     remove_leftovers,
     size_on_disk,
 )
-from crawler.untrusted_text import printable
+from crawler.untrusted_text import printable, quoted_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneMode:
-    """How a prune goes about it, and its words.
+    """What a prune and a dry run do differently.
 
     Attributes:
+        dropped, freed: the verbs of its messages.
         drop: takes the output folder and a snapshot; returns the bytes that this frees. Raises SnapshotError.
         prepare: comes first; takes the output folder. Raises SnapshotError.
         tidy: comes last; takes the output folder and the time. Raises SnapshotError.
+        open_cache: opens the digest cache, or a copy that may be changed.
     """
 
     is_dry_run: bool
@@ -85,7 +86,7 @@ DRY_RUN: Final = PruneMode(
 
 
 def prune(config: StorageConfig, targets: Sequence[str], rules: RetentionRules, mode: PruneMode, now: datetime) -> int:
-    """Prune an output folder and the digest cache, and say so on standard error. Returns the exit code.
+    """Prune an output folder and the digest cache, and report it on standard error. Returns the exit code.
 
     Without targets, the snapshots of every target are pruned. Raises ConfigError for targets without a snapshot, and
     SnapshotError where the output folder cannot be read.

@@ -57,7 +57,7 @@ KeepWeekly = Annotated[
     int, typer.Option(metavar="N", min=0, help="Likewise of the last N weeks, from Monday to Sunday")
 ]
 KeepMonthly = Annotated[int, typer.Option(metavar="N", min=0, help="Likewise of the last N months")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Report what would be removed, and remove nothing")]
 
 
 @runs.command()

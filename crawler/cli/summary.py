@@ -11,13 +11,12 @@ import orjson
 from crawler.config import Config
 from crawler.model.depth import Depth, ReferrersLevel
 from crawler.model.record import Outcome, Record, count_unread
-from crawler.model.run_manifest import CacheUse, Requests, RunManifest, Verdict
+from crawler.model.run_manifest import CacheUse, Counts, Requests, RunManifest, Verdict
 from crawler.run.crawl import Crawl
 from crawler.snapshot.parts import open_part
-from crawler.untrusted_text import printable
+from crawler.untrusted_text import quoted_path
 
 _READABLE_LENGTH: Final = 800
-_MAX_PATH_LENGTH: Final = 4096
 _DEPTH_PURPOSES: Final = ("manifest", "blob", "referrers")
 """Purposes of the exchanges that --depth and --referrers cost; see `Requests.by_kind`."""
 
@@ -37,7 +36,11 @@ def summary(crawl: Crawl, run_manifest: RunManifest, config: Config) -> str:
         lines.append(f"  depth        {_depth_text(run_manifest)}")
     lines += [
         f"  repositories {counts.repositories:,}: {outcomes}",
-        f"  contents     {_contents_text(run_manifest)}",
+        f"  contents     {_contents_text(counts)}",
+    ]
+    if run_manifest.problems:
+        lines.append(f"  problems     {_problems_text(run_manifest.problems)}")
+    lines += [
         f"  discovery    {run_manifest.discovery.evidence}",
         f"  exchanges    {_requests_text(requests)}, {requests.total / seconds:,.0f}/s",
         f"  pace         {_pace_text(run_manifest, run_manifest.pace.set_by)}",
@@ -46,7 +49,7 @@ def summary(crawl: Crawl, run_manifest: RunManifest, config: Config) -> str:
         lines.append(f"  cheaper      --auth access-token needs none of the {requests.token:,} exchanges for tokens")
     lines += [f"  for example  {_failure_text(record)}" for record in crawl.sample_failures]
     if crawl.writes_snapshot:
-        lines.append(f"  snapshot     {printable(str(config.output.path / run_manifest.folder), _MAX_PATH_LENGTH)}")
+        lines.append(f"  snapshot     {quoted_path(config.output.path / run_manifest.folder)}")
     return "\n".join(lines)
 
 
@@ -57,23 +60,21 @@ def _duration_text(seconds: float) -> str:
 def _requests_text(requests: Requests) -> str:
     for_depth = sum(requests.by_kind.get(purpose, 0) for purpose in _DEPTH_PURPOSES)
     parts = [f"{for_depth:,} for images"] if for_depth else []
-    parts += [f"{requests.token:,} for tokens", f"{requests.retries:,} retries", f"{requests.throttled:,} throttled"]
+    retries = _counted(requests.retries, "retry", "retries")
+    parts += [f"{requests.token:,} for tokens", retries, f"{requests.throttled:,} throttled"]
     return f"{requests.total:,} ({', '.join(parts)})"
 
 
-def _contents_text(run_manifest: RunManifest) -> str:
-    counts = run_manifest.counts
-    images = "no images listed" if counts.images is None else f"{counts.images:,} images"
-    problems = f", {_problems_text(run_manifest.problems)}" if run_manifest.problems else ""
-    return f"{counts.tags:,} tags, {images}{problems}"
+def _contents_text(counts: Counts) -> str:
+    images = "no images listed" if counts.images is None else _counted(counts.images, "image", "images")
+    return f"{_counted(counts.tags, 'tag', 'tags')}, {images}"
 
 
 def _problems_text(problems: Mapping[str, int]) -> str:
     """How many problems there are, and of which kinds, the most frequent first."""
-    total = sum(problems.values())
     kinds = sorted(problems.items(), key=lambda item: (-item[1], item[0]))
     by_kind = ", ".join(f"{count:,} {kind}" for kind, count in kinds)
-    return f"{total:,} {'problem' if total == 1 else 'problems'} ({by_kind})"
+    return f"{sum(problems.values()):,}: {by_kind}"
 
 
 def _depth_text(run_manifest: RunManifest) -> str:
@@ -86,6 +87,10 @@ def _depth_text(run_manifest: RunManifest) -> str:
 def _cache_text(cache: CacheUse) -> str:
     looked_up = cache.hits + cache.misses
     return f"{cache.hits:,} of {looked_up:,} manifests and configs from the cache" if looked_up else ""
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
 
 
 def _pace_text(run_manifest: RunManifest, set_by: str) -> str:

@@ -17,8 +17,8 @@ from crawler.digest_cache.values import MAX_BODY_BYTES, CacheValues, Content, Kn
 _MAX_LAYERS: Final = 1000
 """Of an image that may have or be a base."""
 
-_PUTS_BETWEEN_LOOKS: Final = 256
-"""After so many contents the cache looks whether a dictionary can be learned."""
+_PUTS_BETWEEN_CHECKS: Final = 256
+"""After so many contents the cache checks whether a dictionary can be learned."""
 
 _FIND_CONTENT: Final = "SELECT content FROM contents WHERE digest = ?"
 _HAS_CONTENT: Final = "SELECT 1 FROM contents WHERE digest = ?"
@@ -93,7 +93,7 @@ class DigestCache:
             return
         self._storage.write(_KEEP_CONTENT, digest_key(digest), self._values.content(content))
         self._puts += 1
-        if self._puts % _PUTS_BETWEEN_LOOKS == 0:
+        if self._puts % _PUTS_BETWEEN_CHECKS == 0:
             self._values.learn()
 
     def last_digests(self, registry: str, repository: str) -> Mapping[str, str]:
@@ -113,7 +113,7 @@ class DigestCache:
         if not 0 < len(diff_ids) <= _MAX_LAYERS:
             return
         key = self._chain_ids.keys(diff_ids)[-1]
-        # to look takes a third of the time of an INSERT that changes nothing
+        # the SELECT takes a third of the time of an INSERT that changes nothing
         if self._storage.pending(_KEEP_IMAGE, key) is None and not self._storage.rows(_HAS_IMAGE, key):
             self._storage.write(_KEEP_IMAGE, key, self._values.image(image))
 

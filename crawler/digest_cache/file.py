@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from crawler.untrusted_text import printable
+from crawler.untrusted_text import quoted_path
 
-PATIENT_S: Final = 1.0
+LOCK_TIMEOUT_S: Final = 1.0
 """How long opening, closing and pruning wait for another process's lock."""
 
 _APPLICATION_ID: Final = 0x72636463
@@ -28,7 +28,6 @@ _DAMAGED: Final = -1
 """A version that marks a file as damaged, so that the next run sets it aside."""
 
 _SIDE_FILES: Final = ("-wal", "-shm", "-journal")
-_LONGEST_PATH: Final = 4096
 
 # A content's row goes to the end of its table, which fills pages better than the random order of digests does. Each
 # value is one zstd frame with a checksum, and names the dictionary that it was written with; see `digest_cache`.
@@ -68,7 +67,7 @@ class _NotReady(Exception):
 
 
 class _Unfit(Exception):
-    """The file is no cache that this version can use. The message says why."""
+    """The file is no cache that this version can use. The message is the reason."""
 
 
 def open_cache(path: Path | None) -> OpenedCache:
@@ -123,12 +122,12 @@ def _reason(error: Exception) -> str:
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Whether an error says that the file's content is broken."""
+    """Whether the reason of an error is that the file's content is broken."""
     return _code(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def is_locked(error: sqlite3.Error) -> bool:
-    """Whether an error says that another process holds a lock."""
+    """Whether the reason of an error is that another process holds a lock."""
     return _code(error) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
@@ -141,7 +140,7 @@ def mark_damaged(database: sqlite3.Connection) -> None:
     database.execute(f"PRAGMA user_version = {_DAMAGED}")
 
 
-def set_patience(database: sqlite3.Connection, seconds: float) -> None:
+def set_lock_timeout(database: sqlite3.Connection, seconds: float) -> None:
     """How long a statement waits for another process's lock."""
     database.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
 
@@ -187,10 +186,10 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _check(database: sqlite3.Connection) -> None:
     """Raises _NotReady, _Unfit and sqlite3.Error. Reads a few pages, whatever the size of the file."""
-    application = _number(database, "PRAGMA application_id")
-    version = _number(database, "PRAGMA user_version")
+    application = fetch_int(database, "PRAGMA application_id")
+    version = fetch_int(database, "PRAGMA user_version")
     if application != _APPLICATION_ID:
-        if application == version == _number(database, "SELECT count(*) FROM sqlite_master") == 0:
+        if application == version == fetch_int(database, "SELECT count(*) FROM sqlite_master") == 0:
             raise _NotReady  # another process makes it
         raise _Unfit("the file belongs to another program")
     if version == _DAMAGED:
@@ -212,7 +211,7 @@ def _read_one_row_of_each(database: sqlite3.Connection) -> None:
 
 def _connect(path: Path | str) -> sqlite3.Connection:
     """A connection in autocommit mode, for one thread at a time: a snapshot is finished in a worker thread."""
-    return sqlite3.connect(path, isolation_level=None, timeout=PATIENT_S, check_same_thread=False)
+    return sqlite3.connect(path, isolation_level=None, timeout=LOCK_TIMEOUT_S, check_same_thread=False)
 
 
 def _make(path: Path) -> sqlite3.Connection:
@@ -294,7 +293,8 @@ def _locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _number(database: sqlite3.Connection, query: str) -> int:
+def fetch_int(database: sqlite3.Connection, query: str) -> int:
+    """The number that a query with one row and one column returns. Raises sqlite3.Error."""
     (number,) = database.execute(query).fetchone()
     return int(number)
 
@@ -302,7 +302,3 @@ def _number(database: sqlite3.Connection, query: str) -> int:
 def _code(error: sqlite3.Error) -> int:
     """SQLite's primary result code; 0 for an error of Python's module itself."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def quoted_path(path: Path) -> str:
-    return printable(str(path), _LONGEST_PATH)

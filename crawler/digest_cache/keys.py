@@ -46,7 +46,7 @@ def _chain_keys(diff_ids: tuple[str, ...]) -> list[bytes]:
     sha256, chain = hashlib.sha256, diff_ids[0]
     keys = [sha256(as_bytes(chain)).digest()[:16]]
     for diff_id in diff_ids[1:]:
-        digest = sha256(f"{chain} {diff_id}".encode("utf-8", "surrogatepass"))  # as `_text`, without its call
+        digest = sha256(f"{chain} {diff_id}".encode("utf-8", "surrogatepass"))  # as `as_bytes`, without its call
         chain = f"sha256:{digest.hexdigest()}"
         keys.append(digest.digest()[:16])
     return keys

@@ -7,6 +7,8 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from crawler.digest_cache.file import fetch_int
+
 _ROWS: Final = 5000
 """Of one transaction."""
 
@@ -18,15 +20,15 @@ _CONTENTS_NOT_KEPT: Final = (
 
 
 def prune(database: sqlite3.Connection, keys: Iterable[bytes], mentioned: Callable[[bytes], Iterable[bytes]]) -> int:
-    """Drop the contents that have none of the keys, and the hints and images that mention none of them.
+    """Drop the contents that have none of the keys, and the last digests and images that mention none of them.
 
-    `mentioned` tells the keys that a hint's or image's value mentions. Returns the bytes by which the file shrinks.
-    Raises sqlite3.Error, and what the iterables raise.
+    `mentioned` returns the keys that the value of last digests or of an image mentions. Returns the bytes by which the
+    file shrinks. Raises sqlite3.Error, and what the iterables raise.
     """
     before = _bytes(database)
     try:
         last = _last_content(database)
-        _remember(database, keys)
+        _store_keys(database, keys)
         _drop_contents(database, last)
         for table in ("last_digests", "images"):
             _drop_values(database, table, mentioned)
@@ -38,7 +40,7 @@ def prune(database: sqlite3.Connection, keys: Iterable[bytes], mentioned: Callab
     return max(0, before - _bytes(database))  # a crawl may have added more than was dropped
 
 
-def _remember(database: sqlite3.Connection, keys: Iterable[bytes]) -> None:
+def _store_keys(database: sqlite3.Connection, keys: Iterable[bytes]) -> None:
     """Keep the keys in a temporary table, which SQLite moves to the disk where it is large."""
     database.execute("CREATE TEMP TABLE kept (key BLOB NOT NULL PRIMARY KEY) WITHOUT ROWID")
     database.execute("BEGIN")
@@ -48,7 +50,7 @@ def _remember(database: sqlite3.Connection, keys: Iterable[bytes]) -> None:
 
 def _last_content(database: sqlite3.Connection) -> int:
     """The number of the newest content. What a crawl adds from now on, while the keys are read, has higher numbers."""
-    return _number(database, "SELECT ifnull(max(id), 0) FROM contents")
+    return fetch_int(database, "SELECT ifnull(max(id), 0) FROM contents")
 
 
 def _drop_contents(database: sqlite3.Connection, last: int) -> None:
@@ -74,19 +76,14 @@ def _is_any_kept(database: sqlite3.Connection, keys: Iterable[bytes]) -> bool:
 
 def _free_pages(database: sqlite3.Connection) -> None:
     """Give the free pages back to the file system, as far as no crawl reads them."""
-    free = _number(database, "PRAGMA freelist_count")
+    free = fetch_int(database, "PRAGMA freelist_count")
     while free:
         database.execute(f"PRAGMA incremental_vacuum({_PAGES})").fetchall()
-        free, previous = _number(database, "PRAGMA freelist_count"), free
+        free, previous = fetch_int(database, "PRAGMA freelist_count"), free
         if free >= previous:
             break
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def _bytes(database: sqlite3.Connection) -> int:
-    return _number(database, "PRAGMA page_count") * _number(database, "PRAGMA page_size")
-
-
-def _number(database: sqlite3.Connection, query: str) -> int:
-    (number,) = database.execute(query).fetchone()
-    return int(number)
+    return fetch_int(database, "PRAGMA page_count") * fetch_int(database, "PRAGMA page_size")

@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from crawler.digest_cache.file import (
-    PATIENT_S,
+    LOCK_TIMEOUT_S,
     OpenedCache,
     is_damage,
     is_locked,
     mark_damaged,
     private_database,
-    quoted_path,
-    set_patience,
+    set_lock_timeout,
     unusable_note,
 )
+from crawler.untrusted_text import quoted_path
 
-_SHORT_PATIENCE_S: Final = 0.05
+_SHORT_LOCK_TIMEOUT_S: Final = 0.05
 """How long a write waits for another process's lock: the event loop waits too."""
 
 _MAX_PENDING_BYTES: Final = 16 * 1024 * 1024
@@ -86,7 +86,7 @@ class CacheStorage:
         self._read: tuple[sqlite3.Connection, ...] = (opened.database,)
         self._written: sqlite3.Connection | None = opened.database
         self._pending = PendingWrites()
-        set_patience(opened.database, _SHORT_PATIENCE_S)
+        set_lock_timeout(opened.database, _SHORT_LOCK_TIMEOUT_S)
 
     def rows(self, query: str, *values: bytes | int) -> list[tuple[Any, ...]]:
         """The rows of a query. There are none where the file is damaged or locked."""
@@ -134,7 +134,7 @@ class CacheStorage:
             self._write_pending()
         if (database := self._written) is None:
             return 0
-        set_patience(database, PATIENT_S)
+        set_lock_timeout(database, LOCK_TIMEOUT_S)
         try:
             return work(database)
         except sqlite3.DatabaseError as exc:
@@ -144,11 +144,11 @@ class CacheStorage:
             return 0
         finally:
             if self._written is database:
-                set_patience(database, _SHORT_PATIENCE_S)
+                set_lock_timeout(database, _SHORT_LOCK_TIMEOUT_S)
 
     def close(self) -> None:
         if self._pending and self._written is not None:
-            set_patience(self._written, PATIENT_S)
+            set_lock_timeout(self._written, LOCK_TIMEOUT_S)
             self._write_pending()
         if lost := len(self._pending) + self._pending.dropped:
             self.notes.append(f"{self._name}: another process held its lock; {lost} entries were not kept")
@@ -168,7 +168,7 @@ class CacheStorage:
         except sqlite3.DatabaseError as exc:
             self._on_write_error(database, exc)
         else:
-            set_patience(database, _SHORT_PATIENCE_S)
+            set_lock_timeout(database, _SHORT_LOCK_TIMEOUT_S)
 
     def _on_read_error(self, database: sqlite3.Connection, error: sqlite3.DatabaseError) -> None:
         if isinstance(error, sqlite3.ProgrammingError):
@@ -180,7 +180,7 @@ class CacheStorage:
         if isinstance(error, sqlite3.ProgrammingError):
             raise error
         if is_locked(error):
-            set_patience(database, 0)  # the next write looks without waiting, or a long lock would slow down the run
+            set_lock_timeout(database, 0)  # a long lock would slow down the run, so the next write does not wait
         elif database is self._file and not is_damage(error):
             self._write_privately(error)  # a full or read-only disk: what is in the file can be read all the same
         else:

@@ -7,8 +7,8 @@ from typing import Final
 
 import orjson
 
+from crawler.emulator.draws import draw_bytes
 from crawler.emulator.manifests import OCI_CONFIG, Json, Manifest, artifact_manifest, blob
-from crawler.emulator.rolls import roll
 
 _PREDICATES: Final = ("https://spdx.dev/Document", "https://slsa.dev/provenance/v0.2")
 _UNKNOWN: Final[Json] = {"architecture": "unknown", "os": "unknown"}
@@ -18,7 +18,7 @@ def attestation(image: Manifest) -> Manifest:
     """An SBOM and a provenance of `image`, in one manifest."""
     layers: list[Json] = []
     for predicate in _PREDICATES:
-        drawn = roll(f"{image.digest}/{predicate}")
+        drawn = draw_bytes(f"{image.digest}/{predicate}")
         layers.append(
             {
                 "mediaType": "application/vnd.in-toto+json",

@@ -4,8 +4,8 @@ from typing import Final
 
 import orjson
 
+from crawler.emulator.draws import draw_bytes, fraction
 from crawler.emulator.manifests import DOCKER_MANIFEST, SCHEMA1, Entry, Json, Manifest, digest_of
-from crawler.emulator.rolls import fraction, roll
 
 DANGLING: Final = "dangling-tag"
 VANISHED: Final = "vanished-tag"
@@ -17,8 +17,8 @@ ORPHAN: Final = "orphan-referrer"
 MISMATCH: Final = "digest-mismatch"
 
 _PROBLEMS: Final = (DANGLING, VANISHED, CHILD_MISSING, CONFIG_MISSING, UNREADABLE, OLD_SCHEMA, ORPHAN)
-LACKING: Final = frozenset((DANGLING, VANISHED))
-"""Problems of a manifest that is listed and not there."""
+ABSENT: Final = frozenset((DANGLING, VANISHED))
+"""Problems of a manifest that is listed and not served."""
 
 
 def draw_problem(drawn: bytes, *, broken: float, mismatched: float) -> str | None:
@@ -29,8 +29,8 @@ def draw_problem(drawn: bytes, *, broken: float, mismatched: float) -> str | Non
 
 
 def unreadable(key: str) -> Manifest:
-    """A manifest that is not JSON: what a proxy's error page becomes when somebody pushes it."""
-    body = f"<html><title>502 Bad Gateway</title>{roll(key).hex()}</html>".encode()
+    """A manifest that is not JSON: such as a proxy's error page that was pushed."""
+    body = f"<html><title>502 Bad Gateway</title>{draw_bytes(key).hex()}</html>".encode()
     return Manifest(
         digest=digest_of(body),
         body=body,
@@ -41,7 +41,7 @@ def unreadable(key: str) -> Manifest:
 
 def old_schema(key: str, *, name: str) -> Manifest:
     """An image of Docker's first schema, which has no config blob (distribution/distribution, manifest/schema1)."""
-    drawn = roll(key)
+    drawn = draw_bytes(key)
     history = {"architecture": "amd64", "os": "linux", "id": drawn.hex(), "created": "2015-03-04T05:06:07Z"}
     document: Json = {
         "schemaVersion": 1,

@@ -9,6 +9,7 @@ from crawler.emulator import broken
 from crawler.emulator.applications import PLATFORMS, Applications
 from crawler.emulator.attestations import attestation, attestation_entry
 from crawler.emulator.base_images import BaseImages
+from crawler.emulator.draws import draw_bytes, fraction, spread
 from crawler.emulator.manifests import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
@@ -29,7 +30,6 @@ from crawler.emulator.referrers import (
     fallback_tag,
     subject_artifact,
 )
-from crawler.emulator.rolls import fraction, roll, spread
 from crawler.emulator.settings import Settings
 from crawler.emulator.shared_images import SharedImages
 from crawler.emulator.traits import Traits
@@ -118,7 +118,7 @@ class ApplicationBuilds:
         return self._build(start, self._drawn(start))
 
     def _drawn(self, start: Start) -> bytes:
-        return roll(f"{self._key}/{start.number}")
+        return draw_bytes(f"{self._key}/{start.number}")
 
     def _build(self, start: Start, drawn: bytes) -> tuple[Entry, ...]:
         if self._shared is not None and start.number == self._shared.number:

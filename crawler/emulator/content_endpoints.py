@@ -6,7 +6,7 @@ from typing import Final
 import orjson
 from aiohttp import hdrs, web
 
-from crawler.emulator.broken import LACKING, VANISHED, served_body
+from crawler.emulator.broken import ABSENT, VANISHED, served_body
 from crawler.emulator.errors import RegistryError
 from crawler.emulator.images import Image
 from crawler.emulator.inventory import Inventory, Kind, Listing, tags_of
@@ -16,7 +16,7 @@ from crawler.emulator.pagination import next_link, referrers_page, requested_pag
 from crawler.emulator.scopes import pull
 from crawler.emulator.settings import Settings
 
-# What distribution says of a manifest whose type the client did not name (distribution 2.8,
+# Distribution's message for a manifest whose type the client did not name (distribution 2.8,
 # registry/handlers/manifests.go); a manifest of schema 1 goes to every client.
 _UNSUPPORTED: Final = {
     OCI_MANIFEST: "OCI manifest found, but accept header does not support OCI manifests",
@@ -69,7 +69,7 @@ class ContentEndpoints:
         entry = self._inventory.contents.manifest(name, reference)
         if entry is not None and entry.problem == VANISHED:
             self._vanished.setdefault(name, set()).add(entry.manifest.digest)
-        if entry is None or entry.problem in LACKING:
+        if entry is None or entry.problem in ABSENT:
             raise RegistryError(404, "MANIFEST_UNKNOWN", f"Failed to fetch {reference!r}")
         return _manifest_response(request, entry)
 

@@ -11,11 +11,11 @@ from typing import TypedDict
 from crawler.emulator.base_images import BASE_NAMES, FOLDER, BaseImages
 from crawler.emulator.builds import ApplicationBuilds, BaseBuilds, Builds
 from crawler.emulator.contents import Contents
+from crawler.emulator.draws import draw_bytes, fraction
 from crawler.emulator.facts import ImageFacts, facts_of
 from crawler.emulator.images import Image
 from crawler.emulator.names import draw_image_names, draw_names
 from crawler.emulator.repositories import docker_repositories
-from crawler.emulator.rolls import fraction, roll
 from crawler.emulator.settings import Settings
 from crawler.emulator.shared_images import SharedImages
 from crawler.emulator.traits import draw_traits
@@ -150,7 +150,7 @@ class Inventory:
     def _shuffled_names(self) -> list[str]:
         # Repositories with children come last, so that they get a special kind only if no others are left: a vanished
         # one would hide its children from a tree walk, and an empty one would look like a folder without images. So do
-        # base images: an image says little about its base if that is not there.
+        # base images: without them, crawls could not find the base of any image.
         lot = Random(f"{self._seed}/kinds").sample(self.names, len(self.names))
         lot.sort(key=lambda name: name in self._base_of or self._has_children(name))
         return lot
@@ -175,7 +175,7 @@ class Inventory:
         if is_normal and name in self._base_of:
             return BaseBuilds(self._bases, self._base_of[name])
         key = f"{self._seed}/images/{name}"
-        tags = self._tags(name, share=fraction(roll(key), 0)) if is_normal else 0
+        tags = self._tags(name, share=fraction(draw_bytes(key), 0)) if is_normal else 0
         return ApplicationBuilds(
             draw_traits(name, key=key, tags=tags),
             self._bases,

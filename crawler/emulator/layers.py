@@ -1,9 +1,9 @@
-"""Layers, of which there are digests and sizes only: nobody downloads one."""
+"""Layers. They have digests and sizes only, because a crawl downloads none."""
 
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from crawler.emulator.rolls import lognormal, roll
+from crawler.emulator.draws import draw_bytes, lognormal
 
 _SIZES: Final = lognormal(16.5, 1.4)  # half of the layers have less than 15 MB
 
@@ -17,7 +17,7 @@ class Layer(NamedTuple):
 
 
 def draw_layer(key: str) -> Layer:
-    drawn = roll(key).hex()
+    drawn = draw_bytes(key).hex()
     number = int(drawn[:6], 16)
     return Layer(f"sha256:{drawn[:64]}", _SIZES[number >> 16] + (number & 0xFFFF), f"sha256:{drawn[64:]}")
 

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
+from crawler.emulator.draws import draw_bytes
 from crawler.emulator.manifests import (
     EMPTY,
     OCI_CONFIG,
@@ -17,7 +18,6 @@ from crawler.emulator.manifests import (
     blob,
     index_manifest,
 )
-from crawler.emulator.rolls import roll
 
 _BUNDLE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
 _PREDICATE: Final = "dev.sigstore.bundle.predicateType"
@@ -67,7 +67,7 @@ COSIGN_SUFFIXES: Final = tuple(_COSIGN)
 def cosign_manifest(subject: str, suffix: str) -> Manifest:
     """The manifest under a cosign tag; `subject` is the digest of the image."""
     form = _COSIGN[suffix]
-    drawn = roll(f"{subject}.{suffix}")
+    drawn = draw_bytes(f"{subject}.{suffix}")
     layer: Json = {"mediaType": form.layer_type, "size": 200 + drawn[0], "digest": f"sha256:{drawn[:32].hex()}"}
     if form.annotations:
         layer["annotations"] = dict(form.annotations)
@@ -84,7 +84,7 @@ def cosign_manifest(subject: str, suffix: str) -> Manifest:
 def subject_artifact(subject: Manifest, number: int) -> Manifest:
     """An artifact of the sort `number` whose `subject` is an image."""
     sort = ARTIFACTS[number % len(ARTIFACTS)]
-    drawn = roll(f"{subject.digest}/artifact/{number}")
+    drawn = draw_bytes(f"{subject.digest}/artifact/{number}")
     layer: Json = {"mediaType": sort.artifact_type, "size": 900 + drawn[0], "digest": f"sha256:{drawn[:32].hex()}"}
     return artifact_manifest(
         kind=sort.kind,

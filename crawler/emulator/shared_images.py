@@ -4,8 +4,8 @@ from typing import Final, NamedTuple
 
 from crawler.emulator.applications import Applications
 from crawler.emulator.base_images import BaseImages
+from crawler.emulator.draws import draw_bytes, spread
 from crawler.emulator.manifests import DOCKER_MANIFEST, Manifest
-from crawler.emulator.rolls import roll, spread
 from crawler.emulator.traits import draw_traits
 
 _IMAGES: Final = 8
@@ -41,7 +41,7 @@ class SharedImages:
 
     def of_repository(self, key: str) -> SharedImage | None:
         """The shared image of a repository, if it has one. `key` is the seed and the repository's name."""
-        drawn = roll(f"{key}/shared")
+        drawn = draw_bytes(f"{key}/shared")
         if not _HOLDS_ONE[drawn[0]]:
             return None
         return SharedImage(manifest=self._manifests[drawn[1] % _IMAGES], number=drawn[2] % 2)

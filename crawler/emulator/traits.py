@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple
 
 from crawler.emulator.base_images import WINDOWS_BASE
-from crawler.emulator.rolls import fraction, roll, spread
+from crawler.emulator.draws import draw_bytes, fraction, spread
 
 _DAY_MS: Final = 86_400_000
 _LONGEST_MS: Final = 8 * 365 * _DAY_MS  # from the first image of a repository to the newest one
@@ -49,7 +49,7 @@ class Traits(NamedTuple):
 
 
 def draw_traits(name: str, *, key: str, tags: int) -> Traits:
-    drawn = roll(f"{key}/traits")
+    drawn = draw_bytes(f"{key}/traits")
     project, _, path = name.partition("/")
     team = path.partition("/")[0]
     platform = _PLATFORM[drawn[0]]

@@ -9,11 +9,11 @@ from crawler.wire.pull_limit import PULL_LIMIT_SPENT, PullsLeft
 
 _RESERVED_SHARE: Final = 0.1
 _LEAST_RESERVE: Final = 10
-"""What a crawl leaves of a limit on pulls: a tenth, and at least ten, for whoever else pulls from the same address."""
+"""What a crawl leaves of a limit on pulls: a tenth, and at least ten, for other users of the same address."""
 
 
 class AllowanceSpent(Exception):
-    """An exchange that is not made. `code` says which limit forbids it; the text says it to the operator."""
+    """An exchange that is not made. `code` names the limit that forbids it; the text is for the operator."""
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
@@ -44,8 +44,8 @@ class Allowance:
     def pull(self) -> Iterator[None]:
         """One pull that counts against the registry's limit.
 
-        Raises AllowanceSpent where it would touch the reserve, and where the registry refuses it for its limit: others
-        may have used up what was left.
+        Raises AllowanceSpent where it would touch the reserve, and where the registry refuses it for its limit: other
+        users may have used up what was left.
         """
         if self._pulls is not None and self._unclaimed(self._pulls) <= _reserve(self._pulls):
             raise self._pulls_error(self._pulls)
@@ -62,9 +62,9 @@ class Allowance:
             self._pulls_in_flight -= 1
 
     def on_pulls_left(self, pulls: PullsLeft | None) -> None:
-        """A response said how many pulls are left; None where it said nothing.
+        """Take over the number of pulls left that a response has; None where it has none.
 
-        The least that was said counts: responses overtake each other, so a later one may be of an earlier moment.
+        The smallest number counts: responses overtake each other, so the last one may not be the newest.
         """
         if pulls is not None and (self._pulls is None or pulls.remaining < self._pulls.remaining):
             self._pulls = pulls

@@ -35,7 +35,7 @@ class Base(NamedTuple):
 
 
 class Bases:
-    """Finds bases among the images that the cache knows: those of the run, and those of all runs before."""
+    """Finds bases among the images in the cache: those of the run, and those of all runs before."""
 
     def __init__(self, cache: DigestCache) -> None:
         self._cache = cache
@@ -48,7 +48,7 @@ class Bases:
         """The base of an image with these annotations, labels and layers; None where nothing names it.
 
         Docker copies the labels of a base into every image that is built on it (clastix/kamaji#1173). So a label that
-        the base has with the same value says what the base was built on, and is no claim of the image itself.
+        the base has with the same value names what the base was built on, and is no claim of the image itself.
         """
         if (base := _claim(annotations, BaseSource.ANNOTATION)) is not None:
             return base
@@ -88,7 +88,7 @@ class Bases:
         return True
 
     def _claim_of_config(self, config_digest: str) -> Base | None:
-        """What the labels of a config that was read before say of its base."""
+        """The base that the labels of a config in the cache name."""
         content = self._cache.get(config_digest)
         if content is None:
             return None

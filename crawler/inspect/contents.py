@@ -20,7 +20,7 @@ class Contents:
     """
 
     def __init__(self, manifests: Manifests, cache: DigestCache, allowance: Allowance, *, limits_pulls: bool) -> None:
-        """`limits_pulls` says whether the registry counts each GET of a manifest; tags are resolved by HEAD then."""
+        """`limits_pulls`: the registry counts each GET of a manifest, so tags are resolved by HEAD."""
         self._manifests = manifests
         self._cache = cache
         self._allowance = allowance
@@ -30,7 +30,7 @@ class Contents:
     async def resolve(self, name: RepositoryName, tag: str, last_digest: str | None) -> TagResponse:
         """What a tag leads to; `last_digest` is what it led to when it was last resolved.
 
-        The body is None where the registry says that the tag has not moved, and where the tag is resolved by HEAD. A
+        The body is None where the tag has not moved (304), and where the tag is resolved by HEAD. A
         body is not kept in the cache before `keep`: it may be a login page.
         """
         self._allowance.take_exchange()
@@ -54,7 +54,7 @@ class Contents:
         return (await self._read(digest, partial(self._request_config, name, digest))).body
 
     def known(self, digest: str) -> Content | None:
-        """The manifest of a tag that was resolved; None where it was never read. No request is made."""
+        """The manifest of a tag that was resolved; None, and no miss, where it was never read. No request is made."""
         return self._cache.get(digest) if self._cache.has(digest) else None
 
     async def check_manifest(self, name: RepositoryName, digest: str) -> None:
@@ -80,7 +80,7 @@ class Contents:
         except RegistryError:
             if is_own:
                 raise
-        return await request()  # another repository's failure says nothing of this one
+        return await request()  # another repository's failure proves nothing for this one
 
     async def _request_manifest(self, name: RepositoryName, digest: str) -> Content:
         self._allowance.take_exchange()

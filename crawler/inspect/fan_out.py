@@ -11,7 +11,7 @@ Job = Callable[[], Awaitable[None]]
 
 
 class FreeTasks:
-    """How many tasks all repositories together may start beside those of the workers that read a repository already.
+    """How many tasks all repositories together may start beside the tasks of the workers that already read one.
 
     All of them together are as many as exchanges may be in flight. So a repository with ten thousand tags uses all
     permits, and many small ones do without tasks that would only wait for a permit.

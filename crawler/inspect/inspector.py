@@ -1,7 +1,7 @@
 """A listing becomes images, as deep as asked.
 
-What the registry's listing tells (Google's names digests, sizes and dates) is not asked for again, and what is in the
-digest cache is not requested again.
+What the registry's listing has (Google's has digests, sizes and dates) is not requested again, and neither is what the
+digest cache has.
 """
 
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ from crawler.inspect.bases import Base, Bases
 from crawler.inspect.contents import Contents
 from crawler.inspect.fan_out import FanOut, FreeTasks
 from crawler.inspect.images import ImageBuilder
-from crawler.inspect.images_in_hand import ImagesInHand
+from crawler.inspect.images_in_memory import ImagesInMemory
 from crawler.inspect.reading import Facts, Reading
-from crawler.inspect.referrers import ReferrersApi, SubjectTag, listed_referrers, merged, subject_tags
+from crawler.inspect.referrers import ReferrersApi, SubjectTag, listed_referrers, merged, parse_subject_tags
 from crawler.inspect.tag_filter import TagFilter
 from crawler.model.depth import Depth, ReferrersLevel
 from crawler.model.image import Image, Referrer
@@ -44,7 +44,7 @@ class Inspector:
 
     Attributes:
         host: the registry, as references name it.
-        referrers_api: None where it is not to be asked.
+        referrers_api: None where no request may go to it.
         free_tasks: shared by all inspections of the run.
     """
 
@@ -58,7 +58,7 @@ class Inspector:
     bases: Bases
     referrers_api: ReferrersApi | None
     free_tasks: FreeTasks
-    _images_in_hand: ImagesInHand = field(default_factory=ImagesInHand)
+    _images_in_memory: ImagesInMemory = field(default_factory=ImagesInMemory)
 
     async def inspect(self, name: RepositoryName, listing: Listing) -> Inspected:
         """Read what is behind the tags of a repository, which has this listing.
@@ -67,14 +67,14 @@ class Inspector:
         """
         if listing.images is None and not self.depth.reads_tags:
             return Inspected(listing, None)
-        async with self._images_in_hand.hold(max(len(listing.tags), len(listing.images or ()))):
+        async with self._images_in_memory.hold(max(len(listing.tags), len(listing.images or ()))):
             return await self._inspect(name, listing)
 
     async def _inspect(self, name: RepositoryName, listing: Listing) -> Inspected:
         last_digests = self.cache.last_digests(self.host, name) if self.depth.reads_tags else {}
         reading = Reading(name, self.depth, self.contents, self.free_tasks, last_digests)
         await reading.read(self._tags_to_resolve(listing), self._images_to_read(listing))
-        await reading.judge_gone(self.registry)
+        await reading.classify_gone(self.registry)
         facts = reading.facts
         if self.depth.reads_tags:
             self._keep_digests(name, listing, facts, last_digests)
@@ -82,14 +82,14 @@ class Inspector:
         return Inspected(replace(listing, images=images, problems=facts.ordered_problems), facts.failure)
 
     def _tags_to_resolve(self, listing: Listing) -> list[str]:
-        """The tags whose digest the listing does not tell."""
+        """The tags whose digest the listing does not have."""
         if not self.depth.reads_tags:
             return []
-        told = {tag for image in listing.images or () for tag in image.tags}
-        return [tag for tag in self.tag_filter.select(listing.tags) if tag not in told]
+        listed = {tag for image in listing.images or () for tag in image.tags}
+        return [tag for tag in self.tag_filter.select(listing.tags) if tag not in listed]
 
     def _images_to_read(self, listing: Listing) -> list[Image]:
-        """The images that the listing tells. Where tags are chosen, untagged images are left out."""
+        """The images that the listing has. Where tags are chosen, untagged images are left out."""
         return [
             image for image in listing.images or () if self.tag_filter.matches_all or self.tag_filter.select(image.tags)
         ]
@@ -103,12 +103,12 @@ class Inspector:
 
     async def _images(self, name: RepositoryName, listing: Listing, facts: Facts) -> tuple[Image, ...]:
         digests = {tag: image.digest for image in listing.images or () for tag in image.tags} | facts.digests
-        belonging = subject_tags(listing.tags, digests)
-        builder = ImageBuilder(listing, facts, self.depth, belonging)
+        subject_tags = parse_subject_tags(listing.tags, digests)
+        builder = ImageBuilder(listing, facts, self.depth, subject_tags)
         referrers = None
         if self.referrers is not ReferrersLevel.NONE:
-            referrers = await self._referrers(name, builder, belonging, facts)
-            await self._find_orphans(name, listing, builder, belonging, facts)
+            referrers = await self._referrers(name, builder, subject_tags, facts)
+            await self._find_orphans(name, listing, builder, subject_tags, facts)
         return builder.build(self._bases(name, builder, facts), referrers)
 
     def _bases(self, name: RepositoryName, builder: ImageBuilder, facts: Facts) -> dict[str, Base]:
@@ -129,21 +129,23 @@ class Inspector:
         return found
 
     async def _referrers(
-        self, name: RepositoryName, builder: ImageBuilder, belonging: list[SubjectTag], facts: Facts
+        self, name: RepositoryName, builder: ImageBuilder, subject_tags: list[SubjectTag], facts: Facts
     ) -> dict[str, tuple[Referrer, ...]]:
-        listed = listed_referrers(belonging, facts)
-        told: dict[str, tuple[Referrer, ...]] = {}
+        listed = listed_referrers(subject_tags, facts)
+        from_api: dict[str, tuple[Referrer, ...]] = {}
         if self.referrers_api is not None:
             jobs = FanOut(self.free_tasks)
-            await jobs.run([partial(self._ask_referrers, name, digest, told, facts) for digest in builder.subjects])
-        return {digest: merged([told.get(digest, ()), listed.get(digest, ())]) for digest in {*listed, *told}}
+            await jobs.run(
+                [partial(self._request_referrers, name, digest, from_api, facts) for digest in builder.subjects]
+            )
+        return {digest: merged([from_api.get(digest, ()), listed.get(digest, ())]) for digest in {*listed, *from_api}}
 
-    async def _ask_referrers(
-        self, name: RepositoryName, digest: str, told: dict[str, tuple[Referrer, ...]], facts: Facts
+    async def _request_referrers(
+        self, name: RepositoryName, digest: str, from_api: dict[str, tuple[Referrer, ...]], facts: Facts
     ) -> None:
         assert self.referrers_api is not None
         try:
-            told[digest] = await self.referrers_api.of(name, digest)
+            from_api[digest] = await self.referrers_api.of(name, digest)
         except (RegistryError, CredentialsError, AllowanceSpent) as error:
             facts.add_unread(None, digest, error)
 
@@ -152,7 +154,7 @@ class Inspector:
         name: RepositoryName,
         listing: Listing,
         builder: ImageBuilder,
-        belonging: list[SubjectTag],
+        subject_tags: list[SubjectTag],
         facts: Facts,
     ) -> None:
         """Note the tags that belong to an image which is proved not to be in the repository.
@@ -161,8 +163,8 @@ class Inspector:
         exchanges for referrers are allowed.
         """
         there = builder.digests
-        for tag in belonging:
-            subject = tag.says.subject_digest
+        for tag in subject_tags:
+            subject = tag.parsed.subject_digest
             if subject in there:
                 continue
             if listing.images is not None and listing.suspect is None:

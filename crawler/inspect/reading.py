@@ -41,7 +41,7 @@ class Facts:
         manifests: by digest.
         body_sizes: the bytes of each manifest.
         configs: the config of each image, by the digest of its manifest.
-        places: the platform of each child in the index that lists it, by the child's digest.
+        index_entries: the platform of each child in the index that lists it, by the child's digest.
         parents: the digest of the index that lists a child; the first one where several do.
         gone: digests that a listing, a tag or an index names, and that are not there.
         problems: in no order.
@@ -53,7 +53,7 @@ class Facts:
     manifests: dict[str, Manifest] = field(default_factory=dict)
     body_sizes: dict[str, int] = field(default_factory=dict)
     configs: dict[str, ImageConfig] = field(default_factory=dict)
-    places: dict[str, Platform] = field(default_factory=dict)
+    index_entries: dict[str, Platform] = field(default_factory=dict)
     parents: dict[str, str] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
@@ -96,7 +96,7 @@ class _Gone(NamedTuple):
 
 
 class Reading:
-    """One reading of one repository. `facts` is what it brought."""
+    """One reading of one repository. `facts` is its result."""
 
     def __init__(
         self,
@@ -131,7 +131,7 @@ class Reading:
                 partial(self._read_manifest, digest, tag) for digest, tag in children.items() if self._claim(digest)
             ]
 
-    async def judge_gone(self, registry: Registry) -> None:
+    async def classify_gone(self, registry: Registry) -> None:
         """List the repository once more where a 404 came: is a tag still listed without its manifest, or is it gone?"""
         if not self._gone:
             return
@@ -149,7 +149,7 @@ class Reading:
             if is_listed:
                 self.facts.add_error(ProblemKind.DANGLING_TAG, gone.tag, gone.digest, gone.error)
             elif again.suspect is not None:
-                self.facts.add_unread(gone.tag, gone.digest, gone.error)  # it may be among what the listing left out
+                self.facts.add_unread(gone.tag, gone.digest, gone.error)  # a truncated listing proves nothing
             elif gone.tag is not None:
                 self.facts.add_error(ProblemKind.VANISHED_TAG, gone.tag, gone.digest, gone.error)
             if not is_listed and gone.digest is not None:
@@ -157,7 +157,7 @@ class Reading:
 
     async def _resolve(self, tag: str) -> None:
         if _TAG.fullmatch(tag) is None:
-            message = "no registry may have a tag of this name, so it was not requested"
+            message = "the tag's name is not valid, so it was not requested"
             self.facts.add_problem(ProblemKind.MANIFEST_UNREADABLE, printable(tag), None, message, code=INVALID_CONTENT)
             return
         try:
@@ -198,7 +198,7 @@ class Reading:
     async def _read_listed(self, image: Image) -> None:
         digest, tags = image.digest, image.tags
         if not is_digest(digest):
-            message = "the listing names it by a digest that is none, so it was not requested"
+            message = "the listing has it under a digest that is not valid, so it was not requested"
             for tag in tags or (None,):
                 self.facts.add_problem(
                     ProblemKind.MANIFEST_UNREADABLE, tag, printable(digest), message, code=INVALID_CONTENT
@@ -274,7 +274,7 @@ class Reading:
             self._jobs.add(partial(self._read_config, digest, config_digest, tag))
 
     def _add_schema1(self, digest: str, tag: str | None, media_type: str | None) -> None:
-        message = "an image of schema 1, which says nothing of platforms and has no config: push it again"
+        message = "an image of schema 1, which has neither platforms nor a config: push it again"
         self.facts.media_types[digest] = media_type
         self.facts.add_problem(ProblemKind.SCHEMA1, tag, digest, message)
 
@@ -282,7 +282,7 @@ class Reading:
         for child in children:
             if child.digest is not None:
                 self.facts.parents.setdefault(child.digest, digest)
-                self.facts.places.setdefault(child.digest, child)
+                self.facts.index_entries.setdefault(child.digest, child)
                 self._children.setdefault(child.digest, tag)
 
     def _add_invalid(self, tag: str | None, digest: str, exc: MalformedResponse) -> None:
@@ -294,7 +294,7 @@ class Reading:
         self._gone += [_Gone(tag, digest, error.with_traceback(None)) for tag in tags]
 
     def _claim(self, digest: str) -> bool:
-        """Whether nobody has begun to read a digest. The caller reads it then."""
+        """Whether no job has begun to read a digest. The caller reads it then."""
         if digest in self._claimed:
             return False
         self._claimed.add(digest)

@@ -23,12 +23,14 @@ class SubjectTag(NamedTuple):
 
     tag: str
     digest: str | None
-    says: ReferrerTag
+    parsed: ReferrerTag
 
 
-def subject_tags(tags: Iterable[str], digests: Mapping[str, str]) -> list[SubjectTag]:
+def parse_subject_tags(tags: Iterable[str], digests: Mapping[str, str]) -> list[SubjectTag]:
     """The tags of the fallback scheme and of cosign."""
-    return [SubjectTag(tag, digests.get(tag), says) for tag in tags if (says := parse_referrer_tag(tag)) is not None]
+    return [
+        SubjectTag(tag, digests.get(tag), parsed) for tag in tags if (parsed := parse_referrer_tag(tag)) is not None
+    ]
 
 
 def listed_referrers(tags: Sequence[SubjectTag], facts: Facts) -> _Found:
@@ -59,13 +61,13 @@ def merged(lists: Iterable[Iterable[Referrer]]) -> tuple[Referrer, ...]:
 def _of_tags(tags: Sequence[SubjectTag], facts: Facts) -> Iterator[tuple[str, Referrer]]:
     for tag in tags:
         manifest = None if tag.digest is None else facts.manifests.get(tag.digest)
-        if tag.says.kind is None:
+        if tag.parsed.kind is None:
             for listed in () if manifest is None else manifest.child_referrers:
                 for referrer in _from_fallback_index(listed, facts):
-                    yield tag.says.subject_digest, referrer
+                    yield tag.parsed.subject_digest, referrer
         elif tag.digest is not None:
-            for referrer in _described(tag.digest, facts, ReferrerSource.COSIGN_TAG, tag.says.kind):
-                yield tag.says.subject_digest, referrer
+            for referrer in _described(tag.digest, facts, ReferrerSource.COSIGN_TAG, tag.parsed.kind):
+                yield tag.parsed.subject_digest, referrer
 
 
 def _from_fallback_index(listed: Referrer, facts: Facts) -> Iterator[Referrer]:
@@ -153,12 +155,13 @@ class ReferrersApi:
 
     @property
     def note(self) -> str:
-        """What the operator should know of the answers; "" where nothing was asked."""
+        """What the operator should know of the responses; "" where none was requested."""
         if self._is_there is None:
             return ""
         if not self._is_there:
             return "the registry has no referrers API: referrers are those that tags, indexes and manifests name"
-        note = f"the referrers API answered for {self._answered:,} images"
+        images = "1 image" if self._answered == 1 else f"{self._answered:,} images"
+        note = f"the referrers API answered for {images}"
         if self._empty:
-            note += f", for {self._empty:,} with an empty list, which alone proves nothing"
-        return f"{note}; {self._cut_short:,} lists were not read to their end" if self._cut_short else note
+            note += f", {self._empty:,} of them with an empty list, which alone proves nothing"
+        return f"{note}; lists that were not read to their end: {self._cut_short:,}" if self._cut_short else note

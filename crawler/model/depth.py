@@ -7,7 +7,7 @@ class Depth(StrEnum):
     """What a snapshot has of each image. Every level has what the levels before it have."""
 
     TAGS = "tags"
-    """What listings tell."""
+    """What listings have."""
     DIGESTS = "digests"
     """Every tag has its digest."""
     MANIFESTS = "manifests"

@@ -25,7 +25,7 @@ class PlatformRole(StrEnum):
 
 
 class ReferrerKind(StrEnum):
-    """What a referrer says about its subject. It is listed, and not verified."""
+    """What a referrer is for its subject. It is listed, and not verified."""
 
     SIGNATURE = "signature"
     PROVENANCE = "provenance"
@@ -67,7 +67,7 @@ class Platform:
     Attributes:
         digest: of the child's manifest; of a single image its own.
         size_bytes: of the manifest, as the index lists it.
-        role: None where the index does not say.
+        role: None where the index does not show it.
         attests_digest: the manifest that an attestation is about.
     """
 
@@ -102,7 +102,7 @@ class ImageManifest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageConfig:
-    """What an image's config says. Values of the environment and the history may hold secrets, and are left out.
+    """What an image's config has. Values of the environment and the history may hold secrets, and are left out.
 
     Attributes:
         created_at: RFC 3339 UTC with milliseconds.
@@ -142,7 +142,7 @@ class Referrer:
 
 
 class Image(NamedTuple):
-    """One manifest of a repository, as far as it is known. None: not told, or not asked for.
+    """One manifest of a repository, as far as it is known. None: not listed, or not asked for.
 
     The fields are those of `record_fields.IMAGE`, which has their meanings, in the same order. A tuple, because a
     registry has millions of images: a frozen dataclass takes four times as long to make.

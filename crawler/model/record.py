@@ -71,7 +71,7 @@ class ProblemKind(StrEnum):
     DIGEST_MISMATCH = "digest-mismatch"
     """A body does not have the digest that it was requested by, or that came with it."""
     MANIFEST_UNREADABLE = "manifest-unreadable"
-    """A manifest or config could not be read. The code INVALID_CONTENT says that it was, and makes no sense."""
+    """A manifest or config could not be read. With the code INVALID_CONTENT it was read, and is not valid."""
     SCHEMA1 = "schema1"
     """An image manifest of schema 1, which no current client reads."""
     ORPHAN_REFERRER = "orphan-referrer"

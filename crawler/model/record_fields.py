@@ -292,7 +292,7 @@ RECORD: Final = RecordObject(
         RecordField(
             "images",
             IMAGE,
-            "null where neither the listing (Google's does) nor the depth told of images. Ordered by digest",
+            "null where neither the listing (only Google's) nor the depth has any. Ordered by digest",
             is_list=True,
             is_nullable=True,
         ),

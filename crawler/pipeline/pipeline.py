@@ -50,7 +50,7 @@ class Pipeline:
     """The crawl of one registry. Call `run` once; what ends the run is raised in an ExceptionGroup.
 
     Attributes:
-        inspector: reads what is behind the tags; None where the snapshot holds what listings tell.
+        inspector: reads what is behind the tags; None where the snapshot holds only what listings have.
         concurrency: how many repositories are listed at once.
         stats: counts what happens, as it happens.
         stopping: set to take no new work. What is being listed then is finished and written.

@@ -26,6 +26,7 @@ MAX_MANIFEST_BYTES: Final = 8 * 1024**2
 """Registries limit a manifest to 4 MiB (distribution-spec, "Pushing Manifests")."""
 
 MAX_CONFIG_BYTES: Final = 16 * 1024**2
+"""No specification limits a config; a thousand layers and their history take less than 1 MiB."""
 
 _MISMATCH_ATTEMPTS: Final = 2
 """How often a tag is requested whose body does not have the digest that the response names."""
@@ -39,7 +40,7 @@ class TagResponse(NamedTuple):
         media_type: the response's content type; None where it names none.
         body: the manifest; None where it was not sent.
         is_verified: the registry itself named the digest that the body has.
-        pulls_left: what the registry says of its limit on pulls; None where it says nothing.
+        pulls_left: what is left of the registry's limit on pulls; None where the response has no such header.
     """
 
     digest: str
@@ -61,7 +62,7 @@ class Manifests:
     """Manifests and configs, as the client's credentials see them.
 
     Every request raises RegistryError, CredentialsError, or GaveUp; see `AuthenticatedClient.get`. Missing is raised
-    only in the registry's own words.
+    only for a 404 with one of the profile's absence codes.
     """
 
     def __init__(self, base_url: str, client: AuthenticatedClient, profile: RegistryProfile) -> None:

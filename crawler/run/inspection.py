@@ -25,7 +25,7 @@ class Inspection:
 
     Attributes:
         cache: the digest cache.
-        bases: the base images that the cache knows.
+        bases: the base images that are in the cache.
     """
 
     def __init__(self, cache: DigestCache) -> None:
@@ -67,7 +67,7 @@ class Inspection:
 
 @contextmanager
 def open_inspection(config: Config) -> Iterator[Inspection | None]:
-    """What a run inspects images with; None where it records what listings tell, and needs nothing."""
+    """What a run inspects images with; None where it records only what listings have."""
     images = config.images
     if not images.depth.reads_tags and images.referrers is ReferrersLevel.NONE:
         yield None

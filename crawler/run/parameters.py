@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 from crawler.config import ImagesConfig, RegistryConfig
 from crawler.model.run_parameters import RunParameters
 from crawler.model.timestamps import timestamp
-from crawler.snapshot.disk import LONGEST_PATH
 from crawler.snapshot.journal import Journal
 from crawler.snapshot.unfinished import age_text
-from crawler.untrusted_text import printable
+from crawler.untrusted_text import quoted_path
 
 
 def build_run_parameters(registry: RegistryConfig, images: ImagesConfig, now: datetime) -> RunParameters:
@@ -25,7 +24,7 @@ def build_run_parameters(registry: RegistryConfig, images: ImagesConfig, now: da
         location=registry.location,
         api_path=registry.api_path,
         discovery=registry.discovery,
-        repositories_from=None if names is None else printable(str(names), LONGEST_PATH),
+        repositories_from=None if names is None else quoted_path(names),
         include=registry.include,
         exclude=registry.exclude,
         depth=images.depth,

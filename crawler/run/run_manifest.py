@@ -48,7 +48,8 @@ def build_run_manifest(
     `nothing_matched` says why the prefix or the filters left out every name. `previous` is the last complete snapshot
     of the target.
     """
-    evidence = _with_notes(discovery.evidence, stats, _referrers_note(plan, stats, inspection))
+    evidence = _with_notes(discovery.evidence, stats)
+    referrers_note = _referrers_note(plan, stats, inspection)
     expected = plan.config.verdict
     reasons = reasons_for_doubt(
         Findings(
@@ -82,7 +83,7 @@ def build_run_manifest(
             pages=discovery.pages_read,
             repositories=stats.discovered,
             complete=evidence.complete,
-            evidence=evidence.text,
+            evidence="; ".join(filter(None, (evidence.text, referrers_note))),
         ),
         depth=plan.config.images.depth,
         referrers=plan.config.images.referrers,
@@ -98,14 +99,12 @@ def build_run_manifest(
     )
 
 
-def _with_notes(evidence: Evidence, stats: RunStats, referrers_note: str) -> Evidence:
+def _with_notes(evidence: Evidence, stats: RunStats) -> Evidence:
     text = evidence.text
     if stats.filtered_out:
         text += f"; {stats.filtered_out:,} of them left out by the target's prefix or the filters"
     if stats.no_longer_listed:
         text += f"; {repositories(stats.no_longer_listed)} recorded before the interruption and no longer listed"
-    if referrers_note:
-        text += f"; {referrers_note}"
     return Evidence(evidence.complete, text)
 
 

@@ -9,17 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from crawler.errors import SnapshotError
-from crawler.untrusted_text import printable
-
-LONGEST_PATH: Final = 4096
-"""Characters of a path that a message quotes; Linux accepts no longer path (PATH_MAX)."""
+from crawler.untrusted_text import quoted_path
 
 _DISK_FAILURES: Final = frozenset({errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS})
-
-
-def quoted_path(path: Path | str) -> str:
-    """A path as printable text: one that is not UTF-8 holds surrogates, which neither JSON nor a terminal accepts."""
-    return printable(str(path), LONGEST_PATH)
 
 
 @contextmanager

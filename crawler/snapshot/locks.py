@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from crawler.errors import SnapshotError
-from crawler.snapshot.disk import quoted_path
+from crawler.untrusted_text import quoted_path
 
 _LOCK_FILE: Final = "lock"
 _RETRIES: Final = 50

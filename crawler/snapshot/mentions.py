@@ -11,10 +11,11 @@ import orjson
 import zstandard
 
 from crawler.errors import SnapshotError
-from crawler.snapshot.disk import quoted_path, wrap_os_errors
+from crawler.snapshot.disk import wrap_os_errors
 from crawler.snapshot.parts import open_part
 from crawler.snapshot.reader import run_folders, subfolders
 from crawler.snapshot.unfinished import UNFINISHED
+from crawler.untrusted_text import quoted_path
 
 _PART_NAME: Final = re.compile(r"part-\d+\.jsonl(\.gz|\.zst)?")
 
@@ -64,7 +65,7 @@ def _digests_of_line(line: bytes) -> list[str]:
 
 
 def _digests_of_record(record: Any) -> Iterator[Any]:
-    # base images too: the cache knows them by their layers, and the next crawl is to find the same ones
+    # base images too: the next crawl must find the same ones in the cache, by their layers
     for image in record.get("images") or ():
         yield image.get("digest")
         yield image.get("subject_digest")

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Final
 
 from crawler.errors import SnapshotError
 from crawler.model.run_manifest import SnapshotFile
-from crawler.snapshot.disk import quoted_path
+from crawler.untrusted_text import quoted_path
 
 FIRST_PART: Final = "part-00000.jsonl"
 

@@ -8,10 +8,11 @@ import orjson
 
 from crawler.errors import SnapshotError
 from crawler.model.run_manifest import RunManifest, SnapshotFile, Verdict
-from crawler.snapshot.disk import quoted_path, sync_folder, wrap_os_errors, write_durably
+from crawler.snapshot.disk import sync_folder, wrap_os_errors, write_durably
 from crawler.snapshot.journal import Journal
 from crawler.snapshot.parts import LineFinisher, copy_part, describe_part
 from crawler.snapshot.reader import RUN_MANIFEST, SUCCESS
+from crawler.untrusted_text import quoted_path
 
 log = logging.getLogger(__name__)
 

@@ -12,11 +12,11 @@ from typing import Final
 from crawler.errors import SnapshotError
 from crawler.model.run_parameters import RunParameters, UnreadableParametersError
 from crawler.model.timestamps import timestamp
-from crawler.snapshot.disk import quoted_path, remove_folder, sync_folder, wrap_os_errors, write_durably
+from crawler.snapshot.disk import remove_folder, sync_folder, wrap_os_errors, write_durably
 from crawler.snapshot.journal import Journal
 from crawler.snapshot.locks import Lock, Locks
 from crawler.snapshot.reader import PublishedRun, published_runs
-from crawler.untrusted_text import printable
+from crawler.untrusted_text import printable, quoted_path
 
 UNFINISHED: Final = ".unfinished"
 

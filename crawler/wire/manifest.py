@@ -65,7 +65,7 @@ _ATTESTATION: Final = "attestation-manifest"  # moby/buildkit, docs/attestations
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What the bytes of a manifest say. None where they do not.
+    """What a manifest holds. A field is None where the manifest does not have it.
 
     Attributes:
         size_bytes: the config and the layers together, compressed; None for an index.
@@ -274,7 +274,7 @@ def _artifact_type(document: dict[str, Any], config: Layer | None, media_type: s
 
 
 def _kind(artifact_type: str | None, layers: tuple[Layer, ...], annotations: dict[str, str]) -> ImageKind | None:
-    """What a manifest is, by its artifact type, or else by the type that all layers have. None where neither says.
+    """What a manifest is, by its artifact type, or else by the type that all layers have. None where neither is known.
 
     Cosign and BuildKit give signatures and attestations the config of an image.
     """
@@ -286,7 +286,7 @@ def _kind(artifact_type: str | None, layers: tuple[Layer, ...], annotations: dic
 
 
 def _kind_of(media_type: str | None, annotations: dict[str, str]) -> ImageKind | None:
-    """What a manifest is whose artifact type or layers have a media type; None where it does not say."""
+    """What a manifest is, by the media type of its artifact or of its layers. None where the type is not known."""
     if media_type is None:
         return None
     if media_type.startswith(_BUNDLE):

@@ -17,14 +17,14 @@ PULL_LIMIT_SPENT: Final = "TOOMANYREQUESTS"
 
 @dataclass(frozen=True, slots=True)
 class PullsLeft:
-    """How many pulls are left, of how many. `limit` is None where only the rest is told."""
+    """How many pulls are left, of how many. `limit` is None where only `remaining` was sent."""
 
     remaining: int
     limit: int | None
 
 
 def parse_pulls_left(remaining: str | None, limit: str | None) -> PullsLeft | None:
-    """Parse the values of the two headers. None where nothing usable is told."""
+    """Parse the values of the two headers. None where `remaining` is not usable."""
     left = _parse_quota(remaining)
     return None if left is None else PullsLeft(left, _parse_quota(limit))
 

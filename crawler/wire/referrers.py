@@ -1,4 +1,4 @@
-"""Referrers: what refers to an image, and how a tag, an artifact type or a predicate says what it is."""
+"""Referrers: what refers to an image, and what it is, by its tag, its artifact type or its predicate."""
 
 import re
 from collections.abc import Sequence
@@ -129,8 +129,8 @@ class ReferrerTag:
 
     Attributes:
         subject_digest: the image.
-        kind: what cosign's suffix says; None for the index of all referrers (`sha256-HEX`).
-        image_kind: what the tag's manifest is, where cosign's suffix says so.
+        kind: by cosign's suffix; None for the index of all referrers (`sha256-HEX`).
+        image_kind: what the tag's manifest is, by cosign's suffix; None without a suffix.
     """
 
     subject_digest: str
@@ -139,7 +139,7 @@ class ReferrerTag:
 
 
 def parse_referrer_tag(tag: str) -> ReferrerTag | None:
-    """What a tag `sha256-HEX`, `sha256-HEX.sig`, `.att` or `.sbom` says; None for any other tag.
+    """Parse a tag `sha256-HEX`, `sha256-HEX.sig`, `.att` or `.sbom`; None for any other tag.
 
     The specification cuts the digest to 64 characters, because a tag has at most 128 (distribution-spec, "Referrers Tag
     Schema"). So a tag of a sha512 digest mostly does not name its image, and is a tag like any other here.

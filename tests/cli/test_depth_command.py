@@ -1,4 +1,4 @@
-"""Depth as a user runs it: what the summary says, and what streams to standard output."""
+"""Depth as a user runs it: the summary, and what streams to standard output."""
 
 import json
 
@@ -15,12 +15,12 @@ DANGLING = on(f"/v2/{APP}/manifests/broken", refusal(404, "MANIFEST_UNKNOWN", "m
 FAILING = on(f"/v2/{APP}/manifests/broken", Reply(status=500))
 
 
-async def test_depth_summary_says_what_is_broken_and_exits_with_0(command):
+async def test_depth_summary_has_the_problems_and_exits_with_0(command):
     async with serve([DANGLING, *WHOLE]) as server:
         ended = await command(*scripted_crawl(server, "out", "--depth", "configs"), environment=ONE_TRY)
     assert ended.code == 0
     assert "  depth        configs" in ended.err
-    assert "1 problem (1 dangling-tag)" in ended.err
+    assert "\n  problems     1: 1 dangling-tag\n" in ended.err
 
 
 async def test_depth_summary_names_an_image_that_was_not_read_and_exits_with_3(command):

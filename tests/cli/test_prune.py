@@ -62,7 +62,7 @@ def lines(ended: CommandResult) -> list[str]:
     return [line.removeprefix("registry-crawler: ") for line in ended.err.splitlines()]
 
 
-async def test_prune_says_what_goes_and_what_is_kept(command, tmp_path):
+async def test_prune_reports_what_is_dropped_and_kept(command, tmp_path):
     output = tmp_path / "snapshots"
     oldest, older, partial, newest = [
         *publish(output, 3, 2),
@@ -89,17 +89,17 @@ async def test_prune_by_default_keeps_thirty_days_eight_weeks_and_twelve_months(
     output = tmp_path / "snapshots"
     publish(output, *range(31), *range(40, 500, 31))
     before = run_ids_in(output)
-    ended, told = await asyncio.gather(command("runs", "prune"), command("runs", "prune", "--help"))
+    ended, help_page = await asyncio.gather(command("runs", "prune"), command("runs", "prune", "--help"))
     kept = run_ids_in(output)
     assert ended.code == 0
     assert kept[-30:] == before[-30:]
     assert {run_id[:6] for run_id in kept} == set(sorted({run_id[:6] for run_id in before})[-12:])
     assert f" {len(kept)} snapshots kept " in lines(ended)[-1]
-    defaults = re.findall(r"--keep-(\w+) N.*?\[default: (\d+)", told.out, re.DOTALL)
+    defaults = re.findall(r"--keep-(\w+) N.*?\[default: (\d+)", help_page.out, re.DOTALL)
     assert defaults == [("daily", "30"), ("weekly", "8"), ("monthly", "12")]
 
 
-async def test_prune_dry_run_says_the_same_and_changes_nothing(command, tmp_path):
+async def test_prune_dry_run_reports_the_same_and_changes_nothing(command, tmp_path):
     output = tmp_path / "snapshots"
     publish(output, 2, 1, 0)
     fill_cache(output / ".cache/digests.sqlite", 3000)
@@ -163,16 +163,16 @@ async def test_prune_names_what_it_cannot_remove_and_goes_on(command, tmp_path):
     assert run_ids_in(output) == [stuck, newest]
 
 
-async def test_prune_events(command, tmp_path):
+async def test_prune_logs_an_event_for_each_target_and_for_the_cache(command, tmp_path):
     output = tmp_path / "snapshots"
     old, new = publish(output, 1, 0)
     fill_cache(output / ".cache/digests.sqlite", 10)
     ended = await command("runs", "prune", *LAST_ONLY, "--log-format", "json", "--dry-run")
     events = {event.pop("event"): event for event in map(json.loads, ended.err.splitlines())}
     assert set(events) == {"log", "pruned", "cache_pruned"}
-    said = events["pruned"]
-    assert (said["target"], said["kept"], said["dropped"], said["dry_run"]) == (TARGET, [new], [old], True)
-    assert said["bytes_freed"] > 1000
+    pruned = events["pruned"]
+    assert (pruned["target"], pruned["kept"], pruned["dropped"], pruned["dry_run"]) == (TARGET, [new], [old], True)
+    assert pruned["bytes_freed"] > 1000
     assert events["cache_pruned"]["bytes_freed"] >= 0
 
 
@@ -201,7 +201,7 @@ async def test_prune_usage_errors(command, tmp_path, arguments, complaint):
     assert len(folders(tmp_path / "snapshots")) == 2
 
 
-async def test_prune_says_each_target_that_is_none(command, tmp_path):
+async def test_prune_names_each_target_without_a_snapshot(command, tmp_path):
     (tmp_path / "snapshots").mkdir()
     ended = await command("runs", "prune", "https://a b", "ftp://c")
     assert ended.code == 2
@@ -336,7 +336,7 @@ async def test_prune_of_a_broken_cache_is_a_failure(command, tmp_path):
     assert "file is not a database; set aside as " in lines(ended)[-1]
 
 
-async def test_prune_while_a_crawl_runs(command, google):
+async def test_prune_while_a_crawl_runs_leaves_its_run(command, google):
     registry = await google(**SLOW)
     _, newest = publish(registry.output, 2, 1, target=registry.emulator.registry)
     crawl = await start(registry)

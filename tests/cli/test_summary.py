@@ -67,19 +67,38 @@ async def test_summary_has_the_depth_and_what_came_from_the_cache(crawl, depth, 
 
 
 @pytest.mark.parametrize(
+    ("counts", "text"),
+    [
+        (Counts(tags=1500, images=1200), "1,500 tags, 1,200 images"),
+        (Counts(tags=1, images=1), "1 tag, 1 image"),
+        (Counts(tags=0, images=0), "0 tags, 0 images"),
+        (Counts(tags=2), "2 tags, no images listed"),
+    ],
+)
+async def test_summary_has_the_number_of_tags_and_images(crawl, counts, text):
+    assert lines_of(crawl, counts=counts)["contents"] == text
+
+
+@pytest.mark.parametrize(
     ("problems", "text"),
     [
-        ({}, "1,500 tags, 1,200 images"),
-        ({"schema1": 1}, "1,500 tags, 1,200 images, 1 problem (1 schema1)"),
+        ({"schema1": 1}, "1: 1 schema1"),
         (
             {"config-missing": 2, "dangling-tag": 1234, "schema1": 2},
-            "1,500 tags, 1,200 images, 1,238 problems (1,234 dangling-tag, 2 config-missing, 2 schema1)",
+            "1,238: 1,234 dangling-tag, 2 config-missing, 2 schema1",
         ),
     ],
 )
 async def test_summary_has_the_problems_of_each_kind_the_most_frequent_first(crawl, problems, text):
-    counts = Counts(repositories=2, ok=2, tags=1500, images=1200, problems=sum(problems.values()))
-    assert lines_of(crawl, counts=counts, problems=problems)["contents"] == text
+    assert lines_of(crawl, problems=problems)["problems"] == text
+
+
+async def test_summary_without_problems_has_no_line_of_them(crawl):
+    assert "problems" not in lines_of(crawl)
+
+
+async def test_summary_of_one_retry_uses_the_singular(crawl):
+    assert ", 1 retry, " in lines_of(crawl, requests=Requests(total=9, retries=1))["exchanges"]
 
 
 async def test_summary_has_the_exchanges_for_images(crawl):

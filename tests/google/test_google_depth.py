@@ -39,7 +39,7 @@ async def test_google_digests_cost_nothing_beside_the_listing(google, tmp_path):
         assert digests == set(registry.emulator.inventory.facts(name))
 
 
-async def test_google_depth_tags_is_what_it_was(google, tmp_path):
+async def test_google_depth_tags_has_what_the_listing_has(google, tmp_path):
     registry = await google()
     manifest, records = await deep_crawl(registry, tmp_path)
     assert (manifest.depth, deep_exchanges(registry)) == ("tags", dict.fromkeys(DEEP, 0))

@@ -20,7 +20,7 @@ from support.scripted import on, plain_registry, refusal, serve
 from support.scripted_images import blobs, child, config, image, index, manifests
 
 import crawler
-from crawler.inspect.images_in_hand import MAX_IMAGES_IN_HAND
+from crawler.inspect.images_in_memory import MAX_IMAGES_IN_MEMORY
 from crawler.inspect.reading import Facts
 
 FEW, MANY = 999, 49_950  # the catalog's only page is not full, which would cost an exchange more
@@ -79,14 +79,14 @@ class Cheap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Giants:
-    """A registry of two repositories, each with more than half of the images that a run has in hand."""
+    """A registry of two repositories, each with more than half of the images that a run holds in memory."""
 
     requests: list[str] = field(default_factory=list)
 
     def answer(self, target: str, host: str, *, has_token: bool) -> bytes:
         name, _, rest = target.removeprefix("/v2/").partition("/")
         if name in GIANTS and rest == "tags/list":
-            return _response({"name": name, "tags": [f"build-{n}" for n in range(MAX_IMAGES_IN_HAND // 2 + 1)]})
+            return _response({"name": name, "tags": [f"build-{n}" for n in range(MAX_IMAGES_IN_MEMORY // 2 + 1)]})
         if name in GIANTS:
             self.requests.append(name)
             return _response(IMAGE.body, media_type=IMAGE.media_type)
@@ -196,6 +196,7 @@ async def test_memory_of_what_was_read_is_free_after_the_run_without_the_collect
             *manifests(name, tags, single, broken),
             *blobs(name, whole),
         ]
+    gc.collect()  # what earlier tests left
     gc.disable()
     try:
         async with serve([*script, *plain_registry({"team/one": tags, "team/two": tags})]) as server:

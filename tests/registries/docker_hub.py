@@ -116,8 +116,8 @@ def pulls_left(pulls: int) -> str:
 def depth(tags: Mapping[str, HubImage], *, pulls: int, limit: int = 100, blobs: str = "{origin}") -> list[Entry]:
     """The repository `APP` as Docker Hub serves what is behind its tags to anonymous users.
 
-    HEAD is free and says how many pulls are left; each GET of a manifest costs one, by tag or by digest. The script
-    begins in the state `pulls_left(pulls)`. Configs are served by another host, `blobs`, which takes no token.
+    HEAD is free, and its response has the number of pulls left; each GET of a manifest costs one, by tag or by digest.
+    The script begins in the state `pulls_left(pulls)`. Another host, `blobs`, serves the configs, and takes no token.
     """
     refused = unauthorized(f'Bearer realm="{{origin}}/token",service="{SERVICE}"')
     listings = guarded_by_token(scope_of(APP), refused, [listing(APP, list(tags))])

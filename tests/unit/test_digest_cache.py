@@ -230,7 +230,7 @@ def test_digest_cache_keep_only_of_everything_frees_nothing(cache):
     assert entries(cache, range(50)) == set(range(50))
 
 
-def test_digest_cache_keep_only_twice(cache):
+def test_digest_cache_keep_only_twice_keeps_what_the_second_call_names(cache):
     cache.put(digest_of(b"body"), Content(b"body", None))
     cache.keep_only([digest_of(b"body")])
     cache.keep_only([])

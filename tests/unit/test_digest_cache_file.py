@@ -239,7 +239,7 @@ def test_digest_cache_content_under_another_digest_is_a_miss_and_dropped(path):
         assert cache.get(DIGEST) == BODY
 
 
-def test_digest_cache_hints_and_images_that_were_tampered_with_are_unknown(path):
+def test_digest_cache_last_digests_and_images_that_were_tampered_with_are_unknown(path):
     with DigestCache.open(path) as cache:
         cache.keep_last_digests("registry.test", "app", {"1": DIGEST})
         cache.add_image([layer(1)], IMAGE)
@@ -254,7 +254,7 @@ def test_digest_cache_hints_and_images_that_were_tampered_with_are_unknown(path)
         assert cache.notes == []
 
 
-def test_digest_cache_prunes_hints_and_images_that_were_tampered_with(path):
+def test_digest_cache_prunes_last_digests_and_images_that_were_tampered_with(path):
     with DigestCache.open(path) as cache:
         cache.keep_last_digests("registry.test", "app", {"1": DIGEST})
         cache.add_image([layer(1)], IMAGE)

@@ -41,7 +41,7 @@ def path(tmp_path) -> Path:
 
 
 class Writer:
-    """A process that writes a range of contents when it is told to."""
+    """A process that writes a range of contents when it gets a line."""
 
     def __init__(self, path: Path, first: int, end: int) -> None:
         arguments = [sys.executable, "-c", WRITER, str(path), str(first), str(end)]

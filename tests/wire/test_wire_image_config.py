@@ -66,12 +66,12 @@ def test_image_config_has_neither_values_of_the_environment_nor_the_history():
     assert "hunter2" not in repr(parse(DOCKER))
 
 
-def test_image_config_of_an_empty_object_tells_nothing():
+def test_image_config_of_an_empty_object_has_no_values():
     assert parse({}) == ImageConfig(healthcheck=False)
 
 
 @pytest.mark.parametrize("nothing", [{"config": None, "rootfs": None}, {"config": [], "rootfs": "layers"}])
-def test_image_config_with_parts_of_another_type_tells_nothing(nothing):
+def test_image_config_with_parts_of_another_type_has_no_values(nothing):
     assert parse(nothing) == ImageConfig(healthcheck=False)
 
 

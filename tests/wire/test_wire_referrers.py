@@ -1,4 +1,4 @@
-"""Referrers: pages of the API, tags that name their image, and what a type says."""
+"""Referrers: pages of the API, tags that name their image, and kinds by type."""
 
 import json
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 _T = TypeVar("_T", bound=Hashable)
 
 
-def roll(key: str) -> bytes:
+def draw_bytes(key: str) -> bytes:
     """64 bytes that depend on the key alone."""
     return blake2b(key.encode()).digest()
 

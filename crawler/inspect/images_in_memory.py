@@ -7,26 +7,26 @@ from typing import Final
 
 import anyio
 
-MAX_IMAGES_IN_HAND: Final = 8192
+MAX_IMAGES_IN_MEMORY: Final = 8192
 """An image with its config holds 3 to 10 KB until its repository's record is made."""
 
 
-class ImagesInHand:
+class ImagesInMemory:
     """The images of all repositories that are being read.
 
-    A repository with thousands of tags takes long. If the workers read all others meanwhile, they would come upon the
-    next such repository, and then the next, and would end with as many of them in memory as there are workers. So a
-    repository waits until its images have room. One with more images than `limit` is read alone.
+    A repository with thousands of tags takes long. Without a limit, each worker would come to such a repository in the
+    end, and all of these would be in memory at once. So a repository waits until its images have room. One with more
+    images than `limit` is read alone.
     """
 
-    def __init__(self, limit: int = MAX_IMAGES_IN_HAND) -> None:
+    def __init__(self, limit: int = MAX_IMAGES_IN_MEMORY) -> None:
         self._limit = limit
         self._free = limit
         self._waiting: deque[tuple[int, anyio.Event]] = deque()
 
     @asynccontextmanager
     async def hold(self, images: int) -> AsyncIterator[None]:
-        """Wait for room for so many images, and hold it until the block ends. The first to come is the first to go."""
+        """Wait for room for so many images, and hold it until the block ends. Who waits longest is next."""
         count = min(images, self._limit)
         await self._take(count)
         try:
