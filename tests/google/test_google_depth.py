@@ -69,7 +69,7 @@ async def test_plain_depth_configs_finds_what_tags_lead_to(google, tmp_path):
 
 
 async def test_google_second_night_asks_for_no_digest(google, tmp_path):
-    registry = await google(broken=0)
+    registry = await google(broken=0, repositories=60, giants=0.0)
     first, _ = await deep_crawl(registry, tmp_path, depth="configs")
     asked = deep_exchanges(registry)
     second, _ = await deep_crawl(registry, tmp_path, depth="configs")
