@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from crawler.discovery import Discovery
+from crawler.model.depth import ReferrersLevel
 from crawler.model.record import SCHEMA
 from crawler.model.run_manifest import (
     VERSION,
@@ -47,7 +48,7 @@ def build_run_manifest(
     `nothing_matched` says why the prefix or the filters left out every name. `previous` is the last complete snapshot
     of the target.
     """
-    evidence = _with_notes(discovery.evidence, stats, "" if inspection is None else inspection.referrers_note)
+    evidence = _with_notes(discovery.evidence, stats, _referrers_note(plan, stats, inspection))
     expected = plan.config.verdict
     reasons = reasons_for_doubt(
         Findings(
@@ -106,6 +107,15 @@ def _with_notes(evidence: Evidence, stats: RunStats, referrers_note: str) -> Evi
     if referrers_note:
         text += f"; {referrers_note}"
     return Evidence(evidence.complete, text)
+
+
+def _referrers_note(plan: Plan, stats: RunStats, inspection: Inspection | None) -> str:
+    """What the operator should know of the search for referrers."""
+    if inspection is None or plan.config.images.referrers is ReferrersLevel.NONE:
+        return ""
+    if stats.images is None:
+        return "no referrers were looked for, because no images are known: --depth digests finds them"
+    return inspection.referrers_note
 
 
 def _requests(plan: Plan) -> Requests:

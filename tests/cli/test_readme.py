@@ -24,14 +24,7 @@ import duckdb
 import pytest
 from support.distribution import Htpasswd, make_certificates, open_registry, push
 from support.distribution.process import may_skip
-from support.readme import (
-    DOCUMENTS,
-    OPERATIONS,
-    README,
-    ROOT,
-    Block,
-    blocks,
-)
+from support.readme import DOCUMENTS, OPERATIONS, README, ROOT, Block, blocks
 from support.run_cli import ONE_TRY, SCRIPT
 from support.run_folders import left_by_a_kill, published
 from support.scripted import Reply, document, listing_path, on, plain_registry, serve
@@ -283,13 +276,10 @@ async def discards_a_run(stage: Stage, block: Block) -> None:
 
 
 async def prunes_snapshots(stage: Stage, block: Block) -> None:
-    output = stage.folder / "snapshots"
     for hour in (1, 2):
-        published(output, f"20261126T0{hour}0000Z-0001", f"2026-11-26T0{hour}:00:00.000Z")
+        published(stage.folder / "snapshots", f"20261126T0{hour}0000Z-0001", f"2026-11-26T0{hour}:00:00.000Z")
     ended = await stage.shell(block.text)
-    assert ended.code == 0, ended.err
-    assert "1 would be dropped" in ended.err
-    assert [folder.name for folder in output.glob("source=*/date=*/run=*")] == ["run=20261126T020000Z-0001"]
+    assert re.findall(r"1 (?:would be )?dropped", ended.err) == ["1 would be dropped", "1 dropped"], ended.err
 
 
 async def selects_with_jq(stage: Stage, block: Block) -> None:

@@ -171,6 +171,13 @@ async def test_referrers_that_cannot_be_read_make_the_snapshot_partial(tmp_path)
     assert crawl.problems(APP) == [("manifest-unreadable", None, SINGLE.digest)]
 
 
+async def test_referrers_of_tags_alone_are_not_looked_for_and_the_evidence_says_so(tmp_path):
+    async with serve(registry({"1.0": SINGLE})) as server:
+        crawl = await deep_crawl(server, tmp_path, depth="tags", referrers="api")
+    assert exchanges(server) == []
+    assert crawl.manifest.discovery.evidence.endswith("no images are known: --depth digests finds them")
+
+
 async def test_referrer_that_several_lists_have_is_told_once(tmp_path):
     signature = manifest(config(), [("s", "application/vnd.dev.cosign.simplesigning.v1+json", {})], **subject())
     listed = {**signature.descriptor, "artifactType": "application/vnd.dev.cosign.artifact.sig.v1+json"}
