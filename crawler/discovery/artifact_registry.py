@@ -4,6 +4,7 @@ Either a walk of the registry's folders lists the names in a repository (`Artifa
 images (`ArtifactRegistryListing`).
 """
 
+import logging
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from functools import partial
@@ -16,12 +17,17 @@ from crawler.discovery.pending import UNREPORTED, PendingName, ReportedName
 from crawler.discovery.repository_search import FoundRepository, RepositorySearch
 from crawler.discovery.tree import FolderTree
 from crawler.errors import RegistryError
-from crawler.model.image import Image
+from crawler.model.image import Image, Referrer
 from crawler.model.record import Listing
 from crawler.model.run_manifest import Evidence
 from crawler.profiles import RegistryProfile
 
+log = logging.getLogger(__name__)
+
 _METHOD: Final = "artifact-registry"
+
+_Attachments = dict[tuple[str, str], list[Referrer]]
+"""Referrers by the path of an image below its repository, and by its digest."""
 
 
 class ArtifactRegistryWalk:
@@ -72,8 +78,10 @@ class ArtifactRegistryListing:
     method = _METHOD
     requires_all_listings = False
 
-    def __init__(self, search: RepositorySearch) -> None:
+    def __init__(self, search: RepositorySearch, *, with_attachments: bool) -> None:
+        """`with_attachments` says whether the API is also asked what is attached to the images: their referrers."""
         self._search = search
+        self._with_attachments = with_attachments
 
     async def pages(self) -> AsyncIterator[Page]:
         waiting: deque[_RepositoryImages] = deque()
@@ -90,8 +98,27 @@ class ArtifactRegistryListing:
                     images.truncate(result)
             for images in reading:
                 if images.is_over:
-                    yield images.page()
+                    yield images.page(await self._attachments(images.found))
             reading = [images for images in reading if not images.is_over]
+
+    async def _attachments(self, found: FoundRepository) -> _Attachments | None:
+        """What is attached to the images of a repository; None where that is not asked, or not answered.
+
+        Whoever may list images need not be allowed to list attachments. Then each image's referrers are looked for by
+        the protocol.
+        """
+        if not self._with_attachments:
+            return None
+        attachments: _Attachments = defaultdict(list)
+        cursor = Cursor()
+        try:
+            while not cursor.is_over:
+                for attachment in await self._search.apis.attachments(found.repository, cursor):
+                    attachments[attachment.path, attachment.subject_digest].append(attachment.referrer)
+        except RegistryError as exc:
+            log.info("attachments in %s are not listed: %s", found.folder, exc)
+            return None
+        return attachments
 
     def pending(self, name: str) -> PendingName:  # noqa: ARG002
         return UNREPORTED
@@ -130,13 +157,19 @@ class _RepositoryImages:
         self._cursor.stop()
         self._suspect = f"the API's list of the images in {self.found.folder} was not read to its end: {error}"
 
-    def page(self) -> Page:
+    def page(self, attachments: _Attachments | None) -> Page:
         """The images by name, each name with the listing that the registry itself would return."""
         children = _children(self._images)
         return {
-            f"{self.found.folder}/{path}": _listing(images, children.get(path, ()), self._suspect)
+            f"{self.found.folder}/{path}": _listing(
+                [_with_referrers(path, image, attachments) for image in images], children.get(path, ()), self._suspect
+            )
             for path, images in sorted(self._images.items())
         }
+
+
+def _with_referrers(path: str, image: Image, attachments: _Attachments | None) -> Image:
+    return image if attachments is None else image._replace(referrers=tuple(attachments.get((path, image.digest), ())))
 
 
 def _children(paths: Iterable[str]) -> dict[str, tuple[str, ...]]:

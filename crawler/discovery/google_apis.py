@@ -16,7 +16,9 @@ from crawler.transport.messages import Purpose
 from crawler.wire.google_apis import (
     ApiPage,
     ArtifactRepository,
+    Attachment,
     Project,
+    parse_attachments,
     parse_docker_images,
     parse_locations,
     parse_projects,
@@ -81,6 +83,15 @@ class GoogleApis:
         """The next page of a repository's images, each with its path below the repository."""
         resource = quote(repository.resource, safe="/:")
         return await self._page(f"{self._artifact_registry}/{resource}/dockerImages", cursor, parse_docker_images)
+
+    async def attachments(self, repository: ArtifactRepository, cursor: Cursor) -> tuple[Attachment, ...]:
+        """The next page of what is attached to a repository's images: signatures, SBOMs and the like.
+
+        (https://cloud.google.com/artifact-registry/docs/reference/rest/v1/projects.locations.repositories.attachments)
+        """
+        resource = quote(repository.resource, safe="/:")
+        page = await self._page(f"{self._artifact_registry}/{resource}/attachments", cursor, parse_attachments)
+        return tuple(attachment for attachment in page if attachment is not None)
 
     async def _all_pages(self, url: str, parse: Callable[[bytes], ApiPage[T]]) -> list[T]:
         items: list[T] = []

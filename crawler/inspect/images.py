@@ -73,12 +73,13 @@ class ImageBuilder:
         manifest, config = facts.manifests.get(digest), facts.configs.get(digest)
         known = listed._replace(
             tags=self._tags.get(digest, ()),
-            kind=self._kind(digest),
+            kind=self._kind(digest) or listed.kind,
             media_type=self._media_type(digest),
+            platforms=self._platforms(digest) or listed.platforms,
             referrers=referrers,
         )
         if manifest is None:
-            return known._replace(platforms=self._platforms(digest))
+            return known
         if config is not None and base is not None:
             config = replace(config, base_name=base.name, base_digest=base.digest, base_from=base.source)
         return known._replace(
@@ -86,7 +87,6 @@ class ImageBuilder:
             subject_digest=manifest.subject_digest,
             size_bytes=manifest.size_bytes if listed.size_bytes is None else listed.size_bytes,
             created_at=listed.created_at or (config and config.created_at) or manifest.created_at,
-            platforms=self._platforms(digest),
             manifest=self._manifest(manifest),
             config=config,
         )

@@ -107,7 +107,7 @@ class Inspector:
         builder = ImageBuilder(listing, facts, self.depth, subject_tags)
         referrers = None
         if self.referrers is not ReferrersLevel.NONE:
-            referrers = await self._referrers(name, builder, subject_tags, facts)
+            referrers = await self._referrers(name, listing, builder, subject_tags, facts)
             await self._find_orphans(name, listing, builder, subject_tags, facts)
         return builder.build(self._bases(name, builder, facts), referrers)
 
@@ -129,23 +129,28 @@ class Inspector:
         return found
 
     async def _referrers(
-        self, name: RepositoryName, builder: ImageBuilder, subject_tags: list[SubjectTag], facts: Facts
+        self,
+        name: RepositoryName,
+        listing: Listing,
+        builder: ImageBuilder,
+        subject_tags: list[SubjectTag],
+        facts: Facts,
     ) -> dict[str, tuple[Referrer, ...]]:
+        """The referrers of each image that has any. What came with the listing is not requested again."""
         listed = listed_referrers(subject_tags, facts)
-        from_api: dict[str, tuple[Referrer, ...]] = {}
+        found = {image.digest: image.referrers for image in listing.images or () if image.referrers is not None}
         if self.referrers_api is not None:
+            subjects = [digest for digest in builder.subjects if digest not in found]
             jobs = FanOut(self.free_tasks)
-            await jobs.run(
-                [partial(self._request_referrers, name, digest, from_api, facts) for digest in builder.subjects]
-            )
-        return {digest: merged([from_api.get(digest, ()), listed.get(digest, ())]) for digest in {*listed, *from_api}}
+            await jobs.run([partial(self._request_referrers, name, digest, found, facts) for digest in subjects])
+        return {digest: merged([found.get(digest, ()), listed.get(digest, ())]) for digest in {*listed, *found}}
 
     async def _request_referrers(
-        self, name: RepositoryName, digest: str, from_api: dict[str, tuple[Referrer, ...]], facts: Facts
+        self, name: RepositoryName, digest: str, found: dict[str, tuple[Referrer, ...]], facts: Facts
     ) -> None:
         assert self.referrers_api is not None
         try:
-            from_api[digest] = await self.referrers_api.of(name, digest)
+            found[digest] = await self.referrers_api.of(name, digest)
         except (RegistryError, CredentialsError, AllowanceSpent) as error:
             facts.add_unread(None, digest, error)
 

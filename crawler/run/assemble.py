@@ -55,6 +55,8 @@ async def open_parts(plan: Plan, auth: ResolvedAuth, inspection: Inspection | No
             catalog_page_size=registry_config.page_size or profile.catalog_page_size,
             tags_page_size=profile.tags_page_size,
         )
-        discovery = await build_discovery(registry_config, registry, auth, transport.with_limiter(plan.api_limiter))
+        apis = transport.with_limiter(plan.api_limiter)
+        referrers = plan.config.images.referrers
+        discovery = await build_discovery(registry_config, referrers, registry, auth, apis)
         inspector = None if inspection is None else inspection.inspector(plan, registry, client)
         yield OpenParts(registry, discovery, inspector)

@@ -24,6 +24,7 @@ from crawler.discovery.name_list import ListDiscovery
 from crawler.discovery.repository_search import RepositorySearch
 from crawler.discovery.walk import WalkDiscovery
 from crawler.errors import CredentialsError
+from crawler.model.depth import ReferrersLevel
 from crawler.model.names import Target
 from crawler.profiles import DiscoveryMethod
 from crawler.registry.registry import Registry
@@ -31,7 +32,9 @@ from crawler.run.credentials import ResolvedAuth, api_credentials
 from crawler.transport.fetch import Transport
 
 
-async def build_discovery(config: RegistryConfig, registry: Registry, auth: ResolvedAuth, apis: Transport) -> Discovery:
+async def build_discovery(
+    config: RegistryConfig, referrers: ReferrersLevel, registry: Registry, auth: ResolvedAuth, apis: Transport
+) -> Discovery:
     """The source of names that the configuration selects.
 
     `auth` is the authentication at the registry. `apis` sends the requests to Google's and Docker Hub's APIs, which
@@ -42,7 +45,7 @@ async def build_discovery(config: RegistryConfig, registry: Registry, auth: Reso
     google = None
     if config.profile.is_google or config.discovery is DiscoveryMethod.ARTIFACT_REGISTRY:
         google = await api_credentials(config, auth.credentials, apis.limits.outage)
-    sources = _Sources(config, registry, auth, apis, google)
+    sources = _Sources(config, referrers, registry, auth, apis, google)
     if config.discovery is not DiscoveryMethod.AUTO:
         return sources.create(config.discovery)
     candidates = [sources.create(method) for method in sources.candidates()]
@@ -57,6 +60,7 @@ class _Sources:
     """
 
     config: RegistryConfig
+    referrers: ReferrersLevel
     registry: Registry
     auth: ResolvedAuth
     apis: Transport
@@ -111,7 +115,7 @@ class _Sources:
         )
         search = RepositorySearch(apis, HostScope.of_target(config.target, config.profile, config.location))
         if config.images_from == "api":
-            return ArtifactRegistryListing(search)
+            return ArtifactRegistryListing(search, with_attachments=self.referrers is ReferrersLevel.API)
         return ArtifactRegistryWalk(search, config.profile)
 
 

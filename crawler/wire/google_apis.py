@@ -7,12 +7,15 @@ Every parser here raises MalformedResponse.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 from crawler.errors import MalformedResponse
-from crawler.model.image import Image
+from crawler.model.image import Image, ImageKind, Platform, PlatformRole, Referrer, ReferrerSource
+from crawler.wire.digest import is_digest
 from crawler.wire.json_fields import parse_count, parse_object, parse_strings, parse_text
+from crawler.wire.manifest import INDEX_TYPES
+from crawler.wire.referrers import referrer_kind
 from crawler.wire.times import parse_time
 
 T = TypeVar("T")
@@ -62,6 +65,21 @@ class ArtifactRepository:
         return self.resource.rpartition("/")[2]
 
 
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """What is attached to an image.
+
+    Attributes:
+        path: of the image, below the repository.
+        subject_digest: the image.
+        referrer: the attachment's own manifest, as a referrer of the image.
+    """
+
+    path: str
+    subject_digest: str
+    referrer: Referrer
+
+
 def parse_projects(body: bytes) -> ApiPage[Project]:
     """Parse a page of `projects:search`."""
     return _parse_page(body, "projects", _parse_project)
@@ -83,6 +101,11 @@ def parse_docker_images(body: bytes) -> ApiPage[tuple[str, Image]]:
     The path of `…/dockerImages/team%2Fapp@sha256:…` is `team/app`.
     """
     return _parse_page(body, "dockerImages", _parse_docker_image)
+
+
+def parse_attachments(body: bytes) -> ApiPage[Attachment | None]:
+    """Parse a page of `attachments.list`. None stands for an attachment that is not about an image, or is none."""
+    return _parse_page(body, "attachments", _parse_attachment)
 
 
 def _parse_page(body: bytes, field: str, parse_item: Callable[[dict[str, Any]], T]) -> ApiPage[T]:
@@ -121,11 +144,68 @@ def _parse_docker_image(item: dict[str, Any]) -> tuple[str, Image]:
     return path, Image(
         digest=digest,
         tags=tuple(sorted(parse_strings(item.get("tags"), "tags")[0])),
+        kind=ImageKind.INDEX if item.get("mediaType") in INDEX_TYPES else None,
         media_type=parse_text(item.get("mediaType")),
+        artifact_type=parse_text(item.get("artifactType")),
         size_bytes=parse_count(item.get("imageSizeBytes")),
         created_at=_timestamp(item.get("buildTime")),
         uploaded_at=_timestamp(item.get("uploadTime")),
+        updated_at=_timestamp(item.get("updateTime")),
+        platforms=_parse_platforms(item.get("imageManifests")),
     )
+
+
+def _parse_platforms(manifests: Any) -> tuple[Platform, ...] | None:
+    """The children of an index, without those that the API does not describe by an object; None for no index."""
+    if not isinstance(manifests, list) or not manifests:
+        return None
+    return tuple(_parse_platform(manifest) for manifest in manifests if isinstance(manifest, dict))
+
+
+def _parse_platform(manifest: dict[str, Any]) -> Platform:
+    """A child of an index. The API says what its platform is, and nothing of attestations but `unknown/unknown`."""
+    system, architecture = parse_text(manifest.get("os")), parse_text(manifest.get("architecture"))
+    is_attestation = system == architecture == "unknown"
+    return Platform(
+        digest=parse_text(manifest.get("digest")),
+        os=None if is_attestation else system,
+        architecture=None if is_attestation else architecture,
+        variant=parse_text(manifest.get("variant")),
+        os_version=parse_text(manifest.get("osVersion")),
+        size_bytes=None,
+        media_type=parse_text(manifest.get("mediaType")),
+        role=PlatformRole.ATTESTATION if is_attestation else PlatformRole.IMAGE,
+        attests_digest=None,
+    )
+
+
+def _parse_attachment(item: dict[str, Any]) -> Attachment | None:
+    subject = _parse_version(item.get("target"))
+    own = _parse_version(item.get("ociVersionName"))
+    if subject is None or own is None:
+        return None
+    artifact_type = parse_text(item.get("type"))
+    referrer = Referrer(
+        digest=own.digest,
+        via=ReferrerSource.BULK,
+        kind=referrer_kind(artifact_type, None),
+        artifact_type=artifact_type,
+        created_at=_timestamp(item.get("createTime")),
+    )
+    return Attachment(subject.path, subject.digest, referrer)
+
+
+class _Version(NamedTuple):
+    path: str
+    digest: str
+
+
+def _parse_version(resource: Any) -> _Version | None:
+    """The image that a resource `…/packages/team%2Fapp/versions/sha256:…` is; None for any other resource."""
+    if not isinstance(resource, str):
+        return None
+    path, versions, digest = resource.partition("/packages/")[2].partition("/versions/")
+    return _Version(unquote(path), digest) if versions and path and is_digest(digest) else None
 
 
 def _timestamp(value: Any) -> str | None:

@@ -31,6 +31,7 @@ _KINDS: Final[dict[ReferrerKind, tuple[str, ...]]] = {
         "text/spdx",  # sigstore/cosign, specs/SBOM_SPEC.md, which has the next two as well
         "application/vnd.cyclonedx",
         "application/vnd.syft",
+        "application/vnd.spdx",  # Artifact Registry's attachments.list, in its documentation
         "application/spdx",  # registered at IANA
         "application/vnd.dev.cosign.artifact.sbom.",  # sigstore/cosign, internal/pkg/oci/remote
         "application/vnd.goharbor.harbor.sbom.",  # goharbor/harbor, src/controller/artifact/processor/sbom/sbom.go

@@ -38,7 +38,7 @@ http {{
     uwsgi_temp_path {folder}/temp;
     scgi_temp_path {folder}/temp;
     keepalive_requests 100000000;
-    open_file_cache max=10000;
+    open_file_cache max=4096;
     open_file_cache_valid 1h;
     etag off;
     map_hash_max_size 32768;

@@ -7,6 +7,10 @@ from crawler.emulator import Inventory, Kind, Repository
 
 OUTCOMES = {Kind.VANISHED: "missing", Kind.DENIED: "denied"}
 COMPARED = ("outcome", "tags", "images", "children")
+INDEX_TYPES = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
 NOT_LISTED = (
     *("kind", "artifact_type", "subject_digest", "updated_at", "pulled_at"),
     *("platforms", "manifest", "config", "referrers"),
@@ -16,6 +20,15 @@ NOT_LISTED = (
 
 def expected(inventory: Inventory) -> dict[str, dict[str, Any]]:
     return {repository.name: _record(repository) for repository in inventory.truth()}
+
+
+def expected_from_api(inventory: Inventory) -> dict[str, dict[str, Any]]:
+    """The same as Artifact Registry's API has it, which knows an index, and when an image was last changed."""
+    records = expected(inventory)
+    for image in (image for record in records.values() for image in record["images"] or ()):
+        image["updated_at"] = image["uploaded_at"]
+        image["kind"] = "index" if image["media_type"] in INDEX_TYPES else None
+    return records
 
 
 def comparable(records: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

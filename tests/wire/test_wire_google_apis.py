@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from support.json_values import text, values
 
 from crawler.errors import MalformedResponse
-from crawler.model.image import Image
+from crawler.model.image import Image, Platform, PlatformRole, Referrer, ReferrerKind, ReferrerSource
 from crawler.wire.google_apis import (
     ApiPage,
     ArtifactRepository,
+    Attachment,
     Project,
+    parse_attachments,
     parse_docker_images,
     parse_locations,
     parse_projects,
@@ -23,7 +25,8 @@ from crawler.wire.google_apis import (
 
 REPOSITORY = "projects/p/locations/us/repositories/team"
 DIGEST = f"sha256:{'ab' * 32}"
-PARSERS = [parse_projects, parse_locations, parse_repositories, parse_docker_images]
+OTHER = f"sha256:{'cd' * 32}"
+PARSERS = [parse_projects, parse_locations, parse_repositories, parse_docker_images, parse_attachments]
 
 
 def body(document):
@@ -88,16 +91,78 @@ def test_api_image_is_parsed_completely():
         mediaType="application/vnd.oci.image.index.v1+json",
         buildTime="1980-01-01T00:00:01Z",
         uploadTime="2024-03-17T21:58:01.243987Z",
+        updateTime="2024-03-18T00:00:00Z",
+        artifactType="application/vnd.example",
+        imageManifests=[
+            {"digest": OTHER, "os": "windows", "architecture": "amd64", "osVersion": "10.0.20348", "mediaType": "m"},
+            {"digest": DIGEST, "os": "linux", "architecture": "arm", "variant": "v7"},
+            {"digest": "sha256:cc", "os": "unknown", "architecture": "unknown"},
+        ],
     )
     assert path == "tools/jq"
     assert parsed == Image(
         digest=DIGEST,
         tags=("1", "2"),
+        kind="index",
         media_type="application/vnd.oci.image.index.v1+json",
+        artifact_type="application/vnd.example",
         size_bytes=2796860,
         created_at="1980-01-01T00:00:01.000Z",
         uploaded_at="2024-03-17T21:58:01.243Z",
+        updated_at="2024-03-18T00:00:00.000Z",
+        platforms=(
+            Platform(OTHER, "windows", "amd64", None, "10.0.20348", None, "m", PlatformRole.IMAGE, None),
+            Platform(DIGEST, "linux", "arm", "v7", None, None, None, PlatformRole.IMAGE, None),
+            Platform("sha256:cc", None, None, None, None, None, None, PlatformRole.ATTESTATION, None),
+        ),
     )
+
+
+@pytest.mark.parametrize("manifests", [None, [], {}, "x", 7])
+def test_api_image_that_is_no_index_has_no_platforms(manifests):
+    assert image(imageManifests=manifests)[1].platforms is None
+
+
+def attachment(**fields):
+    page = parse_attachments(body({"attachments": [{"name": f"{REPOSITORY}/attachments/a", **fields}]}))
+    return page.items[0]
+
+
+def version(digest, path="tools%2Fjq"):
+    return f"{REPOSITORY}/packages/{path}/versions/{digest}"
+
+
+def test_api_attachment_is_a_referrer_of_its_target():
+    found = attachment(
+        target=version(DIGEST),
+        ociVersionName=version(OTHER),
+        type="application/vnd.spdx+json",
+        createTime="2026-01-02T03:04:05Z",
+    )
+    referrer = Referrer(
+        digest=OTHER,
+        via=ReferrerSource.BULK,
+        kind=ReferrerKind.SBOM,
+        artifact_type="application/vnd.spdx+json",
+        created_at="2026-01-02T03:04:05.000Z",
+    )
+    assert found == Attachment("tools/jq", DIGEST, referrer)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"target": REPOSITORY, "ociVersionName": version(OTHER)},
+        {"target": f"{REPOSITORY}/packages/app", "ociVersionName": version(OTHER)},
+        {"target": version("1.0"), "ociVersionName": version(OTHER)},
+        {"target": version(DIGEST)},
+        {"target": 7, "ociVersionName": []},
+    ],
+    ids=["empty", "of-a-repository", "of-a-package", "no-digest", "no-manifest", "nonsense"],
+)
+def test_api_attachment_that_is_not_about_an_image_is_none(fields):
+    assert attachment(**fields) is None
 
 
 def test_api_image_without_image_fieldshas_nones():

@@ -18,8 +18,8 @@ from perf.table import Row, Unit
 TAGS: Final = 8
 """Of the listing `few`."""
 
-REPOSITORIES: Final = 400
-LISTED: Final = 5000
+REPOSITORIES: Final = 300
+LISTED: Final = 4000
 """Repositories whose tags are listed, and not read."""
 
 PROFILED: Final = (20, 60)
