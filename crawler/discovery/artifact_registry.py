@@ -79,7 +79,7 @@ class ArtifactRegistryListing:
     requires_all_listings = False
 
     def __init__(self, search: RepositorySearch, *, with_attachments: bool) -> None:
-        """`with_attachments` says whether the API is also asked what is attached to the images: their referrers."""
+        """`with_attachments`: the API is also asked what is attached to the images, their referrers."""
         self._search = search
         self._with_attachments = with_attachments
 
@@ -102,10 +102,10 @@ class ArtifactRegistryListing:
             reading = [images for images in reading if not images.is_over]
 
     async def _attachments(self, found: FoundRepository) -> _Attachments | None:
-        """What is attached to the images of a repository; None where that is not asked, or not answered.
+        """What is attached to the images of a repository; None where none were asked for, or the API refuses.
 
-        Whoever may list images need not be allowed to list attachments. Then each image's referrers are looked for by
-        the protocol.
+        An account that may list images is not always allowed to list attachments. Then the protocol is asked for the
+        referrers of each image.
         """
         if not self._with_attachments:
             return None

@@ -104,7 +104,7 @@ def parse_docker_images(body: bytes) -> ApiPage[tuple[str, Image]]:
 
 
 def parse_attachments(body: bytes) -> ApiPage[Attachment | None]:
-    """Parse a page of `attachments.list`. None stands for an attachment that is not about an image, or is none."""
+    """Parse a page of `attachments.list`. None stands for an entry that is not attached to an image."""
     return _parse_page(body, "attachments", _parse_attachment)
 
 
@@ -163,7 +163,7 @@ def _parse_platforms(manifests: Any) -> tuple[Platform, ...] | None:
 
 
 def _parse_platform(manifest: dict[str, Any]) -> Platform:
-    """A child of an index. The API says what its platform is, and nothing of attestations but `unknown/unknown`."""
+    """A child of an index. The API has its platform; of an attestation it has nothing but `unknown/unknown`."""
     system, architecture = parse_text(manifest.get("os")), parse_text(manifest.get("architecture"))
     is_attestation = system == architecture == "unknown"
     return Platform(
