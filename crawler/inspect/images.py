@@ -153,7 +153,7 @@ def _tags_by_digest(listing: Listing, facts: Facts) -> dict[str, tuple[str, ...]
     """The tags of each digest, as the listing names them and as they were resolved."""
     tags: defaultdict[str, list[str]] = defaultdict(list)
     for image in listing.images or ():
-        tags[image.digest] += image.tags
+        tags[image.digest] += [tag for tag in image.tags if tag not in facts.digests]  # else it has moved
     for tag in listing.tags:
         if tag in facts.digests:
             tags[facts.digests[tag]].append(tag)

@@ -4,7 +4,8 @@ What the registry's listing tells (Google's names digests, sizes and dates) is n
 digest cache is not requested again.
 """
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple
@@ -160,26 +161,33 @@ class Inspector:
         A listing of images is proof. Without one, an image may be there without a tag, so it is requested where
         exchanges for referrers are allowed.
         """
-        there = builder.digests
+        there, unknown = builder.digests, defaultdict[str, list[str]](list)
         for tag in belonging:
-            subject = tag.says.subject_digest
-            if subject in there:
-                continue
-            if listing.images is not None and listing.suspect is None:
-                is_orphan = True
-            elif self.referrers is ReferrersLevel.API:
-                is_orphan = await self._is_missing(name, subject, facts)
-            else:
-                continue
-            if is_orphan:
-                message = f"the image {subject} that the tag belongs to is not in the repository"
-                facts.add_problem(ProblemKind.ORPHAN_REFERRER, tag.tag, subject, message)
+            if tag.says.subject_digest not in there:
+                unknown[tag.says.subject_digest].append(tag.tag)
+        if listing.images is not None and listing.suspect is None:
+            missing = {*unknown}
+        elif self.referrers is ReferrersLevel.API:
+            missing = await self._missing(name, unknown, facts)
+        else:
+            return
+        for subject in missing:
+            message = f"the image {subject} that the tag belongs to is not in the repository"
+            for its_tag in unknown[subject]:
+                facts.add_problem(ProblemKind.ORPHAN_REFERRER, its_tag, subject, message)
 
-    async def _is_missing(self, name: RepositoryName, digest: str, facts: Facts) -> bool:
+    async def _missing(self, name: RepositoryName, digests: Iterable[str], facts: Facts) -> set[str]:
+        """Those of the digests that are proved not to be in the repository."""
+        missing: set[str] = set()
+        await FanOut(self.free_tasks).run(
+            [partial(self._check_manifest, name, digest, missing, facts) for digest in digests]
+        )
+        return missing
+
+    async def _check_manifest(self, name: RepositoryName, digest: str, missing: set[str], facts: Facts) -> None:
         try:
             await self.contents.check_manifest(name, digest)
         except Missing:
-            return True
+            missing.add(digest)
         except (RegistryError, CredentialsError, AllowanceSpent) as error:
             facts.add_unread(None, digest, error)
-        return False

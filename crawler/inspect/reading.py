@@ -6,7 +6,7 @@ jobs that follow from it.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -28,6 +28,9 @@ from crawler.wire.manifest import Manifest, is_schema1_type, parse_manifest
 
 _TAG: Final = re.compile(TAG)
 
+_OF_ONE_TAG: Final = frozenset({ProblemKind.DANGLING_TAG, ProblemKind.VANISHED_TAG})
+"""Problems of a tag itself, rather than of the image that it leads to."""
+
 _Unread = RegistryError | CredentialsError | AllowanceSpent
 
 
@@ -41,8 +44,8 @@ class Facts:
         manifests: by digest.
         body_sizes: the bytes of each manifest.
         configs: the config of each image, by the digest of its manifest.
-        places: the platform of each child in the index that lists it, by the child's digest.
-        parents: the digest of the index that lists a child; the first one where several do.
+        parents: the digest of the index that lists a child; the lowest where several do.
+        places: the platform of each child in this index, by the child's digest.
         gone: digests that a listing, a tag or an index names, and that are not there.
         problems: in no order.
         failure: an error that may pass, so that reading once more may help.
@@ -61,8 +64,23 @@ class Facts:
 
     @property
     def ordered_problems(self) -> tuple[Problem, ...]:
-        """The problems by kind, tag and digest: a record does not depend on the order of responses."""
-        return tuple(sorted(self.problems, key=lambda each: (each.problem, each.tag or "", each.digest or "")))
+        """The problems by kind, tag and digest: a record does not depend on the order of responses.
+
+        An image is read for whichever of its tags is resolved first, and its problem is that of its first tag.
+        """
+        first_tags = self.first_tags if self.problems else {}
+        problems = [
+            each
+            if each.tag is None or each.problem in _OF_ONE_TAG
+            else replace(each, tag=first_tags.get(self.digests.get(each.tag, ""), each.tag))
+            for each in self.problems
+        ]
+        return tuple(sorted(problems, key=lambda each: (each.problem, each.tag or "", each.digest or "")))
+
+    @property
+    def first_tags(self) -> dict[str, str]:
+        """The first tag of each digest that tags were resolved to, by the alphabet."""
+        return {digest: tag for tag, digest in sorted(self.digests.items(), reverse=True)}
 
     def add_problem(
         self, kind: ProblemKind, tag: str | None, digest: str | None, message: str, *, code: str | None = None
@@ -127,33 +145,59 @@ class Reading:
             await self._jobs.run(jobs)
             # Children come after all tags: a child that has a tag of its own has been read by then.
             children, self._children = self._children, {}
+            first_tags = self.facts.first_tags
             jobs = [
-                partial(self._read_manifest, digest, tag) for digest, tag in children.items() if self._claim(digest)
+                partial(self._read_manifest, digest, first_tags.get(self.facts.parents[digest], tag))
+                for digest, tag in children.items()
+                if self._claim(digest)
             ]
 
     async def judge_gone(self, registry: Registry) -> None:
-        """List the repository once more where a 404 came: is a tag still listed without its manifest, or is it gone?"""
-        if not self._gone:
+        """List the repository once more where a 404 came: is a tag still listed without its manifest, or is it gone?
+
+        A tag that is still listed is read once more: it may have been pushed again meanwhile, with another image.
+        """
+        gone, self._gone = self._gone, []
+        if not gone:
             return
         try:
             again = await registry.list_tags(self._name)
         except Missing:
             again = Listing(tags=())
         except (RegistryError, CredentialsError) as error:
-            for gone in self._gone:
-                self.facts.add_unread(gone.tag, gone.digest, error)
+            for each in gone:
+                self.facts.add_unread(each.tag, each.digest, error)
             return
-        tags, digests = {*again.tags}, {image.digest for image in again.images or ()}
-        for gone in self._gone:
-            is_listed = gone.digest in digests if gone.tag is None else gone.tag in tags
-            if is_listed:
-                self.facts.add_error(ProblemKind.DANGLING_TAG, gone.tag, gone.digest, gone.error)
-            elif again.suspect is not None:
-                self.facts.add_unread(gone.tag, gone.digest, gone.error)  # it may be among what the listing left out
-            elif gone.tag is not None:
-                self.facts.add_error(ProblemKind.VANISHED_TAG, gone.tag, gone.digest, gone.error)
-            if not is_listed and gone.digest is not None:
-                self.facts.gone.add(gone.digest)
+        tags = {*again.tags}
+        listed_tags = {each.tag: each for each in gone if each.tag is not None and each.tag in tags}
+        for each in gone:
+            if each.tag not in listed_tags:
+                self._judge_not_listed(each, again)
+        await self._read_once_more(listed_tags)
+        if again.images is not None:
+            there = {image.digest for image in again.images} | self.facts.manifests.keys()
+            self.facts.gone.update(each.digest for each in gone if each.digest is not None and each.digest not in there)
+
+    def _judge_not_listed(self, gone: _Gone, again: Listing) -> None:
+        """Judge a 404 for a tag that is not listed any more, or for a digest without a tag."""
+        if gone.tag is None and gone.digest in {image.digest for image in again.images or ()}:
+            self.facts.add_error(ProblemKind.DANGLING_TAG, None, gone.digest, gone.error)
+            return
+        if again.suspect is not None:
+            self.facts.add_unread(gone.tag, gone.digest, gone.error)  # it may be among what the listing left out
+        elif gone.tag is not None:
+            self.facts.add_error(ProblemKind.VANISHED_TAG, gone.tag, gone.digest, gone.error)
+        if gone.digest is not None:
+            self.facts.gone.add(gone.digest)
+
+    async def _read_once_more(self, listed_tags: Mapping[str, _Gone]) -> None:
+        """Read tags once more that are listed, and that were not there. Those that are still not there dangle."""
+        self._claimed -= {each.digest for each in listed_tags.values() if each.digest is not None}
+        await self.read(listed_tags, ())
+        still_gone, self._gone = self._gone, []
+        for tag in {each.tag for each in still_gone if each.tag is not None}:
+            first = listed_tags[tag]
+            self.facts.add_error(ProblemKind.DANGLING_TAG, tag, first.digest, first.error)
 
     async def _resolve(self, tag: str) -> None:
         if _TAG.fullmatch(tag) is None:
@@ -220,6 +264,10 @@ class Reading:
 
     async def _read_manifest(self, digest: str, tag: str | None) -> None:
         """Read a manifest that a tag or an index refers to."""
+        place = self.facts.places.get(digest)
+        if place is not None and is_schema1_type(place.media_type):
+            self._add_schema1(digest, tag, place.media_type)
+            return
         try:
             content = await self._contents.manifest(self._name, digest)
         except Missing as error:
@@ -281,8 +329,8 @@ class Reading:
     def _add_children(self, digest: str, tag: str | None, children: Iterable[Platform]) -> None:
         for child in children:
             if child.digest is not None:
-                self.facts.parents.setdefault(child.digest, digest)
-                self.facts.places.setdefault(child.digest, child)
+                if child.digest not in self.facts.parents or digest < self.facts.parents[child.digest]:
+                    self.facts.parents[child.digest], self.facts.places[child.digest] = digest, child
                 self._children.setdefault(child.digest, tag)
 
     def _add_invalid(self, tag: str | None, digest: str, exc: MalformedResponse) -> None:

@@ -16,6 +16,7 @@ from crawler.profiles import RegistryProfile
 from crawler.transport.messages import Headers, Purpose, Request
 from crawler.wire.digest import check_digest, digest_of, is_digest
 from crawler.wire.manifest import MANIFEST_TYPES, is_schema1_type
+from crawler.wire.media_type import parse_media_type
 from crawler.wire.pull_limit import PULL_LIMIT_SPENT, PullsLeft, parse_pulls_left
 
 ACCEPT_MANIFESTS: Final = ", ".join(MANIFEST_TYPES)
@@ -82,9 +83,11 @@ class Manifests:
         named = None
         for _ in range(_MISMATCH_ATTEMPTS):
             response = await self._client.send(request, _scope(name))
-            if response.status == 304 and known_digest is not None:
-                return TagResponse(known_digest, None, None, pulls_left=_pulls_left(response.headers))
             named, media_type = response.headers.get("Docker-Content-Digest"), _media_type(response.headers)
+            if response.status == 304 and known_digest is not None:
+                if named in {None, known_digest}:
+                    return TagResponse(known_digest, None, None, pulls_left=_pulls_left(response.headers))
+                return await self.by_tag(name, tag, None)  # a cache in between compares with another answer
             if named is None or not is_digest(named):
                 return TagResponse(digest_of(response.body), media_type, response.body, is_verified=False)
             if is_schema1_type(media_type) or digest_of(response.body, named) == named:
@@ -157,8 +160,7 @@ def _verified(digest: str, body: bytes) -> bytes:
 
 
 def _media_type(headers: Headers) -> str | None:
-    """The content type without its parameters."""
-    return (headers.get("Content-Type") or "").partition(";")[0].strip() or None
+    return parse_media_type(headers.get("Content-Type"))
 
 
 def _pulls_left(headers: Headers) -> PullsLeft | None:

@@ -192,6 +192,19 @@ async def test_image_of_schema_1_is_a_problem_and_the_snapshot_is_complete(tmp_p
     assert (found["media_type"], found["kind"], found["tags"]) == (media_type, "image", ["old"])
 
 
+async def test_schema_1_in_a_list_is_a_problem_and_the_snapshot_is_complete(tmp_path):
+    """Its digest is that of the part that is signed, so that no body has it."""
+    media_type = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+    signed = digest_named("the signed part")
+    body = json.dumps({"schemaVersion": 1, "name": APP, "tag": "old", "fsLayers": [], "signatures": []}).encode()
+    reply = Reply(headers=(("Content-Type", media_type), ("Docker-Content-Digest", signed)), body=body)
+    both = index(child(SINGLE), {"digest": signed, "size": len(body), "mediaType": media_type})
+    async with serve([on(tag_path(signed), reply), *registry({"1.0": both})]) as server:
+        crawl = await deep_crawl(server, tmp_path)
+    assert crawl.problems(APP) == [("schema1", "1.0", signed)]
+    assert crawl.manifest.verdict == "complete"
+
+
 @pytest.mark.parametrize("tag", ["../../../v2/_catalog", "a?b", "-x", "a" * 129, "ü"])
 async def test_tag_that_no_registry_may_have_is_never_requested(tag, tmp_path):
     script = [on(listing_path(APP), document({"name": APP, "tags": ["1.0", tag]})), *registry({"1.0": SINGLE})]

@@ -179,7 +179,7 @@ async def test_docker_hub_head_404_is_confirmed_by_a_get(tmp_path):
     async with serve(script) as server:
         server.enter(pulls_left(60))
         snapshot = await crawl_hub(server, tmp_path, "digests")
-    assert pulls(server) == ["gone"]
+    assert pulls(server) == ["gone", "gone"], "once more after the tag was listed again"
     (problem,) = snapshot.records[0]["problems"]
     assert (problem["problem"], problem["tag"], problem["code"]) == ("dangling-tag", "gone", "MANIFEST_UNKNOWN")
     assert snapshot.manifest["verdict"] == "complete"
