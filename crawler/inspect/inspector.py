@@ -60,6 +60,8 @@ class Inspector:
     referrers_api: ReferrersApi | None
     free_tasks: FreeTasks
     _images_in_hand: ImagesInHand = field(default_factory=ImagesInHand)
+    _read_before: dict[RepositoryName, dict[str, str]] = field(default_factory=dict)
+    """The tags of repositories with a failure that were read, with their digests. They cost nothing the second time."""
 
     async def inspect(self, name: RepositoryName, listing: Listing) -> Inspected:
         """Read what is behind the tags of a repository, which has this listing.
@@ -73,13 +75,18 @@ class Inspector:
 
     async def _inspect(self, name: RepositoryName, listing: Listing) -> Inspected:
         last_digests = self.cache.last_digests(self.host, name) if self.depth.reads_tags else {}
-        reading = Reading(name, self.depth, self.contents, self.free_tasks, last_digests)
+        read_before = self._read_before.pop(name, {})
+        reading = Reading(
+            name, self.depth, self.contents, self.free_tasks, last_digests=last_digests, resolved=read_before
+        )
         await reading.read(self._tags_to_resolve(listing), self._images_to_read(listing))
         await reading.judge_gone(self.registry)
         facts = reading.facts
         if self.depth.reads_tags:
             self._keep_digests(name, listing, facts, last_digests)
         images = await self._images(name, listing, facts)
+        if facts.failure is not None:
+            self._read_before[name] = facts.tags_read
         return Inspected(replace(listing, images=images, problems=facts.ordered_problems), facts.failure)
 
     def _tags_to_resolve(self, listing: Listing) -> list[str]:

@@ -82,6 +82,12 @@ class Facts:
         """The first tag of each digest that tags were resolved to, by the alphabet."""
         return {digest: tag for tag, digest in sorted(self.digests.items(), reverse=True)}
 
+    @property
+    def tags_read(self) -> dict[str, str]:
+        """The tags whose manifests were read, with their digests, but for those of schema 1, which are never kept."""
+        manifests = self.manifests
+        return {tag: of for tag, of in self.digests.items() if of in manifests and not manifests[of].is_schema1}
+
     def add_problem(
         self, kind: ProblemKind, tag: str | None, digest: str | None, message: str, *, code: str | None = None
     ) -> None:
@@ -122,14 +128,20 @@ class Reading:
         depth: Depth,
         contents: Contents,
         free_tasks: FreeTasks,
+        *,
         last_digests: Mapping[str, str],
+        resolved: Mapping[str, str],
     ) -> None:
-        """`last_digests` are the digests of the tags when they were last resolved."""
+        """`last_digests` are the digests of the tags when they were last resolved, whenever that was.
+
+        `resolved` are those that this run resolved, and that are not resolved again.
+        """
         self.facts = Facts()
         self._name = name
         self._depth = depth
         self._contents = contents
         self._last_digests = last_digests
+        self._resolved = resolved
         self._jobs = FanOut(free_tasks)
         self._claimed: set[str] = set()
         self._children: dict[str, str | None] = {}
@@ -204,6 +216,11 @@ class Reading:
             message = "no registry may have a tag of this name, so it was not requested"
             self.facts.add_problem(ProblemKind.MANIFEST_UNREADABLE, printable(tag), None, message, code=INVALID_CONTENT)
             return
+        if (resolved := self._resolved.get(tag)) is not None:
+            self.facts.digests[tag] = resolved
+            if self._claim(resolved):
+                await self._read_resolved(resolved, tag, None)
+            return
         try:
             response = await self._contents.resolve(self._name, tag, self._last_digests.get(tag))
         except Missing as error:
@@ -223,12 +240,17 @@ class Reading:
             self._add_resolved(digest, tag, content)
         elif is_schema1_type(response.media_type):
             self._add_schema1(digest, tag, response.media_type)
-        elif (known := self._contents.known(digest)) is not None:
+        else:
+            await self._read_resolved(digest, tag, response.media_type)
+
+    async def _read_resolved(self, digest: str, tag: str, media_type: str | None) -> None:
+        """Read the manifest of a tag whose digest is known."""
+        if (known := self._contents.known(digest)) is not None:
             self._add(digest, tag, known)
         elif self._depth.reads_manifests:
             await self._read_manifest(digest, tag)
         else:
-            self.facts.media_types[digest] = response.media_type
+            self.facts.media_types[digest] = media_type
 
     def _is_manifest(self, tag: str, content: Content) -> bool:
         """Whether a body whose digest the registry did not name is a manifest at all. If not, the tag is unread."""

@@ -106,6 +106,23 @@ async def test_tag_that_could_not_be_read_is_read_once_more_at_the_end(tmp_path)
     assert len(server.asked(listing_path(APP))) == 1
 
 
+async def test_tags_that_were_read_cost_nothing_at_the_end(tmp_path):
+    tags = {f"1.{number}": image(CONFIG, f"layer {number}") for number in range(5)}
+    failing = on(tag_path("1.3"), Reply(status=500), times=1)
+    async with serve([failing, *registry(tags)]) as server:
+        crawl = await deep_crawl(server, tmp_path, depth="digests")
+    assert (crawl.manifest.verdict, len(crawl.images(APP))) == ("complete", 5)
+    assert len(exchanges(server)) == 5 + 1
+
+
+async def test_budget_that_is_spent_loses_nothing_of_what_was_read_before_a_failure(tmp_path):
+    tags = {f"1.{number}": image(CONFIG, f"layer {number}") for number in range(10)}
+    async with serve([on(tag_path("1.0"), Reply(status=500)), *registry(tags)]) as server:
+        crawl = await deep_crawl(server, tmp_path, depth="digests", limits={"budget": 5, "concurrency": 1})
+    assert sorted(tag for found in crawl.images(APP).values() for tag in found["tags"]) == ["1.1", "1.2", "1.3", "1.4"]
+    assert len(exchanges(server)) == 5
+
+
 async def test_child_that_is_not_there_is_a_problem_and_the_snapshot_is_complete(tmp_path):
     """Cleanup jobs delete the children of indexes (doobidoo/mcp-memory-service#1044)."""
     async with serve([on(tag_path(ARM.digest), UNKNOWN), *registry({"1.0": INDEX})]) as server:
