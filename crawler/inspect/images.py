@@ -28,7 +28,8 @@ class ImageBuilder:
         self._depth = depth
         self._listed = {image.digest: image for image in listing.images or () if image.digest not in facts.gone}
         self._tags = _tags_by_digest(listing, facts)
-        self._belonging = {tag.digest for tag in subject_tags}
+        names = {tag.tag for tag in subject_tags}
+        self._belonging = {tag.digest for tag in subject_tags if names.issuperset(self._tags.get(tag.digest or "", ()))}
         self._said_kinds = {tag.digest: tag.says.image_kind for tag in subject_tags if tag.says.image_kind is not None}
 
     def build(

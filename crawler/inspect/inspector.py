@@ -23,7 +23,7 @@ from crawler.inspect.reading import Facts, Reading
 from crawler.inspect.referrers import ReferrersApi, SubjectTag, listed_referrers, merged, subject_tags
 from crawler.inspect.tag_filter import TagFilter
 from crawler.model.depth import Depth, ReferrersLevel
-from crawler.model.image import Image, Referrer
+from crawler.model.image import Image, ImageKind, Referrer
 from crawler.model.names import RepositoryName
 from crawler.model.record import Listing, ProblemKind
 from crawler.registry.registry import Registry
@@ -170,7 +170,7 @@ class Inspector:
         """
         there, unknown = builder.digests, defaultdict[str, list[str]](list)
         for tag in belonging:
-            if tag.says.subject_digest not in there:
+            if tag.says.subject_digest not in there and not _is_ordinary(tag, facts):
                 unknown[tag.says.subject_digest].append(tag.tag)
         if listing.images is not None and listing.suspect is None:
             missing = {*unknown}
@@ -198,3 +198,9 @@ class Inspector:
             missing.add(digest)
         except (RegistryError, CredentialsError, AllowanceSpent) as error:
             facts.add_unread(None, digest, error)
+
+
+def _is_ordinary(tag: SubjectTag, facts: Facts) -> bool:
+    """Whether a tag `sha256-HEX` is that of an image: some builds name their images after a hash."""
+    manifest = None if tag.digest is None else facts.manifests.get(tag.digest)
+    return tag.says.kind is None and manifest is not None and manifest.kind is not ImageKind.INDEX

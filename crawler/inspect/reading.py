@@ -157,7 +157,7 @@ class Reading:
             await self._jobs.run(jobs)
             # Children come after all tags: a child that has a tag of its own has been read by then.
             children, self._children = self._children, {}
-            first_tags = self.facts.first_tags
+            first_tags = self.facts.first_tags if children else {}
             jobs = [
                 partial(self._read_manifest, digest, first_tags.get(self.facts.parents[digest], tag))
                 for digest, tag in children.items()

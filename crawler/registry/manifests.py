@@ -10,10 +10,11 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from crawler.client import AuthenticatedClient
-from crawler.errors import DIGEST_MISMATCH, UnexpectedStatus, UnusableResponse
+from crawler.errors import DIGEST_MISMATCH, DigestMismatch, MalformedResponse, UnexpectedStatus, UnusableResponse
 from crawler.model.names import RepositoryName
 from crawler.profiles import RegistryProfile
 from crawler.transport.messages import Headers, Purpose, Request
+from crawler.transport.redact import WITHHELD
 from crawler.wire.digest import check_digest, digest_of, is_digest
 from crawler.wire.manifest import MANIFEST_TYPES, is_schema1_type
 from crawler.wire.media_type import parse_media_type
@@ -99,10 +100,10 @@ class Manifests:
             http_status=200,
         )
 
-    async def digest_of_tag(self, name: RepositoryName, tag: str) -> TagResponse:
-        """The digest of a tag by HEAD, without the manifest; by GET where the HEAD does not name it.
+    async def digest_of_tag(self, name: RepositoryName, tag: str) -> TagResponse | None:
+        """The digest of a tag by HEAD, without the manifest; None where only a GET can tell.
 
-        A HEAD response has no error code, so a 404 is confirmed by GET.
+        A HEAD response has no error code, so a 404 proves nothing.
         """
         request = replace(self._manifest_request(name, tag), method="HEAD")
         try:
@@ -110,10 +111,10 @@ class Manifests:
         except UnexpectedStatus as exc:
             if exc.http_status != 404:
                 raise
-            return await self.by_tag(name, tag, None)
+            return None
         digest = response.headers.get("Docker-Content-Digest")
         if digest is None or not is_digest(digest):
-            return await self.by_tag(name, tag, None)
+            return None
         return TagResponse(digest, _media_type(response.headers), None, pulls_left=_pulls_left(response.headers))
 
     async def by_digest(self, name: RepositoryName, digest: str) -> ManifestResponse:
@@ -154,8 +155,14 @@ def _scope(name: RepositoryName) -> str:
 
 
 def _verified(digest: str, body: bytes) -> bytes:
-    """The body. Raises DigestMismatch, after which the transport requests it again on another connection."""
-    check_digest(body, digest)
+    """The body. Raises MalformedResponse, after which the transport requests it again on another connection."""
+    try:
+        check_digest(body, digest)
+    except DigestMismatch:
+        if WITHHELD.encode() not in body:
+            raise
+        message = "the content quotes the credentials of this run, which are withheld, so its digest cannot be checked"
+        raise MalformedResponse(message) from None
     return body
 
 

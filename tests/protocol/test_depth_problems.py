@@ -1,10 +1,11 @@
 """What is broken behind a tag is a problem; what could not be read makes the snapshot partial."""
 
 import json
+from base64 import b64encode
 
 import pytest
 from support.depth_crawls import deep_crawl, exchanges
-from support.scripted import Reply, document, html, listing_path, on, plain_registry, refusal, serve
+from support.scripted import Reply, basic_registry, document, html, listing_path, on, plain_registry, refusal, serve
 from support.scripted_images import (
     OCI_INDEX,
     Content,
@@ -163,6 +164,21 @@ async def test_body_with_another_digest_makes_the_snapshot_partial_and_is_never_
         again = await deep_crawl(server, tmp_path)
     assert (again.manifest.verdict, again.problems(APP)) == ("complete", [])
     assert b"forged" not in again.lines
+
+
+async def test_content_with_our_own_credentials_is_not_said_to_be_forged(tmp_path):
+    """Images of build machines hold `DOCKER_AUTH_CONFIG`. What quotes the credentials is never shown or kept."""
+    secret = b64encode(b"user:password").decode()
+    of = config("ci", config={"Env": [f'DOCKER_AUTH_CONFIG={{"auth":"{secret}"}}']})
+    tags = {"1.0": image(of, "ci")}
+    script = [*manifests(APP, tags), *blobs(APP, of), *basic_registry({APP: tags})]
+    login = {"auth": {"method": "basic", "username": "user", "password": "password"}}
+    async with serve(script) as server:
+        crawl = await deep_crawl(server, tmp_path, registry=login)
+    assert crawl.problems(APP) == [("manifest-unreadable", "1.0", tags["1.0"].digest)]
+    assert "quotes the credentials of this run" in crawl.records[APP]["problems"][0]["message"]
+    assert crawl.manifest.verdict == "partial"
+    assert secret.encode() not in crawl.lines
 
 
 async def test_login_page_in_place_of_a_manifest_makes_the_snapshot_partial(tmp_path):

@@ -117,6 +117,16 @@ async def test_referrers_api_is_asked_once_for_each_tagged_image(tmp_path):
     )
 
 
+async def test_referrers_api_is_asked_for_an_image_that_has_a_tag_of_the_fallback_scheme_too(tmp_path):
+    """Some builds tag their images with a hash as well."""
+    tags = {"1.0": SINGLE, f"sha256-{HEX}": SINGLE, f"sha256-{'0' * 64}": SINGLE}
+    script = [api(SINGLE, described("sbom", "application/spdx+json")), *registry(tags)]
+    async with serve(script) as server:
+        crawl = await deep_crawl(server, tmp_path, depth="digests", referrers="api")
+    assert found(crawl) == [(digest_named("sbom"), "api", "sbom", None)]
+    assert crawl.problems(APP) == []
+
+
 async def test_referrers_api_is_read_to_its_last_page(tmp_path):
     more = ("Link", f'</v2/{APP}/referrers/{SINGLE.digest}?page=2>; rel="next"')
     first, second = described("one", "application/spdx+json"), described("two", "application/spdx+json")

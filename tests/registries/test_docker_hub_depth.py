@@ -197,6 +197,16 @@ async def test_docker_hub_head_404_that_a_get_refutes_is_no_problem(tmp_path):
     assert digests_by_tag(snapshot) == {tag: image.digest for tag, image in TAGS.items()}
 
 
+async def test_docker_hub_head_without_an_answer_is_followed_by_no_pull_below_the_reserve(tmp_path):
+    script = [on(f"{MANIFESTS}/1.1", Reply(status=404), method="HEAD"), *depth(TAGS, pulls=5)]
+    async with serve(script) as server:
+        server.enter(pulls_left(5))
+        snapshot = await crawl_hub(server, tmp_path, "digests", concurrency=1)
+    assert pulls(server) == []
+    assert [problem["code"] for problem in snapshot.records[0]["problems"]] == ["PULL_LIMIT"]
+    assert snapshot.manifest["verdict"] == "partial"
+
+
 async def test_docker_hub_configs_come_from_another_host_without_the_token_and_are_no_pulls(tmp_path):
     script = depth(TAGS, pulls=60, blobs="{blobs}")
     async with serve(blob_host(TAGS.values()), address=OTHER_HOST) as blobs, serve(script) as server:
