@@ -24,7 +24,7 @@ from crawler.registry.registry import Registry
 from crawler.untrusted_text import printable
 from crawler.wire.digest import is_digest
 from crawler.wire.image_config import parse_image_config
-from crawler.wire.manifest import Manifest, is_schema1_type, parse_manifest
+from crawler.wire.manifest import Manifest, is_schema1_type, may_be_manifest, parse_manifest
 
 _TAG: Final = re.compile(TAG)
 
@@ -350,7 +350,7 @@ class Reading:
 
     def _add_children(self, digest: str, tag: str | None, children: Iterable[Platform]) -> None:
         for child in children:
-            if child.digest is not None:
+            if child.digest is not None and may_be_manifest(child.media_type):
                 if child.digest not in self.facts.parents or digest < self.facts.parents[child.digest]:
                     self.facts.parents[child.digest], self.facts.places[child.digest] = digest, child
                 self._children.setdefault(child.digest, tag)

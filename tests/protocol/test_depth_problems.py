@@ -134,6 +134,16 @@ async def test_child_that_is_not_there_is_a_problem_and_the_snapshot_is_complete
     assert [each["digest"] for each in crawl.images(APP)[INDEX.digest]["platforms"]] == [SINGLE.digest, ARM.digest]
 
 
+async def test_blob_in_an_index_is_not_missed_among_the_manifests(tmp_path):
+    blob = {"digest": digest_named("blob"), "size": 5, "mediaType": "application/vnd.example.notes+json"}
+    async with serve(registry({"1.0": index(child(SINGLE), blob)})) as server:
+        crawl = await deep_crawl(server, tmp_path)
+    assert crawl.problems(APP) == []
+    assert crawl.manifest.verdict == "complete"
+    (of_index,) = (found for found in crawl.images(APP).values() if found["kind"] == "index")
+    assert [platform["role"] for platform in of_index["platforms"]] == ["image", "artifact"]
+
+
 async def test_config_that_is_not_there_is_a_problem_and_the_snapshot_is_complete(tmp_path):
     async with serve([on(f"/v2/{APP}/blobs/{CONFIG.digest}", BLOB_UNKNOWN), *registry({"1.0": SINGLE})]) as server:
         crawl = await deep_crawl(server, tmp_path)
