@@ -151,9 +151,14 @@ class Inspector:
     ) -> None:
         assert self.referrers_api is not None
         try:
-            told[digest] = await self.referrers_api.of(name, digest)
+            found = await self.referrers_api.of(name, digest)
         except (RegistryError, CredentialsError, AllowanceSpent) as error:
             facts.add_unread(None, digest, error)
+            return
+        told[digest] = found.referrers
+        if found.suspect is not None:
+            message = f"its referrers were not read to their end: {found.suspect}"
+            facts.add_problem(ProblemKind.MANIFEST_UNREADABLE, None, digest, message, code="REFERRERS")
 
     async def _find_orphans(
         self,

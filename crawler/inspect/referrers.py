@@ -12,11 +12,13 @@ from crawler.inspect.allowance import Allowance
 from crawler.inspect.reading import Facts
 from crawler.model.image import PlatformRole, Referrer, ReferrerKind, ReferrerSource
 from crawler.model.names import RepositoryName
-from crawler.registry.referrers import Referrers
+from crawler.registry.referrers import Referrers, ReferrersList
 from crawler.wire.referrers import ReferrerTag, parse_referrer_tag, referrer_kind
 
 _UNKNOWN_WITHOUT_API: Final = 3
 """A registry has no referrers API where it answers for so many images that they are unknown, and for none otherwise."""
+
+_NO_REFERRERS: Final = ReferrersList((), None)
 
 _Found = dict[str, list[Referrer]]
 """Referrers by the digest of their subject."""
@@ -132,7 +134,7 @@ class ReferrersApi:
         self._is_first_done = False
         self._answered = self._empty = self._cut_short = self._unknown = 0
 
-    async def of(self, name: RepositoryName, digest: str) -> tuple[Referrer, ...]:
+    async def of(self, name: RepositoryName, digest: str) -> ReferrersList:
         """The referrers of a manifest; empty where the registry has no such API, or does not have the manifest.
 
         Raises what `Referrers.of` raises, and AllowanceSpent.
@@ -144,9 +146,9 @@ class ReferrersApi:
                         return await self._request(name, digest)
                     finally:
                         self._is_first_done = True
-        return () if self._is_there is False else await self._request(name, digest)
+        return _NO_REFERRERS if self._is_there is False else await self._request(name, digest)
 
-    async def _request(self, name: RepositoryName, digest: str) -> tuple[Referrer, ...]:
+    async def _request(self, name: RepositoryName, digest: str) -> ReferrersList:
         self._allowance.take_exchange()
         try:
             found = await self._api.of(name, digest)
@@ -154,16 +156,16 @@ class ReferrersApi:
             self._unknown += 1  # one image may have been deleted meanwhile; more of them are no coincidence
             if self._is_there is None and self._unknown >= _UNKNOWN_WITHOUT_API:
                 self._is_there = False
-            return ()
+            return _NO_REFERRERS
         if found is None:
             # after an answer a 404 is about this manifest
             self._is_there = bool(self._is_there)
-            return ()
+            return _NO_REFERRERS
         self._is_there = True
         self._answered += 1
         self._empty += not found.referrers
         self._cut_short += found.suspect is not None
-        return found.referrers
+        return found
 
     @property
     def note(self) -> str:

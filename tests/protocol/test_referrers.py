@@ -139,6 +139,15 @@ async def test_referrers_api_is_read_to_its_last_page(tmp_path):
     assert {each[0] for each in found(crawl)} == {digest_named("one"), digest_named("two")}
 
 
+async def test_referrers_api_that_has_no_end_makes_the_snapshot_partial(tmp_path):
+    more = ("Link", f'</v2/{APP}/referrers/{SINGLE.digest}?page={{count}}>; rel="next"')
+    async with serve([api(SINGLE, headers=(more,)), *registry({"1.0": SINGLE})]) as server:
+        crawl = await deep_crawl(server, tmp_path, depth="digests", referrers="api")
+    assert crawl.problems(APP) == [("manifest-unreadable", None, SINGLE.digest)]
+    assert "10 empty pages" in crawl.records[APP]["problems"][0]["message"]
+    assert crawl.manifest.reasons == ("1 of 1 image was not read",)
+
+
 @pytest.mark.parametrize(
     "refused",
     [
