@@ -29,8 +29,12 @@ class ImageBuilder:
         self._listed = {image.digest: image for image in listing.images or () if image.digest not in facts.gone}
         self._tags = _tags_by_digest(listing, facts)
         names = {tag.tag for tag in subject_tags}
-        self._belonging = {tag.digest for tag in subject_tags if names.issuperset(self._tags.get(tag.digest or "", ()))}
-        self._said_kinds = {tag.digest: tag.says.image_kind for tag in subject_tags if tag.says.image_kind is not None}
+        self._referrer_tag_digests = {
+            tag.digest for tag in subject_tags if names.issuperset(self._tags.get(tag.digest or "", ()))
+        }
+        self._said_kinds = {
+            tag.digest: tag.parsed.image_kind for tag in subject_tags if tag.parsed.image_kind is not None
+        }
 
     def build(
         self, bases: Mapping[str, Base], referrers: Mapping[str, tuple[Referrer, ...]] | None
@@ -49,7 +53,7 @@ class ImageBuilder:
     def digests(self) -> set[str]:
         """Every digest that the listing, the tags and the indexes name, without those that are not there."""
         facts = self._facts
-        return {*self._listed, *self._tags, *facts.manifests, *facts.places} - facts.gone
+        return {*self._listed, *self._tags, *facts.manifests, *facts.index_entries} - facts.gone
 
     @property
     def subjects(self) -> list[str]:
@@ -58,7 +62,7 @@ class ImageBuilder:
             digest
             for digest in sorted(self._tags)
             if digest not in self._facts.gone
-            and digest not in self._belonging
+            and digest not in self._referrer_tag_digests
             and self._kind(digest) in {ImageKind.IMAGE, ImageKind.INDEX, None}
         ]
 
@@ -92,12 +96,12 @@ class ImageBuilder:
 
     def _kind(self, digest: str) -> ImageKind | None:
         """What a manifest is: by its content, by the index that lists it, by cosign's tag, or by its media type."""
-        manifest, place = self._facts.manifests.get(digest), self._facts.places.get(digest)
+        manifest, entry = self._facts.manifests.get(digest), self._facts.index_entries.get(digest)
         if manifest is not None and manifest.kind not in {ImageKind.IMAGE, ImageKind.ARTIFACT}:
             return manifest.kind
         if digest in self._said_kinds:
             return self._said_kinds[digest]
-        if place is not None and place.role is PlatformRole.ATTESTATION:
+        if entry is not None and entry.role is PlatformRole.ATTESTATION:
             return ImageKind.ATTESTATION
         if manifest is not None:
             return manifest.kind
@@ -106,16 +110,16 @@ class ImageBuilder:
             return ImageKind.INDEX
         if is_schema1_type(media_type):
             return ImageKind.IMAGE
-        return None if place is None or place.role is None else _ROLE_KINDS[place.role]
+        return None if entry is None or entry.role is None else _ROLE_KINDS[entry.role]
 
     def _media_type(self, digest: str) -> str | None:
         facts = self._facts
-        manifest, listed, place = facts.manifests.get(digest), self._listed.get(digest), facts.places.get(digest)
+        manifest, listed, entry = facts.manifests.get(digest), self._listed.get(digest), facts.index_entries.get(digest)
         return (
             (manifest and manifest.media_type)
             or (listed and listed.media_type)
             or facts.media_types.get(digest)
-            or (place and place.media_type)
+            or (entry and entry.media_type)
             or None
         )
 
@@ -124,7 +128,7 @@ class ImageBuilder:
         if not self._depth.reads_manifests:
             return None
         manifest, config = self._facts.manifests.get(digest), self._facts.configs.get(digest)
-        place = self._facts.places.get(digest)
+        entry = self._facts.index_entries.get(digest)
         if manifest is not None and manifest.kind is ImageKind.INDEX:
             return manifest.children
         if config is not None:
@@ -134,14 +138,14 @@ class ImageBuilder:
                     os=config.os,
                     architecture=config.architecture,
                     variant=config.variant,
-                    os_version=place.os_version if place is not None else None,
+                    os_version=entry.os_version if entry is not None else None,
                     size_bytes=self._facts.body_sizes.get(digest),
                     media_type=self._media_type(digest),
                     role=PlatformRole.IMAGE,
                     attests_digest=None,
                 ),
             )
-        return None if place is None else (place,)
+        return None if entry is None else (entry,)
 
     def _manifest(self, manifest: Manifest) -> ImageManifest | None:
         if manifest.is_schema1 or not self._depth.reads_manifests:

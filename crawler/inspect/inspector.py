@@ -18,9 +18,9 @@ from crawler.inspect.bases import Base, Bases
 from crawler.inspect.contents import Contents
 from crawler.inspect.fan_out import FanOut, FreeTasks
 from crawler.inspect.images import ImageBuilder
-from crawler.inspect.images_in_hand import ImagesInHand
+from crawler.inspect.images_in_memory import ImagesInMemory
 from crawler.inspect.reading import Facts, Reading
-from crawler.inspect.referrers import ReferrersApi, SubjectTag, listed_referrers, merged, subject_tags
+from crawler.inspect.referrers import ReferrersApi, SubjectTag, listed_referrers, merged, parse_subject_tags
 from crawler.inspect.tag_filter import TagFilter
 from crawler.model.depth import Depth, ReferrersLevel
 from crawler.model.image import Image, ImageKind, Referrer
@@ -59,7 +59,7 @@ class Inspector:
     bases: Bases
     referrers_api: ReferrersApi | None
     free_tasks: FreeTasks
-    _images_in_hand: ImagesInHand = field(default_factory=ImagesInHand)
+    _images_in_memory: ImagesInMemory = field(default_factory=ImagesInMemory)
     _read_before: dict[RepositoryName, dict[str, str]] = field(default_factory=dict)
     """The tags of repositories with a failure that were read, with their digests. They cost nothing the second time."""
 
@@ -70,7 +70,7 @@ class Inspector:
         """
         if listing.images is None and not self.depth.reads_tags:
             return Inspected(listing, None)
-        async with self._images_in_hand.hold(max(len(listing.tags), len(listing.images or ()))):
+        async with self._images_in_memory.hold(max(len(listing.tags), len(listing.images or ()))):
             return await self._inspect(name, listing)
 
     async def _inspect(self, name: RepositoryName, listing: Listing) -> Inspected:
@@ -80,7 +80,7 @@ class Inspector:
             name, self.depth, self.contents, self.free_tasks, last_digests=last_digests, resolved=read_before
         )
         await reading.read(self._tags_to_resolve(listing), self._images_to_read(listing))
-        await reading.judge_gone(self.registry)
+        await reading.classify_gone(self.registry)
         facts = reading.facts
         if self.depth.reads_tags:
             self._keep_digests(name, listing, facts, last_digests)
@@ -111,12 +111,12 @@ class Inspector:
 
     async def _images(self, name: RepositoryName, listing: Listing, facts: Facts) -> tuple[Image, ...]:
         digests = {tag: image.digest for image in listing.images or () for tag in image.tags} | facts.digests
-        belonging = subject_tags(listing.tags, digests)
-        builder = ImageBuilder(listing, facts, self.depth, belonging)
+        subject_tags = parse_subject_tags(listing.tags, digests)
+        builder = ImageBuilder(listing, facts, self.depth, subject_tags)
         referrers = None
         if self.referrers is not ReferrersLevel.NONE:
-            referrers = await self._referrers(name, builder, belonging, facts)
-            await self._find_orphans(name, listing, builder, belonging, facts)
+            referrers = await self._referrers(name, builder, subject_tags, facts)
+            await self._find_orphans(name, listing, builder, subject_tags, facts)
         return builder.build(self._bases(name, builder, facts), referrers)
 
     def _bases(self, name: RepositoryName, builder: ImageBuilder, facts: Facts) -> dict[str, Base]:
@@ -137,16 +137,16 @@ class Inspector:
         return found
 
     async def _referrers(
-        self, name: RepositoryName, builder: ImageBuilder, belonging: list[SubjectTag], facts: Facts
+        self, name: RepositoryName, builder: ImageBuilder, subject_tags: list[SubjectTag], facts: Facts
     ) -> dict[str, tuple[Referrer, ...]]:
-        listed = listed_referrers(belonging, facts)
+        listed = listed_referrers(subject_tags, facts)
         told: dict[str, tuple[Referrer, ...]] = {}
         if self.referrers_api is not None:
             jobs = FanOut(self.free_tasks)
-            await jobs.run([partial(self._ask_referrers, name, digest, told, facts) for digest in builder.subjects])
+            await jobs.run([partial(self._request_referrers, name, digest, told, facts) for digest in builder.subjects])
         return {digest: merged([told.get(digest, ()), listed.get(digest, ())]) for digest in {*listed, *told}}
 
-    async def _ask_referrers(
+    async def _request_referrers(
         self, name: RepositoryName, digest: str, told: dict[str, tuple[Referrer, ...]], facts: Facts
     ) -> None:
         assert self.referrers_api is not None
@@ -165,7 +165,7 @@ class Inspector:
         name: RepositoryName,
         listing: Listing,
         builder: ImageBuilder,
-        belonging: list[SubjectTag],
+        subject_tags: list[SubjectTag],
         facts: Facts,
     ) -> None:
         """Note the tags that belong to an image which is proved not to be in the repository.
@@ -174,9 +174,9 @@ class Inspector:
         exchanges for referrers are allowed.
         """
         there, unknown = builder.digests, defaultdict[str, list[str]](list)
-        for tag in belonging:
-            if tag.says.subject_digest not in there and not _is_ordinary(tag, facts):
-                unknown[tag.says.subject_digest].append(tag.tag)
+        for tag in subject_tags:
+            if tag.parsed.subject_digest not in there and not _is_ordinary(tag, facts):
+                unknown[tag.parsed.subject_digest].append(tag.tag)
         if listing.images is not None and listing.suspect is None:
             missing = {*unknown}
         elif self.referrers is ReferrersLevel.API:
@@ -208,4 +208,4 @@ class Inspector:
 def _is_ordinary(tag: SubjectTag, facts: Facts) -> bool:
     """Whether a tag `sha256-HEX` is that of an image: some builds name their images after a hash."""
     manifest = None if tag.digest is None else facts.manifests.get(tag.digest)
-    return tag.says.kind is None and manifest is not None and manifest.kind is not ImageKind.INDEX
+    return tag.parsed.kind is None and manifest is not None and manifest.kind is not ImageKind.INDEX

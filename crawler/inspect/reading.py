@@ -45,7 +45,7 @@ class Facts:
         body_sizes: the bytes of each manifest.
         configs: the config of each image, by the digest of its manifest.
         parents: the digest of the index that lists a child; the lowest where several do.
-        places: the platform of each child in this index, by the child's digest.
+        index_entries: the platform of each child in this index, by the child's digest.
         gone: digests that a listing, a tag or an index names, and that are not there.
         problems: in no order.
         failure: an error that may pass, so that reading once more may help.
@@ -56,7 +56,7 @@ class Facts:
     manifests: dict[str, Manifest] = field(default_factory=dict)
     body_sizes: dict[str, int] = field(default_factory=dict)
     configs: dict[str, ImageConfig] = field(default_factory=dict)
-    places: dict[str, Platform] = field(default_factory=dict)
+    index_entries: dict[str, Platform] = field(default_factory=dict)
     parents: dict[str, str] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
@@ -164,7 +164,7 @@ class Reading:
                 if self._claim(digest)
             ]
 
-    async def judge_gone(self, registry: Registry) -> None:
+    async def classify_gone(self, registry: Registry) -> None:
         """List the repository once more where a 404 came: is a tag still listed without its manifest, or is it gone?
 
         A tag that is still listed is read once more: it may have been pushed again meanwhile, with another image.
@@ -286,7 +286,7 @@ class Reading:
 
     async def _read_manifest(self, digest: str, tag: str | None) -> None:
         """Read a manifest that a tag or an index refers to."""
-        place = self.facts.places.get(digest)
+        place = self.facts.index_entries.get(digest)
         if place is not None and is_schema1_type(place.media_type):
             self._add_schema1(digest, tag, place.media_type)
             return
@@ -352,7 +352,7 @@ class Reading:
         for child in children:
             if child.digest is not None and may_be_manifest(child.media_type):
                 if child.digest not in self.facts.parents or digest < self.facts.parents[child.digest]:
-                    self.facts.parents[child.digest], self.facts.places[child.digest] = digest, child
+                    self.facts.parents[child.digest], self.facts.index_entries[child.digest] = digest, child
                 self._children.setdefault(child.digest, tag)
 
     def _add_invalid(self, tag: str | None, digest: str, exc: MalformedResponse) -> None:

@@ -32,7 +32,7 @@ class SubjectTag(NamedTuple):
     says: ReferrerTag
 
 
-def subject_tags(tags: Iterable[str], digests: Mapping[str, str]) -> list[SubjectTag]:
+def parse_subject_tags(tags: Iterable[str], digests: Mapping[str, str]) -> list[SubjectTag]:
     """The tags of the fallback scheme and of cosign."""
     return [SubjectTag(tag, digests.get(tag), says) for tag in tags if (says := parse_referrer_tag(tag)) is not None]
 
@@ -65,13 +65,13 @@ def merged(lists: Iterable[Iterable[Referrer]]) -> tuple[Referrer, ...]:
 def _of_tags(tags: Sequence[SubjectTag], facts: Facts) -> Iterator[tuple[str, Referrer]]:
     for tag in tags:
         manifest = None if tag.digest is None else facts.manifests.get(tag.digest)
-        if tag.says.kind is None:
+        if tag.parsed.kind is None:
             for listed in () if manifest is None else manifest.child_referrers:
                 for referrer in _from_fallback_index(listed, facts):
-                    yield tag.says.subject_digest, referrer
+                    yield tag.parsed.subject_digest, referrer
         elif tag.digest is not None:
-            for referrer in _described(tag.digest, facts, ReferrerSource.COSIGN_TAG, tag.says.kind):
-                yield tag.says.subject_digest, referrer
+            for referrer in _described(tag.digest, facts, ReferrerSource.COSIGN_TAG, tag.parsed.kind):
+                yield tag.parsed.subject_digest, referrer
 
 
 def _from_fallback_index(listed: Referrer, facts: Facts) -> Iterator[Referrer]:

@@ -20,7 +20,7 @@ from support.scripted import on, plain_registry, refusal, serve
 from support.scripted_images import blobs, child, config, image, index, manifests
 
 import crawler
-from crawler.inspect.images_in_hand import MAX_IMAGES_IN_HAND
+from crawler.inspect.images_in_memory import MAX_IMAGES_IN_HAND
 from crawler.inspect.reading import Facts
 
 FEW, MANY = 999, 49_950  # the catalog's only page is not full, which would cost an exchange more

@@ -11,7 +11,7 @@ MAX_IMAGES_IN_HAND: Final = 8192
 """An image with its config holds 3 to 10 KB until its repository's record is made."""
 
 
-class ImagesInHand:
+class ImagesInMemory:
     """The images of all repositories that are being read.
 
     A repository with thousands of tags takes long. If the workers read all others meanwhile, they would come upon the

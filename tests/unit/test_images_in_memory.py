@@ -4,7 +4,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from crawler.inspect.images_in_hand import ImagesInHand
+from crawler.inspect.images_in_memory import ImagesInMemory
 
 
 class Repositories:
@@ -12,7 +12,7 @@ class Repositories:
 
     def __init__(self, limit: int) -> None:
         self.reading: list[str] = []
-        self._in_hand = ImagesInHand(limit)
+        self._in_hand = ImagesInMemory(limit)
         self._let_go: dict[str, anyio.Event] = {}
 
     async def read(self, name: str, images: int) -> None:
@@ -32,7 +32,7 @@ async def settled() -> None:
         await checkpoint()
 
 
-async def test_images_in_hand_wait_for_room_and_pass_nobody():
+async def test_images_in_memory_wait_for_room_and_pass_nobody():
     repositories = Repositories(limit=10)
     async with anyio.create_task_group() as group:
         for name, images in {"six": 6, "seven": 7, "one": 1, "three": 3}.items():
@@ -48,7 +48,7 @@ async def test_images_in_hand_wait_for_room_and_pass_nobody():
 
 
 @pytest.mark.parametrize("images", [11, 1_000_000])
-async def test_images_in_hand_of_more_than_the_limit_are_read_alone(images):
+async def test_images_in_memory_of_more_than_the_limit_are_read_alone(images):
     repositories = Repositories(limit=10)
     async with anyio.create_task_group() as group:
         for name, count in {"small": 1, "giant": images, "empty": 0}.items():
@@ -61,7 +61,7 @@ async def test_images_in_hand_of_more_than_the_limit_are_read_alone(images):
         await repositories.finish("empty")
 
 
-async def test_images_in_hand_are_not_held_by_a_repository_that_was_cancelled():
+async def test_images_in_memory_are_not_held_by_a_repository_that_was_cancelled():
     repositories = Repositories(limit=10)
     async with anyio.create_task_group() as group:
         group.start_soon(repositories.read, "nine", 9)
@@ -82,7 +82,7 @@ async def test_images_in_hand_are_not_held_by_a_repository_that_was_cancelled():
         await repositories.finish("other")
 
 
-async def test_images_in_hand_of_a_repository_that_is_cancelled_as_its_turn_comes_are_given_back():
+async def test_images_in_memory_of_a_repository_that_is_cancelled_as_its_turn_comes_are_given_back():
     repositories = Repositories(limit=10)
     async with anyio.create_task_group() as group:
         group.start_soon(repositories.read, "ten", 10)
