@@ -35,7 +35,7 @@ class Contents:
         """
         self._allowance.take_exchange()
         if self._limits_pulls:
-            response = await self._manifests.digest_of_tag(name, tag)
+            response = await self._manifests.digest_of_tag(name, tag) or await self._pull_tag(name, tag)
         else:
             is_known = last_digest is not None and self._cache.has(last_digest)
             response = await self._manifests.by_tag(name, tag, last_digest if is_known else None)
@@ -81,6 +81,11 @@ class Contents:
             if is_own:
                 raise
         return await request()  # another repository's failure proves nothing for this one
+
+    async def _pull_tag(self, name: RepositoryName, tag: str) -> TagResponse:
+        self._allowance.take_exchange()
+        with self._allowance.pull():
+            return await self._manifests.by_tag(name, tag, None)
 
     async def _request_manifest(self, name: RepositoryName, digest: str) -> Content:
         self._allowance.take_exchange()

@@ -28,7 +28,10 @@ class ImageBuilder:
         self._depth = depth
         self._listed = {image.digest: image for image in listing.images or () if image.digest not in facts.gone}
         self._tags = _tags_by_digest(listing, facts)
-        self._referrer_tag_digests = {tag.digest for tag in subject_tags}
+        names = {tag.tag for tag in subject_tags}
+        self._referrer_tag_digests = {
+            tag.digest for tag in subject_tags if names.issuperset(self._tags.get(tag.digest or "", ()))
+        }
         self._cosign_kinds = {
             tag.digest: tag.parsed.image_kind for tag in subject_tags if tag.parsed.image_kind is not None
         }
@@ -155,7 +158,7 @@ def _tags_by_digest(listing: Listing, facts: Facts) -> dict[str, tuple[str, ...]
     """The tags of each digest, as the listing names them and as they were resolved."""
     tags: defaultdict[str, list[str]] = defaultdict(list)
     for image in listing.images or ():
-        tags[image.digest] += image.tags
+        tags[image.digest] += [tag for tag in image.tags if tag not in facts.digests]  # else it has moved
     for tag in listing.tags:
         if tag in facts.digests:
             tags[facts.digests[tag]].append(tag)

@@ -4,7 +4,8 @@ What the registry's listing has (Google's has digests, sizes and dates) is not r
 digest cache has.
 """
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple
@@ -22,7 +23,7 @@ from crawler.inspect.reading import Facts, Reading
 from crawler.inspect.referrers import ReferrersApi, SubjectTag, listed_referrers, merged, parse_subject_tags
 from crawler.inspect.tag_filter import TagFilter
 from crawler.model.depth import Depth, ReferrersLevel
-from crawler.model.image import Image, Referrer
+from crawler.model.image import Image, ImageKind, Referrer
 from crawler.model.names import RepositoryName
 from crawler.model.record import Listing, ProblemKind
 from crawler.registry.registry import Registry
@@ -59,6 +60,8 @@ class Inspector:
     referrers_api: ReferrersApi | None
     free_tasks: FreeTasks
     _images_in_memory: ImagesInMemory = field(default_factory=ImagesInMemory)
+    _read_before: dict[RepositoryName, dict[str, str]] = field(default_factory=dict)
+    """The tags of repositories with a failure that were read, with their digests. They cost nothing the second time."""
 
     async def inspect(self, name: RepositoryName, listing: Listing) -> Inspected:
         """Read what is behind the tags of a repository, which has this listing.
@@ -72,13 +75,18 @@ class Inspector:
 
     async def _inspect(self, name: RepositoryName, listing: Listing) -> Inspected:
         last_digests = self.cache.last_digests(self.host, name) if self.depth.reads_tags else {}
-        reading = Reading(name, self.depth, self.contents, self.free_tasks, last_digests)
+        read_before = self._read_before.pop(name, {})
+        reading = Reading(
+            name, self.depth, self.contents, self.free_tasks, last_digests=last_digests, resolved=read_before
+        )
         await reading.read(self._tags_to_resolve(listing), self._images_to_read(listing))
         await reading.classify_gone(self.registry)
         facts = reading.facts
         if self.depth.reads_tags:
             self._keep_digests(name, listing, facts, last_digests)
         images = await self._images(name, listing, facts)
+        if facts.failure is not None:
+            self._read_before[name] = facts.tags_read
         return Inspected(replace(listing, images=images, problems=facts.ordered_problems), facts.failure)
 
     def _tags_to_resolve(self, listing: Listing) -> list[str]:
@@ -150,9 +158,14 @@ class Inspector:
     ) -> None:
         assert self.referrers_api is not None
         try:
-            found[digest] = await self.referrers_api.of(name, digest)
+            listed = await self.referrers_api.of(name, digest)
         except (RegistryError, CredentialsError, AllowanceSpent) as error:
             facts.add_unread(None, digest, error)
+            return
+        found[digest] = listed.referrers
+        if listed.suspect is not None:
+            message = f"its referrers were not read to their end: {listed.suspect}"
+            facts.add_problem(ProblemKind.MANIFEST_UNREADABLE, None, digest, message, code="REFERRERS")
 
     async def _find_orphans(
         self,
@@ -167,26 +180,39 @@ class Inspector:
         A listing of images is proof. Without one, an image may be there without a tag, so it is requested where
         exchanges for referrers are allowed.
         """
-        there = builder.digests
+        there, unknown = builder.digests, defaultdict[str, list[str]](list)
         for tag in subject_tags:
-            subject = tag.parsed.subject_digest
-            if subject in there:
-                continue
-            if listing.images is not None and listing.suspect is None:
-                is_orphan = True
-            elif self.referrers is ReferrersLevel.API:
-                is_orphan = await self._is_missing(name, subject, facts)
-            else:
-                continue
-            if is_orphan:
-                message = f"the image {subject} that the tag belongs to is not in the repository"
-                facts.add_problem(ProblemKind.ORPHAN_REFERRER, tag.tag, subject, message)
+            if tag.parsed.subject_digest not in there and not _is_ordinary(tag, facts):
+                unknown[tag.parsed.subject_digest].append(tag.tag)
+        if listing.images is not None and listing.suspect is None:
+            missing = {*unknown}
+        elif self.referrers is ReferrersLevel.API:
+            missing = await self._missing(name, unknown, facts)
+        else:
+            return
+        for subject in missing:
+            message = f"the image {subject} that the tag belongs to is not in the repository"
+            for its_tag in unknown[subject]:
+                facts.add_problem(ProblemKind.ORPHAN_REFERRER, its_tag, subject, message)
 
-    async def _is_missing(self, name: RepositoryName, digest: str, facts: Facts) -> bool:
+    async def _missing(self, name: RepositoryName, digests: Iterable[str], facts: Facts) -> set[str]:
+        """Those of the digests that are proved not to be in the repository."""
+        missing: set[str] = set()
+        await FanOut(self.free_tasks).run(
+            [partial(self._check_manifest, name, digest, missing, facts) for digest in digests]
+        )
+        return missing
+
+    async def _check_manifest(self, name: RepositoryName, digest: str, missing: set[str], facts: Facts) -> None:
         try:
             await self.contents.check_manifest(name, digest)
         except Missing:
-            return True
+            missing.add(digest)
         except (RegistryError, CredentialsError, AllowanceSpent) as error:
             facts.add_unread(None, digest, error)
-        return False
+
+
+def _is_ordinary(tag: SubjectTag, facts: Facts) -> bool:
+    """Whether a tag `sha256-HEX` is that of an image: some builds name their images after a hash."""
+    manifest = None if tag.digest is None else facts.manifests.get(tag.digest)
+    return tag.parsed.kind is None and manifest is not None and manifest.kind is not ImageKind.INDEX

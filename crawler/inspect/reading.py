@@ -6,7 +6,7 @@ jobs that follow from it.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -24,9 +24,12 @@ from crawler.registry.registry import Registry
 from crawler.untrusted_text import printable
 from crawler.wire.digest import is_digest
 from crawler.wire.image_config import parse_image_config
-from crawler.wire.manifest import Manifest, is_schema1_type, parse_manifest
+from crawler.wire.manifest import Manifest, is_schema1_type, may_be_manifest, parse_manifest
 
 _TAG: Final = re.compile(TAG)
+
+_OF_ONE_TAG: Final = frozenset({ProblemKind.DANGLING_TAG, ProblemKind.VANISHED_TAG})
+"""Problems of a tag itself, rather than of the image that it leads to."""
 
 _Unread = RegistryError | CredentialsError | AllowanceSpent
 
@@ -41,8 +44,8 @@ class Facts:
         manifests: by digest.
         body_sizes: the bytes of each manifest.
         configs: the config of each image, by the digest of its manifest.
-        index_entries: the platform of each child in the index that lists it, by the child's digest.
-        parents: the digest of the index that lists a child; the first one where several do.
+        parents: the digest of the index that lists a child; the lowest where several do.
+        index_entries: the platform of each child in this index, by the child's digest.
         gone: digests that a listing, a tag or an index names, and that are not there.
         problems: in no order.
         failure: an error that may pass, so that reading once more may help.
@@ -61,8 +64,29 @@ class Facts:
 
     @property
     def ordered_problems(self) -> tuple[Problem, ...]:
-        """The problems by kind, tag and digest: a record does not depend on the order of responses."""
-        return tuple(sorted(self.problems, key=lambda each: (each.problem, each.tag or "", each.digest or "")))
+        """The problems by kind, tag and digest: a record does not depend on the order of responses.
+
+        An image is read for whichever of its tags is resolved first, and its problem is that of its first tag.
+        """
+        first_tags = self.first_tags if self.problems else {}
+        problems = [
+            each
+            if each.tag is None or each.problem in _OF_ONE_TAG
+            else replace(each, tag=first_tags.get(self.digests.get(each.tag, ""), each.tag))
+            for each in self.problems
+        ]
+        return tuple(sorted(problems, key=lambda each: (each.problem, each.tag or "", each.digest or "")))
+
+    @property
+    def first_tags(self) -> dict[str, str]:
+        """The first tag of each digest that tags were resolved to, by the alphabet."""
+        return {digest: tag for tag, digest in sorted(self.digests.items(), reverse=True)}
+
+    @property
+    def tags_read(self) -> dict[str, str]:
+        """The tags whose manifests were read, with their digests, but for those of schema 1, which are never kept."""
+        manifests = self.manifests
+        return {tag: of for tag, of in self.digests.items() if of in manifests and not manifests[of].is_schema1}
 
     def add_problem(
         self, kind: ProblemKind, tag: str | None, digest: str | None, message: str, *, code: str | None = None
@@ -104,14 +128,20 @@ class Reading:
         depth: Depth,
         contents: Contents,
         free_tasks: FreeTasks,
+        *,
         last_digests: Mapping[str, str],
+        resolved: Mapping[str, str],
     ) -> None:
-        """`last_digests` are the digests of the tags when they were last resolved."""
+        """`last_digests` are the digests of the tags when they were last resolved, whenever that was.
+
+        `resolved` are those that this run resolved, and that are not resolved again.
+        """
         self.facts = Facts()
         self._name = name
         self._depth = depth
         self._contents = contents
         self._last_digests = last_digests
+        self._resolved = resolved
         self._jobs = FanOut(free_tasks)
         self._claimed: set[str] = set()
         self._children: dict[str, str | None] = {}
@@ -127,38 +157,69 @@ class Reading:
             await self._jobs.run(jobs)
             # Children come after all tags: a child that has a tag of its own has been read by then.
             children, self._children = self._children, {}
+            first_tags = self.facts.first_tags if children else {}
             jobs = [
-                partial(self._read_manifest, digest, tag) for digest, tag in children.items() if self._claim(digest)
+                partial(self._read_manifest, digest, first_tags.get(self.facts.parents[digest], tag))
+                for digest, tag in children.items()
+                if self._claim(digest)
             ]
 
     async def classify_gone(self, registry: Registry) -> None:
-        """List the repository once more where a 404 came: is a tag still listed without its manifest, or is it gone?"""
-        if not self._gone:
+        """List the repository once more where a 404 came: is a tag still listed without its manifest, or is it gone?
+
+        A tag that is still listed is read once more: it may have been pushed again meanwhile, with another image.
+        """
+        gone, self._gone = self._gone, []
+        if not gone:
             return
         try:
             again = await registry.list_tags(self._name)
         except Missing:
             again = Listing(tags=())
         except (RegistryError, CredentialsError) as error:
-            for gone in self._gone:
-                self.facts.add_unread(gone.tag, gone.digest, error)
+            for each in gone:
+                self.facts.add_unread(each.tag, each.digest, error)
             return
-        tags, digests = {*again.tags}, {image.digest for image in again.images or ()}
-        for gone in self._gone:
-            is_listed = gone.digest in digests if gone.tag is None else gone.tag in tags
-            if is_listed:
-                self.facts.add_error(ProblemKind.DANGLING_TAG, gone.tag, gone.digest, gone.error)
-            elif again.suspect is not None:
-                self.facts.add_unread(gone.tag, gone.digest, gone.error)  # a truncated listing proves nothing
-            elif gone.tag is not None:
-                self.facts.add_error(ProblemKind.VANISHED_TAG, gone.tag, gone.digest, gone.error)
-            if not is_listed and gone.digest is not None:
-                self.facts.gone.add(gone.digest)
+        tags = {*again.tags}
+        listed_tags = {each.tag: each for each in gone if each.tag is not None and each.tag in tags}
+        for each in gone:
+            if each.tag not in listed_tags:
+                self._classify_not_listed(each, again)
+        await self._read_once_more(listed_tags)
+        if again.images is not None:
+            there = {image.digest for image in again.images} | self.facts.manifests.keys()
+            self.facts.gone.update(each.digest for each in gone if each.digest is not None and each.digest not in there)
+
+    def _classify_not_listed(self, gone: _Gone, again: Listing) -> None:
+        """Classify a 404 for a tag that is not listed any more, or for a digest without a tag."""
+        if gone.tag is None and gone.digest in {image.digest for image in again.images or ()}:
+            self.facts.add_error(ProblemKind.DANGLING_TAG, None, gone.digest, gone.error)
+            return
+        if again.suspect is not None:
+            self.facts.add_unread(gone.tag, gone.digest, gone.error)  # it may be among what the listing left out
+        elif gone.tag is not None:
+            self.facts.add_error(ProblemKind.VANISHED_TAG, gone.tag, gone.digest, gone.error)
+        if gone.digest is not None:
+            self.facts.gone.add(gone.digest)
+
+    async def _read_once_more(self, listed_tags: Mapping[str, _Gone]) -> None:
+        """Read tags once more that are listed, and that were not there. Those that are still not there dangle."""
+        self._claimed -= {each.digest for each in listed_tags.values() if each.digest is not None}
+        await self.read(listed_tags, ())
+        still_gone, self._gone = self._gone, []
+        for tag in {each.tag for each in still_gone if each.tag is not None}:
+            first = listed_tags[tag]
+            self.facts.add_error(ProblemKind.DANGLING_TAG, tag, first.digest, first.error)
 
     async def _resolve(self, tag: str) -> None:
         if _TAG.fullmatch(tag) is None:
             message = "the tag's name is not valid, so it was not requested"
             self.facts.add_problem(ProblemKind.MANIFEST_UNREADABLE, printable(tag), None, message, code=INVALID_CONTENT)
+            return
+        if (resolved := self._resolved.get(tag)) is not None:
+            self.facts.digests[tag] = resolved
+            if self._claim(resolved):
+                await self._read_resolved(resolved, tag, None)
             return
         try:
             response = await self._contents.resolve(self._name, tag, self._last_digests.get(tag))
@@ -179,12 +240,17 @@ class Reading:
             self._add_resolved(digest, tag, content)
         elif is_schema1_type(response.media_type):
             self._add_schema1(digest, tag, response.media_type)
-        elif (known := self._contents.known(digest)) is not None:
+        else:
+            await self._read_resolved(digest, tag, response.media_type)
+
+    async def _read_resolved(self, digest: str, tag: str, media_type: str | None) -> None:
+        """Read the manifest of a tag whose digest is known."""
+        if (known := self._contents.known(digest)) is not None:
             self._add(digest, tag, known)
         elif self._depth.reads_manifests:
             await self._read_manifest(digest, tag)
         else:
-            self.facts.media_types[digest] = response.media_type
+            self.facts.media_types[digest] = media_type
 
     def _is_manifest(self, tag: str, content: Content) -> bool:
         """Whether a body whose digest the registry did not name is a manifest at all. If not, the tag is unread."""
@@ -220,6 +286,10 @@ class Reading:
 
     async def _read_manifest(self, digest: str, tag: str | None) -> None:
         """Read a manifest that a tag or an index refers to."""
+        entry = self.facts.index_entries.get(digest)
+        if entry is not None and is_schema1_type(entry.media_type):
+            self._add_schema1(digest, tag, entry.media_type)
+            return
         try:
             content = await self._contents.manifest(self._name, digest)
         except Missing as error:
@@ -280,9 +350,9 @@ class Reading:
 
     def _add_children(self, digest: str, tag: str | None, children: Iterable[Platform]) -> None:
         for child in children:
-            if child.digest is not None:
-                self.facts.parents.setdefault(child.digest, digest)
-                self.facts.index_entries.setdefault(child.digest, child)
+            if child.digest is not None and may_be_manifest(child.media_type):
+                if child.digest not in self.facts.parents or digest < self.facts.parents[child.digest]:
+                    self.facts.parents[child.digest], self.facts.index_entries[child.digest] = digest, child
                 self._children.setdefault(child.digest, tag)
 
     def _add_invalid(self, tag: str | None, digest: str, exc: MalformedResponse) -> None:

@@ -3,16 +3,22 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import anyio
 
+from crawler.errors import Missing
 from crawler.inspect.allowance import Allowance
 from crawler.inspect.reading import Facts
 from crawler.model.image import PlatformRole, Referrer, ReferrerKind, ReferrerSource
 from crawler.model.names import RepositoryName
-from crawler.registry.referrers import Referrers
+from crawler.registry.referrers import Referrers, ReferrersList
 from crawler.wire.referrers import ReferrerTag, parse_referrer_tag, referrer_kind
+
+_UNKNOWN_WITHOUT_API: Final = 3
+"""A registry has no referrers API where it answers for so many images that they are unknown, and for none otherwise."""
+
+_NO_REFERRERS: Final = ReferrersList((), None)
 
 _Found = dict[str, list[Referrer]]
 """Referrers by the digest of their subject."""
@@ -127,31 +133,41 @@ class ReferrersApi:
         self._allowance = allowance
         self._is_there: bool | None = None
         self._first_request = anyio.Lock()
-        self._answered = self._empty = self._cut_short = 0
+        self._is_first_done = False
+        self._answered = self._empty = self._cut_short = self._unknown = 0
 
-    async def of(self, name: RepositoryName, digest: str) -> tuple[Referrer, ...]:
-        """The referrers of a manifest; empty where the registry has no such API.
+    async def of(self, name: RepositoryName, digest: str) -> ReferrersList:
+        """The referrers of a manifest; empty where the registry has no such API, or does not have the manifest.
 
         Raises what `Referrers.of` raises, and AllowanceSpent.
         """
-        if self._is_there is None:
+        if not self._is_first_done:
             async with self._first_request:  # one request finds out for all
-                if self._is_there is None:
-                    return await self._request(name, digest)
-        return await self._request(name, digest) if self._is_there else ()
+                if not self._is_first_done:
+                    try:
+                        return await self._request(name, digest)
+                    finally:
+                        self._is_first_done = True
+        return _NO_REFERRERS if self._is_there is False else await self._request(name, digest)
 
-    async def _request(self, name: RepositoryName, digest: str) -> tuple[Referrer, ...]:
+    async def _request(self, name: RepositoryName, digest: str) -> ReferrersList:
         self._allowance.take_exchange()
-        found = await self._api.of(name, digest)
+        try:
+            found = await self._api.of(name, digest)
+        except Missing:
+            self._unknown += 1  # one image may have been deleted meanwhile; more of them are no coincidence
+            if self._is_there is None and self._unknown >= _UNKNOWN_WITHOUT_API:
+                self._is_there = False
+            return _NO_REFERRERS
         if found is None:
             # after an answer a 404 is about this manifest
             self._is_there = bool(self._is_there)
-            return ()
+            return _NO_REFERRERS
         self._is_there = True
         self._answered += 1
         self._empty += not found.referrers
         self._cut_short += found.suspect is not None
-        return found.referrers
+        return found
 
     @property
     def note(self) -> str:

@@ -10,12 +10,14 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from crawler.client import AuthenticatedClient
-from crawler.errors import DIGEST_MISMATCH, UnexpectedStatus, UnusableResponse
+from crawler.errors import DIGEST_MISMATCH, DigestMismatch, MalformedResponse, UnexpectedStatus, UnusableResponse
 from crawler.model.names import RepositoryName
 from crawler.profiles import RegistryProfile
 from crawler.transport.messages import Headers, Purpose, Request
+from crawler.transport.redact import WITHHELD
 from crawler.wire.digest import check_digest, digest_of, is_digest
 from crawler.wire.manifest import MANIFEST_TYPES, is_schema1_type
+from crawler.wire.media_type import parse_media_type
 from crawler.wire.pull_limit import PULL_LIMIT_SPENT, PullsLeft, parse_pulls_left
 
 ACCEPT_MANIFESTS: Final = ", ".join(MANIFEST_TYPES)
@@ -83,9 +85,11 @@ class Manifests:
         named = None
         for _ in range(_MISMATCH_ATTEMPTS):
             response = await self._client.send(request, _scope(name))
-            if response.status == 304 and known_digest is not None:
-                return TagResponse(known_digest, None, None, pulls_left=_pulls_left(response.headers))
             named, media_type = response.headers.get("Docker-Content-Digest"), _media_type(response.headers)
+            if response.status == 304 and known_digest is not None:
+                if named in {None, known_digest}:
+                    return TagResponse(known_digest, None, None, pulls_left=_pulls_left(response.headers))
+                return await self.by_tag(name, tag, None)  # a cache in between compares with another answer
             if named is None or not is_digest(named):
                 return TagResponse(digest_of(response.body), media_type, response.body, is_verified=False)
             if is_schema1_type(media_type) or digest_of(response.body, named) == named:
@@ -97,10 +101,10 @@ class Manifests:
             http_status=200,
         )
 
-    async def digest_of_tag(self, name: RepositoryName, tag: str) -> TagResponse:
-        """The digest of a tag by HEAD, without the manifest; by GET where the HEAD does not name it.
+    async def digest_of_tag(self, name: RepositoryName, tag: str) -> TagResponse | None:
+        """The digest of a tag by HEAD, without the manifest; None where only a GET can tell.
 
-        A HEAD response has no error code, so a 404 is confirmed by GET.
+        A HEAD response has no error code, so a 404 proves nothing.
         """
         request = replace(self._manifest_request(name, tag), method="HEAD")
         try:
@@ -108,10 +112,10 @@ class Manifests:
         except UnexpectedStatus as exc:
             if exc.http_status != 404:
                 raise
-            return await self.by_tag(name, tag, None)
+            return None
         digest = response.headers.get("Docker-Content-Digest")
         if digest is None or not is_digest(digest):
-            return await self.by_tag(name, tag, None)
+            return None
         return TagResponse(digest, _media_type(response.headers), None, pulls_left=_pulls_left(response.headers))
 
     async def by_digest(self, name: RepositoryName, digest: str) -> ManifestResponse:
@@ -152,14 +156,19 @@ def _scope(name: RepositoryName) -> str:
 
 
 def _verified(digest: str, body: bytes) -> bytes:
-    """The body. Raises DigestMismatch, after which the transport requests it again on another connection."""
-    check_digest(body, digest)
+    """The body. Raises MalformedResponse, after which the transport requests it again on another connection."""
+    try:
+        check_digest(body, digest)
+    except DigestMismatch:
+        if WITHHELD.encode() not in body:
+            raise
+        message = "the content quotes the credentials of this run, which are withheld, so its digest cannot be checked"
+        raise MalformedResponse(message) from None
     return body
 
 
 def _media_type(headers: Headers) -> str | None:
-    """The content type without its parameters."""
-    return (headers.get("Content-Type") or "").partition(";")[0].strip() or None
+    return parse_media_type(headers.get("Content-Type"))
 
 
 def _pulls_left(headers: Headers) -> PullsLeft | None:

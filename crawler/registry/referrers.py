@@ -4,13 +4,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from crawler.client import AuthenticatedClient
-from crawler.errors import Missing
+from crawler.errors import Missing, UnexpectedStatus
 from crawler.model.image import Referrer
 from crawler.model.names import RepositoryName
 from crawler.registry.page_size import PageSizer
 from crawler.registry.pager import Pager
 from crawler.transport.messages import Headers, Purpose, Request
 from crawler.wire.referrers import ReferrersPage, parse_referrers
+
+_NO_API: Final = frozenset({404, 405, 406, 501})
+_NO_API_CODES: Final = frozenset({"UNSUPPORTED", "METHOD_UNKNOWN"})
+_IMAGE_UNKNOWN: Final = frozenset({"NAME_UNKNOWN", "MANIFEST_UNKNOWN", "MANIFEST_BLOB_UNKNOWN"})
 
 _MAX_INDEX_BYTES: Final = 8 * 1024**2
 
@@ -32,11 +36,12 @@ class Referrers:
         self._client = client
 
     async def of(self, name: RepositoryName, digest: str) -> ReferrersList | None:
-        """The referrers of a manifest; None where the registry answers 404, and so has no such API.
+        """The referrers of a manifest; None where the response says that the registry has no such API.
 
-        A registry with the API answers a digest that it does not know with an empty list; every 404 means that there is
-        no API (distribution-spec, "Enabling the Referrers API"): in plain text from distribution 2.8 and 3, with the
-        code METHOD_UNKNOWN from go-containerregistry's server. Raises what `AuthenticatedClient.get` raises.
+        A registry with the API answers a digest that it does not know with an empty list, and one without it 404
+        (distribution-spec, "Enabling the Referrers API"): in plain text from distribution 2.8 and 3, with the code
+        METHOD_UNKNOWN from go-containerregistry's server. Raises what `AuthenticatedClient.get` raises; Missing where
+        the code says that it is the image that is not there (distribution-spec, "Error Codes").
         """
 
         async def read(url: str) -> tuple[Headers, ReferrersPage]:
@@ -53,8 +58,10 @@ class Referrers:
         pager = Pager(f"{self._base_url}{name}/referrers/{digest}", read, PageSizer(None, frozenset()))
         try:
             first = await pager.first_page()
-        except Missing:
-            return None
+        except (Missing, UnexpectedStatus) as exc:
+            if exc.code not in _IMAGE_UNKNOWN and (exc.http_status in _NO_API or exc.code in _NO_API_CODES):
+                return None
+            raise
         pages = [page async for page, _ in pager.pages_from(first)]
         found = {referrer.digest: referrer for page in pages for referrer in page.referrers}
         return ReferrersList(tuple(found.values()), None if pager.evidence.complete else pager.evidence.text)

@@ -103,6 +103,15 @@ def is_schema1_type(media_type: str | None) -> bool:
     return media_type in _SCHEMA1_TYPES
 
 
+def may_be_manifest(media_type: str | None) -> bool:
+    """Whether an index's child of this type may be requested as a manifest. None: the index does not say what it is.
+
+    An index may list any content (image-spec, image-index.md, `manifests`). What is no manifest is a blob, and answered
+    with 404 where manifests are.
+    """
+    return media_type is None or media_type in INDEX_TYPES | _SINGLE_TYPES | _SCHEMA1_TYPES
+
+
 def parse_manifest(body: bytes, content_type: str | None) -> Manifest:
     """Parse a manifest. Its own `mediaType` counts for more than the response's `content_type`.
 

@@ -1,11 +1,12 @@
 """What is broken behind a tag is a problem; what could not be read makes the snapshot partial."""
 
 import json
+from base64 import b64encode
 
 import pytest
 from support.depth_crawls import deep_crawl, exchanges
 from support.oci_documents import OCI_INDEX
-from support.scripted import Reply, document, html, listing_path, on, plain_registry, refusal, serve
+from support.scripted import Reply, basic_registry, document, html, listing_path, on, plain_registry, refusal, serve
 from support.scripted_images import (
     Content,
     blobs,
@@ -106,6 +107,23 @@ async def test_tag_that_could_not_be_read_is_read_once_more_at_the_end(tmp_path)
     assert len(server.asked(listing_path(APP))) == 1
 
 
+async def test_tags_that_were_read_cost_nothing_at_the_end(tmp_path):
+    tags = {f"1.{number}": image(CONFIG, f"layer {number}") for number in range(5)}
+    failing = on(tag_path("1.3"), Reply(status=500), times=1)
+    async with serve([failing, *registry(tags)]) as server:
+        crawl = await deep_crawl(server, tmp_path, depth="digests")
+    assert (crawl.manifest.verdict, len(crawl.images(APP))) == ("complete", 5)
+    assert len(exchanges(server)) == 5 + 1
+
+
+async def test_budget_that_is_spent_loses_nothing_of_what_was_read_before_a_failure(tmp_path):
+    tags = {f"1.{number}": image(CONFIG, f"layer {number}") for number in range(10)}
+    async with serve([on(tag_path("1.0"), Reply(status=500)), *registry(tags)]) as server:
+        crawl = await deep_crawl(server, tmp_path, depth="digests", limits={"budget": 5, "concurrency": 1})
+    assert sorted(tag for found in crawl.images(APP).values() for tag in found["tags"]) == ["1.1", "1.2", "1.3", "1.4"]
+    assert len(exchanges(server)) == 5
+
+
 async def test_child_that_is_not_there_is_a_problem_and_the_snapshot_is_complete(tmp_path):
     """Cleanup jobs delete the children of indexes (doobidoo/mcp-memory-service#1044)."""
     async with serve([on(tag_path(ARM.digest), UNKNOWN), *registry({"1.0": INDEX})]) as server:
@@ -114,6 +132,16 @@ async def test_child_that_is_not_there_is_a_problem_and_the_snapshot_is_complete
     assert crawl.manifest.verdict == "complete"
     assert sorted(crawl.images(APP)) == sorted([INDEX.digest, SINGLE.digest])
     assert [each["digest"] for each in crawl.images(APP)[INDEX.digest]["platforms"]] == [SINGLE.digest, ARM.digest]
+
+
+async def test_blob_in_an_index_is_not_missed_among_the_manifests(tmp_path):
+    blob = {"digest": digest_named("blob"), "size": 5, "mediaType": "application/vnd.example.notes+json"}
+    async with serve(registry({"1.0": index(child(SINGLE), blob)})) as server:
+        crawl = await deep_crawl(server, tmp_path)
+    assert crawl.problems(APP) == []
+    assert crawl.manifest.verdict == "complete"
+    (of_index,) = (found for found in crawl.images(APP).values() if found["kind"] == "index")
+    assert [platform["role"] for platform in of_index["platforms"]] == ["image", "artifact"]
 
 
 async def test_config_that_is_not_there_is_a_problem_and_the_snapshot_is_complete(tmp_path):
@@ -146,6 +174,21 @@ async def test_body_with_another_digest_makes_the_snapshot_partial_and_is_never_
         again = await deep_crawl(server, tmp_path)
     assert (again.manifest.verdict, again.problems(APP)) == ("complete", [])
     assert b"forged" not in again.lines
+
+
+async def test_content_with_our_own_credentials_is_not_said_to_be_forged(tmp_path):
+    """Images of build machines hold `DOCKER_AUTH_CONFIG`. What quotes the credentials is never shown or kept."""
+    secret = b64encode(b"user:password").decode()
+    of = config("ci", config={"Env": [f'DOCKER_AUTH_CONFIG={{"auth":"{secret}"}}']})
+    tags = {"1.0": image(of, "ci")}
+    script = [*manifests(APP, tags), *blobs(APP, of), *basic_registry({APP: tags})]
+    login = {"auth": {"method": "basic", "username": "user", "password": "password"}}
+    async with serve(script) as server:
+        crawl = await deep_crawl(server, tmp_path, registry=login)
+    assert crawl.problems(APP) == [("manifest-unreadable", "1.0", tags["1.0"].digest)]
+    assert "quotes the credentials of this run" in crawl.records[APP]["problems"][0]["message"]
+    assert crawl.manifest.verdict == "partial"
+    assert secret.encode() not in crawl.lines
 
 
 async def test_login_page_in_place_of_a_manifest_makes_the_snapshot_partial(tmp_path):
@@ -190,6 +233,19 @@ async def test_image_of_schema_1_is_a_problem_and_the_snapshot_is_complete(tmp_p
     assert crawl.manifest.verdict == "complete"
     found = crawl.images(APP)[digest]
     assert (found["media_type"], found["kind"], found["tags"]) == (media_type, "image", ["old"])
+
+
+async def test_schema_1_in_a_list_is_a_problem_and_the_snapshot_is_complete(tmp_path):
+    """Its digest is that of the part that is signed, so that no body has it."""
+    media_type = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+    signed = digest_named("the signed part")
+    body = json.dumps({"schemaVersion": 1, "name": APP, "tag": "old", "fsLayers": [], "signatures": []}).encode()
+    reply = Reply(headers=(("Content-Type", media_type), ("Docker-Content-Digest", signed)), body=body)
+    both = index(child(SINGLE), {"digest": signed, "size": len(body), "mediaType": media_type})
+    async with serve([on(tag_path(signed), reply), *registry({"1.0": both})]) as server:
+        crawl = await deep_crawl(server, tmp_path)
+    assert crawl.problems(APP) == [("schema1", "1.0", signed)]
+    assert crawl.manifest.verdict == "complete"
 
 
 @pytest.mark.parametrize("tag", ["../../../v2/_catalog", "a?b", "-x", "a" * 129, "ü"])

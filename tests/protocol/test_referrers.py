@@ -116,6 +116,16 @@ async def test_referrers_api_is_asked_once_for_each_tagged_image(tmp_path):
     )
 
 
+async def test_referrers_api_is_asked_for_an_image_that_has_a_tag_of_the_fallback_scheme_too(tmp_path):
+    """Some builds tag their images with a hash as well."""
+    tags = {"1.0": SINGLE, f"sha256-{HEX}": SINGLE, f"sha256-{'0' * 64}": SINGLE}
+    script = [api(SINGLE, described("sbom", "application/spdx+json")), *registry(tags)]
+    async with serve(script) as server:
+        crawl = await deep_crawl(server, tmp_path, depth="digests", referrers="api")
+    assert found(crawl) == [(digest_named("sbom"), "api", "sbom", None)]
+    assert crawl.problems(APP) == []
+
+
 async def test_referrers_api_is_read_to_its_last_page(tmp_path):
     more = ("Link", f'</v2/{APP}/referrers/{SINGLE.digest}?page=2>; rel="next"')
     first, second = described("one", "application/spdx+json"), described("two", "application/spdx+json")
@@ -126,6 +136,15 @@ async def test_referrers_api_is_read_to_its_last_page(tmp_path):
     async with serve([*script, *registry({"1.0": SINGLE})]) as server:
         crawl = await deep_crawl(server, tmp_path, depth="digests", referrers="api")
     assert {each[0] for each in found(crawl)} == {digest_named("one"), digest_named("two")}
+
+
+async def test_referrers_api_that_has_no_end_makes_the_snapshot_partial(tmp_path):
+    more = ("Link", f'</v2/{APP}/referrers/{SINGLE.digest}?page={{count}}>; rel="next"')
+    async with serve([api(SINGLE, headers=(more,)), *registry({"1.0": SINGLE})]) as server:
+        crawl = await deep_crawl(server, tmp_path, depth="digests", referrers="api")
+    assert crawl.problems(APP) == [("manifest-unreadable", None, SINGLE.digest)]
+    assert "10 empty pages" in crawl.records[APP]["problems"][0]["message"]
+    assert crawl.manifest.reasons == ("1 of 1 image was not read",)
 
 
 @pytest.mark.parametrize(
@@ -147,6 +166,41 @@ async def test_referrers_api_that_is_not_there_is_asked_once_and_the_evidence_sa
         crawl = await deep_crawl(server, tmp_path, depth="digests", referrers="api")
     assert len([path for _, path in exchanges(server) if "/referrers/" in path]) == 1
     assert crawl.manifest.verdict == "complete"
+    assert "the registry has no referrers API" in crawl.manifest.discovery.evidence
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [Reply(status=405), Reply(status=406), Reply(status=501), refusal(400, "UNSUPPORTED", "unsupported")],
+    ids=["405", "406", "501", "400"],
+)
+async def test_referrers_api_that_is_not_there_may_be_said_by_other_statuses(refused, tmp_path):
+    async with serve([on(f"/v2/{APP}/referrers/{SINGLE.digest}", refused), *registry({"1.0": SINGLE})]) as server:
+        crawl = await deep_crawl(server, tmp_path, depth="digests", referrers="api")
+    assert (crawl.manifest.verdict, crawl.problems(APP)) == ("complete", [])
+    assert "the registry has no referrers API" in crawl.manifest.discovery.evidence
+
+
+async def test_referrers_api_is_there_where_it_does_not_know_one_image(tmp_path):
+    """The image may have been deleted meanwhile."""
+    other = image(config("other"), "other")
+    script = [
+        on(f"/v2/{APP}/referrers/{SINGLE.digest}", refusal(404, "MANIFEST_UNKNOWN", "manifest unknown")),
+        api(other, described("sbom", "application/spdx+json")),
+    ]
+    async with serve([*script, *registry({"a": SINGLE, "b": other})]) as server:
+        crawl = await deep_crawl(server, tmp_path, depth="digests", referrers="api", limits={"concurrency": 1})
+    assert found(crawl, other) == [(digest_named("sbom"), "api", "sbom", None)]
+    assert found(crawl) == []
+
+
+async def test_referrers_api_that_knows_no_image_is_not_there(tmp_path):
+    tags = {f"1.{number}": image(config(f"{number}"), f"{number}") for number in range(20)}
+    unknown = refusal(404, "NAME_UNKNOWN", "repository name not known to registry")
+    script = [on(f"/v2/{APP}/referrers/{of.digest}", unknown) for of in tags.values()]
+    async with serve([*script, *registry(tags)]) as server:
+        crawl = await deep_crawl(server, tmp_path, depth="digests", referrers="api", limits={"concurrency": 1})
+    assert len([path for _, path in exchanges(server) if "/referrers/" in path]) == 3
     assert "the registry has no referrers API" in crawl.manifest.discovery.evidence
 
 
@@ -197,6 +251,16 @@ async def test_orphan_is_proved_by_asking_for_the_subject(tmp_path):
         crawl = await deep_crawl(server, tmp_path, depth="digests", referrers="api")
     assert crawl.problems(APP) == [("orphan-referrer", f"{gone.replace(':', '-')}.sig", gone)]
     assert crawl.manifest.verdict == "complete"
+
+
+async def test_orphans_of_one_subject_cost_one_exchange(tmp_path):
+    gone = digest_named("gone")
+    path = f"/v2/{APP}/manifests/{gone}"
+    tags = {f"{gone.replace(':', '-')}.{suffix}": SIGNATURE for suffix in ("sig", "att", "sbom")}
+    async with serve([on(path, refusal(404, "MANIFEST_UNKNOWN", "manifest unknown")), *registry(tags)]) as server:
+        crawl = await deep_crawl(server, tmp_path, depth="digests", referrers="api")
+    assert len(server.asked(path)) == 1
+    assert [problem for problem, _, _ in crawl.problems(APP)] == ["orphan-referrer"] * 3
 
 
 async def test_orphan_is_not_supposed_where_nothing_proves_it(tmp_path):

@@ -179,7 +179,7 @@ async def test_docker_hub_head_404_is_confirmed_by_a_get(tmp_path):
     async with serve(script) as server:
         server.enter(pulls_left(60))
         snapshot = await crawl_hub(server, tmp_path, "digests")
-    assert pulls(server) == ["gone"]
+    assert pulls(server) == ["gone", "gone"], "once more after the tag was listed again"
     (problem,) = snapshot.records[0]["problems"]
     assert (problem["problem"], problem["tag"], problem["code"]) == ("dangling-tag", "gone", "MANIFEST_UNKNOWN")
     assert snapshot.manifest["verdict"] == "complete"
@@ -195,6 +195,16 @@ async def test_docker_hub_head_404_that_a_get_refutes_is_no_problem(tmp_path):
     assert pulls(server) == ["1.0"]
     assert snapshot.records[0]["problems"] == []
     assert digests_by_tag(snapshot) == {tag: image.digest for tag, image in TAGS.items()}
+
+
+async def test_docker_hub_head_without_an_answer_is_followed_by_no_pull_below_the_reserve(tmp_path):
+    script = [on(f"{MANIFESTS}/1.1", Reply(status=404), method="HEAD"), *depth(TAGS, pulls=5)]
+    async with serve(script) as server:
+        server.enter(pulls_left(5))
+        snapshot = await crawl_hub(server, tmp_path, "digests", concurrency=1)
+    assert pulls(server) == []
+    assert [problem["code"] for problem in snapshot.records[0]["problems"]] == ["PULL_LIMIT"]
+    assert snapshot.manifest["verdict"] == "partial"
 
 
 async def test_docker_hub_configs_come_from_another_host_without_the_token_and_are_no_pulls(tmp_path):
