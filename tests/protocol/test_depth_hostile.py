@@ -4,7 +4,7 @@ import json
 
 import pytest
 from support.depth_crawls import deep_crawl, exchanges
-from support.oci_documents import OCI_IMAGE, OCI_INDEX
+from support.oci_documents import OCI_INDEX, OCI_MANIFEST
 from support.scripted import Reply, on, plain_registry, raw, redirect, refusal, serve
 from support.scripted_images import (
     Content,
@@ -55,7 +55,7 @@ async def test_hostile_content_type_is_no_media_type(media_type, body, tmp_path)
     async with serve([on(tag_path("odd"), reply), *registry({"odd": SINGLE, "1.0": ARM})]) as server:
         crawl = await deep_crawl(server, tmp_path)
         again = await deep_crawl(server, tmp_path)
-    expected = OCI_IMAGE if body == SINGLE.body else None
+    expected = OCI_MANIFEST if body == SINGLE.body else None
     for each in (crawl, again):
         assert each.manifest.verdict == "complete"
         assert each.images(APP)[content.digest]["media_type"] == expected
@@ -81,7 +81,7 @@ HOSTILE_BODIES = {
 
 @pytest.mark.parametrize("name", HOSTILE_BODIES)
 async def test_hostile_manifest_ends_in_a_record(name, tmp_path):
-    content = Content(HOSTILE_BODIES[name], OCI_INDEX if "manifests" in name else OCI_IMAGE)
+    content = Content(HOSTILE_BODIES[name], OCI_INDEX if "manifests" in name else OCI_MANIFEST)
     script = [on(f"/v2/{APP}/blobs/{digest_named('c')}", refusal(404, "BLOB_UNKNOWN", "no"))]
     script.append(on(f"/v2/{APP}/blobs/sha256:{'0' * 64}", refusal(404, "BLOB_UNKNOWN", "no")))
     async with serve([*script, *registry({"odd": content, "1.0": SINGLE})]) as server:
@@ -126,7 +126,7 @@ async def test_hostile_redirect_loop_of_a_blob_makes_the_snapshot_partial(tmp_pa
 async def test_hostile_index_of_many_children_costs_what_the_budget_allows(tmp_path):
     """A manifest of 4 MiB may have so many, and registries take it (distribution-spec, "Pushing Manifests")."""
     names = [f"child {number}" for number in range(10_000)]
-    huge = index(*({"digest": digest_named(name), "size": 1, "mediaType": OCI_IMAGE} for name in names))
+    huge = index(*({"digest": digest_named(name), "size": 1, "mediaType": OCI_MANIFEST} for name in names))
     script = [*plain_registry({APP: ["huge"]}), on(tag_path("huge"), huge.reply), on(None, UNKNOWN)]
     async with serve(script) as server:
         crawl = await deep_crawl(server, tmp_path, limits={"budget": 100})
