@@ -9,7 +9,7 @@ from support.distribution.storage import store_content
 from support.real_depth import children_of, configs_of, crawl_deep, digests_by_tag, exchanges_by_kind, first_night
 from support.snapshots import read_snapshot
 
-pytestmark = [requires_docker_registry, pytest.mark.slow]
+pytestmark = [requires_docker_registry, pytest.mark.slow, pytest.mark.timeout(300)]
 
 REPOSITORIES = 200
 MOVED = 10

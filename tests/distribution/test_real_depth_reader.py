@@ -13,7 +13,7 @@ from support.real_depth import crawl_deep, images_of
 from support.skopeo import read_config, read_manifest, requires_skopeo
 from support.snapshots import read_snapshot
 
-pytestmark = [requires_docker_registry, requires_skopeo, pytest.mark.slow]
+pytestmark = [requires_docker_registry, requires_skopeo, pytest.mark.slow, pytest.mark.timeout(300)]
 
 REFERENCES = 100
 AT_ONCE = 4

@@ -13,7 +13,7 @@ from support.real_crawls import Shell, end_process
 from support.real_depth import DEEP, crawl_deep, first_night, lasting
 from support.snapshots import folders, read_snapshot
 
-pytestmark = [requires_docker_registry, pytest.mark.slow]
+pytestmark = [requires_docker_registry, pytest.mark.slow, pytest.mark.timeout(300)]
 
 KILLS = 5
 CONCURRENCY = "8"
