@@ -22,8 +22,13 @@ class DiscoveryMethod(StrEnum):
     CATALOG = "catalog"
     LIST = "list"
     WALK = "walk"
+    API = "api"
+    """The product's own API, whichever that is."""
     ARTIFACT_REGISTRY = "artifact-registry"
     DOCKER_HUB = "docker-hub"
+
+
+_BY_API: Final = frozenset({DiscoveryMethod.ARTIFACT_REGISTRY, DiscoveryMethod.DOCKER_HUB})
 
 
 class CatalogAuth(Enum):
@@ -104,6 +109,11 @@ class RegistryProfile:
     def is_google(self) -> bool:
         """Whether Google's credentials and APIs belong to the registry, and its listings have children."""
         return DiscoveryMethod.ARTIFACT_REGISTRY in self.discovery
+
+    @property
+    def api_discovery(self) -> DiscoveryMethod | None:
+        """The method that uses the product's own API; None where there is none."""
+        return next((method for method in self.discovery if method in _BY_API), None)
 
     def is_namespace(self, name: str) -> bool:
         """Whether a name is that of a project or another container of repositories, and cannot be a repository."""

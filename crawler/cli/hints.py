@@ -97,7 +97,7 @@ def _is_scope_refusal(error: RegistryError) -> bool:
 def _wants_catalog(registry: RegistryConfig) -> bool:
     if registry.repositories_from is not None:
         return False
-    methods = registry.profile.discovery if registry.discovery is DiscoveryMethod.AUTO else (registry.discovery,)
+    methods = registry.profile.discovery if registry.discovery is DiscoveryMethod.AUTO else (registry.discovery_method,)
     return methods[:1] == (DiscoveryMethod.CATALOG,)
 
 
@@ -114,7 +114,7 @@ def _kind_by_token_server(registry: RegistryConfig, error: RegistryError) -> str
 
 def _other_discoveries(registry: RegistryConfig) -> list[str]:
     """Return flags for the discovery methods that this registry has beside its catalog."""
-    excluded = {DiscoveryMethod.CATALOG, registry.discovery}
+    excluded = {DiscoveryMethod.CATALOG, registry.discovery_method}
     if not registry.target.prefix:
         excluded.add(DiscoveryMethod.WALK)
     return [f"--discovery {method}" for method in registry.profile.discovery if method not in excluded]

@@ -139,13 +139,17 @@ class RegistryConfig(_Table):
 
     def _check_discovery(self) -> None:
         """Check that the discovery method has what it needs; `auto` takes the first that the registry has."""
+        if self.discovery is DiscoveryMethod.API and self.profile.api_discovery is None:
+            raise ValueError(
+                f"discovery api needs a product whose own API lists names, and {self.profile.kind} has none"
+            )
         if self.discovery is DiscoveryMethod.LIST:
             raise ValueError("discovery list needs repositories_from")
         if self.discovery is DiscoveryMethod.WALK and not self.target.prefix:
             raise ValueError("discovery walk needs a target with a prefix: HOST/PROJECT")
-        if self.discovery is DiscoveryMethod.DOCKER_HUB and not self.target.prefix:
+        if self.discovery_method is DiscoveryMethod.DOCKER_HUB and not self.target.prefix:
             raise ValueError("discovery docker-hub needs a target with a namespace: docker.io/NAMESPACE")
-        if self.images_from == "api" and self.discovery is not DiscoveryMethod.ARTIFACT_REGISTRY:
+        if self.images_from == "api" and self.discovery_method is not DiscoveryMethod.ARTIFACT_REGISTRY:
             raise ValueError("images_from api needs discovery artifact-registry")
         if self.discovery is DiscoveryMethod.AUTO and not self.profile.discovery:
             raise ValueError(
@@ -154,6 +158,12 @@ class RegistryConfig(_Table):
             )
         if self.discovery is DiscoveryMethod.AUTO and self.profile.prefix_hint and not self.target.prefix:
             raise ValueError(self.profile.prefix_hint)
+
+    @property
+    def discovery_method(self) -> DiscoveryMethod:
+        """The method as configured, where `api` is the method of the product's own API."""
+        own = self.profile.api_discovery
+        return own if self.discovery is DiscoveryMethod.API and own is not None else self.discovery
 
     @property
     def profile(self) -> RegistryProfile:

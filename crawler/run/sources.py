@@ -43,11 +43,11 @@ async def build_discovery(
     if config.repositories_from is not None:
         return _name_list(config.repositories_from, config.target)
     google = None
-    if config.profile.is_google or config.discovery is DiscoveryMethod.ARTIFACT_REGISTRY:
+    if config.profile.is_google or config.discovery_method is DiscoveryMethod.ARTIFACT_REGISTRY:
         google = await api_credentials(config, auth.credentials, apis.limits.outage)
     sources = _Sources(config, referrers, registry, auth, apis, google)
-    if config.discovery is not DiscoveryMethod.AUTO:
-        return sources.create(config.discovery)
+    if config.discovery_method is not DiscoveryMethod.AUTO:
+        return sources.create(config.discovery_method)
     candidates = [sources.create(method) for method in sources.candidates()]
     return candidates[0] if len(candidates) == 1 else FallbackDiscovery(candidates)
 

@@ -240,6 +240,14 @@ def images(*paths: str, following: str = "") -> Reply:
     return document({"dockerImages": listed, "nextPageToken": following})
 
 
+async def test_api_is_artifact_registrys_on_googles_hosts(tmp_path):
+    path = f"{REPOSITORIES.format('acme')}/team/dockerImages"
+    script = [projects("acme"), repositories("acme", team="7"), on(path, images("app"))]
+    snapshot = await crawl(script, tmp_path, discovery="api", images_from="api")
+    assert (snapshot.manifest["discovery"]["method"], snapshot.manifest["verdict"]) == ("artifact-registry", "complete")
+    assert sorted(snapshot.by_name) == ["acme/team/app"]
+
+
 @pytest.mark.parametrize("broken", [Reply(status=500), refusal(403, "DENIED", "no"), NOT_FOUND])
 async def test_api_images_whose_later_page_fails_are_suspect(broken, tmp_path):
     path = f"{REPOSITORIES.format('acme')}/team/dockerImages"

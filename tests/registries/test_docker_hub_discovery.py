@@ -5,6 +5,7 @@ from support.scripted import document, on, plain_registry
 from support.scripted_google import crawl, reason_of
 
 
+@pytest.mark.parametrize("discovery", ["auto", "api"])
 @pytest.mark.parametrize(
     ("reply", "why"),
     [
@@ -23,9 +24,9 @@ from support.scripted_google import crawl, reason_of
     ],
     ids=["fewer than it counts", "a namespace without any", "no such namespace"],
 )
-async def test_docker_hub_that_lists_fewer_repositories_than_it_has_is_partial(reply, why, tmp_path):
+async def test_docker_hub_that_lists_fewer_repositories_than_it_has_is_partial(reply, why, discovery, tmp_path):
     held = plain_registry({"library/alpha": ("1",), "library/zulu": ("2",)})
     script = [on("/v2/namespaces/library/repositories", reply), *held]
-    changes = {"kind": "docker-hub", "auth": {"method": "anonymous"}, "location": None}
+    changes = {"kind": "docker-hub", "discovery": discovery, "auth": {"method": "anonymous"}, "location": None}
     snapshot = await crawl(script, tmp_path, prefix="/library", **changes)
     assert why in reason_of(snapshot)

@@ -143,6 +143,7 @@ def test_errors_of_all_three_layers_come_together(write, monkeypatch):
         (f'[registry.auth]\npassword = "{SECRET}"', "needs password or password_file"),
         (f'[registry.auth]\nusername = "a"\npassword = "{SECRET}"\npassword_file = "b"', "not both"),
         ('discovery = "list"', "needs repositories_from"),
+        ('kind = "quay"\ndiscovery = "api"', "needs a product whose own API lists names, and quay has none"),
         ('discovery = "catalog"\nrepositories_from = "names.txt"', "needs discovery list"),
         ('plain_http = true\nca_file = "ca.pem"', "not both"),
     ],
