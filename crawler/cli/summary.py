@@ -17,6 +17,9 @@ from crawler.snapshot.parts import open_part
 from crawler.untrusted_text import quoted_path
 
 _READABLE_LENGTH: Final = 800
+_READABLE_LENGTH_IN_DEPTH: Final = 4000
+"""Bytes of a record that people can still read: an image with its config alone takes about two thousand."""
+
 _DEPTH_PURPOSES: Final = ("manifest", "blob", "referrers")
 """Purposes of the exchanges that --depth and --referrers cost; see `Requests.by_kind`."""
 
@@ -114,7 +117,8 @@ def example_records(snapshot: Path, run_manifest: RunManifest, count: int) -> li
 
     Raises OSError.
     """
-    return nsmallest(count, _record_lines(snapshot, run_manifest), key=_example_order())
+    longest = _READABLE_LENGTH if run_manifest.depth == Depth.TAGS else _READABLE_LENGTH_IN_DEPTH
+    return nsmallest(count, _record_lines(snapshot, run_manifest), key=_example_order(longest))
 
 
 def _record_lines(snapshot: Path, run_manifest: RunManifest) -> Iterator[bytes]:
@@ -123,13 +127,16 @@ def _record_lines(snapshot: Path, run_manifest: RunManifest) -> Iterator[bytes]:
             yield from lines
 
 
-def _example_order() -> Callable[[bytes], tuple[bool, bool]]:
-    """Return a sort key for records, the best example lowest. It remembers which outcomes it has seen."""
+def _example_order(longest: int) -> Callable[[bytes], tuple[bool, bool]]:
+    """Return a sort key for records, the best example lowest: first those of fewer than `longest` bytes.
+
+    The key remembers which outcomes it has seen.
+    """
     seen: set[str] = set()
 
     def rank(line: bytes) -> tuple[bool, bool]:
         record = orjson.loads(line)
-        is_readable = len(line) < _READABLE_LENGTH and bool(record["tags"] or record["error"])
+        is_readable = len(line) < longest and bool(record["tags"] or record["error"])
         is_first = is_readable and record["outcome"] not in seen
         if is_first:
             seen.add(record["outcome"])

@@ -40,6 +40,15 @@ async def test_demo_keeps_its_snapshot_in_a_folder_of_its_own(command):
     assert "key.json" not in ended.err
 
 
+async def test_demo_in_depth_prints_a_repository_with_its_images(command):
+    ended = await command("demo", "--repositories", 200, "--depth", "configs", "--referrers", "listed")
+    assert ended.code == 0
+    shown = [json.loads(line) for line in ended.out.splitlines()]
+    assert {record["outcome"] for record in shown} == {"ok", "missing"}
+    (listed,) = [record for record in shown if record["outcome"] == "ok"]
+    assert any(image["config"] is not None for image in listed["images"])
+
+
 async def test_demo_prints_records_that_a_program_can_read(command):
     ended = await command("demo", "--repositories", 10, "--output", "-", "--log-format", "json")
     assert ended.code == 0
