@@ -141,11 +141,12 @@ def _parse_docker_image(item: dict[str, Any]) -> tuple[str, Image]:
     path, at, digest = unquote(_required_text(item, "name").partition("/dockerImages/")[2]).rpartition("@")
     if not at:
         raise MalformedResponse("an image whose name has no digest")
+    media_type = parse_text(item.get("mediaType"))
     return path, Image(
         digest=digest,
         tags=tuple(sorted(parse_strings(item.get("tags"), "tags")[0])),
-        kind=ImageKind.INDEX if item.get("mediaType") in INDEX_TYPES else None,
-        media_type=parse_text(item.get("mediaType")),
+        kind=ImageKind.INDEX if media_type in INDEX_TYPES else None,
+        media_type=media_type,
         artifact_type=parse_text(item.get("artifactType")),
         size_bytes=parse_count(item.get("imageSizeBytes")),
         created_at=_timestamp(item.get("buildTime")),

@@ -118,6 +118,12 @@ def test_api_image_is_parsed_completely():
     )
 
 
+@pytest.mark.parametrize("nonsense", [[], {}, 7, True])
+def test_api_image_whose_media_type_is_no_string_has_none(nonsense):
+    parsed = image(mediaType=nonsense)[1]
+    assert (parsed.media_type, parsed.kind) == (None, None)
+
+
 @pytest.mark.parametrize("manifests", [None, [], {}, "x", 7])
 def test_api_image_that_is_no_index_has_no_platforms(manifests):
     assert image(imageManifests=manifests)[1].platforms is None
