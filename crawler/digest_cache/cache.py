@@ -64,9 +64,15 @@ class DigestCache:
         return cls(CacheStorage(path, open_cache(path)))
 
     def get(self, digest: str) -> Content | None:
-        """The content of a digest, and a hit; None and a miss.
+        """The content of a digest, and a hit; None and a miss."""
+        content = self.find(digest)
+        self.misses += content is None
+        return content
 
-        A content that does not have its digest, because the disk changed it, is dropped, and a miss.
+    def find(self, digest: str) -> Content | None:
+        """The content of a digest, and a hit; None, and no miss, for a digest that may never be requested.
+
+        A content that does not have its digest, because the disk changed it, is dropped.
         """
         key = digest_key(digest)
         for value in self._stored(key):
@@ -75,7 +81,6 @@ class DigestCache:
                 self.hits += 1
                 return content
             self._storage.write(_DROP_CONTENT, key)
-        self.misses += 1
         return None
 
     def has(self, digest: str) -> bool:

@@ -55,7 +55,7 @@ class Contents:
 
     def known(self, digest: str) -> Content | None:
         """The manifest of a tag that was resolved; None, and no miss, where it was never read. No request is made."""
-        return self._cache.get(digest) if self._cache.has(digest) else None
+        return self._cache.find(digest)
 
     async def check_manifest(self, name: RepositoryName, digest: str) -> None:
         """Request a manifest, whatever the cache has: the cache does not know which repositories have a digest.
