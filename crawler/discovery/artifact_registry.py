@@ -96,13 +96,16 @@ class ArtifactRegistryListing:
                 if isinstance(result, RegistryError):
                     self._search.add_unreadable(images.found, result)
                     images.truncate(result)
-            for images in reading:
-                if images.is_over:
-                    yield images.page(await self._attachments(images.found))
+            finished = [images for images in reading if images.is_over]
+            attachments = await gather([partial(self._attachments, images.found) for images in finished])
+            for images, attached in zip(finished, attachments, strict=True):
+                if isinstance(attached, RegistryError):
+                    log.info("attachments in %s are not listed: %s", images.found.folder, attached)
+                yield images.page(None if isinstance(attached, RegistryError) else attached)
             reading = [images for images in reading if not images.is_over]
 
     async def _attachments(self, found: FoundRepository) -> _Attachments | None:
-        """What is attached to the images of a repository; None where none were asked for, or the API refuses.
+        """What is attached to the images of a repository; None where none were asked for. Raises RegistryError.
 
         An account that may list images is not always allowed to list attachments. Then the protocol is asked for the
         referrers of each image.
@@ -111,13 +114,9 @@ class ArtifactRegistryListing:
             return None
         attachments: _Attachments = defaultdict(list)
         cursor = Cursor()
-        try:
-            while not cursor.is_over:
-                for attachment in await self._search.apis.attachments(found.repository, cursor):
-                    attachments[attachment.path, attachment.subject_digest].append(attachment.referrer)
-        except RegistryError as exc:
-            log.info("attachments in %s are not listed: %s", found.folder, exc)
-            return None
+        while not cursor.is_over:
+            for attachment in await self._search.apis.attachments(found.repository, cursor):
+                attachments[attachment.path, attachment.subject_digest].append(attachment.referrer)
         return attachments
 
     def pending(self, name: str) -> PendingName:  # noqa: ARG002
