@@ -238,13 +238,11 @@ class OutputConfig(_Table):
     @classmethod
     def load(cls, file: str | Path | None, flags: Sequence[Flag] = ()) -> "OutputConfig":
         """Load this table alone, for commands that connect to no registry. Raises ConfigError with every mistake."""
-        layers = ConfigLayers.gather(file, _environment(), (), flags)
-        output = layers.document().get("output", {})
-        return _validate(_OutputOnly, {"output": output}, layers, layers.environment.errors).output
+        return _load_tables(_OutputOnly, file, flags).output
 
 
 class _OutputOnly(_Table):
-    output: OutputConfig
+    output: OutputConfig = OutputConfig()
 
 
 class StorageConfig(_Table):
@@ -261,9 +259,7 @@ class StorageConfig(_Table):
     @classmethod
     def load(cls, file: str | Path | None, flags: Sequence[Flag] = ()) -> Self:
         """Load these tables alone. Raises ConfigError with every mistake."""
-        layers = ConfigLayers.gather(file, _environment(), (), flags)
-        document = {name: table for name, table in layers.document().items() if name in cls.model_fields}
-        return _validate(cls, document, layers, layers.environment.errors)
+        return _load_tables(cls, file, flags)
 
 
 def _cache_file(output: OutputConfig, cache: CacheConfig) -> Path | None:
@@ -348,6 +344,13 @@ class Config(_Table):
 
 def _environment() -> Environment:
     return Environment.read(os.environ, list(dotted_keys(Config)))
+
+
+def _load_tables(tables: type[_T], file: str | Path | None, flags: Sequence[Flag]) -> _T:
+    """Load some tables alone, and leave the others unread. Raises ConfigError with every mistake in them."""
+    layers = ConfigLayers.gather(file, _environment(), (), flags)
+    document = {name: table for name, table in layers.document().items() if name in tables.model_fields}
+    return _validate(tables, document, layers, layers.environment.errors)
 
 
 def _validate(table: type[_T], document: Any, layers: ConfigLayers, errors: Sequence[str]) -> _T:
