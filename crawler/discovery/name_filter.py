@@ -1,11 +1,10 @@
 """Which of the names that a source yields belong to the snapshot: the target's prefix, `--include` and `--exclude`."""
 
-import re
 from collections.abc import Sequence
 from difflib import get_close_matches
-from fnmatch import translate
 from typing import Final
 
+from crawler.model.globs import compile_globs
 from crawler.model.names import Target
 from crawler.untrusted_text import printable
 
@@ -27,8 +26,8 @@ class NameFilter:
         self._target = target
         self._include = tuple(include)
         self._exclude = tuple(exclude)
-        self._include_pattern = _pattern(include) if include else None
-        self._exclude_pattern = _pattern(exclude) if exclude else None
+        self._include_pattern = compile_globs(include) if include else None
+        self._exclude_pattern = compile_globs(exclude) if exclude else None
         self._depth = target.prefix.count("/") + 1
         self._other_prefixes: set[str] = set()
         self._under_prefix = 0
@@ -74,10 +73,6 @@ class NameFilter:
         """
         near = get_close_matches(self._target.prefix, sorted(self._other_prefixes), n=1)
         return near[0] if near else None
-
-
-def _pattern(globs: Sequence[str]) -> re.Pattern[str]:
-    return re.compile("|".join(translate(glob) for glob in globs))
 
 
 def _quoted(flag: str, globs: Sequence[str]) -> str:

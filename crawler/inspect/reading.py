@@ -17,7 +17,7 @@ from crawler.inspect.contents import Contents
 from crawler.inspect.fan_out import FanOut, FreeTasks
 from crawler.model.depth import Depth
 from crawler.model.grammar import TAG
-from crawler.model.image import Image, ImageConfig, ImageKind, Platform
+from crawler.model.image import Image, ImageConfig, Platform
 from crawler.model.names import RepositoryName
 from crawler.model.record import INVALID_CONTENT, Listing, Outcome, Problem, ProblemKind
 from crawler.registry.registry import Registry
@@ -340,7 +340,7 @@ class Reading:
         if self._depth.reads_manifests:
             self._add_children(digest, tag, manifest.children)
         config_digest = manifest.image_config_digest
-        if self._depth.reads_configs and config_digest is not None and manifest.kind is ImageKind.IMAGE:
+        if self._depth.reads_configs and config_digest is not None:
             self._jobs.add(partial(self._read_config, digest, config_digest, tag))
 
     def _add_schema1(self, digest: str, tag: str | None, media_type: str | None) -> None:
