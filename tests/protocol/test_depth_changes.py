@@ -1,27 +1,9 @@
 """Depth while the registry changes: tags that are pushed, moved and deleted as they are read."""
 
+from support.depth_app import APP, ARM, SINGLE, UNKNOWN, registry, tag_path
 from support.depth_crawls import deep_crawl
-from support.scripted import Reply, document, listing_path, on, plain_registry, refusal, serve
-from support.scripted_images import blobs, child, config, image, index, manifests
-
-APP = "team/app"
-CONFIG = config("base")
-SINGLE = image(CONFIG, "base")
-ARM_CONFIG = config("base", architecture="arm64")
-ARM = image(ARM_CONFIG, "base")
-UNKNOWN = refusal(404, "MANIFEST_UNKNOWN", "manifest unknown")
-
-
-def registry(tags, *others):
-    return [
-        *manifests(APP, tags, SINGLE, ARM, *others),
-        *blobs(APP, CONFIG, ARM_CONFIG),
-        *plain_registry({APP: tags}),
-    ]
-
-
-def tag_path(tag):
-    return f"/v2/{APP}/manifests/{tag}"
+from support.scripted import Reply, document, listing_path, on, serve
+from support.scripted_images import child, index
 
 
 def google(content, *tags):

@@ -3,37 +3,17 @@
 import json
 
 import pytest
+from support.depth_app import APP, ARM, CONFIG, SINGLE, UNKNOWN, registry, tag_path
 from support.depth_crawls import deep_crawl, exchanges
 from support.oci_documents import OCI_INDEX, OCI_MANIFEST
 from support.scripted import Reply, on, plain_registry, raw, redirect, refusal, serve
 from support.scripted_images import (
     Content,
     blobs,
-    config,
     digest_named,
     image,
     index,
-    manifests,
 )
-
-APP = "team/app"
-CONFIG = config("base")
-SINGLE = image(CONFIG, "base")
-ARM_CONFIG = config("base", architecture="arm64")
-ARM = image(ARM_CONFIG, "base")
-UNKNOWN = refusal(404, "MANIFEST_UNKNOWN", "manifest unknown")
-
-
-def registry(tags, *others):
-    return [
-        *manifests(APP, tags, SINGLE, ARM, *others),
-        *blobs(APP, CONFIG, ARM_CONFIG),
-        *plain_registry({APP: tags}),
-    ]
-
-
-def tag_path(tag):
-    return f"/v2/{APP}/manifests/{tag}"
 
 
 def bytes_reply(content: bytes, *headers: bytes) -> Reply:

@@ -4,9 +4,10 @@ import json
 from base64 import b64encode
 
 import pytest
+from support.depth_app import APP, ARM, CONFIG, SINGLE, UNKNOWN, registry, tag_path
 from support.depth_crawls import deep_crawl, exchanges
 from support.oci_documents import OCI_INDEX
-from support.scripted import Reply, basic_registry, document, html, listing_path, on, plain_registry, refusal, serve
+from support.scripted import Reply, basic_registry, document, html, listing_path, on, refusal, serve
 from support.scripted_images import (
     Content,
     blobs,
@@ -20,22 +21,8 @@ from support.scripted_images import (
 
 import crawler
 
-APP = "team/app"
-CONFIG = config("base")
-SINGLE = image(CONFIG, "base")
-ARM_CONFIG = config("base", architecture="arm64")
-ARM = image(ARM_CONFIG, "base")
 INDEX = index(child(SINGLE), child(ARM, "arm64"))
-UNKNOWN = refusal(404, "MANIFEST_UNKNOWN", "manifest unknown")
 BLOB_UNKNOWN = refusal(404, "BLOB_UNKNOWN", "blob unknown to registry")
-
-
-def registry(tags):
-    return [*manifests(APP, tags, SINGLE, ARM), *blobs(APP, CONFIG, ARM_CONFIG), *plain_registry({APP: tags})]
-
-
-def tag_path(tag):
-    return f"/v2/{APP}/manifests/{tag}"
 
 
 async def test_tag_without_its_manifest_dangles_and_the_snapshot_is_complete(tmp_path):
