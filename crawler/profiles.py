@@ -28,7 +28,7 @@ class DiscoveryMethod(StrEnum):
     DOCKER_HUB = "docker-hub"
 
 
-_BY_API: Final = frozenset({DiscoveryMethod.ARTIFACT_REGISTRY, DiscoveryMethod.DOCKER_HUB})
+_BY_API: Final = frozenset({DiscoveryMethod.API, DiscoveryMethod.ARTIFACT_REGISTRY, DiscoveryMethod.DOCKER_HUB})
 
 
 class CatalogAuth(Enum):
@@ -49,6 +49,42 @@ class QuotaScope(Enum):
     """All exchanges from one IP address, with all hosts of the product."""
     PROJECT = auto()
     """All exchanges with one Google project on one host."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiProfile:
+    """A product's own API, beside the protocol of the specification.
+
+    Attributes:
+        label: the API, for people.
+        base_url: its URL for the product's own hosts, without a slash at its end. {region} and {domain} are those of an
+            AWS host. "": the registry's own origin. For other hosts of the product, `registry.apis.own` is needed.
+        lists_names: whether it lists the names of repositories.
+        lists_images: whether it lists the images of a repository, with their digests.
+        lists_images_with_names: whether its names come with their images, many repositories in one exchange.
+        images_per_exchange: its price.
+        needs_namespace: whether it lists names for one namespace at a time: the target must have a prefix.
+        rate_limits: the operator's quota for the API, the shortest window first; () where none is known.
+        concurrency: the most exchanges with it at once.
+    """
+
+    label: str
+    base_url: str = ""
+    lists_names: bool = True
+    lists_images: bool = False
+    lists_images_with_names: bool = False
+    images_per_exchange: int = 100
+    needs_namespace: bool = False
+    rate_limits: tuple[Rate, ...] = ()
+    concurrency: int = 16
+
+    def quota(self, host: str) -> Quota | None:
+        """The operator's quota for the API of the registry at `host`; None where none is known."""
+        return (
+            Quota(("api", self.label, host), f"the limit of {self.label}", self.rate_limits)
+            if self.rate_limits
+            else None
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +116,7 @@ class RegistryProfile:
             resolved by HEAD, and each manifest is requested once by its digest.
         has_referrers_api: whether the referrers API may be asked. Where it is not there, its 404 says so.
         absence_codes: error codes by which a 404 proves that a repository, manifest or blob does not exist.
+        api: the product's own API, where `vendors/` has it. Google's APIs are used by discovery alone.
     """
 
     kind: str
@@ -104,6 +141,7 @@ class RegistryProfile:
     absence_codes: frozenset[str] = frozenset(
         {"NAME_UNKNOWN", "REPOSITORY_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_BLOB_UNKNOWN"}
     )
+    api: ApiProfile | None = None
 
     @property
     def is_google(self) -> bool:
@@ -114,6 +152,21 @@ class RegistryProfile:
     def api_discovery(self) -> DiscoveryMethod | None:
         """The method that uses the product's own API; None where there is none."""
         return next((method for method in self.discovery if method in _BY_API), None)
+
+    def api_url(self, host: str) -> str | None:
+        """The URL of the product's own API for the registry at `host`.
+
+        "" is the registry's own origin; None where it is not known.
+        """
+        if self.api is None:
+            return None
+        if not self.api.base_url:
+            return ""
+        if not host_matches(host, self.hosts):
+            return None
+        _, _, region_and_domain = host.partition(".dkr.ecr.")
+        region, _, domain = region_and_domain.partition(".")
+        return self.api.base_url.format(region=region, domain=domain)
 
     def is_namespace(self, name: str) -> bool:
         """Whether a name is that of a project or another container of repositories, and cannot be a repository."""
@@ -158,8 +211,6 @@ _EMPTY_GOOGLE_CATALOG: Final = "an empty catalog from a Google host means unknow
 # Artifact Registry cuts a listing at n (google/go-containerregistry#1643), and its Docker API is incomplete above
 # 10,000 entries (https://cloud.google.com/artifact-registry/quotas).
 _GOOGLE_TAGS_PAGE_SIZE: Final = 10_000
-
-_LIST_ONLY: Final[tuple[DiscoveryMethod, ...]] = ()
 
 # Token servers of distribution, Harbor, Quay, Azure and Docker Hub take several scopes in one request. Google's has
 # trouble with them (containerd/containerd#4379, #8415; regclient/regclient#149), and GitHub's fails where one of the
@@ -214,6 +265,14 @@ PROFILES: Final = (
         hosts=("docker.io", "index.docker.io", "registry-1.docker.io"),
         api_host="registry-1.docker.io",
         discovery=(DiscoveryMethod.DOCKER_HUB,),
+        # API: its limits come in X-RateLimit-* headers
+        # (https://docs.docker.com/reference/api/hub/latest/#tag/rate-limiting).
+        api=ApiProfile(
+            label="Docker Hub's API",
+            base_url="https://hub.docker.com",
+            lists_images=True,
+            needs_namespace=True,
+        ),
         prefix_hint="Docker Hub has no catalog, and lists one namespace at a time: docker.io/NAMESPACE",
         trusted_realms=("auth.docker.io",),
         limits_pulls=True,
@@ -224,10 +283,20 @@ PROFILES: Final = (
         # Limit: its 429 says "retry-after: 10.305464ms, allowed: 2000/minute".
         # A scope for a repository of another user fails the whole token request (containerd/containerd#9648).
         # Its referrers API redirects to github.com, truncates the digest, and throttles (artifacthub/hub#4785).
+        # API: 5,000 requests an hour for a token
+        # (https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api).
         kind="ghcr",
+        prefix_hint="GHCR has no catalog, and GitHub's API lists one owner at a time: ghcr.io/OWNER",
         has_referrers_api=False,
         hosts=("ghcr.io",),
-        discovery=_LIST_ONLY,
+        discovery=(DiscoveryMethod.API,),
+        api=ApiProfile(
+            label="GitHub's packages API",
+            base_url="https://api.github.com",
+            lists_images=True,
+            needs_namespace=True,
+            rate_limits=(Rate(5000, 3600),),
+        ),
         tags_page_size=1000,
         rate_limits=(Rate(2000, 60),),
         quota_label="GHCR's limit for one address",
@@ -237,14 +306,41 @@ PROFILES: Final = (
         # A password is good for 12 hours (https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry_auth.html).
         # An expired password is not only 401, but also 403, with a body that is not JSON.
         kind="ecr",
-        hosts=("*.dkr.ecr.*.amazonaws.com",),
+        hosts=("*.dkr.ecr.*.amazonaws.com", "*.dkr.ecr.*.amazonaws.com.cn"),
+        discovery=(DiscoveryMethod.CATALOG, DiscoveryMethod.API),
+        api=ApiProfile(
+            label="ECR's API",
+            base_url="https://api.ecr.{region}.{domain}",
+            lists_images=True,
+            images_per_exchange=1000,
+        ),
         tags_page_size=1000,
         reauth_statuses=frozenset({401, 403}),
     ),
     # No catalog. A cursor that it did not make itself is 405.
-    RegistryProfile(kind="ecr-public", hosts=("public.ecr.aws",), discovery=_LIST_ONLY, tags_page_size=1000),
+    RegistryProfile(
+        kind="ecr-public",
+        hosts=("public.ecr.aws",),
+        discovery=(DiscoveryMethod.API,),
+        # of one's own registry alone; the API is in one region
+        api=ApiProfile(
+            label="ECR Public's API",
+            base_url="https://api.ecr-public.us-east-1.amazonaws.com",
+            lists_images=True,
+            images_per_exchange=1000,
+        ),
+        tags_page_size=1000,
+    ),
     # n is 100 by default and 1,000 at most. Some catalogs need 5 (Azure/acr-cli#353); see registry/page_size.py.
-    RegistryProfile(kind="acr", hosts=("*.azurecr.io",), tags_page_size=1000, scopes_per_token=_SCOPES_PER_TOKEN),
+    # API: at most 32 exchanges at once (Azure/acr-cli).
+    RegistryProfile(
+        kind="acr",
+        hosts=("*.azurecr.io",),
+        discovery=(DiscoveryMethod.CATALOG, DiscoveryMethod.API),
+        api=ApiProfile(label="ACR's API", lists_images=True, concurrency=32),
+        tags_page_size=1000,
+        scopes_per_token=_SCOPES_PER_TOKEN,
+    ),
     # Anonymous. Its catalog is one very large page, whatever is requested.
     RegistryProfile(kind="mcr", hosts=("mcr.microsoft.com",)),
     RegistryProfile(
@@ -254,6 +350,8 @@ PROFILES: Final = (
         # Limit: about 5 a second (openshift/origin#22614).
         kind="quay",
         hosts=("quay.io",),
+        discovery=(DiscoveryMethod.CATALOG, DiscoveryMethod.API),
+        api=ApiProfile(label="Quay's API", lists_images=True, rate_limits=(Rate(5, 1),)),
         catalog_auth=CatalogAuth.UNSCOPED_TOKEN,
         empty_catalog_note="an empty catalog from Quay means unknown, not none",
         catalog_page_size=100,
@@ -267,6 +365,8 @@ PROFILES: Final = (
         # Absence: its middleware answers NOT_FOUND for an unknown repository (goharbor/harbor src/lib/errors/const.go,
         # NotFoundCode).
         kind="harbor",
+        discovery=(DiscoveryMethod.CATALOG, DiscoveryMethod.API),
+        api=ApiProfile(label="Harbor's API", lists_images=True),
         catalog_auth=CatalogAuth.BASIC,
         scopes_per_token=_SCOPES_PER_TOKEN,
         absence_codes=DISTRIBUTION.absence_codes | {"NOT_FOUND"},
@@ -277,18 +377,45 @@ PROFILES: Final = (
         # (https://docs.gitlab.com/rate_limits/abuse_bans/). 16 at once stay below that.
         kind="gitlab",
         hosts=("registry.gitlab.com",),
+        discovery=(DiscoveryMethod.CATALOG, DiscoveryMethod.API),
+        # names from GitLab itself, images from the registry's own host
+        api=ApiProfile(
+            label="GitLab's API",
+            base_url="https://gitlab.com",
+            lists_images=True,
+            images_per_exchange=1000,
+            needs_namespace=True,
+        ),
         trusted_realms=("gitlab.com",),
         max_concurrent_token_requests=16,
     ),
     # Below /artifactory/api/docker/KEY/v2/, which its links leave out; see wire/link.py.
-    RegistryProfile(kind="artifactory"),
+    RegistryProfile(
+        kind="artifactory",
+        discovery=(DiscoveryMethod.CATALOG, DiscoveryMethod.API),
+        api=ApiProfile(label="Artifactory's AQL", lists_images_with_names=True, images_per_exchange=1_000_000),
+    ),
     # Links to a wrong host and prefix (sonatype/nexus-public#1011), null among the tags (containers/skopeo#2409); see
     # wire/link.py and wire/tags.py.
-    RegistryProfile(kind="nexus"),
+    RegistryProfile(
+        kind="nexus",
+        discovery=(DiscoveryMethod.CATALOG, DiscoveryMethod.API),
+        api=ApiProfile(label="Nexus's API", lists_images_with_names=True),
+    ),
     # Cursors that are not encoded, an empty scope in the challenge; see wire/link.py and wire/challenge.py.
-    RegistryProfile(kind="zot"),
+    RegistryProfile(
+        kind="zot",
+        discovery=(DiscoveryMethod.CATALOG, DiscoveryMethod.API),
+        api=ApiProfile(label="zot's search", lists_images=True, lists_images_with_names=True),
+    ),
     # Also Forgejo. At most 100 a page, and a link on the last page with entries; see registry/pager.py.
-    RegistryProfile(kind="gitea", catalog_page_size=100, tags_page_size=100),
+    RegistryProfile(
+        kind="gitea",
+        discovery=(DiscoveryMethod.CATALOG, DiscoveryMethod.API),
+        api=ApiProfile(label="Gitea's packages API", needs_namespace=True),
+        catalog_page_size=100,
+        tags_page_size=100,
+    ),
     # Tokens live for one minute, and n=0 is 500; see registry/page_size.py.
     RegistryProfile(kind="openshift"),
 )

@@ -89,13 +89,17 @@ class AuthConfig(_Table):
 class ApisConfig(_Table):
     """`[registry.apis]`: base URLs of the vendors' APIs, which are used besides the registry itself.
 
-    Set them for private endpoints (`https://artifactregistry-ours.p.googleapis.com`) and for emulators.
+    Set them for private endpoints (`https://artifactregistry-ours.p.googleapis.com`) and for emulators. `own` is the
+    product's own API, where it is not at the registry's host, and `token_file` has the token that it takes in place of
+    the registry's credentials, which are sent there without one.
     """
 
     artifact_registry: ApiUrl = "https://artifactregistry.googleapis.com"
     resource_manager: ApiUrl = "https://cloudresourcemanager.googleapis.com"
     iam_credentials: ApiUrl = "https://iamcredentials.googleapis.com"
     docker_hub: ApiUrl = "https://hub.docker.com"
+    own: ApiUrl | None = None
+    token_file: InputFile | None = None
 
 
 class RegistryConfig(_Table):
@@ -105,7 +109,7 @@ class RegistryConfig(_Table):
     kind: Kind | None = None
     auth: AuthConfig = AuthConfig()
     discovery: DiscoveryMethod = DiscoveryMethod.AUTO
-    images_from: Literal["listing", "api"] = "listing"
+    images_from: Literal["auto", "listing", "api"] = "auto"
     location: Location | None = None
     repositories_from: NameListFile | None = None
     include: StringList = ()
@@ -127,6 +131,8 @@ class RegistryConfig(_Table):
             raise ValueError(f"repositories_from needs discovery list, not {self.discovery}")
         if name_list is None:
             self._check_discovery()
+        if self.images_from == "api":
+            self._check_images_from()
         if self.plain_http and (self.ca_file is not None or self.client_certificate is not None):
             raise ValueError("give plain_http, or ca_file and client_certificate, not both")
         if self.client_key is not None and self.client_certificate is None:
@@ -139,31 +145,71 @@ class RegistryConfig(_Table):
 
     def _check_discovery(self) -> None:
         """Check that the discovery method has what it needs; `auto` takes the first that the registry has."""
-        if self.discovery is DiscoveryMethod.API and self.profile.api_discovery is None:
-            raise ValueError(
-                f"discovery api needs a product whose own API lists names, and {self.profile.kind} has none"
-            )
         if self.discovery is DiscoveryMethod.LIST:
             raise ValueError("discovery list needs repositories_from")
         if self.discovery is DiscoveryMethod.WALK and not self.target.prefix:
             raise ValueError("discovery walk needs a target with a prefix: HOST/PROJECT")
         if self.discovery_method is DiscoveryMethod.DOCKER_HUB and not self.target.prefix:
             raise ValueError("discovery docker-hub needs a target with a namespace: docker.io/NAMESPACE")
-        if self.images_from == "api" and self.discovery_method is not DiscoveryMethod.ARTIFACT_REGISTRY:
-            raise ValueError("images_from api needs discovery artifact-registry")
-        if self.discovery is DiscoveryMethod.AUTO and not self.profile.discovery:
-            raise ValueError(
-                f"{self.profile.kind} does not list its repositories: "
-                "name them with repositories_from (--repositories-from)"
-            )
+        if self.discovery_method is DiscoveryMethod.API:
+            self._check_own_api()
         if self.discovery is DiscoveryMethod.AUTO and self.profile.prefix_hint and not self.target.prefix:
             raise ValueError(self.profile.prefix_hint)
+        if self.discovery is DiscoveryMethod.AUTO and self.profile.discovery == (DiscoveryMethod.API,):
+            self._check_own_api()
+
+    def _check_own_api(self) -> None:
+        """Check that names can come from the product's own API."""
+        api = self.profile.api
+        if api is None or not api.lists_names:
+            raise ValueError(
+                f"discovery api needs a product whose own API lists names, and {self.profile.kind} has none"
+            )
+        if api.needs_namespace and not self.target.prefix:
+            raise ValueError(f"discovery api needs a target with a namespace: {api.label} lists one at a time")
+        if not self.own_api_url:
+            raise ValueError(f"discovery api needs registry.apis.own, the URL of {api.label}")
+
+    def _check_images_from(self) -> None:
+        api = self.profile.api
+        if self.profile.is_google or self.discovery_method is DiscoveryMethod.ARTIFACT_REGISTRY:
+            if self.discovery_method is not DiscoveryMethod.ARTIFACT_REGISTRY:
+                raise ValueError("images_from api needs discovery artifact-registry")
+        elif api is None or not (api.lists_images or api.lists_images_with_names):
+            raise ValueError(
+                f"images_from api needs a product whose own API lists images, and {self.profile.kind} has none"
+            )
+        elif not api.lists_images and self.discovery not in {DiscoveryMethod.AUTO, DiscoveryMethod.API}:
+            raise ValueError(f"images_from api needs discovery api: {api.label} lists names and images together")
+
+    @property
+    def own_api_url(self) -> str:
+        """The base URL of the product's own API; "" where it is not known."""
+        if self.apis.own is not None:
+            return self.apis.own
+        if self.profile.kind == "docker-hub":
+            return self.apis.docker_hub
+        url = self.profile.api_url(self.target.host)
+        return f"{self.scheme}://{self.target.registry}" if url == "" else url or ""
+
+    @property
+    def own_api_is_at_registry(self) -> bool:
+        """Whether the product's own API is at the registry's host."""
+        return self.own_api_url == f"{self.scheme}://{self.target.registry}"
+
+    @property
+    def own_api_belongs_to_target(self) -> bool:
+        """Whether the product's own API is that of the target, by its host or by the configuration.
+
+        A mirror of Docker Hub has a password of its own, which must not go to Docker, and images of its own.
+        """
+        is_configured = bool({"own", "docker_hub"} & self.apis.model_fields_set)
+        return is_configured or self.profile.api_url(self.target.host) is not None
 
     @property
     def discovery_method(self) -> DiscoveryMethod:
         """The method as configured, where `api` is the method of the product's own API."""
-        own = self.profile.api_discovery
-        return own if self.discovery is DiscoveryMethod.API and own is not None else self.discovery
+        return self.profile.api_discovery or self.discovery if self.discovery is DiscoveryMethod.API else self.discovery
 
     @property
     def profile(self) -> RegistryProfile:

@@ -1,17 +1,14 @@
 """Where repository names come from. Each source yields pages of names, then the evidence that the names are complete.
 
-`catalog`, `docker_hub`, `walk`, `artifact_registry` and `name_list` are the sources; `fallback` tries several of them.
+`catalog`, `api`, `walk`, `artifact_registry` and `name_list` are the sources; `fallback` tries several of them.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import Protocol
 
 from crawler.discovery.pending import PendingName
-from crawler.model.record import Listing
+from crawler.model.record import NamePage
 from crawler.model.run_manifest import Evidence
-
-Page = Mapping[str, Listing | None]
-"""Names, not validated, each with its listing. None for a name that the registry still has to list."""
 
 
 class Discovery(Protocol):
@@ -28,7 +25,7 @@ class Discovery(Protocol):
         True where the listing of one name yields other names, as in Google's folders.
         """
 
-    def pages(self) -> AsyncIterator[Page]:
+    def pages(self) -> AsyncIterator[NamePage]:
         """The pages of names, in the order of the source. Raises CrawlerError if there is no first page."""
 
     def pending(self, name: str) -> PendingName:

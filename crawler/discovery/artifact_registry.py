@@ -10,17 +10,16 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from functools import partial
 from typing import Final
 
-from crawler.discovery import Page
-from crawler.discovery.cursor import Cursor
-from crawler.discovery.google_apis import MAX_CONCURRENT_LISTS, GoogleApis, gather
 from crawler.discovery.pending import UNREPORTED, PendingName, ReportedName
-from crawler.discovery.repository_search import FoundRepository, RepositorySearch
 from crawler.discovery.tree import FolderTree
 from crawler.errors import RegistryError
 from crawler.model.image import Image, Referrer
-from crawler.model.record import Listing
+from crawler.model.record import Listing, NamePage
 from crawler.model.run_manifest import Evidence
 from crawler.profiles import RegistryProfile
+from crawler.registry.cursor import Cursor
+from crawler.vendors.google.apis import MAX_CONCURRENT_LISTS, GoogleApis, gather
+from crawler.vendors.google.repository_search import FoundRepository, RepositorySearch
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +42,7 @@ class ArtifactRegistryWalk:
         self._search = search
         self._tree = FolderTree(profile)
 
-    async def pages(self) -> AsyncIterator[Page]:
+    async def pages(self) -> AsyncIterator[NamePage]:
         async for batch in self._search.repositories():
             # Repositories of the same name at several locations share a folder. It is empty if all of them are.
             filled = {found.folder for found in batch if not found.repository.is_empty}
@@ -83,7 +82,7 @@ class ArtifactRegistryListing:
         self._search = search
         self._with_attachments = with_attachments
 
-    async def pages(self) -> AsyncIterator[Page]:
+    async def pages(self) -> AsyncIterator[NamePage]:
         waiting: deque[_RepositoryImages] = deque()
         async for batch in self._search.repositories():
             waiting.extend(_RepositoryImages(found) for found in batch)
@@ -156,7 +155,7 @@ class _RepositoryImages:
         self._cursor.stop()
         self._suspect = f"the API's list of the images in {self.found.folder} was not read to its end: {error}"
 
-    def page(self, attachments: _Attachments | None) -> Page:
+    def page(self, attachments: _Attachments | None) -> NamePage:
         """The images by name, each name with the listing that the registry itself would return."""
         children = _children(self._images)
         return {

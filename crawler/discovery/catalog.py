@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator
 
-from crawler.discovery import Page
 from crawler.discovery.pending import UNREPORTED, PendingName
 from crawler.errors import RegistryError
+from crawler.model.record import NamePage
 from crawler.model.run_manifest import Evidence
 from crawler.registry.registry import Registry
 
@@ -30,7 +30,7 @@ class CatalogDiscovery:
         self._skipped = 0
         self._failure: RegistryError | None = None
 
-    async def pages(self) -> AsyncIterator[Page]:
+    async def pages(self) -> AsyncIterator[NamePage]:
         first = await self._pager.first_page()
         try:
             async for page, fresh in self._pager.pages_from(first):

@@ -4,9 +4,10 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 
-from crawler.discovery import Discovery, Page
+from crawler.discovery import Discovery
 from crawler.discovery.pending import ListResult, PendingName, ReportedName
 from crawler.errors import CredentialsError, RegistryError
+from crawler.model.record import NamePage
 from crawler.model.run_manifest import Evidence
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ class FallbackDiscovery:
     def requires_all_listings(self) -> bool:
         return self._current.requires_all_listings
 
-    async def pages(self) -> AsyncIterator[Page]:
+    async def pages(self) -> AsyncIterator[NamePage]:
         while True:
             try:
                 async for page in self._current.pages():

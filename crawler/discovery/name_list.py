@@ -6,10 +6,10 @@ from typing import Final
 
 import anyio.to_thread
 
-from crawler.discovery import Page
 from crawler.discovery.name_list_lines import line_problem, parse_lines, why_no_entries
 from crawler.discovery.pending import ListResult, PendingName, ReportedName
 from crawler.errors import ConfigError, Missing
+from crawler.model.record import NamePage
 from crawler.model.run_manifest import Evidence
 from crawler.untrusted_text import printable
 
@@ -43,7 +43,7 @@ class ListDiscovery:
         self._missing = 0
         self.pages_read = 0
 
-    async def pages(self) -> AsyncIterator[Page]:
+    async def pages(self) -> AsyncIterator[NamePage]:
         try:
             # The thread is abandoned if the run is stopped: standard input may never end.
             data = await anyio.to_thread.run_sync(self._read, abandon_on_cancel=True)

@@ -11,10 +11,9 @@ from typing import Final
 
 import anyio
 
-from crawler.discovery import Page
 from crawler.discovery.pending import ListResult
 from crawler.errors import Missing
-from crawler.model.record import Listing
+from crawler.model.record import Listing, NamePage
 from crawler.model.run_manifest import Evidence
 from crawler.profiles import RegistryProfile
 from crawler.untrusted_text import printable
@@ -70,7 +69,7 @@ class FolderTree:
         self._seen.update(taken)
         self._frontier.extend(taken)
 
-    async def pages(self) -> AsyncIterator[Page]:
+    async def pages(self) -> AsyncIterator[NamePage]:
         """The nodes. Ends when every node that was yielded has a result, and no child is left."""
         while self._frontier or self._pending:
             if not self._frontier:

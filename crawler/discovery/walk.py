@@ -3,11 +3,10 @@
 from collections.abc import AsyncIterator
 from typing import Final
 
-from crawler.discovery import Page
 from crawler.discovery.pending import ListResult, PendingName, ReportedName
 from crawler.discovery.tree import FolderTree
 from crawler.errors import CrawlerError, Missing
-from crawler.model.record import Listing
+from crawler.model.record import Listing, NamePage
 from crawler.model.run_manifest import Evidence
 from crawler.profiles import RegistryProfile
 
@@ -29,7 +28,7 @@ class WalkDiscovery:
         self._tree.start_at([root])
         self._root_error: CrawlerError | None = None
 
-    async def pages(self) -> AsyncIterator[Page]:
+    async def pages(self) -> AsyncIterator[NamePage]:
         async for page in self._tree.pages():
             yield page
         if self._root_error is not None and not isinstance(self._root_error, Missing):

@@ -1,16 +1,23 @@
 """The bytes under a digest: from the cache, else from the registry, each digest requested once."""
 
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import nullcontext
 from functools import partial
 
+import anyio
+
 from crawler.digest_cache.cache import DigestCache
 from crawler.digest_cache.values import Content
-from crawler.errors import RegistryError
-from crawler.inspect.allowance import Allowance
+from crawler.errors import CredentialsError, GaveUp, RegistryError
+from crawler.inspect.allowance import Allowance, AllowanceSpent
 from crawler.model.names import RepositoryName
 from crawler.registry.manifests import Manifests, TagResponse
 from crawler.single_flight import SingleFlight
+from crawler.vendors.api import ManifestsApi
+from crawler.wire.digest import digest_of, is_digest
+
+log = logging.getLogger(__name__)
 
 
 class Contents:
@@ -19,8 +26,20 @@ class Contents:
     Each request raises what `Manifests` raises, and AllowanceSpent where it may not be made.
     """
 
-    def __init__(self, manifests: Manifests, cache: DigestCache, allowance: Allowance, *, limits_pulls: bool) -> None:
-        """`limits_pulls`: the registry counts each GET of a manifest, so tags are resolved by HEAD."""
+    def __init__(
+        self,
+        manifests: Manifests,
+        cache: DigestCache,
+        allowance: Allowance,
+        *,
+        limits_pulls: bool,
+        bulk: ManifestsApi | None,
+    ) -> None:
+        """`limits_pulls`: the registry counts each GET of a manifest, so tags are resolved by HEAD.
+
+        `bulk` reads many manifests in one exchange; None where the product has no such API.
+        """
+        self._bulk = bulk
         self._manifests = manifests
         self._cache = cache
         self._allowance = allowance
@@ -56,6 +75,31 @@ class Contents:
     def known(self, digest: str) -> Content | None:
         """The manifest of a tag that was resolved; None, and no miss, where it was never read. No request is made."""
         return self._cache.find(digest)
+
+    async def read_ahead(self, name: RepositoryName, digests: Iterable[str]) -> None:
+        """Read the manifests that the cache does not have, many in one exchange, where the product's API does that.
+
+        What does not come, or does not have its digest, is read one by one when it is needed.
+        """
+        if self._bulk is None:
+            return
+        wanted = [digest for digest in dict.fromkeys(digests) if is_digest(digest) and not self._cache.has(digest)]
+        size = self._bulk.batch_size
+        async with anyio.create_task_group() as group:
+            for start in range(0, len(wanted), size):
+                group.start_soon(self._read_batch, self._bulk, name, wanted[start : start + size])
+
+    async def _read_batch(self, bulk: ManifestsApi, name: RepositoryName, digests: Sequence[str]) -> None:
+        try:
+            self._allowance.take_exchange()
+            manifests = await bulk.manifests(name, digests)
+        except (RegistryError, CredentialsError, GaveUp, AllowanceSpent) as error:
+            log.info("%s: its manifests are read one by one: %s", name, error)
+            return
+        for digest in digests:
+            manifest = manifests.get(digest)
+            if manifest is not None and digest_of(manifest.body, digest) == digest:
+                self.keep(digest, Content(manifest.body, manifest.media_type))
 
     async def check_manifest(self, name: RepositoryName, digest: str) -> None:
         """Request a manifest, whatever the cache has: the cache does not know which repositories have a digest.

@@ -91,7 +91,7 @@ class ImageBuilder:
             size_bytes=manifest.size_bytes if listed.size_bytes is None else listed.size_bytes,
             created_at=listed.created_at or (config and config.created_at) or manifest.created_at,
             manifest=self._manifest(manifest),
-            config=config,
+            config=config or listed.config,
         )
 
     def _kind(self, digest: str) -> ImageKind | None:

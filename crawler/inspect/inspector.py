@@ -63,6 +63,11 @@ class Inspector:
     _read_before: dict[RepositoryName, dict[str, str]] = field(default_factory=dict)
     """The tags of repositories with a failure that were read, with their digests. They cost nothing the second time."""
 
+    @property
+    def referrers_note(self) -> str:
+        """What the referrers API answered; "" where it was not asked."""
+        return "" if self.referrers_api is None else self.referrers_api.note
+
     async def inspect(self, name: RepositoryName, listing: Listing) -> Inspected:
         """Read what is behind the tags of a repository, which has this listing.
 
@@ -177,14 +182,14 @@ class Inspector:
     ) -> None:
         """Note the tags that belong to an image which is proved not to be in the repository.
 
-        A listing of images is proof. Without one, an image may be there without a tag, so it is requested where
+        A listing of all images is proof. Else an image may be there without a tag, so it is requested where
         exchanges for referrers are allowed.
         """
         there, unknown = builder.digests, defaultdict[str, list[str]](list)
         for tag in subject_tags:
             if tag.parsed.subject_digest not in there and not _is_ordinary(tag, facts):
                 unknown[tag.parsed.subject_digest].append(tag.tag)
-        if listing.images is not None and listing.suspect is None:
+        if listing.images is not None and listing.lists_untagged and listing.suspect is None:
             missing = {*unknown}
         elif self.referrers is ReferrersLevel.API:
             missing = await self._missing(name, unknown, facts)

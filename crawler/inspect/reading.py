@@ -152,11 +152,14 @@ class Reading:
         """Read the manifests of tags, and of images that a listing names, as deep as asked."""
         jobs = [partial(self._resolve, tag) for tag in tags]
         if self._depth.reads_manifests:
-            jobs += [partial(self._read_listed, image) for image in listed]
+            images = list(listed)
+            await self._contents.read_ahead(self._name, [image.digest for image in images])
+            jobs += [partial(self._read_listed, image) for image in images]
         while jobs:
             await self._jobs.run(jobs)
             # Children come after all tags: a child that has a tag of its own has been read by then.
             children, self._children = self._children, {}
+            await self._contents.read_ahead(self._name, children)
             first_tags = self.facts.first_tags if children else {}
             jobs = [
                 partial(self._read_manifest, digest, first_tags.get(self.facts.parents[digest], tag))

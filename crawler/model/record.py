@@ -50,6 +50,8 @@ class Listing:
         children: Google's folders and repositories below this one; None where the registry does not list them.
         suspect: why the listing may not be whole; None where nothing suggests so.
         problems: what is broken, as far as images were read.
+        lists_untagged: whether `images` has every manifest, so that a digest which is not there does not exist. Some
+            APIs list tags alone.
     """
 
     tags: tuple[str, ...]
@@ -57,6 +59,11 @@ class Listing:
     children: tuple[str, ...] | None = None
     suspect: str | None = None
     problems: tuple["Problem", ...] = ()
+    lists_untagged: bool = True
+
+
+NamePage = Mapping[str, Listing | None]
+"""Names of repositories, not validated, each with its listing. None for a name that the registry still has to list."""
 
 
 class ProblemKind(StrEnum):

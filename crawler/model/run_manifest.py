@@ -152,6 +152,9 @@ class Tool:
     version: str
 
 
+TOOL: Final = Tool(name="registry-crawler", version=VERSION)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunManifest:
     """What a run did: `_run.json`, with the fields in this order.

@@ -9,25 +9,24 @@ to 334 MB, the crew 1 to 2 µs and 41 MB.
 
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from crawler.discovery import Discovery, Page
+from crawler.discovery import Discovery
 from crawler.discovery.name_filter import NameFilter
 from crawler.discovery.pending import ListResult
 from crawler.errors import CredentialsError, MalformedResponse, RegistryError
 from crawler.inspect.inspector import Inspector
 from crawler.model.names import RepositoryName
-from crawler.model.record import Listing, Record
+from crawler.model.record import Listing, NamePage, Record
 from crawler.pipeline.records import RecordBuilder
 from crawler.pipeline.second_pass import SecondPass
 from crawler.pipeline.streams import drain_nowait, receive, send
-from crawler.registry.registry import Registry
 from crawler.sinks import Sink
 from crawler.stats import RunStats
 from crawler.untrusted_text import printable
@@ -45,6 +44,16 @@ _Names = MemoryObjectSendStream[RepositoryName]
 _Records = MemoryObjectSendStream[Record]
 
 
+class Lister(Protocol):
+    """Lists repositories: the registry itself, or the product's own API."""
+
+    def prefetch_hint(self, names: Iterable[RepositoryName]) -> None:
+        """Announce the names that will be listed next, in this order."""
+
+    async def list_tags(self, name: RepositoryName) -> Listing:
+        """The listing of a repository. Raises RegistryError, CredentialsError and GaveUp."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
     """The crawl of one registry. Call `run` once; what ends the run is raised in an ExceptionGroup.
@@ -59,7 +68,7 @@ class Pipeline:
     records: RecordBuilder
     discovery: Discovery
     name_filter: NameFilter
-    registry: Registry
+    lister: Lister
     inspector: Inspector | None
     sink: Sink
     concurrency: int
@@ -106,7 +115,7 @@ class Pipeline:
             group.start_soon(self._run_second_pass, names)
             async for page in self.discovery.pages():
                 pending = [name async for name in self._pending(page, names, records)]
-                self.registry.prefetch_hint(pending)
+                self.lister.prefetch_hint(pending)
                 self._second_pass.add(len(pending))
                 for name in pending:
                     await send(names, name)
@@ -129,7 +138,7 @@ class Pipeline:
             else:
                 await self._second_pass.until_changed()
 
-    async def _pending(self, page: Page, names: _Names, records: _Records) -> AsyncIterator[RepositoryName]:
+    async def _pending(self, page: NamePage, names: _Names, records: _Records) -> AsyncIterator[RepositoryName]:
         """The names of a page that the registry has to list. The other names of the page are dealt with here."""
         if self.discovery.requires_all_listings or self.name_filter.matches_all:
             selected = page
@@ -187,7 +196,7 @@ class Pipeline:
                 result: ListResult
                 with self.discovery.pending(name) as pending:
                     try:
-                        result = await self.registry.list_tags(name)
+                        result = await self.lister.list_tags(name)
                     except (RegistryError, CredentialsError) as error:
                         log.info("%s: %s", name, error)
                         if self._second_pass.set_aside(name, error):

@@ -7,15 +7,18 @@ from typing import Final
 
 from crawler.discovery import Discovery
 from crawler.inspect.inspector import Inspector
+from crawler.model.run_manifest import TOOL
+from crawler.pipeline.pipeline import Lister
 from crawler.registry.registry import Registry
 from crawler.run.credentials import ResolvedAuth, connect
 from crawler.run.inspection import Inspection
+from crawler.run.own_api import open_own_api, own_api_label, takes_images_from_api
 from crawler.run.plan import Plan
-from crawler.run.run_manifest import TOOL
 from crawler.run.sources import build_discovery
 from crawler.transport.fetch import open_transport
 from crawler.transport.retry import Timeouts
 from crawler.transport.tls import Certificates
+from crawler.vendors.lister import ApiLister
 
 USER_AGENT: Final = f"{TOOL.name}/{TOOL.version}"
 
@@ -24,9 +27,16 @@ USER_AGENT: Final = f"{TOOL.name}/{TOOL.version}"
 class OpenParts:
     """What a crawl works with, while it lasts."""
 
-    registry: Registry
     discovery: Discovery
+    lister: Lister
     inspector: Inspector | None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the operator should know of the APIs that were asked. Valid at the end."""
+        lister = self.lister.note if isinstance(self.lister, ApiLister) else ""
+        referrers = "" if self.inspector is None else self.inspector.referrers_note
+        return tuple(filter(None, (lister, referrers)))
 
 
 @asynccontextmanager
@@ -55,8 +65,13 @@ async def open_parts(plan: Plan, auth: ResolvedAuth, inspection: Inspection | No
             catalog_page_size=registry_config.page_size or profile.catalog_page_size,
             tags_page_size=profile.tags_page_size,
         )
-        apis = transport.with_limiter(plan.api_limiter)
-        referrers = plan.config.images.referrers
-        discovery = await build_discovery(registry_config, referrers, registry, auth, apis)
-        inspector = None if inspection is None else inspection.inspector(plan, registry, client)
-        yield OpenParts(registry, discovery, inspector)
+        own_api = open_own_api(registry_config, auth, client, transport.apart(plan.api_limiter))
+        google = transport.with_limiter(plan.api_limiter)
+        discovery = await build_discovery(
+            registry_config, plan.config.images, registry, auth, own_api=own_api, google_apis=google
+        )
+        lister: Lister = registry
+        if own_api.images is not None and takes_images_from_api(registry_config, plan.config.images.depth):
+            lister = ApiLister(own_api.images, registry, own_api_label(registry_config))
+        inspector = None if inspection is None else inspection.inspector(plan, registry, client, own_api.manifests)
+        yield OpenParts(discovery, lister, inspector)

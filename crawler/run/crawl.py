@@ -177,8 +177,8 @@ class Crawl:
         auth = await self._auth.get()
         if not self.writes_snapshot:
             with FileIO(sys.stdout.fileno(), "w", closefd=False) as pipe, self._open_inspection() as inspection:
-                discovery = await self._until_stopped(partial(self._crawl, JsonLinesPipe(pipe), auth, inspection))
-                return self._build_run_manifest(auth, discovery, (), None, inspection)
+                parts = await self._until_stopped(partial(self._crawl, JsonLinesPipe(pipe), auth, inspection))
+                return self._build_run_manifest(auth, parts, (), None, inspection)
         await self._name_unreadable_runs()
         journal = await anyio.to_thread.run_sync(self._unfinished.begin, self.parameters)
         try:
@@ -214,7 +214,8 @@ class Crawl:
         """Crawl into a sink. Returns the discovery, which has its evidence then."""
         auth = await self._auth.get()
         with self._open_inspection() as inspection:
-            return await self._until_stopped(partial(self._crawl, sink, auth, inspection))
+            parts = await self._until_stopped(partial(self._crawl, sink, auth, inspection))
+        return parts.discovery
 
     @contextmanager
     def _open_inspection(self) -> Iterator[Inspection | None]:
@@ -257,18 +258,18 @@ class Crawl:
         draft = Draft(journal)
         with self._open_inspection() as inspection:
             with journal.appended() as file:
-                discovery = await self._until_stopped(partial(self._crawl, JsonLinesFile(file), auth, inspection))
+                parts = await self._until_stopped(partial(self._crawl, JsonLinesFile(file), auth, inspection))
             finish_line = None if inspection is None else inspection.bases.finish_line
             write = partial(draft.write, output.compression, self._stats.recorded, finish_line)
             files = await anyio.to_thread.run_sync(write)
             earlier = partial(last_complete, output.path, self.parameters.target, self.parameters.started_at)
             previous = await anyio.to_thread.run_sync(earlier)
-            manifest = self._build_run_manifest(auth, discovery, files, previous, inspection)
+            manifest = self._build_run_manifest(auth, parts, files, previous, inspection)
         await anyio.to_thread.run_sync(draft.publish, output.path, manifest)
         await self._clean_up()
         return manifest
 
-    async def _crawl(self, sink: Sink, auth: ResolvedAuth, inspection: Inspection | None) -> Discovery:
+    async def _crawl(self, sink: Sink, auth: ResolvedAuth, inspection: Inspection | None) -> OpenParts:
         async with open_parts(self._plan, auth, inspection) as parts:
             pipeline = self._pipeline(parts, sink)
             async with anyio.create_task_group() as group:
@@ -279,14 +280,14 @@ class Crawl:
         is_whole = self._stats.discovery_done and self._stats.recorded >= self._stats.discovered
         if self._stopping.is_set() and not is_whole:
             raise Interrupted("stopped before the end, as asked")
-        return parts.discovery
+        return parts
 
     def _pipeline(self, parts: OpenParts, sink: Sink) -> Pipeline:
         return Pipeline(
             records=RecordBuilder(self.parameters.run_id, self.parameters.target, self.target.registry),
             discovery=parts.discovery,
             name_filter=self._name_filter,
-            registry=parts.registry,
+            lister=parts.lister,
             inspector=parts.inspector,
             sink=sink,
             concurrency=self._config.limits.concurrency,
@@ -317,7 +318,7 @@ class Crawl:
     def _build_run_manifest(
         self,
         auth: ResolvedAuth,
-        discovery: Discovery,
+        parts: OpenParts,
         files: tuple[SnapshotFile, ...],
         previous: PublishedRun | None,
         inspection: Inspection | None,
@@ -326,7 +327,7 @@ class Crawl:
             self._plan,
             parameters=self.parameters,
             identity=auth.label,  # some accounts are known only after the first token
-            discovery=discovery,
+            parts=parts,
             nothing_matched=self._name_filter.nothing_matched,
             stats=self._stats,
             median_per_s=self._throughput.median_per_s,

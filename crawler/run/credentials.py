@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import anyio.to_thread
 import orjson
@@ -204,11 +205,16 @@ def _configured_credential(auth: AuthConfig) -> Credential | None:
     if auth.password_file is None:
         assert auth.password is not None  # AuthConfig requires one of the two
         return Credential(auth.username, auth.password.get_secret_value())
+    return Credential(auth.username, read_secret_file(auth.password_file, "password"))
+
+
+def read_secret_file(file: Path, content: str) -> str:
+    """The secret in a file, without its last newline; `content` says what it is. Raises CredentialsError."""
     try:
-        password = auth.password_file.read_text(encoding="utf-8-sig").rstrip("\r\n")
+        secret = file.read_text(encoding="utf-8-sig").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
-        raise CredentialsError(f"{auth.password_file}: the password file cannot be read: {reason}") from None
-    if not password:
-        raise CredentialsError(f"{auth.password_file}: the password file is empty")
-    return Credential(auth.username, password)
+        raise CredentialsError(f"{file}: the {content} file cannot be read: {reason}") from None
+    if not secret:
+        raise CredentialsError(f"{file}: the {content} file is empty")
+    return secret

@@ -18,6 +18,7 @@ from crawler.registry.manifests import Manifests
 from crawler.registry.referrers import Referrers
 from crawler.registry.registry import Registry
 from crawler.run.plan import Plan
+from crawler.vendors.api import ManifestsApi
 
 
 class Inspection:
@@ -31,24 +32,20 @@ class Inspection:
     def __init__(self, cache: DigestCache) -> None:
         self.cache = cache
         self.bases = Bases(cache)
-        self._referrers_apis: list[ReferrersApi] = []
 
     @property
     def cache_use(self) -> CacheUse:
         return CacheUse(hits=self.cache.hits, misses=self.cache.misses)
 
-    @property
-    def referrers_note(self) -> str:
-        """What the referrers API answered; "" where it was not asked."""
-        return "; ".join(api.note for api in self._referrers_apis if api.note)
-
-    def inspector(self, plan: Plan, registry: Registry, client: AuthenticatedClient) -> Inspector:
+    def inspector(
+        self, plan: Plan, registry: Registry, client: AuthenticatedClient, bulk: ManifestsApi | None
+    ) -> Inspector:
+        """The inspector of a registry. `bulk` reads many manifests at once, where the product's API does."""
         config, registry_config = plan.config, plan.registry
         url, profile = registry_config.api_url, registry_config.profile
         referrers_api = None
         if config.images.referrers is ReferrersLevel.API and profile.has_referrers_api:
             referrers_api = ReferrersApi(Referrers(url, client), plan.allowance)
-            self._referrers_apis.append(referrers_api)
         return Inspector(
             host=registry_config.target.registry,
             depth=config.images.depth,
@@ -56,7 +53,11 @@ class Inspection:
             tag_filter=TagFilter(include=config.images.include_tags, exclude=config.images.exclude_tags),
             registry=registry,
             contents=Contents(
-                Manifests(url, client, profile), self.cache, plan.allowance, limits_pulls=profile.limits_pulls
+                Manifests(url, client, profile),
+                self.cache,
+                plan.allowance,
+                limits_pulls=profile.limits_pulls,
+                bulk=bulk,
             ),
             cache=self.cache,
             bases=self.bases,

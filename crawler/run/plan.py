@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from crawler.config import Config, RegistryConfig
-from crawler.discovery.google_apis import MAX_CONCURRENT_LISTS
 from crawler.inspect.allowance import Allowance
 from crawler.limiter import AdaptiveLimiter, Limiter
 from crawler.model.limits import Quota
@@ -11,6 +10,7 @@ from crawler.profiles import API_QUOTA
 from crawler.rate_limiter import RateLimiter
 from crawler.transport.retry import RetryPolicy
 from crawler.transport.run_limits import RunLimits
+from crawler.vendors.google.apis import MAX_CONCURRENT_LISTS
 
 
 class SharedRateLimits:
@@ -56,9 +56,26 @@ def make_plan(config: Config, registry: RegistryConfig, rate_limits: SharedRateL
         quota=quota,
         limits=RunLimits(policy),
         limiter=AdaptiveLimiter(concurrency=config.limits.concurrency, rate=rate_limits.for_quota(quota)),
-        api_limiter=AdaptiveLimiter(concurrency=MAX_CONCURRENT_LISTS, rate=rate_limits.for_quota(API_QUOTA)),
+        api_limiter=AdaptiveLimiter(
+            concurrency=_api_concurrency(config, registry), rate=rate_limits.for_quota(_api_quota(config, registry))
+        ),
         allowance=Allowance(config.limits.budget),
     )
+
+
+def _api_concurrency(config: Config, registry: RegistryConfig) -> int:
+    api = registry.profile.api
+    return MAX_CONCURRENT_LISTS if api is None else min(api.concurrency, config.limits.concurrency)
+
+
+def _api_quota(config: Config, registry: RegistryConfig) -> Quota | None:
+    """The quota of the product's own API. A rate that is configured for its host holds for the API, too."""
+    api = registry.profile.api
+    if api is None:
+        return API_QUOTA
+    if config.limits.rate != "auto" and registry.own_api_is_at_registry:
+        return _quota(config, registry)
+    return api.quota(registry.target.host)
 
 
 def _quota(config: Config, registry: RegistryConfig) -> Quota | None:

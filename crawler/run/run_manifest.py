@@ -1,13 +1,11 @@
 """What happened becomes the run manifest: `_run.json`, with a verdict and the reasons for doubt."""
 
 from datetime import UTC, datetime
-from typing import Final
 
-from crawler.discovery import Discovery
 from crawler.model.depth import ReferrersLevel
 from crawler.model.record import SCHEMA
 from crawler.model.run_manifest import (
-    VERSION,
+    TOOL,
     CacheUse,
     Discovered,
     Evidence,
@@ -15,11 +13,11 @@ from crawler.model.run_manifest import (
     Requests,
     RunManifest,
     SnapshotFile,
-    Tool,
     Verdict,
 )
 from crawler.model.run_parameters import RunParameters
 from crawler.model.timestamps import timestamp
+from crawler.run.assemble import OpenParts
 from crawler.run.inspection import Inspection
 from crawler.run.plan import Plan
 from crawler.run.throughput import describe_pace
@@ -27,15 +25,13 @@ from crawler.snapshot.reader import PublishedRun
 from crawler.stats import RunStats
 from crawler.verdict import Findings, reasons_for_doubt, repositories
 
-TOOL: Final = Tool(name="registry-crawler", version=VERSION)
-
 
 def build_run_manifest(
     plan: Plan,
     *,
     parameters: RunParameters,
     identity: str,
-    discovery: Discovery,
+    parts: OpenParts,
     nothing_matched: str | None,
     stats: RunStats,
     median_per_s: float,
@@ -48,8 +44,8 @@ def build_run_manifest(
     `nothing_matched` says why the prefix or the filters left out every name. `previous` is the last complete snapshot
     of the target.
     """
+    discovery = parts.discovery
     evidence = _with_notes(discovery.evidence, stats)
-    referrers_note = _referrers_note(plan, stats, inspection)
     expected = plan.config.verdict
     reasons = reasons_for_doubt(
         Findings(
@@ -83,7 +79,7 @@ def build_run_manifest(
             pages=discovery.pages_read,
             repositories=stats.discovered,
             complete=evidence.complete,
-            evidence="; ".join(filter(None, (evidence.text, referrers_note))),
+            evidence="; ".join((evidence.text, *parts.notes, *_without_images(plan, stats, inspection))),
         ),
         depth=plan.config.images.depth,
         referrers=plan.config.images.referrers,
@@ -108,13 +104,11 @@ def _with_notes(evidence: Evidence, stats: RunStats) -> Evidence:
     return Evidence(evidence.complete, text)
 
 
-def _referrers_note(plan: Plan, stats: RunStats, inspection: Inspection | None) -> str:
-    """What the operator should know of the search for referrers."""
-    if inspection is None or plan.config.images.referrers is ReferrersLevel.NONE:
-        return ""
-    if stats.images is None:
-        return "no referrers were looked for, because no images are known: --depth digests finds them"
-    return inspection.referrers_note
+def _without_images(plan: Plan, stats: RunStats, inspection: Inspection | None) -> tuple[str, ...]:
+    """A note for who asks for referrers of images that nothing tells of."""
+    if inspection is None or plan.config.images.referrers is ReferrersLevel.NONE or stats.images is not None:
+        return ()
+    return ("no referrers were looked for, because no images are known: --depth digests finds them",)
 
 
 def _requests(plan: Plan) -> Requests:

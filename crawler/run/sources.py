@@ -8,20 +8,17 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from crawler.auth.credentials import ANONYMOUS, Credential, CredentialProvider, PreemptiveAuth
+from crawler.auth.credentials import Credential, CredentialProvider, PreemptiveAuth
 from crawler.auth.google import AccessTokens
 from crawler.auth.quota_project import QuotaProject
 from crawler.client import AuthenticatedClient
-from crawler.config import STDIO, RegistryConfig
+from crawler.config import STDIO, ImagesConfig, RegistryConfig
 from crawler.discovery import Discovery
+from crawler.discovery.api import ApiDiscovery
 from crawler.discovery.artifact_registry import ArtifactRegistryListing, ArtifactRegistryWalk
 from crawler.discovery.catalog import CatalogDiscovery
-from crawler.discovery.docker_hub import DockerHubDiscovery
 from crawler.discovery.fallback import FallbackDiscovery
-from crawler.discovery.google_apis import GoogleApis
-from crawler.discovery.host_scope import HostScope
 from crawler.discovery.name_list import ListDiscovery
-from crawler.discovery.repository_search import RepositorySearch
 from crawler.discovery.walk import WalkDiscovery
 from crawler.errors import CredentialsError
 from crawler.model.depth import ReferrersLevel
@@ -29,26 +26,35 @@ from crawler.model.names import Target
 from crawler.profiles import DiscoveryMethod
 from crawler.registry.registry import Registry
 from crawler.run.credentials import ResolvedAuth, api_credentials
+from crawler.run.own_api import takes_images_from_api
 from crawler.transport.fetch import Transport
+from crawler.vendors.api import VendorApi
+from crawler.vendors.google.apis import GoogleApis
+from crawler.vendors.google.host_scope import HostScope
+from crawler.vendors.google.repository_search import RepositorySearch
 
 
 async def build_discovery(
-    config: RegistryConfig, referrers: ReferrersLevel, registry: Registry, auth: ResolvedAuth, apis: Transport
+    config: RegistryConfig,
+    images: ImagesConfig,
+    registry: Registry,
+    auth: ResolvedAuth,
+    *,
+    own_api: VendorApi,
+    google_apis: Transport,
 ) -> Discovery:
     """The source of names that the configuration selects.
 
-    `auth` is the authentication at the registry. `apis` sends the requests to Google's and Docker Hub's APIs, which
-    have rate limits of their own. Raises CredentialsError if the selected source needs credentials and there are none.
+    `auth` is the authentication at the registry. `google_apis` sends the requests to Google's APIs, which have rate
+    limits of their own. Raises CredentialsError if the selected source needs credentials and there are none.
     """
     if config.repositories_from is not None:
         return _name_list(config.repositories_from, config.target)
     google = None
     if config.profile.is_google or config.discovery_method is DiscoveryMethod.ARTIFACT_REGISTRY:
-        google = await api_credentials(config, auth.credentials, apis.limits.outage)
-    sources = _Sources(config, referrers, registry, auth, apis, google)
-    if config.discovery_method is not DiscoveryMethod.AUTO:
-        return sources.create(config.discovery_method)
-    candidates = [sources.create(method) for method in sources.candidates()]
+        google = await api_credentials(config, auth.credentials, google_apis.limits.outage)
+    sources = _Sources(config, images, registry, auth, own_api, google_apis, google)
+    candidates = [sources.create(method) for method in sources.methods()]
     return candidates[0] if len(candidates) == 1 else FallbackDiscovery(candidates)
 
 
@@ -60,23 +66,38 @@ class _Sources:
     """
 
     config: RegistryConfig
-    referrers: ReferrersLevel
+    images: ImagesConfig
     registry: Registry
     auth: ResolvedAuth
-    apis: Transport
+    own_api: VendorApi
+    google_apis: Transport
     google: CredentialProvider | None
 
-    def candidates(self) -> list[DiscoveryMethod]:
+    def methods(self) -> list[DiscoveryMethod]:
+        """The methods to try, in this order. Where the product's own API is closed, the protocol follows it."""
+        method = self.config.discovery_method
+        if self.config.discovery is DiscoveryMethod.API:
+            return [method, *(other for other in self._candidates() if other is not method)]
+        return self._candidates() if method is DiscoveryMethod.AUTO else [method]
+
+    def _candidates(self) -> list[DiscoveryMethod]:
         """The methods that `auto` tries.
 
         On Google's hosts, a walk needs a prefix to begin at. Under a prefix it replaces the catalog, which always lists
-        the whole host. The API needs credentials.
+        the whole host. The API needs credentials. Where another product's API tells names and images together, and the
+        images are wanted, it comes first.
         """
-        methods = list(self.config.profile.discovery)
-        if self.config.profile.is_google:
-            methods.remove(DiscoveryMethod.CATALOG if self.config.target.prefix else DiscoveryMethod.WALK)
+        profile, prefix = self.config.profile, self.config.target.prefix
+        methods = list(profile.discovery)
+        if profile.is_google:
+            methods.remove(DiscoveryMethod.CATALOG if prefix else DiscoveryMethod.WALK)
             if self.google is None:
                 methods.remove(DiscoveryMethod.ARTIFACT_REGISTRY)
+        elif profile.api is not None and DiscoveryMethod.CATALOG in methods:
+            if self.own_api.names is None or (profile.api.needs_namespace and not prefix):
+                methods.remove(DiscoveryMethod.API)
+            elif profile.api.lists_images_with_names and takes_images_from_api(self.config, self.images.depth):
+                methods.sort(key=DiscoveryMethod.API.__ne__)
         return methods
 
     def create(self, method: DiscoveryMethod) -> Discovery:
@@ -85,13 +106,9 @@ class _Sources:
                 return WalkDiscovery(self.config.target.prefix, self.config.profile)
             case DiscoveryMethod.ARTIFACT_REGISTRY:
                 return self._artifact_registry()
-            case DiscoveryMethod.DOCKER_HUB:
-                return DockerHubDiscovery(
-                    AuthenticatedClient(PreemptiveAuth(ANONYMOUS), self.apis),
-                    api=self.config.apis.docker_hub,
-                    namespace=self.config.target.prefix.partition("/")[0],
-                    is_anonymous=self.auth.is_anonymous,
-                )
+            case DiscoveryMethod.API | DiscoveryMethod.DOCKER_HUB if self.own_api.names is not None:
+                keeps_listings = self.config.images_from != "listing"
+                return ApiDiscovery(method, self.own_api.names, keeps_listings=keeps_listings)
             case _:
                 return CatalogDiscovery(self.registry, empty_catalog_note=self.config.profile.empty_catalog_note)
 
@@ -106,7 +123,7 @@ class _Sources:
         apis = GoogleApis(
             AuthenticatedClient(
                 PreemptiveAuth(self.google, _as_bearer),
-                self.apis,
+                self.google_apis,
                 headers=() if quota_project is None else (quota_project.header,),
             ),
             artifact_registry=config.apis.artifact_registry,
@@ -115,7 +132,7 @@ class _Sources:
         )
         search = RepositorySearch(apis, HostScope.of_target(config.target, config.profile, config.location))
         if config.images_from == "api":
-            return ArtifactRegistryListing(search, with_attachments=self.referrers is ReferrersLevel.API)
+            return ArtifactRegistryListing(search, with_attachments=self.images.referrers is ReferrersLevel.API)
         return ArtifactRegistryWalk(search, config.profile)
 
 

@@ -57,6 +57,11 @@ class Transport:
         """The same connections, counts and limits with another limiter: for another service than the registry."""
         return Transport(self._session, limiter, self.limits, self._scheme)
 
+    def apart(self, limiter: Limiter) -> "Transport":
+        """As `with_limiter`, for a service that the run can do without: its outages hold no other requests."""
+        self.limits.add_limiter(limiter)
+        return Transport(self._session, limiter, self.limits.apart(), self._scheme)
+
     async def fetch(self, request: Request) -> Response:
         """Send a request, follow redirects, and retry where that may help.
 
@@ -309,9 +314,11 @@ def _redirect_problem(request: Request, here: SplitResult, there: SplitResult, s
         return "its URL has no host, or has a user name"
     # Without its credentials the request would be refused there, and the error would not say why.
     wants_https = here.scheme == "http" and there.scheme == "https" and here.hostname == there.hostname
-    if wants_https and (request.authorization is not None or request.form):
+    if wants_https and (request.authorization is not None or request.method == "POST"):
         return f"the server wants https, and credentials are not sent to another origin: {USE_HTTPS}"
-    return "a POST is not sent to another origin" if request.form and _origin(here) != _origin(there) else ""
+    return (
+        "a POST is not sent to another origin" if request.method == "POST" and _origin(here) != _origin(there) else ""
+    )
 
 
 def _unreadable_message(exc: MalformedResponse, response: Response) -> str:

@@ -21,7 +21,7 @@ from crawler.transport.deadline import DeadlineTimer
 from crawler.transport.error_mapping import MAX_HEADER_BYTES, map_exception, proxy_refusal
 from crawler.transport.messages import JSON, MAX_ERROR_BYTES, Headers, Request, Response
 from crawler.transport.proxies import Proxies, Proxy
-from crawler.transport.redact import WITHHELD, Redactor, credentials_in
+from crawler.transport.redact import SECRET_FIELD, WITHHELD, Redactor, credentials_in
 from crawler.transport.retry import Timeouts
 from crawler.transport.ssrf import check_address, check_host
 from crawler.transport.tls import Certificates, run_ssl_context
@@ -104,7 +104,7 @@ class HttpSession:
         return map_exception(request, exc, proxy, self._redactor(request, proxy), self._timeouts)
 
     def _redactor(self, request: Request, proxy: Proxy | None) -> Redactor:
-        return self._redactor_for(_secret_headers(request, proxy), request.form)
+        return self._redactor_for(_secret_headers(request, proxy), _secret_fields(request))
 
     def _proxy(self, url: URL, proxies: Proxies) -> Proxy | None:
         origin = (url.scheme, url.raw_host, url.port)
@@ -265,6 +265,9 @@ def _arguments(request: Request, url: URL, proxy: Proxy | None) -> dict[str, Any
         headers |= dict(request.headers)
     if request.form:
         arguments["data"] = dict(request.form)
+    elif request.content:
+        arguments["data"] = request.content
+        headers["Content-Type"] = request.content_type
     if proxy is not None:
         arguments |= {"proxy": proxy.url, "proxy_headers": proxy.headers}
         if url.scheme == "http":
@@ -321,6 +324,11 @@ def _client_timeout(timeouts: Timeouts, proxies: Proxies | None) -> aiohttp.Clie
 def _secret_headers(request: Request, proxy: Proxy | None) -> tuple[str, ...]:
     own = () if request.authorization is None else (request.authorization,)
     return own if proxy is None else (*own, *proxy.headers.values())
+
+
+def _secret_fields(request: Request) -> tuple[tuple[str, str], ...]:
+    """The fields of a POST's body, as a redactor takes them."""
+    return request.form or tuple((SECRET_FIELD, secret) for secret in request.secrets)
 
 
 def _too_large_error(request: Request, status: int) -> UnusableResponse:

@@ -35,15 +35,18 @@ Party = tuple[Purpose, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request. `authorization`, `headers` and `form` may hold secrets: none of them is in `repr` or `summary`.
+    """One request. Neither `repr` nor `summary` has its credentials, headers or body, which may hold secrets.
 
     Attributes:
         url: the absolute URL, percent-encoded.
-        method: GET; HEAD for the status and headers alone; POST for a `form`.
+        method: GET; HEAD for the status and headers alone; POST for a `form` or a `content`.
         authorization: the value of the Authorization header. It is not sent to another origin after a redirect.
         accept: the value of the Accept header: media types, separated by commas. It is kept over redirects.
         headers: more headers, as (name, value). Like `authorization`, they are not sent to another origin.
         form: the fields that a POST sends, as (name, value).
+        content: the body that a POST sends in place of a form.
+        content_type: the media type of `content`.
+        secrets: parts of `content` that no text may show, such as a password.
         max_body_bytes: the largest body that is read, in decompressed bytes.
         purpose: what `_run.json` counts the exchange as.
         parse: turns the body of a 200 into `Response.value`. It raises MalformedResponse for a body that it cannot
@@ -61,6 +64,9 @@ class Request:
     accept: str = JSON
     headers: tuple[tuple[str, str], ...] = ()
     form: tuple[tuple[str, str], ...] = ()
+    content: bytes = b""
+    content_type: str = JSON
+    secrets: tuple[str, ...] = ()
     max_body_bytes: int = MAX_LISTING_BYTES
     purpose: Purpose = Purpose.LISTING
     parse: Callable[[bytes], Any] | None = None

@@ -29,7 +29,10 @@ _WHOLE: Final = sys.maxsize
 _SHORTEST_SECRET: Final = 4
 """A shorter secret is part of ordinary words, and an error without those cannot be read."""
 
-_SECRET_FIELDS: Final = frozenset({"refresh_token"})
+SECRET_FIELD: Final = "secret"  # noqa: S105  (a name, not a password)
+"""The name under which a redactor takes the secret of a body that is no form."""
+
+_SECRET_FIELDS: Final = frozenset({"refresh_token", SECRET_FIELD})
 _SECRETS_OF_KEY: Final = ("private_key", "private_key_id")
 """The secret fields of a service account's key. Its beginning, `{"type":`, is that of many a JSON response."""
 

@@ -20,9 +20,10 @@ class RunLimits:
             else is sent.
     """
 
-    def __init__(self, policy: RetryPolicy) -> None:
+    def __init__(self, policy: RetryPolicy, requests: RequestStats | None = None) -> None:
+        """`requests` counts the exchanges together with those of other limits."""
         self.policy = policy
-        self.requests = RequestStats()
+        self.requests = RequestStats() if requests is None else requests
         self.budget = RetryBudget(self.requests)
         # with one attempt only, the user does not want to wait for a server that may not exist
         first_contact_s = FIRST_CONTACT_S if policy.attempts > 1 else 0
@@ -31,6 +32,10 @@ class RunLimits:
         self.last_answered: dict[Purpose, Request] = {}
         self._limiters: list[Limiter] = []
         self._has_failures = False
+
+    def apart(self) -> "RunLimits":
+        """Limits for a service that the run can do without: its outages hold nothing else. The counts are shared."""
+        return RunLimits(self.policy, self.requests)
 
     @property
     def wait_s(self) -> float:

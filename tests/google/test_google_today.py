@@ -7,10 +7,10 @@ from support.inventories import comparable, expected, expected_from_api
 from support.snapshots import read_snapshot
 
 import crawler
-from crawler.discovery.host_scope import HostScope
 from crawler.emulator import ArtifactRegistry, Inventory, Settings
 from crawler.model.names import Target
 from crawler.profiles import profile_for
+from crawler.vendors.google.host_scope import HostScope
 from crawler.wire.google_apis import ArtifactRepository
 
 GCR = ArtifactRegistry(serves="gcr.io")

@@ -9,9 +9,9 @@ import anyio
 from crawler.auth.credentials import NO_SCOPE
 from crawler.auth.quota_project import QUOTA_PROJECT_VARIABLE, USER_PROJECT_DENIED, QuotaProject
 from crawler.client import AuthenticatedClient
-from crawler.discovery.cursor import Cursor
 from crawler.errors import RegistryError
 from crawler.model.image import Image
+from crawler.registry.cursor import Cursor
 from crawler.transport.messages import Purpose
 from crawler.wire.google_apis import (
     ApiPage,

@@ -8,10 +8,10 @@ from itertools import chain
 from typing import Final
 
 from crawler.auth.quota_project import USER_PROJECT_DENIED
-from crawler.discovery.google_apis import MAX_CONCURRENT_LISTS, GoogleApis, gather
-from crawler.discovery.host_scope import HostScope
 from crawler.errors import RegistryError
 from crawler.model.run_manifest import Evidence
+from crawler.vendors.google.apis import MAX_CONCURRENT_LISTS, GoogleApis, gather
+from crawler.vendors.google.host_scope import HostScope
 from crawler.wire.google_apis import ArtifactRepository, Project
 
 _SERVICE_DISABLED: Final = "SERVICE_DISABLED"

@@ -1,0 +1,55 @@
+"""The product's own API, as the configuration and the credentials of a run open it."""
+
+from crawler.auth.credentials import ANONYMOUS, BEARER_TOKEN_USER, Credential, CredentialProvider, StaticCredentials
+from crawler.client import AuthenticatedClient
+from crawler.config import RegistryConfig
+from crawler.model.depth import Depth
+from crawler.run.credentials import ResolvedAuth, read_secret_file
+from crawler.transport.fetch import Transport
+from crawler.vendors.access import ApiAccess
+from crawler.vendors.api import VendorApi
+from crawler.vendors.products import PRODUCTS
+
+
+def open_own_api(
+    config: RegistryConfig, auth: ResolvedAuth, client: AuthenticatedClient, transport: Transport
+) -> VendorApi:
+    """What the product's own API can be asked; without any part where the product has no such API.
+
+    `client` sends requests to the registry. `transport` has the pace of the API. Raises CredentialsError for a token
+    file that cannot be read.
+    """
+    open_product = PRODUCTS.get(config.profile.kind)
+    if open_product is None:
+        return VendorApi()
+    access = ApiAccess(
+        url=config.own_api_url,
+        registry_url=config.api_url,
+        target=config.target,
+        login=auth.credentials if config.own_api_belongs_to_target else ANONYMOUS,
+        token=_token(config),
+        registry=AuthenticatedClient(client.authenticator, transport, reauth_statuses=config.profile.reauth_statuses),
+        transport=transport,
+    )
+    return open_product(access)
+
+
+def takes_images_from_api(config: RegistryConfig, depth: Depth) -> bool:
+    """Whether images come from the product's own API: where that is configured, and where it spares exchanges.
+
+    Where only tags are asked for, it spares none.
+    """
+    if config.images_from == "auto":
+        return depth.reads_tags and config.own_api_belongs_to_target
+    return config.images_from == "api"
+
+
+def own_api_label(config: RegistryConfig) -> str:
+    """The product's own API, for people."""
+    api = config.profile.api
+    return "the API" if api is None else api.label
+
+
+def _token(config: RegistryConfig) -> CredentialProvider | None:
+    file = config.apis.token_file
+    return None if file is None else StaticCredentials(Credential(BEARER_TOKEN_USER, read_secret_file(file, "token")))
