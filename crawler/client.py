@@ -27,7 +27,8 @@ class AuthenticatedClient:
 
     `reauth_statuses` are the statuses that may mean expired credentials. `absence_codes` are the error codes by which
     the service itself says 404; a 404 with another code (an ingress's, a proxy's) is an UnexpectedStatus, since it
-    proves nothing. None accepts every 404. `headers` are sent with every request. `last_accepted` is a request that the
+    proves nothing. None accepts every 404. `headers` are sent with every request. `meant_status` is that of each
+    request. `last_accepted` is a request that the
     service has accepted the credentials for, and its scope.
     """
 
@@ -39,6 +40,7 @@ class AuthenticatedClient:
         reauth_statuses: Collection[int] = frozenset({401}),
         absence_codes: Collection[str] | None = None,
         headers: tuple[tuple[str, str], ...] = (),
+        meant_status: Callable[[Response], int] | None = None,
         last_accepted: tuple[Request, str] | None = None,
     ) -> None:
         self.authenticator = authenticator
@@ -46,6 +48,7 @@ class AuthenticatedClient:
         self._reauth_statuses = reauth_statuses
         self._absence_codes = absence_codes
         self._headers = headers
+        self._meant_status = meant_status
         self._last_accepted = last_accepted
         self._refusals = 0
         self._verification = anyio.Lock()
@@ -76,6 +79,7 @@ class AuthenticatedClient:
             purpose=purpose,
             absence_codes=self._absence_codes,
             headers=self._headers,
+            meant_status=self._meant_status,
         )
         response = await self._transport.fetch(request)
         if response.status != 200:
@@ -93,6 +97,7 @@ class AuthenticatedClient:
             request,
             authorization=await self.authenticator.header(scope),
             headers=(*self._headers, *request.headers),
+            meant_status=self._meant_status,
         )
         response = await self._transport.fetch(request)
         if not _is_accepted(request, response):

@@ -88,6 +88,10 @@ class Limiter(Protocol):
         """The service refused an exchange because of the request rate; None where it gives no time to wait."""
         ...
 
+    def pause(self, seconds: float) -> None:
+        """The service said that it will refuse exchanges for so long. None starts meanwhile."""
+        ...
+
     def on_unavailable(self, started_at: float) -> bool:
         """An exchange got a 502, 503 or 504 without Retry-After. Returns whether that counts as throttling."""
         ...
@@ -290,14 +294,16 @@ class AdaptiveLimiter:
     def on_throttled(self, started_at: float, retry_after_s: float | None) -> None:
         # The pause holds every exchange, and not only the refused one: the registry counts them together, by client IP
         # or account, and the others would be refused as well. A shorter pause never shortens a longer one.
-        pause_s = _DEFAULT_COOL_DOWN_S if retry_after_s is None else retry_after_s
-        until = self._clock() + min(pause_s, MAX_COOL_DOWN_S)
-        if until > self._resume_at:
-            self._resume_at = self._next_resume = until
+        self.pause(_DEFAULT_COOL_DOWN_S if retry_after_s is None else retry_after_s)
         if retry_after_s is None:
             self._slow_down(started_at)
         else:
             self._decrease_limit(started_at, _WaitReason.THROTTLING)
+
+    def pause(self, seconds: float) -> None:
+        until = self._clock() + min(seconds, MAX_COOL_DOWN_S)
+        if until > self._resume_at:
+            self._resume_at = self._next_resume = until
 
     def on_unavailable(self, started_at: float) -> bool:
         # The share is an exponential average over about 64 exchanges. It has two thresholds, so that a share near one

@@ -14,7 +14,7 @@ from crawler.errors import MalformedResponse, RegistryError, TimedOut, Unreachab
 from crawler.limiter import Limiter
 from crawler.transport.bodies import MAX_BODIES_BYTES, BodyBudget
 from crawler.transport.http import HttpSession, open_http_session
-from crawler.transport.messages import Request, Response
+from crawler.transport.messages import Purpose, Request, Response
 from crawler.transport.outage import Canary
 from crawler.transport.retry import RETRYABLE_STATUSES, Timeouts, TransientFailure, attempts
 from crawler.transport.run_limits import RunLimits
@@ -23,7 +23,7 @@ from crawler.transport.tls_messages import USE_HTTPS
 from crawler.untrusted_text import printable
 from crawler.wire.error_body import parse_error_body
 from crawler.wire.link import encoded
-from crawler.wire.retry_after import parse_retry_after
+from crawler.wire.retry_after import parse_retry_after, parse_spent_quota
 from crawler.wire.web_page import LOGIN_ADVICE, parse_web_page, redirect_message, without_query
 
 _BUSY_STATUSES: Final = frozenset({429, 502, 503, 504})
@@ -221,6 +221,8 @@ class Transport:
         try:
             response = await self._session.send(request)
             size = len(response.body)
+            if request.purpose is Purpose.API:
+                response = self._with_meaning(request, response)
             if response.status in _BUSY_STATUSES and not _is_spent(request, response):
                 if _is_throttled(response, started_at, limiter):
                     response = response._replace(throttled=True)
@@ -234,6 +236,20 @@ class Transport:
             requests.add_exchange(request.purpose, size)
             limiter.release()
         return response
+
+    def _with_meaning(self, request: Request, response: Response) -> Response:
+        """The response of an API with the status that it means. Where its quota is spent, the next exchanges wait.
+
+        GitHub refuses with 403 where the quota is spent
+        (https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit).
+        """
+        status = response.status if request.meant_status is None else request.meant_status(response)
+        spent_for_s = parse_spent_quota(response.headers.get, datetime.now(UTC))
+        if spent_for_s is not None and status == 403:
+            status = 429
+        elif spent_for_s is not None and status != 429:
+            self.limiter.pause(spent_for_s)
+        return response if status == response.status else response._replace(status=status)
 
 
 @asynccontextmanager
@@ -285,7 +301,7 @@ def _is_spent(request: Request, response: Response) -> bool:
 
 def _is_throttled(response: Response, started_at: float, limiter: Limiter) -> bool:
     """Report a refusal to the limiter; returns whether the reason was the request rate."""
-    retry_after_s = parse_retry_after(response.headers.get("Retry-After"), response.body, datetime.now(UTC))
+    retry_after_s = parse_retry_after(response.headers.get, response.body, datetime.now(UTC))
     if response.status != 429 and retry_after_s is None:
         return limiter.on_unavailable(started_at)
     limiter.on_throttled(started_at, retry_after_s)

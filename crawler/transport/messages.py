@@ -56,6 +56,7 @@ class Request:
             response has no body and so no code: its 404 is always returned.
         spent_codes: the error codes of a 429 that is returned at once: a limit of such requests alone is spent, for
             longer than a run can wait.
+        meant_status: the status that a response of an API means, where the API says it in another way than by HTTP.
     """
 
     url: str
@@ -72,6 +73,7 @@ class Request:
     parse: Callable[[bytes], Any] | None = None
     absence_codes: Collection[str] | None = None
     spent_codes: Collection[str] = ()
+    meant_status: Callable[["Response"], int] | None = None
 
     def __repr__(self) -> str:
         return f"Request({self.summary})"  # never the authorization

@@ -41,7 +41,7 @@ class ThrottlingWatch:
         """The party answered 429. Raises GaveUp where waiting does not help; `request` names the request in it."""
         now = self._clock()
         lasted_s = now - self._since.setdefault(party, now)
-        pause_s = parse_retry_after(response.headers.get("Retry-After"), response.body, datetime.now(UTC)) or 0.0
+        pause_s = parse_retry_after(response.headers.get, response.body, datetime.now(UTC)) or 0.0
         if pause_s > self._give_up_s:
             raise GaveUp(f"{request}: asks for a pause of {pause_s:,.0f} s, {self._limit}: {_quota(response)}")
         if lasted_s >= self._give_up_s:

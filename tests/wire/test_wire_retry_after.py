@@ -7,9 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.wire.retry_after import parse_retry_after
+from crawler.wire.retry_after import parse_retry_after, parse_spent_quota
 
 NOW = datetime(2026, 11, 26, 2, 0, tzinfo=UTC)
+SOON = str(int(NOW.timestamp()) + 6)
+
+
+_NAMES = ["Retry-After", "X-Retry-After", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
+
+
+def retry_after(body=b"", **headers):
+    """The delay by headers, whose names are given with underscores."""
+    return parse_retry_after({name.replace("_", "-"): value for name, value in headers.items()}.get, body, NOW)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +41,7 @@ NOW = datetime(2026, 11, 26, 2, 0, tzinfo=UTC)
     ],
 )
 def test_retry_after_header(value, seconds):
-    assert parse_retry_after(value, b"", NOW) == seconds
+    assert retry_after(Retry_After=value) == seconds
 
 
 @pytest.mark.parametrize(
@@ -46,14 +55,44 @@ def test_retry_after_header(value, seconds):
     ],
 )
 def test_retry_after_in_the_body(body, seconds):
-    assert parse_retry_after(None, body, NOW) == (None if seconds is None else pytest.approx(seconds))
+    assert retry_after(body) == (None if seconds is None else pytest.approx(seconds))
 
 
 def test_retry_after_header_goes_before_the_body():
-    assert parse_retry_after("3", b"retry-after: 9s", NOW) == 3
+    assert retry_after(b"retry-after: 9s", Retry_After="3") == 3
 
 
-@given(st.text() | st.integers().map(str), st.binary())
-def test_retry_after_never_raises_and_is_never_negative(value, body):
-    seconds = parse_retry_after(value, body, NOW)
+def test_retry_after_of_docker_hub_is_a_time():
+    assert retry_after(X_Retry_After=SOON) == 6
+    assert retry_after(X_Retry_After=SOON, Retry_After="3") == 3
+
+
+@pytest.mark.parametrize("prefix", ["X-RateLimit", "RateLimit"])
+@pytest.mark.parametrize(
+    ("remaining", "reset", "seconds"),
+    [
+        ("0", SOON, 6),
+        ("0", "30", 30),
+        ("0", "1.5", 1),
+        ("0", "0", 0),
+        ("1", SOON, None),
+        ("0", None, None),
+        (None, SOON, None),
+        ("none", SOON, None),
+        ("0", "soon", None),
+        ("-0", SOON, None),
+    ],
+)
+def test_spent_quota_says_when_it_starts_afresh(prefix, remaining, reset, seconds):
+    headers = {f"{prefix}-Remaining": remaining, f"{prefix}-Reset": reset}
+    assert parse_spent_quota(headers.get, NOW) == seconds
+    assert parse_retry_after(headers.get, b"", NOW) == seconds
+
+
+_VALUES = st.none() | st.text() | st.integers().map(str)
+
+
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(_NAMES, _VALUES)), st.binary())
+def test_retry_after_never_raises_and_is_never_negative(headers, body):
+    seconds = parse_retry_after(headers.get, body, NOW)
     assert seconds is None or seconds >= 0
