@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from crawler.vendors.access import ApiAccess
+from crawler.vendors.acr import open_acr
 from crawler.vendors.api import VendorApi
 from crawler.vendors.docker_hub import open_docker_hub
 
 PRODUCTS: Final[Mapping[str, Callable[[ApiAccess], VendorApi]]] = {
     "docker-hub": open_docker_hub,
+    "acr": open_acr,
 }
 """By the kind of `profiles.py`. Raises CredentialsError where the API's credentials cannot be loaded."""
