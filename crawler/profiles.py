@@ -409,7 +409,7 @@ PROFILES: Final = (
     RegistryProfile(
         kind="zot",
         discovery=(DiscoveryMethod.CATALOG, DiscoveryMethod.API),
-        api=ApiProfile(label="zot's search", lists_images=True, lists_images_with_names=True),
+        api=ApiProfile(label="zot's search", lists_images=True, lists_images_with_names=True, images_per_exchange=1000),
     ),
     # Also Forgejo. At most 100 a page, and a link on the last page with entries; see registry/pager.py.
     RegistryProfile(

@@ -7,9 +7,11 @@ from crawler.vendors.access import ApiAccess
 from crawler.vendors.acr import open_acr
 from crawler.vendors.api import VendorApi
 from crawler.vendors.docker_hub import open_docker_hub
+from crawler.vendors.zot import open_zot
 
 PRODUCTS: Final[Mapping[str, Callable[[ApiAccess], VendorApi]]] = {
     "docker-hub": open_docker_hub,
     "acr": open_acr,
+    "zot": open_zot,
 }
 """By the kind of `profiles.py`. Raises CredentialsError where the API's credentials cannot be loaded."""
