@@ -148,6 +148,8 @@ class ZotImages:
     async def listing(self, name: RepositoryName) -> Listing:
         listed = await self._registry.list_tags(name)
         entries = self._held.take(name)
+        if entries is None and not listed.tags:
+            return listed
         if entries is None:
             entries = [entry async for page in self._search.pages(name) for entry in page if entry.repository == name]
         return _listing(listed, entries)
@@ -199,9 +201,9 @@ class ZotSearch:
                 yield fresh
                 last, steps_back = fresh[-1].key, 0
             end = offset + len(page.entries)
-            if end >= page.total:
+            if end == page.total:
                 return
-            if not fresh:
+            if end > page.total or not fresh:
                 raise self._unusable(f"{end:,} of {page.total:,} images, and nothing new on the next page")
             offset = end - 1
         raise self._unusable(f"no end after {MAX_PAGES:,} pages")
