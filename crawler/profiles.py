@@ -406,6 +406,7 @@ PROFILES: Final = (
         api=ApiProfile(label="Nexus's API", lists_images_with_names=True),
     ),
     # Cursors that are not encoded, an empty scope in the challenge; see wire/link.py and wire/challenge.py.
+    # API: a page may have any number of images (project-zot/zot, pkg/extensions/search/pagination).
     RegistryProfile(
         kind="zot",
         discovery=(DiscoveryMethod.CATALOG, DiscoveryMethod.API),

@@ -176,25 +176,26 @@ class AcrPage:
 
 @dataclass(slots=True)
 class _Entries:
-    """The entries of one list, each once."""
+    """The entries of one list. An entry that the pager reads twice is there twice; `count` is of different ones."""
 
     what: str
     pager: Pager[AcrPage]
     entries: list[AcrEntry] = field(default_factory=list)
+    count: int = 0
     skipped: int = 0
 
     async def read(self) -> None:
         first = await self.pager.first_page()
         async for page, fresh in self.pager.pages_from(first):
+            self.count += len(fresh)
             self.skipped += page.skipped
-            new = {*fresh, ""}
-            self.entries += [entry for entry in page.listed if entry.key in new]
+            self.entries += page.listed
 
     @property
     def doubt(self) -> str | None:
         """Why the list may not be whole; None where nothing suggests so."""
         if not self.pager.evidence.complete:
-            return f"{self.what} of ACR's API listed {len(self.entries):,} entries: {self.pager.evidence.text}"
+            return f"{self.what} of ACR's API listed {self.count:,} entries: {self.pager.evidence.text}"
         return f"{self.what} of ACR's API listed {self.skipped:,} tags that are not strings" if self.skipped else None
 
 

@@ -48,12 +48,10 @@ from crawler.wire.referrers import parse_referrer
 from crawler.wire.times import parse_time
 
 PAGE_SIZE: Final = 1000
-"""Images on a page. zot has no limit, and sorts all images of the registry for each page."""
+"""Images on a page, and names on one of the catalog. zot has no limit, and sorts all its images for each page."""
 
 MAX_HELD_IMAGES: Final = 200_000
 """Images that wait for their repository's tags. Beyond it, the images of a repository are requested once more."""
-
-_CATALOG_PAGE_SIZE: Final = 1000
 
 _MAX_STEPS_BACK: Final = 3
 """Requests for an earlier page, where images before the page were deleted meanwhile."""
@@ -81,7 +79,7 @@ _IMAGE_CONFIG_TYPES: Final = frozenset(
 
 
 def open_zot(access: ApiAccess) -> VendorApi:
-    registry = Registry(access.registry_url, access.registry, catalog_page_size=_CATALOG_PAGE_SIZE)
+    registry = Registry(access.registry_url, access.registry, catalog_page_size=PAGE_SIZE)
     search, held = ZotSearch(access.registry, access.url), _HeldImages(access.target)
     return VendorApi(names=ZotNames(search, registry, held), images=ZotImages(search, registry, held))
 
@@ -147,9 +145,9 @@ class ZotImages:
 
     async def listing(self, name: RepositoryName) -> Listing:
         listed = await self._registry.list_tags(name)
-        entries = self._held.take(name)
-        if entries is None and not listed.tags:
+        if not listed.tags:
             return listed
+        entries = self._held.take(name)
         if entries is None:
             entries = [entry async for page in self._search.pages(name) for entry in page if entry.repository == name]
         return _listing(listed, entries)
@@ -203,7 +201,7 @@ class ZotSearch:
             end = offset + len(page.entries)
             if end == page.total:
                 return
-            if end > page.total or not fresh:
+            if not fresh:
                 raise self._unusable(f"{end:,} of {page.total:,} images, and nothing new on the next page")
             offset = end - 1
         raise self._unusable(f"no end after {MAX_PAGES:,} pages")
@@ -303,8 +301,8 @@ def _check_errors(document: dict[str, Any]) -> None:
     errors = document.get("errors")
     if not errors:
         return
-    messages = [_object(error).get("message") for error in errors] if type(errors) is list else [None]
-    if not all(isinstance(message, str) and message.startswith(_HARMLESS_ERROR) for message in messages):
+    messages = [parse_text(_object(error).get("message")) or "" for error in errors] if type(errors) is list else [""]
+    if not all(message.startswith(_HARMLESS_ERROR) for message in messages):
         raise MalformedResponse(f"the search failed: {error_message(document)}")
 
 
@@ -365,9 +363,8 @@ def _parse_platform(manifest: dict[str, Any]) -> Platform | None:
     if not system and not architecture:
         return None
     is_attestation = system == architecture == "unknown"
-    digest = parse_text(manifest.get("Digest"))
     return Platform(
-        digest=digest,
+        digest=parse_text(manifest.get("Digest")),
         os=None if is_attestation else system,
         architecture=None if is_attestation else architecture or None,
         variant=variant or None,

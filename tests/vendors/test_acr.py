@@ -59,9 +59,10 @@ def protocol(inventory=INVENTORY):
     )
 
 
-async def test_acr_names_and_images_are_those_of_its_api(tmp_path):
+@pytest.mark.parametrize("depth", ["tags", "digests"])
+async def test_acr_names_and_images_are_those_of_its_api(tmp_path, depth):
     async with serve([*api(INVENTORY), *protocol()]) as server:
-        snapshot = await crawl(server, tmp_path, **API)
+        snapshot = await crawl(server, tmp_path, **{**API, "images": {"depth": depth}})
     assert snapshot.manifest["verdict"] == "complete"
     images = {name: record["images"] for name, record in snapshot.by_name.items()}
     assert images == {name: expected(held) for name, held in INVENTORY.items()}
@@ -137,6 +138,16 @@ async def test_acr_manifest_without_a_valid_digest_keeps_its_tags(tmp_path):
         snapshot = await crawl(server, tmp_path, **{**API, "images": {}})
     (record,) = snapshot.records
     assert (record["tags"], record["images"]) == (["v1", "odd"], expected(inventory["app"]))
+
+
+async def test_acr_signature_of_an_image_that_is_not_there_is_an_orphan(tmp_path):
+    """The API lists every manifest, with a tag or without, so no request is needed."""
+    tags = [f"{numbered_digest(subject).replace(':', '-')}.sig" for subject in (2, 99)]
+    inventory = {"app": (single(1, "v1"), single(2), single(3, tags[0]), single(4, tags[1]))}
+    async with serve([*api(inventory), *plain_registry({})]) as server:
+        snapshot = await crawl(server, tmp_path, **{**API, "images": {**DIGESTS, "referrers": "listed"}})
+    (problem,) = snapshot.records[0]["problems"]
+    assert (problem["problem"], problem["tag"]) == ("orphan-referrer", tags[1])
 
 
 async def test_acr_list_without_links_goes_on_after_its_last_entry(tmp_path):

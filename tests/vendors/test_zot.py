@@ -39,20 +39,28 @@ from crawler.vendors import zot
 
 DIGESTS = {"depth": "digests"}
 API = {"kind": "zot", "discovery": "api", "images_from": "api", "images": DIGESTS}
+NEWER, OLDER = "2026-11-03T10:00:00Z", "2026-11-01T11:00:00Z"
 INVENTORY = {
-    "app": (single("1.0", 1), index("2.0", 10), single("latest", 1, TaggedTimestamp="2026-11-03T10:00:00Z")),
+    "app": (
+        single("1.0", 1),
+        index("2.0", 10),
+        single("latest", 1, TaggedTimestamp=NEWER, told={"updated_at": "2026-11-03T10:00:00.000Z"}),
+        single("old", 1, TaggedTimestamp=OLDER, told={"updated_at": "2026-11-01T11:00:00.000Z"}),
+    ),
     "team/sbom": (artifact("v1", 20),),
     "team/web": tuple(single(f"v{number}", 30 + number) for number in range(5)),
 }
-TOLD_LATEST = single("latest", 1, told={"updated_at": "2026-11-03T10:00:00.000Z"})
-EXPECTED = {**{name: expected(held) for name, held in INVENTORY.items()}}
-EXPECTED["app"] = expected([*INVENTORY["app"][:2], TOLD_LATEST])
+EXPECTED = {name: expected(held) for name, held in INVENTORY.items()}
 
 
-async def test_zot_names_and_images_are_those_of_its_search(tmp_path):
+@pytest.mark.parametrize("depth", ["tags", "digests"])
+async def test_zot_names_and_images_are_those_of_its_search(tmp_path, depth):
     async with serve([*search(INVENTORY), *protocol(INVENTORY)]) as server:
-        snapshot = await crawl(server, tmp_path, **API)
-    assert {name: record["images"] for name, record in snapshot.by_name.items()} == EXPECTED
+        snapshot = await crawl(server, tmp_path, **{**API, "images": {"depth": depth}})
+    told = {"referrers": [] if depth == "tags" else None}  # deeper, they are left out where none are asked for
+    assert {name: record["images"] for name, record in snapshot.by_name.items()} == {
+        name: [{**image, **told} for image in images] for name, images in EXPECTED.items()
+    }
     assert {name: record["tags"] for name, record in snapshot.by_name.items()} == {
         name: [tag.name for tag in held] for name, held in INVENTORY.items()
     }
@@ -122,17 +130,22 @@ async def test_zot_repository_without_a_tag_comes_by_the_catalog(tmp_path):
     assert snapshot.manifest["verdict"] == "complete"
 
 
-async def test_zot_tag_that_the_search_leaves_out_is_read_by_the_protocol(tmp_path):
-    """A signature's tag is in `tags/list` alone (project-zot/zot pkg/meta/parse.go, SetImageMetaFromInput)."""
-    signed = numbered_digest(1)
+@pytest.mark.parametrize("subject", [1, 99], ids=["of an image", "of an image without a tag"])
+async def test_zot_tag_that_the_search_leaves_out_is_read_by_the_protocol(tmp_path, subject):
+    """A signature's tag is in `tags/list` alone (project-zot/zot pkg/meta/parse.go, SetImageMetaFromInput).
+
+    Images without a tag are not listed, so the signature of one is no orphan.
+    """
     signature = manifest(config(), [("signature", "application/vnd.dev.cosign.simplesigning.v1+json", {})])
-    tag = f"{signed.replace(':', '-')}.sig"
+    tag = f"{numbered_digest(subject).replace(':', '-')}.sig"
     inventory = {"app": (single("1.0", 1, IsSigned=True), unsearchable(tag, 2))}
+    images = {**DIGESTS, "referrers": "listed"}
     async with serve([*manifests("app", {tag: signature}), *search(inventory), *protocol(inventory)]) as server:
-        snapshot = await crawl(server, tmp_path, **API)
+        snapshot = await crawl(server, tmp_path, **{**API, "images": images})
     (record,) = snapshot.records
     assert record["tags"] == ["1.0", tag]
-    assert {held["digest"]: held["kind"] for held in record["images"]} == {signed: None, signature.digest: "signature"}
+    kinds = {held["digest"]: held["kind"] for held in record["images"]}
+    assert kinds == {numbered_digest(1): None, signature.digest: "signature"}
     assert (snapshot.manifest["verdict"], record["problems"]) == ("complete", [])
 
 
@@ -235,6 +248,7 @@ CLOSED = {
     "403": refusal(403, "DENIED", "requested access to the resource is denied"),
     "404": PLAIN_404,
     "a web page": html(200, "zot"),
+    "an error beside the list": images_page(results_of(INVENTORY), 9, errors=[{"message": "database is closed"}]),
     "an error": document({"errors": [{"message": "database is closed"}], "data": None}),
     "nonsense": document({"data": {"ImageList": {"Page": None, "Results": None}}}),
     "no fields": document({"errors": [{"message": "Cannot query field"}], "data": None}, status=422),
@@ -254,6 +268,7 @@ async def test_zot_repositories_and_tags_come_by_the_protocol_where_the_search_i
     assert "(tried: api: " in evidence
     assert "zot's search listed the images of 0 repositories and refused 3 repositories, for example" in evidence
     assert len(evidence) < 1500
+    assert len(server.asked(SEARCH)) == 1 + 3 + (2 if closed == "no fields" else 0)
 
 
 async def test_zot_error_about_a_field_that_is_not_requested_is_harmless(tmp_path):
@@ -278,6 +293,7 @@ async def test_zot_without_the_catalog_lists_repositories_with_a_tag_alone(tmp_p
 async def test_zot_without_repositories_proves_nothing(tmp_path):
     async with serve([*search({}), *protocol({})]) as server:
         snapshot = await crawl(server, tmp_path, kind="zot", discovery="api")
+    assert "zot lists no repository, which proves nothing" in snapshot.manifest["discovery"]["evidence"]
     assert snapshot.manifest["verdict"] == "partial"
 
 

@@ -38,23 +38,26 @@ async def test_zot_images_that_are_deleted_meanwhile_hide_no_others(tmp_path, de
     assert snapshot.manifest["verdict"] == "complete"
 
 
-async def test_zot_images_that_are_pushed_meanwhile_come_once(tmp_path):
-    inventory = {"app": tuple(single(tag, number) for number, tag in enumerate(numbered("v", 1500)))}
-    results = results_of(inventory)
-    pushed = [{**results[0], "Tag": f"a{number}"} for number in range(300)]
-    later = [*pushed, *results]
-    script = [on(SEARCH, images_page(later[999:2000], len(later)), query=asking("", 999))]
-    async with serve([*script, *search(inventory), *protocol(inventory)]) as server:
-        snapshot = await crawl(server, tmp_path, **API)
-    assert snapshot.records[0]["images"] == expected(inventory["app"])
-    assert len(server.asked(SEARCH)) == 2
-
-
 MANY = {
     "app": tuple(single(tag, number) for number, tag in enumerate(numbered("v", 900))),
     "web": tuple(single(tag, 5000 + number) for number, tag in enumerate(numbered("v", 600))),
 }
 RESULTS = results_of(MANY)
+
+
+async def test_zot_images_that_are_pushed_meanwhile_hide_no_others(tmp_path):
+    """The second page begins within a repository that was whole on the first one."""
+    pushed = [{**RESULTS[0], "Tag": f"a{number}"} for number in range(300)]
+    later = [*pushed, *RESULTS]
+    script = [on(SEARCH, images_page(later[999:2000], len(later)), query=asking("", 999))]
+    async with serve([*script, *search(MANY), *protocol(MANY)]) as server:
+        snapshot = await crawl(server, tmp_path, **API)
+    assert {name: record["images"] for name, record in snapshot.by_name.items()} == {
+        name: expected(held) for name, held in MANY.items()
+    }
+    assert len(server.asked(SEARCH)) == 2
+
+
 BROKEN = {
     "counts more than it lists": (images_page([], 1500), "1,000 of 1,500 images, and nothing new on the next page"),
     "fails": (refusal(500, "UNKNOWN", "out of memory"), "500 UNKNOWN: out of memory"),
