@@ -269,6 +269,16 @@ async def test_acr_admin_user_lists_all_by_its_password(tmp_path):
     assert PASSWORD not in str(snapshot.manifest)
 
 
+async def test_acr_user_whose_password_opens_the_protocol_alone_lists_by_the_protocol(tmp_path):
+    refused = [on(path, CLOSED["401"]) for path in (CATALOG, *map(manifests_path, INVENTORY))]
+    held = [entry for entry in protocol() if entry.match.path != "/v2/"]
+    async with serve([*refused, *guarded_by_basic('Basic realm="ours.azurecr.io"', held)]) as server:
+        snapshot = await crawl(server, tmp_path, **{**API, "images": {}}, **WITH_PASSWORD)
+    assert snapshot.outcomes == dict.fromkeys(INVENTORY, "ok")
+    assert snapshot.manifest["verdict"] == "complete"
+    assert "refused 3 repositories" in snapshot.manifest["discovery"]["evidence"]
+
+
 def by_identity_token():
     """The API and the protocol, for tokens of the right scope."""
     guarded = [*guarded_by_token(CATALOG_SCOPE, acr.REFUSED, catalog(list(INVENTORY)))]

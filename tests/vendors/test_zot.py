@@ -247,6 +247,7 @@ CLOSED = {
     "401": unauthorized('Basic realm="zot"'),
     "403": refusal(403, "DENIED", "requested access to the resource is denied"),
     "404": PLAIN_404,
+    "500": refusal(500, "UNKNOWN", "out of memory"),
     "a web page": html(200, "zot"),
     "an error beside the list": images_page(results_of(INVENTORY), 9, errors=[{"message": "database is closed"}]),
     "an error": document({"errors": [{"message": "database is closed"}], "data": None}),
