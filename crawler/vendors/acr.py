@@ -3,8 +3,9 @@
 (Azure/acr-cli `docs/swagger.yaml`; https://learn.microsoft.com/rest/api/containerregistry/manifests/get-list)
 
 - Names: `/acr/v1/_catalog`, of the whole registry. It is complete where its pages end.
-- Images: `/acr/v1/NAME/_manifests` has every manifest, with a tag or without: the digest, the tags, the size, the media type,
-  the platform, and when the manifest was created and changed in the registry. It has no time of a build or a pull.
+- Images: `/acr/v1/NAME/_manifests` has every manifest, with a tag or without: the digest, the tags, the size, the
+  media type, the platform, and when the manifest was created and changed in the registry. It has no time of a build or
+  of a pull.
 - Price: one exchange for each page of 100 manifests; fewer where the registry grants the size that is requested
   (`PAGE_SIZE`), whose limit is not documented. Tags are read once more by `/acr/v1/NAME/_tags` in repositories where a
   manifest has so many tags that the API may have left some out; see `_MAX_TAGS_LISTED`.
