@@ -122,13 +122,15 @@ class ArtifactoryNames:
             content=make_query(key, self._location.folder),
             content_type="text/plain",
             purpose=Purpose.API,
-            parse=partial(parse_manifests, f"{key}/" if self._location.is_in_names else ""),
+            parse=parse_manifests,
         )
         found: FoundManifests = (await self._client.send(request, NO_SCOPE)).value
-        if self._location.is_in_names:
-            await self._confirm_names(found.listings)
-        self._manifests, self._cut = found.manifests, found.cut
-        yield found.listings
+        prefix = f"{key}/" if self._location.is_in_names else ""
+        if prefix:
+            await self._confirm_names(f"{prefix}{name}" for name in found.by_name)
+        self._manifests, self._cut = found.total, found.cut
+        for name in list(found.by_name):
+            yield {f"{prefix}{name}": make_repository_listing(found.by_name.pop(name), found.cut)}
 
     async def _confirm_names(self, names: Iterable[str]) -> None:
         """Check that the registry has one of the names. Raises RegistryError where it has not.
@@ -170,41 +172,49 @@ def make_query(key: str, folder: str) -> bytes:
     return b"items.find(%b).include(%b)" % (orjson.dumps(criteria), fields)
 
 
+class Manifest(NamedTuple):
+    """A file with a manifest, as AQL lists it.
+
+    Attributes:
+        tag: None where the folder is that of a digest.
+        digest: "" where it is not known.
+        uploaded, updated, pulled: times as they came, which may be any JSON.
+    """
+
+    tag: str | None
+    digest: str
+    kind: ImageKind | None
+    uploaded: Any
+    updated: Any
+    pulled: Any
+
+
 class FoundManifests(NamedTuple):
     """What AQL found.
 
     Attributes:
-        listings: of each repository of images.
-        manifests: how many there are.
+        by_name: the manifests of each repository of images.
+        total: how many results there are.
         cut: why these may not be all of them; "" where they are.
     """
 
-    listings: dict[str, Listing]
-    manifests: int
+    by_name: dict[str, list[Manifest]]
+    total: int
     cut: str
 
 
-class _Manifest(NamedTuple):
-    """A file with a manifest: its tag, or None where its folder is that of a digest, and its image.
+def parse_manifests(body: bytes) -> FoundManifests:
+    """Parse a result of AQL. Raises MalformedResponse.
 
-    `image` is None where the file's digest is not known.
-    """
-
-    tag: str | None
-    image: Image | None
-
-
-def parse_manifests(name_prefix: str, body: bytes) -> FoundManifests:
-    """Parse a result of AQL. `name_prefix` is what the registry's names have before the path. Raises MalformedResponse.
-
-    A result can have hundreds of thousands of items, so each one is dropped when it has become an image.
+    A result can have hundreds of thousands of items. So each item is dropped when it was read, and little is made of it
+    here, where nothing else runs meanwhile: `make_repository_listing` does the rest.
     """
     document = parse_object(body)
     results, found = document.get("results"), document.get("range")
     if not isinstance(results, list) or not isinstance(found, dict):
         raise MalformedResponse("a result of AQL without 'results' and 'range'")
-    count, cut = len(results), _parse_cut(found, len(results))
-    by_name = defaultdict[str, list[_Manifest]](list)
+    total, cut = len(results), _parse_cut(found, len(results))
+    by_name = defaultdict[str, list[Manifest]](list)
     results.reverse()
     while results:
         item = results.pop()
@@ -216,8 +226,7 @@ def parse_manifests(name_prefix: str, body: bytes) -> FoundManifests:
         name, _, folder = path.rpartition("/")
         if name and file in _KINDS:  # any other file is no manifest of an image
             by_name[name].append(_parse_manifest(item, folder, _KINDS[file]))
-    listings = {f"{name_prefix}{name}": _make_listing(manifests, cut) for name, manifests in by_name.items()}
-    return FoundManifests(listings, count, cut)
+    return FoundManifests(by_name, total, cut)
 
 
 def _parse_cut(found: dict[str, Any], count: int) -> str:
@@ -229,32 +238,23 @@ def _parse_cut(found: dict[str, Any], count: int) -> str:
     return ""
 
 
-def _parse_manifest(item: dict[str, Any], folder: str, kind: ImageKind | None) -> _Manifest:
+def _parse_manifest(item: dict[str, Any], folder: str, kind: ImageKind | None) -> Manifest:
     by_digest = _DIGEST_FOLDER.fullmatch(folder)
     digest = f"sha256:{item.get('sha256')}"
     if not is_digest(digest):  # Artifactory has it from 5.5 on
         digest = "" if by_digest is None else f"sha256:{by_digest[1]}"
     tag = folder if by_digest is None else None
-    image = Image(
-        digest=digest,
-        tags=() if tag is None else (tag,),
-        kind=kind,
-        uploaded_at=parse_time(item.get("updated")),
-        updated_at=parse_time(item.get("modified")),
-        pulled_at=_parse_pull(item.get("stats")),
-    )
-    return _Manifest(tag, image if digest else None)
+    return Manifest(tag, digest, kind, item.get("updated"), item.get("modified"), _pulled(item.get("stats")))
 
 
-def _parse_pull(stats: Any) -> str | None:
+def _pulled(stats: Any) -> Any:
     """When a file was last downloaded: `"stats": [{"downloaded": "2026-01-02T03:04:05.678Z"}]`."""
-    entries = stats if isinstance(stats, list) else ()
-    times = (parse_time(entry.get("downloaded")) for entry in entries if isinstance(entry, dict))
-    return max(filter(None, times), default=None)
+    first = stats[0] if isinstance(stats, list) and stats else None
+    return first.get("downloaded") if isinstance(first, dict) else None
 
 
-def _make_listing(manifests: list[_Manifest], cut: str) -> Listing:
-    """The listing of a repository; AQL has no order, so the tags are sorted.
+def make_repository_listing(manifests: list[Manifest], cut: str) -> Listing:
+    """The listing of a repository. AQL has no order: the tags are sorted, and those without a digest are last.
 
     A folder can have both files, after a tag was pushed for one platform and then for several
     (estesp/manifest-tool#98), and two members of a virtual repository can have the same tag. The protocol says which
@@ -262,8 +262,19 @@ def _make_listing(manifests: list[_Manifest], cut: str) -> Listing:
     """
     manifests.sort(key=lambda manifest: manifest.tag or "")
     return make_listing(
-        (manifest.image for manifest in manifests if manifest.image is not None),
+        (_make_image(manifest) for manifest in manifests if manifest.digest),
         lists_untagged=False,  # what the account may not read, or a virtual repository has not cached, is left out
-        without_digest=[manifest.tag for manifest in manifests if manifest.image is None and manifest.tag is not None],
+        without_digest=[manifest.tag for manifest in manifests if not manifest.digest and manifest.tag is not None],
         suspect=cut or None,
+    )
+
+
+def _make_image(manifest: Manifest) -> Image:
+    return Image(
+        digest=manifest.digest,
+        tags=() if manifest.tag is None else (manifest.tag,),
+        kind=manifest.kind,
+        uploaded_at=parse_time(manifest.uploaded),
+        updated_at=parse_time(manifest.updated),
+        pulled_at=parse_time(manifest.pulled),
     )

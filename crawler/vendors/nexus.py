@@ -95,7 +95,8 @@ class NexusNames:
                 manifests[component.name].extend(component.manifests)
             self._components += len(page.components)
             cursor.follow(page.next_token, url)
-        yield {name: _make_listing(found) for name, found in manifests.items()}
+        for name in list(manifests):
+            yield {name: _make_listing(manifests.pop(name))}
 
     def evidence(self, listed: int) -> Evidence:
         if not self._repository:
@@ -188,7 +189,7 @@ def _make_manifest(reference: str, digest: str, asset: dict[str, Any]) -> _Manif
 
 
 def _make_listing(manifests: list[_Manifest]) -> Listing:
-    """The listing of a repository. Components have no order, so the tags are sorted."""
+    """The listing of a repository. Components have no order: tags are sorted, and those without a digest are last."""
     manifests.sort(key=lambda manifest: manifest.tag or "")
     return make_listing(
         (manifest.image for manifest in manifests if manifest.image is not None),
