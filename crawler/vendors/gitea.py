@@ -28,7 +28,7 @@ from crawler.registry.pager import MAX_PAGES
 from crawler.transport.messages import Headers, Purpose, Request
 from crawler.vendors.access import ApiAccess
 from crawler.vendors.api import VendorApi
-from crawler.wire.json_fields import parse_object, parse_text
+from crawler.wire.json_fields import parse_object_list, parse_text
 
 PAGE_SIZE: Final = 50
 """Versions on a page: the most that Gitea allows by default."""
@@ -106,9 +106,7 @@ class PackagesPage(NamedTuple):
 
 def parse_packages(body: bytes) -> PackagesPage:
     """Parse a page of versions, which is a list. Raises MalformedResponse."""
-    entries = parse_object(b'{"packages":%b}' % body).get("packages")
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise MalformedResponse("not a list of packages")
+    entries = parse_object_list(body)
     versions = tuple(map(_parse_version, entries))
     names = [
         name

@@ -22,6 +22,7 @@ from registries.artifactory_api import (
     result,
 )
 from registries.vocabulary import BASIC, PASSWORD, WITH_PASSWORD
+from support.api_images import api_image
 from support.depth_crawls import DeepCrawl, deep_crawl
 from support.json_values import text, values
 from support.scripted import ScriptedServer, document, on, refusal, serve
@@ -29,7 +30,6 @@ from support.snapshots import read_snapshot
 
 from crawler.errors import MalformedResponse
 from crawler.model.names import Target
-from crawler.model.record_fields import IMAGE
 from crawler.vendors.artifactory import Location, locate, make_query, make_repository_listing, parse_manifests
 
 pytestmark = pytest.mark.usefixtures("few_authorities")
@@ -56,9 +56,9 @@ async def crawl(server: ScriptedServer, folder, prefix="", depth="digests", **ta
 
 def image(stored: Stored, *tags: str, **told) -> dict:
     """What AQL tells of an image; null for everything else."""
-    fields = {"digest": stored.digest, "tags": list(tags), "kind": "index" if stored.is_index else None}
     times = {"uploaded_at": stored.uploaded, "updated_at": stored.updated, "pulled_at": stored.pulled}
-    return {**{field.name: None for field in IMAGE.fields}, **fields, **times, **told}
+    kind = "index" if stored.is_index else None
+    return api_image(stored.digest, *tags, kind=kind, **{**times, **told})
 
 
 def exchanges(server: ScriptedServer) -> list[tuple[str, str]]:

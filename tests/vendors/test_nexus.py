@@ -22,13 +22,13 @@ from registries.nexus_api import (
     stored,
 )
 from registries.vocabulary import BASIC, PASSWORD, WITH_PASSWORD
+from support.api_images import api_image
 from support.depth_crawls import DeepCrawl, deep_crawl
 from support.json_values import text, values
 from support.scripted import ScriptedServer, document, html, refusal, serve
 from support.snapshots import read_snapshot
 
 from crawler.errors import MalformedResponse
-from crawler.model.record_fields import IMAGE
 from crawler.vendors.nexus import Location, locate, parse_components
 
 pytestmark = pytest.mark.usefixtures("few_authorities")
@@ -55,10 +55,9 @@ async def crawl(server: ScriptedServer, folder, depth="digests", **table) -> Dee
 
 def image(stored: Stored, *tags: str, **told) -> dict:
     """What the API tells of an image; null for everything else."""
-    fields = {"digest": stored.digest, "tags": list(tags), "media_type": stored.media_type}
     times = {"uploaded_at": stored.uploaded, "updated_at": stored.updated, "pulled_at": stored.pulled}
     times = {name: time and time.replace("+00:00", "Z") for name, time in times.items()}
-    return {**{field.name: None for field in IMAGE.fields}, **fields, **times, **told}
+    return api_image(stored.digest, *tags, media_type=stored.media_type, **times, **told)
 
 
 def in_order(*images: dict) -> list[dict]:
