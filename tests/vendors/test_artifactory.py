@@ -206,6 +206,13 @@ def test_artifactory_folder_of_a_digest_names_it_where_the_file_has_none():
     assert listing.tags == ()
 
 
+@pytest.mark.parametrize("stats", [None, [], [7], [None], [[]], {}, "never", [{}], [{"downloaded": 7}]], ids=repr)
+def test_artifactory_image_without_a_readable_pull_was_not_pulled(stats):
+    found = parse_manifests(items_result([{**INVENTORY[0].item, "stats": stats}]).body)
+    (image,) = make_repository_listing(found.by_name["app"], "").images or ()
+    assert image.pulled_at is None
+
+
 def test_artifactory_files_that_are_no_manifest_of_an_image_are_passed_over():
     item = INVENTORY[0].item
     others = [{**item, "path": "."}, {**item, "path": "app"}, {**item, "name": "manifest.json.asc"}]

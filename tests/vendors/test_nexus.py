@@ -213,6 +213,12 @@ def test_nexus_asset_of_a_digest_is_an_untagged_manifest():
     ]
 
 
+def test_nexus_kind_is_told_by_the_media_type_of_an_index_alone():
+    page = parse_components(orjson.dumps({"items": stored(INVENTORY[:4])}))
+    kinds = [each.image and each.image.kind for component in page.components for each in component.manifests]
+    assert kinds == [None, None, None, "index"]
+
+
 def test_nexus_component_of_a_digest_without_assets_is_an_untagged_manifest():
     digest = Stored(name="app", content="one").digest
     page = parse_components(orjson.dumps({"items": [component("app", digest, [])]}))
