@@ -6,14 +6,17 @@ the manifests that the account may read. So its evidence is complete unless Arti
 - The query: `POST /artifactory/api/search/aql`, for users that have logged in. Who is no administrator has to ask for
   items, and for their fields repo, path and name (https://jfrog.com/help/r/jfrog-rest-apis/aql-execution,
   https://jfrog.com/help/r/jfrog-rest-apis/users-without-admin-privileges).
-- The result: `{"results": […], "range": {"start_pos", "end_pos", "total", "limit", "notification"}}`. `total` counts
-  the results and not what they were cut from. `limit` is the server's, as the query has none; it is 500,000 on jfrog.io
-  (https://docs.jfrog.com/artifactory/docs/aql-performance). `notification` says that the result was cut.
+- The result: `{"results": […], "range": {"start_pos", "end_pos", "total", "limit", "notification"}}`. `limit` is the
+  server's, as the query has none: 500,000 on jfrog.io (SeanLF/still_active#142;
+  https://docs.jfrog.com/artifactory/docs/aql-performance). `notification` says that the result was cut. Whether `total`
+  counts more than the results is not documented.
 - Of an image it tells the digest, the tags, whether it is an index (`list.manifest.json`), when it was last uploaded
   (`updated`), changed (`modified`) and pulled (`stats[0].downloaded`). The size is that of the manifest's file, and the
-  media type is not told. https://jfrog.com/help/r/jfrog-rest-apis/aql-entities-and-fields
+  media type is not told. (https://jfrog.com/help/r/TFrtp_Jcpcw1vmlHZ63Gmw/ahtE3hEIqgdIKCf4Oav~Jw) What nobody has
+  pulled is listed as well (devopshq/artifactory-cleanup#156).
 - It searches local repositories, the caches of remote ones, and virtual ones
-  (https://jfrog.com/help/r/jfrog-rest-apis/artifactory-query-language). Where it finds nothing, the catalog is asked.
+  (https://jfrog.com/help/r/jfrog-rest-apis/artifactory-query-language), though not in old versions (jfrog/jfrog-cli#4).
+  Where it finds nothing, the catalog is asked.
 
 The key comes from `registry.api_path` (`/artifactory/api/docker/KEY/v2/`). Else it is the first part of the target's
 prefix, as in the repository path method (`HOST/KEY/app`), and the registry's listing of one repository has to confirm
