@@ -40,12 +40,14 @@ class Match:
     """The request that an entry matches.
 
     `query`, `form` and `headers` map names to regular expressions for the whole value; None if the name must be absent.
+    `json` does so for the fields of a JSON body; a value that is no string counts as its JSON text.
     """
 
     path: str | None = None
     method: str = "GET"
     query: Mapping[str, str | None] = field(default_factory=dict)
     form: Mapping[str, str | None] = field(default_factory=dict)
+    json: Mapping[str, str | None] = field(default_factory=dict)
     headers: Mapping[str, str | None] = field(default_factory=dict)
     state: str | None = None
 
@@ -57,6 +59,7 @@ class Match:
         headers: Mapping[str, str],
         *,
         form: Mapping[str, list[str]],
+        body: bytes = b"",
         state: str,
     ) -> bool:
         return (
@@ -65,8 +68,19 @@ class Match:
             and self.state in {None, state}
             and all(_fits(pattern, query.get(name, [])) for name, pattern in self.query.items())
             and all(_fits(pattern, form.get(name, [])) for name, pattern in self.form.items())
+            and (not self.json or self._fits_json(body))
             and all(_fits(pattern, _values_of(headers, name)) for name, pattern in self.headers.items())
         )
+
+    def _fits_json(self, body: bytes) -> bool:
+        try:
+            fields = json.loads(body)
+        except ValueError:
+            return False
+        if not isinstance(fields, dict):
+            return False
+        texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
+        return all(_fits(pattern, [texts[name]] if name in texts else []) for name, pattern in self.json.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,12 +129,21 @@ def on(
     method: str = "GET",
     query: Mapping[str, str | None] | None = None,
     form: Mapping[str, str | None] | None = None,
+    json: Mapping[str, str | None] | None = None,
     headers: Mapping[str, str | None] | None = None,
     state: str | None = None,
     times: int | None = None,
     then: str | None = None,
 ) -> Entry:
-    match = Match(path=path, method=method, query=query or {}, form=form or {}, headers=headers or {}, state=state)
+    match = Match(
+        path=path,
+        method=method,
+        query=query or {},
+        form=form or {},
+        json=json or {},
+        headers=headers or {},
+        state=state,
+    )
     return Entry(match=match, reply=reply, times=times, then=then)
 
 
