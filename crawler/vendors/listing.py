@@ -12,12 +12,13 @@ def make_listing(
     lists_untagged: bool,
     without_digest: Iterable[str] = (),
     suspect: str | None = None,
+    not_readable: Iterable[str] = (),
 ) -> Listing:
     """The listing of a repository.
 
     An image that comes more than once, as from an API that lists tags, is one image with all of its tags: what the API
-    told of it first counts. `without_digest` are tags for which the API names no digest. `lists_untagged` and `suspect`
-    are those of `Listing`.
+    told of it first counts. `without_digest` are tags for which the API names no digest. `lists_untagged`, `suspect`
+    and `not_readable` are those of `Listing`.
     """
     by_digest: dict[str, Image] = {}
     tags: dict[str, None] = {}
@@ -33,4 +34,5 @@ def make_listing(
         images=tuple(by_digest[digest] for digest in sorted(by_digest)),
         suspect=suspect,
         lists_untagged=lists_untagged,
+        not_readable=frozenset(not_readable),
     )
