@@ -6,8 +6,12 @@ from typing import Final
 from crawler.vendors.access import ApiAccess
 from crawler.vendors.api import VendorApi
 from crawler.vendors.docker_hub import open_docker_hub
+from crawler.vendors.ecr import open_ecr
+from crawler.vendors.ecr_public import open_ecr_public
 
 PRODUCTS: Final[Mapping[str, Callable[[ApiAccess], VendorApi]]] = {
     "docker-hub": open_docker_hub,
+    "ecr": open_ecr,
+    "ecr-public": open_ecr_public,
 }
 """By the kind of `profiles.py`. Raises CredentialsError where the API's credentials cannot be loaded."""

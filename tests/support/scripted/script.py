@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Any
 
 Headers = tuple[tuple[str, str], ...]
@@ -73,14 +74,19 @@ class Match:
         )
 
     def _fits_json(self, body: bytes) -> bool:
-        try:
-            fields = json.loads(body)
-        except ValueError:
-            return False
-        if not isinstance(fields, dict):
-            return False
-        texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
-        return all(_fits(pattern, [texts[name]] if name in texts else []) for name, pattern in self.json.items())
+        fields = _json_fields(body)
+        return all(_fits(pattern, fields.get(name, [])) for name, pattern in self.json.items())
+
+
+@lru_cache(maxsize=16)
+def _json_fields(body: bytes) -> Mapping[str, list[str]]:
+    """The fields of a JSON object, each with its text; none for any other body."""
+    try:
+        fields = json.loads(body)
+    except ValueError:
+        return {}
+    items = fields.items() if isinstance(fields, dict) else ()
+    return {name: [value if isinstance(value, str) else json.dumps(value)] for name, value in items}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
