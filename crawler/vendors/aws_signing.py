@@ -94,11 +94,10 @@ class AwsSigner:
         """Runs in a worker thread: to renew credentials, botocore waits for a response."""
         from botocore.auth import SigV4Auth  # type: ignore[import-untyped]
         from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
-        from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
         try:
             credentials = self._credentials.get_frozen_credentials()
-        except (BotoCoreError, ClientError, OSError, ValueError, KeyError) as exc:
+        except _failures() as exc:
             raise CredentialsError(_cannot_be_loaded(exc)) from None
         request = AWSRequest("POST", url, headers=dict(headers), data=content)
         signed_at = self._clock()
@@ -114,7 +113,6 @@ def _load(region: str) -> tuple[Any, str]:
     """The credentials of botocore, and the region. Runs in a worker thread. Raises CredentialsError."""
     try:
         import botocore.session  # type: ignore[import-untyped]
-        from botocore.exceptions import BotoCoreError, ClientError
     except ImportError:
         raise CredentialsError(_NOT_INSTALLED) from None
     try:
@@ -122,13 +120,24 @@ def _load(region: str) -> tuple[Any, str]:
         credentials = session.get_credentials()
         # botocore itself reads AWS_DEFAULT_REGION alone; the other tools of AWS read AWS_REGION first
         region = region or os.environ.get("AWS_REGION") or session.get_config_variable("region") or ""
-    except (BotoCoreError, ClientError, OSError, ValueError, KeyError) as exc:
+    except _failures() as exc:
         raise CredentialsError(_cannot_be_loaded(exc)) from None
     if credentials is None:
         raise CredentialsError(_NO_CREDENTIALS)
     if not region:
         raise CredentialsError(_NO_REGION)
     return credentials, region
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What botocore raises for credentials: its own errors, and those of what it reads and of the programs it starts.
+
+    RuntimeError: credentials that are expired although they were renewed just now (boto/botocore
+    botocore/credentials.py, RefreshableCredentials).
+    """
+    from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+
+    return BotoCoreError, ClientError, RuntimeError, OSError, ValueError, KeyError
 
 
 def _cannot_be_loaded(exc: Exception) -> str:
