@@ -326,7 +326,10 @@ PROFILES: Final = (
         kind="ecr-public",
         hosts=("public.ecr.aws",),
         discovery=(DiscoveryMethod.API,),
-        prefix_hint="ECR Public has no catalog, and its API lists the account's own registry: public.ecr.aws/ALIAS",
+        prefix_hint=(
+            "ECR Public has no catalog, and its API lists the account's own registry: public.ecr.aws/ALIAS; "
+            "or name the repositories with repositories_from (--repositories-from)"
+        ),
         # of the account's own registry alone; the API is in one region
         api=ApiProfile(
             label="ECR Public's API",
