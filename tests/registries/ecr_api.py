@@ -60,7 +60,7 @@ def aws_document(value: Any, status: int = 200) -> Reply:
     return document(value, status=status).but(headers=(("Content-Type", "application/x-amz-json-1.1"),))
 
 
-def aws_error(kind: str, message: str | None = None, status: int = 400) -> Reply:
+def aws_error(kind: Any, message: str | None = None, status: int = 400) -> Reply:
     """An error. Some services of AWS write `Message`, or leave it out."""
     return aws_document({"__type": kind} if message is None else {"__type": kind, "message": message}, status)
 

@@ -16,7 +16,7 @@ from registries.ecr_api import AWS_SECRETS, ECR_SERVICE, aws_document, aws_error
 from support.http_sessions import TIMEOUTS
 from support.scripted import Asked, ScriptedServer, on, serve
 
-from crawler.errors import CredentialsError, Denied, RegistryError
+from crawler.errors import CredentialsError, Denied, Missing, RegistryError, UnexpectedStatus
 from crawler.limiter import AdaptiveLimiter
 from crawler.transport.fetch import open_transport
 from crawler.transport.retry import RetryPolicy
@@ -158,6 +158,28 @@ async def test_aws_error_never_quotes_a_secret():
             await call(opened)
     assert not [secret for secret in AWS_SECRETS if secret in str(refused.value)]
     assert "should have been" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "error"),
+    [
+        ("RepositoryNotFoundException", 400, Missing),
+        ("com.amazonaws.ecr#RepositoryNotFoundException", 400, Missing),
+        ("AccessDeniedException", 400, Denied),
+        ("OptInRequired", 403, Denied),
+        ("Whatever", 403, Denied),
+        ("InvalidParameterException", 400, UnexpectedStatus),
+        ("ServerException", 500, UnexpectedStatus),
+        (["AccessDeniedException"], 400, UnexpectedStatus),
+    ],
+)
+@pytest.mark.usefixtures("aws")
+async def test_aws_error_by_its_kind(kind, status, error):
+    async with serve([on("/", aws_error(kind, "No.", status), method="POST")]) as server, client(server) as opened:
+        with pytest.raises(RegistryError) as refused:
+            await call(opened)
+    assert type(refused.value) is error
+    assert refused.value.http_status == status
 
 
 async def failure() -> str:
