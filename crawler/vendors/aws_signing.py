@@ -41,7 +41,7 @@ class Signature:
 
     Attributes:
         authorization: the value of the Authorization header.
-        headers: the other headers, as (name, value): the time, and the session token where there is one.
+        headers: the other headers that it covers, as (name, value): the time and the session token are among them.
         secrets: values that no text may show.
     """
 
@@ -104,9 +104,8 @@ class AwsSigner:
         SigV4Auth(credentials, self._service, self._region).add_auth(request)
         signed = dict(request.headers.items())
         authorization = signed.pop("Authorization")
-        its_headers = tuple((name, value) for name, value in signed.items() if name.lower() != "content-type")
         secrets = (credentials.token,) if credentials.token else ()
-        return Signature(authorization, its_headers, secrets, signed_at, self._clock)
+        return Signature(authorization, tuple(signed.items()), secrets, signed_at, self._clock)
 
 
 def _load(region: str) -> tuple[Any, str]:

@@ -250,6 +250,13 @@ async def test_aws_credential_program_that_fails_is_reported(process, script, me
     assert SECRET_KEY not in text
 
 
+async def test_aws_credentials_that_cannot_be_loaded_are_looked_for_once(process, tmp_path):
+    """A machine without a metadata service takes seconds to say so."""
+    process(f"echo >> {tmp_path}/calls; exit 1")
+    await failure()
+    assert (tmp_path / "calls").read_text() == "\n"
+
+
 async def failure_of_a_program() -> str:
     async with serve([]) as server, client(server, region="") as opened:
         with pytest.raises(CredentialsError) as failed:
