@@ -8,12 +8,16 @@ from crawler.vendors.acr import open_acr
 from crawler.vendors.api import VendorApi
 from crawler.vendors.artifactory import open_artifactory
 from crawler.vendors.docker_hub import open_docker_hub
+from crawler.vendors.ecr import open_ecr
+from crawler.vendors.ecr_public import open_ecr_public
 from crawler.vendors.gitea import open_gitea
 from crawler.vendors.nexus import open_nexus
 from crawler.vendors.zot import open_zot
 
 PRODUCTS: Final[Mapping[str, Callable[[ApiAccess], VendorApi]]] = {
     "docker-hub": open_docker_hub,
+    "ecr": open_ecr,
+    "ecr-public": open_ecr_public,
     "acr": open_acr,
     "artifactory": open_artifactory,
     "nexus": open_nexus,
