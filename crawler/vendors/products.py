@@ -6,8 +6,10 @@ from typing import Final
 from crawler.vendors.access import ApiAccess
 from crawler.vendors.api import VendorApi
 from crawler.vendors.docker_hub import open_docker_hub
+from crawler.vendors.harbor import open_harbor
 
 PRODUCTS: Final[Mapping[str, Callable[[ApiAccess], VendorApi]]] = {
     "docker-hub": open_docker_hub,
+    "harbor": open_harbor,
 }
 """By the kind of `profiles.py`. Raises CredentialsError where the API's credentials cannot be loaded."""
