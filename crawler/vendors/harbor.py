@@ -4,11 +4,14 @@
 list costs one exchange for each 100 entries: 10,000 images cost 100.
 
 Names: those of one project where the target has a prefix; else `/repositories`, which has the projects that the account
-may see, or before Harbor 2.3 each project of `/projects`. Administrators and robot accounts for all projects see every
-project, other users their own and the public ones, and anonymous users the public ones
-(src/server/v2.0/handler/repository.go). Harbor answers a wrong password like an anonymous user
-(src/server/middleware/security). So `/systeminfo` is asked first: it names Harbor's version only to users that are
-logged in, since 2.1 (src/server/v2.0/handler/systeminfo.go).
+may see, or each project of `/projects`: before Harbor 2.3, and with OIDC. Administrators and robot accounts for all
+projects see every project, other users their own and the public ones, and anonymous users the public ones
+(src/server/v2.0/handler/repository.go).
+
+Harbor answers a wrong password like an anonymous user (src/server/middleware/security). So `/systeminfo` is asked
+first: it names Harbor's version only to users that are logged in, since 2.1 (src/server/v2.0/handler/systeminfo.go).
+Where users come from OIDC, `/repositories` takes their CLI secrets for no login, and `/projects` does not
+(src/server/middleware/security/oidc_cli.go).
 
 Images: digest, tags, size, media type, artifact type, kind, when an artifact was pushed and pulled, annotations, the
 children of an index with their platforms, of an image most of its config, and its accessories: signatures, SBOMs and
@@ -118,17 +121,19 @@ class HarborNames:
         return Evidence(complete=True, text=f"{text}, which are all {seen}")
 
     async def _of_all_projects(self) -> AsyncIterator[Sequence[str]]:
+        lists_all = True
         if self._has_login:
             url = f"{self._url}/systeminfo"
-            _, is_accepted = await self._client.get(url, NO_SCOPE, parse_is_logged_in, Purpose.API)
-            self._doubts += [] if is_accepted else [_LOGIN_REFUSED]
-        is_known = False
+            _, info = await self._client.get(url, NO_SCOPE, parse_system_info, Purpose.API)
+            self._doubts += [] if info.is_logged_in else [_LOGIN_REFUSED]
+            lists_all = not info.has_oidc_users
+        is_begun = False
         try:
-            async for names in self._list("repositories", "repositories?"):
-                is_known = True
+            async for names in self._list("repositories", "repositories?") if lists_all else self._project_by_project():
+                is_begun = True
                 yield names
         except Missing:  # before Harbor 2.3
-            if is_known:
+            if is_begun or not lists_all:
                 raise
             async for names in self._project_by_project():
                 yield names
@@ -242,6 +247,13 @@ class _List(Generic[T]):
         return ""
 
 
+class SystemInfo(NamedTuple):
+    """Whether the request was of a user that is logged in, and whether users come from an OIDC provider."""
+
+    is_logged_in: bool
+    has_oidc_users: bool
+
+
 class HarborArtifact(NamedTuple):
     """An artifact of a repository; `image` is None where the API names no digest."""
 
@@ -289,9 +301,11 @@ def parse_total(text: str | None) -> int | None:
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
-def parse_is_logged_in(body: bytes) -> bool:
-    """Whether `/systeminfo` answers a user that is logged in. Raises MalformedResponse."""
-    return parse_text(parse_object(body).get("harbor_version")) is not None
+def parse_system_info(body: bytes) -> SystemInfo:
+    """Parse `/systeminfo`. Raises MalformedResponse."""
+    document = parse_object(body)
+    is_logged_in = parse_text(document.get("harbor_version")) is not None
+    return SystemInfo(is_logged_in, has_oidc_users=document.get("auth_mode") == "oidc_auth")
 
 
 def parse_name(entry: dict[str, Any]) -> str:

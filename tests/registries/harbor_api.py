@@ -164,14 +164,17 @@ def pages(
     parts = [entries[start : start + size] for start in range(0, len(entries), size)] or [[]]
     count = len(entries) if total == -1 else total
     headers = [] if count is None else [("X-Total-Count", str(count))]
+    options = "&with_accessory=true&with_tag=true" if path.endswith("/artifacts") else ""
     replies = []
     for number, part in enumerate(parts, start=1):
         neighbours = {"prev": number - 1, "next": number + 1 if number < len(parts) else 0}
         link = " , ".join(
-            f'<{path}?page={page}&page_size={size}>; rel="{rel}"' for rel, page in neighbours.items() if page
+            f'<{path}?page={page}&page_size={size}{options}>; rel="{rel}"' for rel, page in neighbours.items() if page
         )
         link_header = [("Link", link)] if link and links else []
         query = {"page": None, "page_size": "100"} if number == 1 else {"page": str(number), "page_size": str(size)}
+        if options:
+            query |= {"with_tag": "true", "with_accessory": "true"}
         replies.append(on(path, document(list(part), *headers, *link_header), query=query))
     return replies
 

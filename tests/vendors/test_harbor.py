@@ -39,7 +39,7 @@ from support.scripted import document, html, on, redirect, refusal, serve
 from support.snapshots import read_snapshot
 
 from crawler.errors import MalformedResponse
-from crawler.vendors.harbor import parse_artifact, parse_entries, parse_is_logged_in, parse_name, parse_total
+from crawler.vendors.harbor import parse_artifact, parse_entries, parse_name, parse_system_info, parse_total
 from crawler.wire.digest import is_digest
 
 pytestmark = pytest.mark.usefixtures("few_authorities")
@@ -323,6 +323,17 @@ async def test_harbor_before_2_3_lists_project_by_project(tmp_path):
     )
 
 
+async def test_harbor_with_oidc_users_lists_project_by_project(tmp_path):
+    """`/repositories` takes the CLI secret of such a user for no login: it lists public repositories alone."""
+    info = {"auth_mode": "oidc_auth", "harbor_version": "v2.13.0"}
+    public_only = pages(ALL_REPOSITORIES, named(["library/web"]))
+    async with serve([on(SYSTEM_INFO, document(info)), *public_only, *api(), *registry()]) as server:
+        snapshot = await crawl_digests(server, tmp_path)
+    assert snapshot.manifest["verdict"] == "complete"
+    assert set(snapshot.by_name) == set(ARTIFACTS)
+    assert server.asked(ALL_REPOSITORIES) == []
+
+
 @pytest.mark.parametrize("refused", [("other",), ("library", "other")])
 async def test_harbor_project_that_is_refused_is_named(refused, tmp_path):
     """A robot account may see a project, and may not list its repositories."""
@@ -562,13 +573,13 @@ ANY_ENTRY = st.fixed_dictionaries(
 @given(st.lists(ANY_ENTRY | flat, max_size=3) | values)
 def test_harbor_page_of_any_json_is_parsed_or_malformed(document):
     body = json.dumps(document).encode()
-    for parse in (partial(parse_entries, parse_artifact), partial(parse_entries, parse_name), parse_is_logged_in):
+    for parse in (partial(parse_entries, parse_artifact), partial(parse_entries, parse_name), parse_system_info):
         try:
             parsed = parse(body)
         except MalformedResponse:
             continue
-        if parse is parse_is_logged_in:
-            assert isinstance(parsed, bool)
+        if parse is parse_system_info:
+            assert {*map(type, parsed)} == {bool}
     try:
         artifacts = parse_entries(parse_artifact, body)
     except MalformedResponse:
