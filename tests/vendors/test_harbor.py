@@ -386,6 +386,19 @@ async def test_harbor_count_of_repositories_is_compared(listed, doubt, tmp_path)
     assert doubt in snapshot.manifest["discovery"]["evidence"]
 
 
+async def test_harbor_list_of_names_that_breaks_off_is_partial(tmp_path):
+    """A 404 in the middle of the list is no sign of an old Harbor."""
+    artifacts = {f"p/r{number:03}": ARTIFACTS["library/web"] for number in range(101)}
+    broken = on(ALL_REPOSITORIES, NOT_FOUND, query={"page": "2"})
+    async with serve([broken, *public(artifacts)]) as server:
+        snapshot = await crawl_digests(server, tmp_path, **ANONYMOUS)
+    assert snapshot.manifest["verdict"] == "partial"
+    assert len(snapshot.records) == 100
+    assert "Harbor's API listed 100 repositories, " in snapshot.manifest["discovery"]["evidence"]
+    assert ", then failed: GET " in snapshot.manifest["discovery"]["evidence"]
+    assert server.asked(PROJECTS) == []
+
+
 async def test_harbor_full_page_of_names_without_a_count_and_a_link_proves_nothing(tmp_path):
     artifacts = {f"p/r{number:03}": ARTIFACTS["library/web"] for number in range(100)}
     repositories = pages(repositories_path("p"), named(artifacts), total=None, links=False)
@@ -429,6 +442,37 @@ async def test_harbor_count_of_artifacts_is_compared(artifacts, listed, suspect,
     assert record["suspect"] == suspect
     assert len(record["images"]) == len({each["digest"] for each in artifacts})
     assert snapshot.manifest["verdict"] == ("partial" if suspect else "complete")
+
+
+async def test_harbor_push_while_the_list_is_read_is_no_gap(tmp_path):
+    """The new artifact is first in the list, of which the first page has been read."""
+    path = artifacts_path("p/app")
+    link = ("Link", f'<{path}?page=2&page_size=100>; rel="next"')
+    script = [
+        on(path, document(MANY[:1], ("X-Total-Count", "2"), link), query={"page": None}),
+        on(path, document(MANY[:2], ("X-Total-Count", "3")), query={"page": "2"}),
+        *public({"p/app": []}),
+    ]
+    async with serve(script) as server:
+        snapshot = await crawl_digests(server, tmp_path, target="/p", **ANONYMOUS)
+    assert snapshot.manifest["verdict"] == "complete"
+    assert snapshot.records[0]["tags"] == ["0", "1"]
+
+
+async def test_harbor_name_without_a_project_is_not_asked_for(tmp_path):
+    async with serve([on("/v2/", document({})), *registry({"alone": ("1",)})]) as server:
+        snapshot = await crawl(server, tmp_path, **{**HARBOR, "discovery": "auto"}, listed=("alone",))
+    assert tags_by_name(snapshot) == {"alone": ["1"]}
+    assert not [asked for asked in server.requests if asked.path.startswith("/api/")]
+
+
+async def test_harbor_untagged_child_of_an_index_is_not_taken_for_missing(tmp_path):
+    """The list has no untagged children of indexes: that a signed image is not in it proves nothing."""
+    tag = f"sha256-{digest('child').removeprefix('sha256:')}.att"
+    artifacts = {"p/app": [{**MANY[0], "tags": [{"name": tag}]}]}
+    async with serve(public(artifacts)) as server:
+        snapshot = await crawl_digests(server, tmp_path, target="/p", **ANONYMOUS)
+    assert [record["problems"] for record in snapshot.records] == [[]]
 
 
 async def test_harbor_empty_page_in_the_middle_ends_no_list(tmp_path):
@@ -497,6 +541,19 @@ async def test_harbor_password_is_in_no_error(tmp_path):
         error = await crawl_fails(server, tmp_path, **HARBOR)
     assert PASSWORD not in str(error)
     assert basic() in server.authorizations
+
+
+def test_harbor_artifact_has_the_time_of_its_annotation():
+    annotations = {"org.opencontainers.image.created": "2026-01-02T03:04:05Z"}
+    parsed = parse_artifact({**ARTIFACTS["library/web"][0], "annotations": annotations}).image
+    assert parsed.created_at == "2026-01-02T03:04:05.000Z"
+
+
+def test_harbor_children_of_an_index_without_a_platform_or_a_digest():
+    references = [{"child_digest": digest("a"), "platform": None}, {"child_digest": None}, None, {}]
+    (child,) = parse_artifact({**SIGNED, "references": references}).image.platforms
+    assert (child.digest, child.os, child.role) == (digest("a"), None, None)
+    assert parse_artifact({**SIGNED, "references": None}).image.platforms is None
 
 
 def test_harbor_image_kinds():

@@ -73,10 +73,11 @@ def token_file(folder) -> dict[str, Any]:
     return {"token_file": str(file)}
 
 
-async def crawl_digests(server, folder, **settings: Any):
+async def crawl_digests(server, folder, *, referrers: str = "none", **settings: Any):
     """The snapshot of a crawl of `org` at depth `digests`. No secret is in any of its files."""
     table = {"target": f"{server.host}/org", **QUAY, **settings}
-    await deep_crawl(server, folder, cache="none", registry=table, depth="digests", limits={"rate": "none"})
+    images = {"depth": "digests", "referrers": referrers}
+    await deep_crawl(server, folder, cache="none", registry=table, limits={"rate": "none"}, **images)
     snapshot = read_snapshot(folder / "out")
     published = b"".join(path.read_bytes() for path in snapshot.folder.iterdir())
     assert not [secret for secret in (PASSWORD, TOKEN, "minted-") if secret.encode() in published]
@@ -242,7 +243,7 @@ async def test_quay_that_lists_nothing_proves_nothing(tmp_path):
 
 async def crawl_tags(pages, folder):
     async with serve([*pages, on("/v2/", document({})), *api({"org/app": ()})]) as server:
-        snapshot = await crawl_digests(server, folder)
+        snapshot = await crawl_digests(server, folder, referrers="listed")
     (record,) = snapshot.records
     return snapshot, record
 
@@ -258,6 +259,13 @@ async def test_quay_tag_that_moves_to_the_next_page_is_listed_once(tmp_path):
         digest("two"): ["a"],
         digest("four"): ["c"],
     }
+
+
+async def test_quay_image_without_a_tag_is_not_taken_for_missing(tmp_path):
+    """The list has no images without a tag: that a signed image is not in it proves nothing."""
+    signature = f"sha256-{digest('child').removeprefix('sha256:')}.sig"
+    _, record = await crawl_tags(tag_pages("org/app", [tag(signature, "signature")]), tmp_path)
+    assert (record["tags"], record["problems"]) == ([signature], [])
 
 
 async def test_quay_page_that_repeats_earlier_ones_makes_the_listing_suspect(tmp_path):
