@@ -151,8 +151,6 @@ class HarborNames:
                 except Denied as exc:
                     refused.append(exc)
         if refused:
-            if len(refused) == count:
-                raise refused[0]
             self._doubts.append(f"it refused {len(refused):,} of {count:,} projects, for example {refused[0]}")
 
     def _of_project(self, project: str) -> AsyncIterator[Sequence[str]]:

@@ -6,16 +6,32 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
-from support.scripted import Entry, Reply, document, on, refusal
+from support.depth_crawls import deep_crawl
+from support.scripted import Entry, Reply, ScriptedServer, document, on, refusal
+from support.snapshots import Snapshot, read_snapshot
 
-from .vocabulary import BASIC, guarded, guarded_by_token, listing, scope_of, token_response, token_server_entries
+from .vocabulary import (
+    BASIC,
+    PASSWORD,
+    WITH_PASSWORD,
+    guarded,
+    guarded_by_token,
+    listing,
+    scope_of,
+    token_response,
+    token_server_entries,
+)
 
 API = "/api/v2.0"
 SYSTEM_INFO = f"{API}/systeminfo"
 ALL_REPOSITORIES = f"{API}/repositories"
 PROJECTS = f"{API}/projects"
+
+HARBOR = {"kind": "harbor", "discovery": "api", "images_from": "api", **WITH_PASSWORD}
+ANONYMOUS = {**HARBOR, "auth": {"method": "anonymous"}}
 
 NEVER = "0001-01-01T00:00:00.000Z"
 """Go's zero time: when an artifact was pulled that never was."""
@@ -254,3 +270,19 @@ def with_login(user: str = BASIC) -> list[Entry]:
         ),
         *guarded(re.escape(user), UNAUTHORIZED, api()),
     ]
+
+
+async def crawl_digests(
+    server: ScriptedServer, folder: Path, *, target: str = "", referrers: str = "listed", **settings: Any
+) -> Snapshot:
+    """The snapshot of a crawl at depth `digests`. No secret is in any of its files."""
+    table = {"target": f"{server.host}{target}", **HARBOR, **settings}
+    await deep_crawl(server, folder, cache="none", registry=table, depth="digests", referrers=referrers)
+    snapshot = read_snapshot(folder / "out")
+    published = b"".join(path.read_bytes() for path in snapshot.folder.iterdir())
+    assert not [secret for secret in (PASSWORD, SECRET_VALUE, "minted-") if secret.encode() in published]
+    return snapshot
+
+
+def tags_by_name(snapshot: Snapshot) -> dict[str, list[str]]:
+    return {name: sorted(record["tags"]) for name, record in snapshot.by_name.items()}

@@ -1,21 +1,19 @@
 """Harbor's API: names and images of a whole crawl, what they cost, and what happens where the API is closed."""
 
 import json
-from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from registries import harbor_api
 from registries.crawls import crawl, crawl_fails, password_requests
 from registries.harbor_api import (
     ALL_REPOSITORIES,
+    ANONYMOUS,
     ARTIFACTS,
     FORBIDDEN,
+    HARBOR,
     NOT_FOUND,
     PROJECTS,
-    SECRET_VALUE,
     SIGNATURE_TAG,
     SYSTEM_INFO,
     TAGS,
@@ -23,6 +21,7 @@ from registries.harbor_api import (
     api,
     artifacts_path,
     closed,
+    crawl_digests,
     digest,
     named,
     pages,
@@ -30,22 +29,14 @@ from registries.harbor_api import (
     registry,
     repositories_path,
     system_info,
+    tags_by_name,
     with_login,
 )
-from registries.vocabulary import PASSWORD, WITH_PASSWORD, basic
-from support.depth_crawls import deep_crawl
-from support.json_values import flat, values
+from registries.vocabulary import PASSWORD, basic
 from support.scripted import document, html, on, redirect, refusal, serve
-from support.snapshots import read_snapshot
-
-from crawler.errors import MalformedResponse
-from crawler.vendors.harbor import parse_artifact, parse_entries, parse_name, parse_system_info, parse_total
-from crawler.wire.digest import is_digest
 
 pytestmark = pytest.mark.usefixtures("few_authorities")
 
-HARBOR = {"kind": "harbor", "discovery": "api", "images_from": "api", **WITH_PASSWORD}
-ANONYMOUS = {**HARBOR, "auth": {"method": "anonymous"}}
 NOT_LISTED = (
     *("kind", "media_type", "artifact_type", "subject_digest", "size_bytes", "created_at", "uploaded_at"),
     *("updated_at", "pulled_at", "platforms", "manifest", "config", "referrers"),
@@ -151,22 +142,8 @@ IMAGES = {
 }
 
 
-async def crawl_digests(server, folder, *, target: str = "", referrers: str = "listed", **settings: Any):
-    """The snapshot of a crawl at depth `digests`. No secret is in any of its files."""
-    table = {"target": f"{server.host}{target}", **HARBOR, **settings}
-    await deep_crawl(server, folder, cache="none", registry=table, depth="digests", referrers=referrers)
-    snapshot = read_snapshot(folder / "out")
-    published = b"".join(path.read_bytes() for path in snapshot.folder.iterdir())
-    assert not [secret for secret in (PASSWORD, SECRET_VALUE, "minted-") if secret.encode() in published]
-    return snapshot
-
-
 def manifest_requests(server) -> list[str]:
     return [asked.path for asked in server.requests if "/manifests/" in asked.path or "/blobs/" in asked.path]
-
-
-def tags_by_name(snapshot) -> dict[str, list[str]]:
-    return {name: sorted(record["tags"]) for name, record in snapshot.by_name.items()}
 
 
 ALL_TAGS = {name: sorted(tags) for name, tags in TAGS.items()}
@@ -369,145 +346,6 @@ async def test_harbor_that_lists_nothing_proves_nothing(tmp_path):
     )
 
 
-@pytest.mark.parametrize(
-    ("listed", "doubt"),
-    [
-        ({"total": 4}, "Harbor's API listed 3 repositories; it counts 4 repositories and lists 3"),
-        ({"total": None}, ""),
-        ({"total": 2}, ""),
-    ],
-    ids=["more", "no count", "fewer"],
-)
-async def test_harbor_count_of_repositories_is_compared(listed, doubt, tmp_path):
-    repositories = pages(ALL_REPOSITORIES, named(ARTIFACTS), **listed)
-    async with serve([*repositories, *with_login()]) as server:
-        snapshot = await crawl(server, tmp_path, **HARBOR)
-    assert snapshot.manifest["verdict"] == ("partial" if doubt else "complete")
-    assert doubt in snapshot.manifest["discovery"]["evidence"]
-
-
-async def test_harbor_list_of_names_that_breaks_off_is_partial(tmp_path):
-    """A 404 in the middle of the list is no sign of an old Harbor."""
-    artifacts = {f"p/r{number:03}": ARTIFACTS["library/web"] for number in range(101)}
-    broken = on(ALL_REPOSITORIES, NOT_FOUND, query={"page": "2"})
-    async with serve([broken, *public(artifacts)]) as server:
-        snapshot = await crawl_digests(server, tmp_path, **ANONYMOUS)
-    assert snapshot.manifest["verdict"] == "partial"
-    assert len(snapshot.records) == 100
-    assert "Harbor's API listed 100 repositories, " in snapshot.manifest["discovery"]["evidence"]
-    assert ", then failed: GET " in snapshot.manifest["discovery"]["evidence"]
-    assert server.asked(PROJECTS) == []
-
-
-async def test_harbor_full_page_of_names_without_a_count_and_a_link_proves_nothing(tmp_path):
-    artifacts = {f"p/r{number:03}": ARTIFACTS["library/web"] for number in range(100)}
-    repositories = pages(repositories_path("p"), named(artifacts), total=None, links=False)
-    async with serve([*repositories, *public(artifacts)]) as server:
-        snapshot = await crawl_digests(server, tmp_path, target="/p", **ANONYMOUS)
-    assert snapshot.manifest["verdict"] == "partial"
-    assert snapshot.manifest["discovery"]["evidence"] == (
-        "Harbor's API listed 100 repositories of the project p; it lists 100 repositories on full pages, "
-        "and names neither their count nor a next page"
-    )
-
-
-MANY = [{**ARTIFACTS["library/web"][0], "digest": digest(str(n)), "tags": [{"name": str(n)}]} for n in range(100)]
-
-
-@pytest.mark.parametrize(
-    ("artifacts", "listed", "suspect"),
-    [
-        (MANY, {"total": 101, "links": False}, "Harbor's API counts 101 artifacts and lists 100"),
-        (MANY[:2], {"total": 3}, "Harbor's API counts 3 artifacts and lists 2"),
-        (
-            MANY,
-            {"total": None, "links": False},
-            "Harbor's API lists 100 artifacts on full pages, and names neither their count nor a next page",
-        ),
-        (MANY[:99], {"total": None, "links": False}, None),
-        (MANY, {"total": 100}, None),
-        (MANY, {"size": 60}, None),
-        (MANY[:2], {"total": 1}, None),
-        ([*MANY[:2], MANY[0]], {"size": 2, "total": 2}, None),
-        ([*MANY[:2], MANY[0]], {"size": 2, "total": 3}, "Harbor's API counts 3 artifacts and lists 2"),
-    ],
-    ids=["link lost", "fewer", "full", "not full", "counted", "short pages", "more", "repeated", "repeated, counted"],
-)
-async def test_harbor_count_of_artifacts_is_compared(artifacts, listed, suspect, tmp_path):
-    """A push while the list is read moves an artifact to the next page; a deletion moves one to the page before."""
-    script = [*pages(artifacts_path("p/app"), artifacts, **listed), *public({"p/app": artifacts})]
-    async with serve(script) as server:
-        snapshot = await crawl_digests(server, tmp_path, target="/p", **ANONYMOUS)
-    (record,) = snapshot.records
-    assert record["suspect"] == suspect
-    assert len(record["images"]) == len({each["digest"] for each in artifacts})
-    assert snapshot.manifest["verdict"] == ("partial" if suspect else "complete")
-
-
-async def test_harbor_push_while_the_list_is_read_is_no_gap(tmp_path):
-    """The new artifact is first in the list, of which the first page has been read."""
-    path = artifacts_path("p/app")
-    link = ("Link", f'<{path}?page=2&page_size=100>; rel="next"')
-    script = [
-        on(path, document(MANY[:1], ("X-Total-Count", "2"), link), query={"page": None}),
-        on(path, document(MANY[:2], ("X-Total-Count", "3")), query={"page": "2"}),
-        *public({"p/app": []}),
-    ]
-    async with serve(script) as server:
-        snapshot = await crawl_digests(server, tmp_path, target="/p", **ANONYMOUS)
-    assert snapshot.manifest["verdict"] == "complete"
-    assert snapshot.records[0]["tags"] == ["0", "1"]
-
-
-async def test_harbor_name_without_a_project_is_not_asked_for(tmp_path):
-    async with serve([on("/v2/", document({})), *registry({"alone": ("1",)})]) as server:
-        snapshot = await crawl(server, tmp_path, **{**HARBOR, "discovery": "auto"}, listed=("alone",))
-    assert tags_by_name(snapshot) == {"alone": ["1"]}
-    assert not [asked for asked in server.requests if asked.path.startswith("/api/")]
-
-
-async def test_harbor_untagged_child_of_an_index_is_not_taken_for_missing(tmp_path):
-    """The list has no untagged children of indexes: that a signed image is not in it proves nothing."""
-    tag = f"sha256-{digest('child').removeprefix('sha256:')}.att"
-    artifacts = {"p/app": [{**MANY[0], "tags": [{"name": tag}]}]}
-    async with serve(public(artifacts)) as server:
-        snapshot = await crawl_digests(server, tmp_path, target="/p", **ANONYMOUS)
-    assert [record["problems"] for record in snapshot.records] == [[]]
-
-
-async def test_harbor_empty_page_in_the_middle_ends_no_list(tmp_path):
-    """Harbor 2.5.0 took the accessories out of its pages, and not out of its count (goharbor/harbor#16816)."""
-    path = artifacts_path("p/app")
-    link = ("Link", f'<{path}?page=2&page_size=100>; rel="next"')
-    script = [
-        on(path, document([], ("X-Total-Count", "2"), link), query={"page": None}),
-        on(path, document(MANY[:1], ("X-Total-Count", "2")), query={"page": "2"}),
-        *public({"p/app": []}),
-    ]
-    async with serve(script) as server:
-        snapshot = await crawl_digests(server, tmp_path, target="/p", **ANONYMOUS)
-    (record,) = snapshot.records
-    assert record["tags"] == ["0"]
-    assert record["suspect"] == "Harbor's API counts 2 artifacts and lists 1"
-
-
-async def test_harbor_repository_without_artifacts_is_asked_for_by_the_protocol(tmp_path):
-    script = [*api({"p/empty": []}), *registry({"p/empty": ()})]
-    async with serve(script) as server:
-        snapshot = await crawl(server, tmp_path, target=f"{server.host}/p", **HARBOR)
-    assert snapshot.outcomes == {"p/empty": "ok"}
-    assert len(server.asked("/v2/p/empty/tags/list")) == 1
-
-
-async def test_harbor_artifact_without_a_digest_keeps_its_tags(tmp_path):
-    artifacts = {"p/app": [{"digest": "sha1:12", "tags": [{"name": "odd"}]}, MANY[0]]}
-    async with serve([*api(artifacts), *registry({"p/app": ("odd", "0")})]) as server:
-        snapshot = await crawl(server, tmp_path, target=f"{server.host}/p", **HARBOR)
-    (record,) = snapshot.records
-    assert record["tags"] == ["0", "odd"]
-    assert [each["tags"] for each in record["images"]] == [["0"]]
-
-
 SIGNED = ARTIFACTS["library/app"][0]
 
 
@@ -541,107 +379,3 @@ async def test_harbor_password_is_in_no_error(tmp_path):
         error = await crawl_fails(server, tmp_path, **HARBOR)
     assert PASSWORD not in str(error)
     assert basic() in server.authorizations
-
-
-def test_harbor_artifact_has_the_time_of_its_annotation():
-    annotations = {"org.opencontainers.image.created": "2026-01-02T03:04:05Z"}
-    parsed = parse_artifact({**ARTIFACTS["library/web"][0], "annotations": annotations}).image
-    assert parsed.created_at == "2026-01-02T03:04:05.000Z"
-
-
-def test_harbor_children_of_an_index_without_a_platform_or_a_digest():
-    references = [{"child_digest": digest("a"), "platform": None}, {"child_digest": None}, None, {}]
-    (child,) = parse_artifact({**SIGNED, "references": references}).image.platforms
-    assert (child.digest, child.os, child.role) == (digest("a"), None, None)
-    assert parse_artifact({**SIGNED, "references": None}).image.platforms is None
-
-
-def test_harbor_image_kinds():
-    def kind_of(**fields: Any) -> tuple[str | None, str | None]:
-        told = parse_artifact({"digest": digest("x"), "manifest_media_type": harbor_api.MANIFEST_TYPE, **fields}).image
-        return told.kind, told.artifact_type
-
-    bundle = "application/vnd.dev.sigstore.bundle.v0.3+json"
-    docker = "application/vnd.docker.distribution.manifest"
-    assert kind_of() == (None, None)
-    assert kind_of(media_type=harbor_api.CONFIG_TYPE) == ("image", None)
-    assert kind_of(media_type=harbor_api.CHART_TYPE) == ("artifact", harbor_api.CHART_TYPE)
-    assert kind_of(media_type="application/vnd.oci.empty.v1+json", artifact_type=bundle) == ("signature", bundle)
-    assert kind_of(artifact_type="application/spdx+json") == ("sbom", "application/spdx+json")
-    assert kind_of(manifest_media_type=f"{docker}.v2+json", media_type="application/octet-stream") == ("image", None)
-    assert kind_of(manifest_media_type=f"{docker}.v1+prettyjws", media_type=f"{docker}.v1+prettyjws") == ("image", None)
-    assert kind_of(manifest_media_type=f"{docker}.list.v2+json", artifact_type="a/b") == ("index", "a/b")
-
-
-@pytest.mark.parametrize(
-    "document",
-    [{}, {"x": 1}, "text", [1], [None], [{"digest": digest("x"), "tags": "a"}], [{"tags": [{}]}], [{"tags": ["a"]}]],
-)
-def test_harbor_page_of_another_shape_is_malformed(document):
-    with pytest.raises(MalformedResponse):
-        parse_entries(parse_artifact, json.dumps(document).encode())
-
-
-@pytest.mark.parametrize("entry", [{}, {"name": ""}, {"name": 1}, {"name": None}])
-def test_harbor_repository_without_a_name_is_malformed(entry):
-    with pytest.raises(MalformedResponse):
-        parse_name(entry)
-
-
-@pytest.mark.parametrize(
-    ("text", "total"),
-    [(None, None), ("", None), ("0", 0), ("12", 12), ("-1", None), ("1e3", None), ("\u0661", None), ("9" * 5000, None)],
-)
-def test_harbor_count_is_a_number_or_none(text, total):
-    assert parse_total(text) == total
-
-
-ANY_ENTRY = st.fixed_dictionaries(
-    {},
-    optional={
-        "digest": st.just(digest("x")) | flat,
-        "tags": st.lists(st.fixed_dictionaries({"name": flat}) | flat, max_size=3) | flat,
-        "manifest_media_type": st.sampled_from([harbor_api.MANIFEST_TYPE, harbor_api.INDEX_TYPE]) | flat,
-        "media_type": st.just(harbor_api.CONFIG_TYPE) | flat,
-        "artifact_type": flat,
-        "size": flat,
-        "push_time": st.just(harbor_api.NEVER) | flat,
-        "pull_time": flat,
-        "annotations": flat,
-        "extra_attrs": st.dictionaries(st.sampled_from(["config", "os", "created"]), values, max_size=3) | values,
-        "references": st.lists(
-            st.fixed_dictionaries(
-                {"child_digest": st.just(digest("y")) | flat, "platform": values, "annotations": flat}
-            )
-            | flat,
-            max_size=3,
-        )
-        | flat,
-        "accessories": st.lists(
-            st.fixed_dictionaries({"digest": st.just(digest("z")) | flat, "type": flat, "size": flat}) | flat,
-            max_size=3,
-        )
-        | flat,
-    },
-)
-
-
-@settings(max_examples=300)
-@given(st.lists(ANY_ENTRY | flat, max_size=3) | values)
-def test_harbor_page_of_any_json_is_parsed_or_malformed(document):
-    body = json.dumps(document).encode()
-    for parse in (partial(parse_entries, parse_artifact), partial(parse_entries, parse_name), parse_system_info):
-        try:
-            parsed = parse(body)
-        except MalformedResponse:
-            continue
-        if parse is parse_system_info:
-            assert {*map(type, parsed)} == {bool}
-    try:
-        artifacts = parse_entries(parse_artifact, body)
-    except MalformedResponse:
-        return
-    for artifact in artifacts:
-        assert all(isinstance(tag, str) and tag for tag in artifact.tags)
-        assert artifact.image is None or is_digest(artifact.image.digest)
-        assert all(is_digest(accessory.image.digest) for accessory in artifact.accessories)
