@@ -189,8 +189,8 @@ class HarborImages:
         suspect = f"Harbor's API {gap}" if gap else None
         accessories = {each.image.digest: each for artifact in artifacts for each in artifact.accessories}
         if accessories:
-            more_tags, failure = await self._tags_besides(name, {tag for each in artifacts for tag in each.tags})
-            tags += _give_tags(accessories, more_tags)
+            all_tags, failure = await self._all_tags(name)
+            tags += _give_tags(accessories, all_tags)
             suspect = suspect or failure
         return make_listing(
             [*images, *(accessory.image for accessory in accessories.values())],
@@ -199,8 +199,8 @@ class HarborImages:
             suspect=suspect,
         )
 
-    async def _tags_besides(self, name: RepositoryName, known: set[str]) -> tuple[list[str], str | None]:
-        """The tags of `tags/list` that are not known, and why these may not be all."""
+    async def _all_tags(self, name: RepositoryName) -> tuple[list[str], str | None]:
+        """The tags of `tags/list`, also those of accessories, and why they may not be all."""
         url, scope = f"{self._registry_url}{name}/tags/list", f"repository:{name}:pull"
         try:
             pages = linked_pages(self._registry, url, partial(parse_listing, name), scope)
@@ -208,7 +208,7 @@ class HarborImages:
         except RegistryError as exc:  # what the API listed is true all the same
             return [], f"Harbor's API does not list the tags of signatures, and tags/list failed: {exc}"
         suspect = next((listing.suspect for listing in listings if listing.suspect is not None), None)
-        return [tag for listing in listings for tag in listing.tags if tag not in known], suspect
+        return [tag for listing in listings for tag in listing.tags], suspect
 
 
 @dataclass(slots=True)
@@ -268,7 +268,7 @@ class Accessory(NamedTuple):
 
 
 def _give_tags(accessories: dict[str, Accessory], tags: Iterable[str]) -> list[str]:
-    """Give each tag `sha256-HEX.sig` to the only signature of its image. Returns the tags whose digest is not known.
+    """Give each tag `sha256-HEX.sig` to the only signature of its image. Returns the other tags.
 
     An image that was signed again has several signatures, and the last of them has the tag.
     """
@@ -276,7 +276,7 @@ def _give_tags(accessories: dict[str, Accessory], tags: Iterable[str]) -> list[s
     for accessory in accessories.values():
         if accessory.type == _COSIGN:
             signatures[accessory.image.subject_digest].append(accessory)
-    unknown = []
+    others = []
     for tag in tags:
         parsed = parse_referrer_tag(tag)
         is_signature = parsed is not None and parsed.kind is ReferrerKind.SIGNATURE
@@ -285,8 +285,8 @@ def _give_tags(accessories: dict[str, Accessory], tags: Iterable[str]) -> list[s
             image = its_signatures[0].image._replace(tags=(tag,))
             accessories[image.digest] = Accessory(_COSIGN, image)
         else:
-            unknown.append(tag)
-    return unknown
+            others.append(tag)
+    return others
 
 
 def parse_entries(parse_entry: Callable[[dict[str, Any]], T], body: bytes) -> list[T]:
