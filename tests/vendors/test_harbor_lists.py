@@ -161,5 +161,5 @@ async def test_harbor_artifact_without_a_digest_keeps_its_tags(tmp_path):
     async with serve([*api(artifacts), *registry({"p/app": ("odd", "0")})]) as server:
         snapshot = await crawl(server, tmp_path, target=f"{server.host}/p", **HARBOR)
     (record,) = snapshot.records
-    assert record["tags"] == ["0", "odd"]
+    assert (record["tags"], record["suspect"]) == (["0", "odd"], None)
     assert [each["tags"] for each in record["images"]] == [["0"]]

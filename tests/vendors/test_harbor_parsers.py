@@ -27,6 +27,11 @@ def test_harbor_artifact_has_the_time_of_its_annotation():
     assert parsed.created_at == "2026-01-02T03:04:05.000Z"
 
 
+def test_harbor_before_2_5_tells_nothing_of_referrers():
+    assert parse_artifact(harbor_api.UNTAGGED).image.referrers is None
+    assert parse_artifact({**harbor_api.UNTAGGED, "accessories": None}).image.referrers == ()
+
+
 def test_harbor_children_of_an_index_without_a_platform_or_a_digest():
     references = [{"child_digest": digest("a"), "platform": None}, {"child_digest": None}, None, {}]
     (child,) = parse_artifact({**SIGNED, "references": references}).image.platforms
