@@ -4,14 +4,24 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from crawler.vendors.access import ApiAccess
+from crawler.vendors.acr import open_acr
 from crawler.vendors.api import VendorApi
+from crawler.vendors.artifactory import open_artifactory
 from crawler.vendors.docker_hub import open_docker_hub
+from crawler.vendors.gitea import open_gitea
 from crawler.vendors.harbor import open_harbor
+from crawler.vendors.nexus import open_nexus
 from crawler.vendors.quay import open_quay
+from crawler.vendors.zot import open_zot
 
 PRODUCTS: Final[Mapping[str, Callable[[ApiAccess], VendorApi]]] = {
     "docker-hub": open_docker_hub,
-    "harbor": open_harbor,
+    "acr": open_acr,
     "quay": open_quay,
+    "harbor": open_harbor,
+    "artifactory": open_artifactory,
+    "nexus": open_nexus,
+    "zot": open_zot,
+    "gitea": open_gitea,
 }
-"""By the kind of `profiles.py`. Raises CredentialsError where the API's credentials cannot be loaded."""
+"""By the kind of `profiles.py`, in its order."""
