@@ -308,8 +308,9 @@ PROFILES: Final = (
         # n is 100 by default and 1,000 at most.
         # A password is good for 12 hours (https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry_auth.html).
         # An expired password is not only 401, but also 403, with a body that is not JSON.
+        # Domains: one for each partition of AWS (boto/botocore botocore/data/partitions.json).
         kind="ecr",
-        hosts=("*.dkr.ecr.*.amazonaws.com", "*.dkr.ecr.*.amazonaws.com.cn"),
+        hosts=("*.dkr.ecr.*.amazonaws.com", "*.dkr.ecr.*.amazonaws.com.cn", "*.dkr.ecr.*.amazonaws.eu"),
         discovery=(DiscoveryMethod.CATALOG, DiscoveryMethod.API),
         api=ApiProfile(
             label="ECR's API",
@@ -325,12 +326,17 @@ PROFILES: Final = (
         kind="ecr-public",
         hosts=("public.ecr.aws",),
         discovery=(DiscoveryMethod.API,),
-        # of one's own registry alone; the API is in one region
+        prefix_hint=(
+            "ECR Public has no catalog, and its API lists the account's own registry: public.ecr.aws/ALIAS; "
+            "or name the repositories with repositories_from (--repositories-from)"
+        ),
+        # of the account's own registry alone; the API is in one region
         api=ApiProfile(
             label="ECR Public's API",
             base_url="https://api.ecr-public.us-east-1.amazonaws.com",
             lists_images=True,
             images_per_exchange=1000,
+            needs_namespace=True,
         ),
         tags_page_size=1000,
     ),

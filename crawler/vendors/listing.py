@@ -13,13 +13,15 @@ def make_listing(
     lists_untagged: bool,
     without_digest: Iterable[str] = (),
     suspect: str | None = None,
+    not_readable: Iterable[str] = (),
 ) -> Listing:
     """The listing of a repository.
 
     An image that comes more than once, as from an API that lists tags, is one image with all of its tags: it has the
     earliest upload, the latest update and the latest pull, and in every other field what the API told first. A tag that
     comes with several digests, as where it moved from one page to the next, is a tag for which the API names no digest.
-    `without_digest` are further tags of that kind. `lists_untagged` and `suspect` are those of `Listing`.
+    `without_digest` are further tags of that kind. `lists_untagged`, `suspect` and `not_readable` are those of
+    `Listing`.
     """
     by_digest: dict[str, Image] = {}
     tags: dict[str, str] = {}
@@ -37,6 +39,7 @@ def make_listing(
         images=tuple(by_digest[digest]._replace(tags=tuple(tags_of[digest])) for digest in sorted(by_digest)),
         suspect=suspect,
         lists_untagged=lists_untagged,
+        not_readable=frozenset(not_readable),
     )
 
 

@@ -8,6 +8,8 @@ from crawler.vendors.acr import open_acr
 from crawler.vendors.api import VendorApi
 from crawler.vendors.artifactory import open_artifactory
 from crawler.vendors.docker_hub import open_docker_hub
+from crawler.vendors.ecr import open_ecr
+from crawler.vendors.ecr_public import open_ecr_public
 from crawler.vendors.gitea import open_gitea
 from crawler.vendors.harbor import open_harbor
 from crawler.vendors.nexus import open_nexus
@@ -16,6 +18,8 @@ from crawler.vendors.zot import open_zot
 
 PRODUCTS: Final[Mapping[str, Callable[[ApiAccess], VendorApi]]] = {
     "docker-hub": open_docker_hub,
+    "ecr": open_ecr,
+    "ecr-public": open_ecr_public,
     "acr": open_acr,
     "quay": open_quay,
     "harbor": open_harbor,
