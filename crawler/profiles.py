@@ -357,6 +357,7 @@ PROFILES: Final = (
         # accepted. To an anonymous client the catalog is empty.
         # Pages: n above 100 is refused with 413, or lowered to 100.
         # Limit: about 5 a second (openshift/origin#22614).
+        # API: 100 on a page; OAuth tokens alone, and no robot accounts (quay/quay endpoints/api/__init__.py).
         kind="quay",
         hosts=("quay.io",),
         discovery=(DiscoveryMethod.CATALOG, DiscoveryMethod.API),
@@ -373,6 +374,8 @@ PROFILES: Final = (
         # Catalog: for system administrators, by Basic; everything else by token.
         # Absence: its middleware answers NOT_FOUND for an unknown repository (goharbor/harbor src/lib/errors/const.go,
         # NotFoundCode).
+        # API: 100 on a page (goharbor/harbor api/v2.0/swagger.yaml). A wrong password counts as no password
+        # (src/server/middleware/security/security.go).
         kind="harbor",
         discovery=(DiscoveryMethod.CATALOG, DiscoveryMethod.API),
         api=ApiProfile(label="Harbor's API", lists_images=True),

@@ -11,7 +11,9 @@ from crawler.vendors.docker_hub import open_docker_hub
 from crawler.vendors.ecr import open_ecr
 from crawler.vendors.ecr_public import open_ecr_public
 from crawler.vendors.gitea import open_gitea
+from crawler.vendors.harbor import open_harbor
 from crawler.vendors.nexus import open_nexus
+from crawler.vendors.quay import open_quay
 from crawler.vendors.zot import open_zot
 
 PRODUCTS: Final[Mapping[str, Callable[[ApiAccess], VendorApi]]] = {
@@ -19,6 +21,8 @@ PRODUCTS: Final[Mapping[str, Callable[[ApiAccess], VendorApi]]] = {
     "ecr": open_ecr,
     "ecr-public": open_ecr_public,
     "acr": open_acr,
+    "quay": open_quay,
+    "harbor": open_harbor,
     "artifactory": open_artifactory,
     "nexus": open_nexus,
     "zot": open_zot,

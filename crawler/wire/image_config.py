@@ -16,7 +16,11 @@ def parse_image_config(body: bytes) -> ImageConfig:
 
     A field that is absent, null or of another type is None.
     """
-    document = parse_object(body)
+    return parse_config_document(parse_object(body))
+
+
+def parse_config_document(document: dict[str, Any]) -> ImageConfig:
+    """The same for a config that is part of another document, as Harbor's API has it."""
     execution, rootfs = _object(document.get("config")), _object(document.get("rootfs"))
     labels = execution.get("Labels")
     return ImageConfig(

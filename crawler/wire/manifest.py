@@ -112,6 +112,28 @@ def may_be_manifest(media_type: str | None) -> bool:
     return media_type is None or media_type in INDEX_TYPES | _SINGLE_TYPES | _SCHEMA1_TYPES
 
 
+def find_artifact_type(declared: str | None, config_type: str | None, media_type: str | None) -> str | None:
+    """The declared type, or else that of the config (image-spec, manifest.md, "Guidelines for Artifact Usage").
+
+    None for an image. `media_type` is the manifest's.
+    """
+    if declared is not None and declared not in _IMAGE_CONFIG_TYPES:
+        return declared
+    is_docker = media_type == "application/vnd.docker.distribution.manifest.v2+json"
+    return None if config_type in (_DOCKER_CONFIG_TYPES if is_docker else _IMAGE_CONFIG_TYPES) else config_type
+
+
+def artifact_kind(media_type: str | None, annotations: dict[str, str]) -> ImageKind | None:
+    """What a manifest is, by the media type of its artifact or of its layers. None where the type is not known."""
+    if media_type is None:
+        return None
+    if media_type.startswith(_BUNDLE):
+        return _bundle_kind(annotations)
+    if media_type.startswith(_STATEMENTS):
+        return ImageKind.ATTESTATION
+    return _KINDS.get(referrer_kind(media_type, None))
+
+
 def parse_manifest(body: bytes, content_type: str | None) -> Manifest:
     """Parse a manifest. Its own `mediaType` counts for more than the response's `content_type`.
 
@@ -123,6 +145,29 @@ def parse_manifest(body: bytes, content_type: str | None) -> Manifest:
     if schema1 is not None:
         return schema1
     return _parse_index(document, received_type) if _is_index(document) else _parse_single(document, received_type)
+
+
+def parse_child(child: dict[str, Any]) -> Platform:
+    """A descriptor of an index's `manifests`. Raises MalformedResponse without a digest."""
+    listed = child.get("platform")
+    platform = listed if type(listed) is dict else {}
+    annotations = parse_string_map(child.get("annotations"))
+    role = _role(child, platform, annotations)
+    attested = annotations.get("vnd.docker.reference.digest")
+    names = [parse_text(platform.get(field)) for field in ("os", "architecture")]
+    if role is PlatformRole.ATTESTATION:
+        names = [None if name == "unknown" else name for name in names]
+    return Platform(
+        digest=parse_digest(child, "manifests"),
+        os=names[0],
+        architecture=names[1],
+        variant=parse_text(platform.get("variant")),
+        os_version=parse_text(platform.get("os.version")),
+        size_bytes=parse_size(child.get("size")),
+        media_type=parse_text(child.get("mediaType")),
+        role=role,
+        attests_digest=attested if role is PlatformRole.ATTESTATION and is_digest(attested) else None,
+    )
 
 
 def _parse_schema1(document: dict[str, Any], received_type: str) -> Manifest | None:
@@ -176,30 +221,8 @@ def _parse_index(document: dict[str, Any], received_type: str) -> Manifest:
         subject_digest=_subject_digest(document),
         created_at=parse_time(annotations.get(CREATED)),
         annotations=annotations,
-        children=tuple(map(_parse_child, listed)),
+        children=tuple(map(parse_child, listed)),
         child_referrers=tuple(parse_referrer(child, ReferrerSource.FALLBACK_TAG) for child in listed),
-    )
-
-
-def _parse_child(child: dict[str, Any]) -> Platform:
-    listed = child.get("platform")
-    platform = listed if type(listed) is dict else {}
-    annotations = parse_string_map(child.get("annotations"))
-    role = _role(child, platform, annotations)
-    attested = annotations.get("vnd.docker.reference.digest")
-    names = [parse_text(platform.get(field)) for field in ("os", "architecture")]
-    if role is PlatformRole.ATTESTATION:
-        names = [None if name == "unknown" else name for name in names]
-    return Platform(
-        digest=parse_digest(child, "manifests"),
-        os=names[0],
-        architecture=names[1],
-        variant=parse_text(platform.get("variant")),
-        os_version=parse_text(platform.get("os.version")),
-        size_bytes=parse_size(child.get("size")),
-        media_type=parse_text(child.get("mediaType")),
-        role=role,
-        attests_digest=attested if role is PlatformRole.ATTESTATION and is_digest(attested) else None,
     )
 
 
@@ -226,7 +249,8 @@ def _parse_single(document: dict[str, Any], received_type: str) -> Manifest:
     listed = parse_descriptors(document["blobs"] if is_artifact_manifest else document.get("layers"), "layers")
     layers = _parse_layers(listed)
     annotations = parse_string_map(document.get("annotations"))
-    artifact_type = _artifact_type(document, config, media_type)
+    config_type = None if config is None else config.media_type
+    artifact_type = find_artifact_type(parse_text(document.get("artifactType")), config_type, media_type)
     is_artifact = is_artifact_manifest or artifact_type is not None
     kind = _kind(artifact_type, layers, annotations) or (ImageKind.ARTIFACT if is_artifact else ImageKind.IMAGE)
     config_digest = None if config is None else config.digest
@@ -269,40 +293,16 @@ def _total_size(blobs: tuple[Layer, ...]) -> int | None:
     return parse_size(sum(sizes)) if len(sizes) == len(blobs) else None
 
 
-def _artifact_type(document: dict[str, Any], config: Layer | None, media_type: str | None) -> str | None:
-    """The artifact's type, or else its config's (image-spec, manifest.md, "Guidelines for Artifact Usage").
-
-    None for an image.
-    """
-    declared = parse_text(document.get("artifactType"))
-    if declared is not None and declared not in _IMAGE_CONFIG_TYPES:
-        return declared
-    config_type = None if config is None else config.media_type
-    is_docker = media_type == "application/vnd.docker.distribution.manifest.v2+json"
-    return None if config_type in (_DOCKER_CONFIG_TYPES if is_docker else _IMAGE_CONFIG_TYPES) else config_type
-
-
 def _kind(artifact_type: str | None, layers: tuple[Layer, ...], annotations: dict[str, str]) -> ImageKind | None:
     """What a manifest is, by its artifact type, or else by the type that all layers have. None where neither is known.
 
     Cosign and BuildKit give signatures and attestations the config of an image.
     """
-    kind = _kind_of(artifact_type, annotations)
+    kind = artifact_kind(artifact_type, annotations)
     if kind is not None:
         return kind
-    layer_kinds = {_kind_of(media_type, annotations) for media_type in {layer.media_type for layer in layers}}
+    layer_kinds = {artifact_kind(media_type, annotations) for media_type in {layer.media_type for layer in layers}}
     return layer_kinds.pop() if len(layer_kinds) == 1 else None
-
-
-def _kind_of(media_type: str | None, annotations: dict[str, str]) -> ImageKind | None:
-    """What a manifest is, by the media type of its artifact or of its layers. None where the type is not known."""
-    if media_type is None:
-        return None
-    if media_type.startswith(_BUNDLE):
-        return _bundle_kind(annotations)
-    if media_type.startswith(_STATEMENTS):
-        return ImageKind.ATTESTATION
-    return _KINDS.get(referrer_kind(media_type, None))
 
 
 def _bundle_kind(annotations: dict[str, str]) -> ImageKind:

@@ -58,7 +58,8 @@ def registry(catalog: list[Entry], user: str | None = BASIC) -> tuple[Entry, ...
 
 CLAMPED = registry(list(guarded_by_token("", REFUSED, opaque_pages(CATALOG, names_of, list(REPOSITORIES)))))
 REFUSING = (on(CATALOG, TOO_LARGE, query={"n": ABOVE_100}), *CLAMPED)
-ANONYMOUS_SCRIPT = registry([on(CATALOG, document(names_of([])))], user=None)
+NO_NAMES = on("/api/v1/repository", document({"repositories": []}))
+ANONYMOUS_SCRIPT = registry([on(CATALOG, document(names_of([]))), NO_NAMES], user=None)
 
 EVIDENCE = "the catalog listed 103 names on 2 pages: no next link"
 EXCHANGES = 1 + (1 + 2) + 103 * 2 + 2
@@ -103,7 +104,7 @@ ANONYMOUS = Scripted(
     repositories={},
     evidence="an empty catalog from Quay means unknown",
     partial_reason="unknown, not none",
-    exchanges=1 + 1,
+    exchanges=1 + 1 + 1,
 )
 
 ANONYMOUS_BY_LIST = Scripted(

@@ -4,7 +4,7 @@ import pytest
 from support.scripted import on, serve
 
 import crawler
-from registries import harbor
+from registries import harbor, harbor_api
 from registries.crawls import (
     CATALOG,
     crawl,
@@ -30,9 +30,9 @@ async def test_harbor_password_is_sent_to_catalog_and_token_server_alone(scripte
 
 
 async def test_harbor_catalog_is_denied_to_ordinary_users(tmp_path):
-    """The catalog is denied, and a crawl of listed names is complete."""
-    forbidden = on(CATALOG, harbor.REFUSED)
-    async with serve([forbidden, *harbor.SCRIPT]) as server:
+    """The catalog is denied, and the API, too; a crawl of listed names is complete."""
+    forbidden = [on(CATALOG, harbor.REFUSED), *harbor_api.closed(harbor_api.UNAUTHORIZED)]
+    async with serve([*forbidden, *harbor.SCRIPT]) as server:
         error = await crawl_fails(server, tmp_path, kind="harbor", **WITH_PASSWORD)
         assert isinstance(error, crawler.Denied)
         snapshot = await crawl(server, tmp_path, kind="harbor", listed=tuple(harbor.REPOSITORIES), **WITH_PASSWORD)
