@@ -9,8 +9,10 @@ from crawler.auth.credentials import ANONYMOUS, Credential, CredentialProvider, 
 from crawler.client import AuthenticatedClient
 from crawler.model.names import Target
 from crawler.transport.fetch import Transport
+from crawler.transport.messages import Response
 
 _Headers = tuple[tuple[str, str], ...]
+_MeantStatus = Callable[[Response], int]
 
 _header: Final = attrgetter("header")
 
@@ -51,18 +53,26 @@ class ApiAccess:
         """A client that sends the API's token as Bearer, else the registry's user name and password as Basic."""
         return self._client(self.token or self.login, _header, headers)
 
-    def with_bearer(self, headers: _Headers = ()) -> AuthenticatedClient:
-        """A client that sends the API's token as Bearer, else the registry's password, which is a token as well."""
-        return self._client(self.token or self.login, _as_bearer, headers)
+    def with_bearer(self, headers: _Headers = (), meant_status: _MeantStatus | None = None) -> AuthenticatedClient:
+        """A client that sends the API's token as Bearer, else the registry's password, which is a token as well.
+
+        `meant_status` is that of `Request`.
+        """
+        return self._client(self.token or self.login, _as_bearer, headers, meant_status)
 
     def with_token(self, headers: _Headers = ()) -> AuthenticatedClient:
         """A client that sends the API's token as Bearer; without one its requests are anonymous."""
         return self._client(self.token or ANONYMOUS, _header, headers)
 
     def _client(
-        self, credentials: CredentialProvider, make_header: Callable[[Credential], str], headers: _Headers
+        self,
+        credentials: CredentialProvider,
+        make_header: Callable[[Credential], str],
+        headers: _Headers,
+        meant_status: _MeantStatus | None = None,
     ) -> AuthenticatedClient:
-        return AuthenticatedClient(PreemptiveAuth(credentials, make_header), self.transport, headers=headers)
+        authenticator = PreemptiveAuth(credentials, make_header)
+        return AuthenticatedClient(authenticator, self.transport, headers=headers, meant_status=meant_status)
 
 
 def _as_bearer(credential: Credential) -> str:

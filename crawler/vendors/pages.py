@@ -33,7 +33,7 @@ async def linked_pages(
         url = cursor.token
         headers, value = await client.get(url, scope, parse, Purpose.API)
         yield LinkedPage(headers, value)
-        cursor.follow(_next_page(url, headers), url)
+        cursor.follow(next_page(url, headers), url)
 
 
 def same_list(link: str, requested: str) -> str:
@@ -50,8 +50,11 @@ def same_list(link: str, requested: str) -> str:
     return urlsplit(requested)._replace(query=encoded(query)).geturl()
 
 
-def _next_page(url: str, headers: Headers) -> str:
-    """The URL of the next page; "" on the last."""
+def next_page(url: str, headers: Headers) -> str:
+    """The URL of the page after the page at `url`; "" after the last.
+
+    Raises UnusableResponse for a link that cannot be read.
+    """
     try:
         link = next_link(headers.getall("Link", ()))
         return "" if link is None else same_list(link, url)

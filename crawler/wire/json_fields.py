@@ -16,6 +16,8 @@ ONLY_STRINGS: Final = frozenset({str})
 NEXT_IN_BODY: Final = "the body names a next page, and no Link header does"
 """Why a list without a next link is not proved to be complete."""
 
+_ONLY_OBJECTS: Final = frozenset({dict})
+
 _NEXT_FIELDS: Final = frozenset({"next", "nextPageToken", "next_page", "nextPage", "continuationToken"})
 _ERRORS_OR_NEXT: Final = _NEXT_FIELDS | {"errors"}
 
@@ -32,13 +34,27 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
     The message never quotes the body, which may hold a token.
     """
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError as exc:
-        value = _parse_with_lone_surrogates(body, exc)
+    value = _parse(body)
     if type(value) is not dict:
         raise MalformedResponse(f"a JSON {_json_type(value)} where an object belongs")
     return value
+
+
+def parse_object_list(body: bytes) -> list[dict[str, Any]]:
+    """Parse a body as a JSON list of objects. Raises MalformedResponse for anything else."""
+    value = _parse(body)
+    if type(value) is not list:
+        raise MalformedResponse(f"a JSON {_json_type(value)} where a list belongs")
+    if not {*map(type, value)} <= _ONLY_OBJECTS:
+        raise MalformedResponse("a list with entries that are not objects")
+    return value
+
+
+def _parse(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as exc:
+        return _parse_with_lone_surrogates(body, exc)
 
 
 def _parse_with_lone_surrogates(body: bytes, exc: orjson.JSONDecodeError) -> Any:

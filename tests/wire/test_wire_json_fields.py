@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.json_values import text, values
 
 from crawler.errors import MalformedResponse
-from crawler.wire.json_fields import names_next_page, parse_count, parse_object, parse_strings
+from crawler.wire.json_fields import names_next_page, parse_count, parse_object, parse_object_list, parse_strings
 
 
 @given(st.dictionaries(text, values, max_size=5), st.booleans(), st.sampled_from([None, 2]))
@@ -21,6 +21,17 @@ def test_json_object_is_parsed(document, ascii_only, indent):
 def test_json_of_another_type_is_malformed(value):
     with pytest.raises(MalformedResponse, match="where an object belongs"):
         parse_object(json.dumps(value).encode())
+
+
+@given(st.lists(st.dictionaries(text, values, max_size=3), max_size=3))
+def test_json_list_of_objects_is_parsed(entries):
+    assert parse_object_list(json.dumps(entries).encode()) == entries
+
+
+@pytest.mark.parametrize("body", [b"{}", b"null", b"[1]", b"[{}, null]", b"[[]]", b"", b"<html>"])
+def test_json_list_of_anything_else_is_malformed(body):
+    with pytest.raises(MalformedResponse):
+        parse_object_list(body)
 
 
 @pytest.mark.parametrize(
