@@ -283,7 +283,7 @@ PROFILES: Final = (
         # Limit: its 429 says "retry-after: 10.305464ms, allowed: 2000/minute".
         # A scope for a repository of another user fails the whole token request (containerd/containerd#9648).
         # Its referrers API redirects to github.com, truncates the digest, and throttles (artifacthub/hub#4785).
-        # API: 5,000 requests an hour for a token
+        # API: 900 requests a minute, and 5,000 an hour for a token
         # (https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api).
         kind="ghcr",
         prefix_hint="GHCR has no catalog, and GitHub's API lists one owner at a time: ghcr.io/OWNER",
@@ -295,7 +295,7 @@ PROFILES: Final = (
             base_url="https://api.github.com",
             lists_images=True,
             needs_namespace=True,
-            rate_limits=(Rate(5000, 3600),),
+            rate_limits=(Rate(900, 60), Rate(5000, 3600)),
         ),
         tags_page_size=1000,
         rate_limits=(Rate(2000, 60),),
