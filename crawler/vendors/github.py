@@ -73,9 +73,7 @@ class GithubNames:
 
     async def pages(self) -> AsyncIterator[NamePage]:
         if not self._has_credentials:
-            raise CredentialsError(
-                f"without credentials the repositories of {self._namespace} are not listed: {_ADVICE}"
-            )
+            raise CredentialsError(f"no credentials to list the repositories of {self._namespace} with: {_ADVICE}")
         try:
             self._owner = await self._owners.find(self._namespace)
             url = f"{self._owner.url}/packages?package_type=container&per_page={PAGE_SIZE}"

@@ -114,7 +114,7 @@ def tag_pages(name: str, tags: Sequence[StoredTag], *, size: int = 1000, links: 
     entries = []
     for number, page in enumerate(pages):
         last = pages[number - 1][-1].name if number else None
-        link = ()
+        link: tuple[tuple[str, str], ...] = ()
         if links and number + 1 < len(pages):
             link = (("Link", f'<{{origin}}{path}?last={quote(page[-1].name)}&n={size}&sort=name>; rel="next"'),)
         for referrers in ("true", None):
