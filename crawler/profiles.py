@@ -286,7 +286,10 @@ PROFILES: Final = (
         # API: 900 requests a minute, and 5,000 an hour for a token
         # (https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api).
         kind="ghcr",
-        prefix_hint="GHCR has no catalog, and GitHub's API lists one owner at a time: ghcr.io/OWNER",
+        prefix_hint=(
+            "GHCR has no catalog, and GitHub's API lists one owner at a time: ghcr.io/OWNER; "
+            "or name the repositories with repositories_from (--repositories-from)"
+        ),
         has_referrers_api=False,
         hosts=("ghcr.io",),
         discovery=(DiscoveryMethod.API,),

@@ -117,6 +117,8 @@ def _other_discoveries(registry: RegistryConfig) -> list[str]:
     excluded = {DiscoveryMethod.CATALOG, registry.discovery_method}
     if not registry.target.prefix:
         excluded.add(DiscoveryMethod.WALK)
+    if registry.discovery is DiscoveryMethod.AUTO or not registry.own_api_url:
+        excluded.add(DiscoveryMethod.API)  # it was tried, or cannot be
     return [f"--discovery {method}" for method in registry.profile.discovery if method not in excluded]
 
 

@@ -74,7 +74,8 @@ ImagesFrom = Annotated[
     str | None,
     typer.Option(
         metavar="SOURCE",
-        help="Where images come from: listing, or api (with --discovery artifact-registry)  [default: listing]",
+        help="Where images come from: listing, api (the product's own API), or auto: the API where it spares exchanges"
+        "  [default: auto]",
     ),
 ]
 RepositoriesFrom = Annotated[

@@ -168,7 +168,10 @@ class RegistryConfig(_Table):
         if api.needs_namespace and not self.target.prefix:
             raise ValueError(f"discovery api needs a target with a namespace: {api.label} lists one at a time")
         if not self.own_api_url:
-            raise ValueError(f"discovery api needs registry.apis.own, the URL of {api.label}")
+            raise ValueError(
+                f"{api.label} is not known for this host: set registry.apis.own to its URL, "
+                "or name the repositories with repositories_from (--repositories-from)"
+            )
 
     def _check_images_from(self) -> None:
         api = self.profile.api

@@ -240,6 +240,7 @@ class Transport:
     def _with_meaning(self, request: Request, response: Response) -> Response:
         """The response of an API with the status that it means. Where its quota is spent, the next exchanges wait.
 
+        They do not wait for longer than the run may: then the next one is refused, which says so.
         GitHub refuses with 403 where the quota is spent
         (https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit).
         """
@@ -247,7 +248,7 @@ class Transport:
         spent_for_s = parse_spent_quota(response.headers.get, datetime.now(UTC))
         if spent_for_s is not None and status == 403:
             status = 429
-        elif spent_for_s is not None and status != 429:
+        elif spent_for_s is not None and status != 429 and spent_for_s <= self.limits.policy.give_up_s:
             self.limiter.pause(spent_for_s)
         return response if status == response.status else response._replace(status=status)
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import anyio
 
-from crawler.errors import CredentialsError, GaveUp, RegistryError
+from crawler.errors import CredentialsError, GaveUp, RegistryError, Unreachable
 from crawler.model.names import RepositoryName
 from crawler.model.record import Listing
 from crawler.registry.registry import Registry
@@ -96,9 +96,11 @@ class ApiLister:
         log.info("%s: the protocol lists its tags: %s", name, error)
         self._refused += 1
         self._example = self._example or f"{name}: {error}"
-        is_final = not isinstance(error, RegistryError)
-        if is_final or (self._refused >= _MAX_REFUSALS and not self._has_answered):
+        if not isinstance(error, RegistryError):
             self._is_closed = True
+        elif not self._has_answered:
+            # one wait for an API that is not there is enough: meanwhile nothing is listed
+            self._is_closed = isinstance(error, Unreachable) or self._refused >= _MAX_REFUSALS
 
 
 def _repositories(count: int) -> str:

@@ -131,6 +131,12 @@ def status(number: int, request: str = CATALOG, code: str = "", message: str = "
             id="no catalog: the registry's own 404",
         ),
         pytest.param(
+            registry(kind="nexus", discovery="catalog"),
+            status(405, code="UNSUPPORTED"),
+            "the registry may have no catalog: --repositories-from FILE or --discovery api needs none",
+            id="no catalog, and an API",
+        ),
+        pytest.param(
             registry(kind="nexus"),
             status(405, code="UNSUPPORTED"),
             "the registry may have no catalog: --repositories-from FILE needs none",

@@ -248,6 +248,18 @@ async def test_api_is_artifact_registrys_on_googles_hosts(tmp_path):
     assert sorted(snapshot.by_name) == ["acme/team/app"]
 
 
+@pytest.mark.parametrize("closed", [401, 403, 404])
+async def test_api_that_is_closed_leaves_the_names_to_a_walk(closed, tmp_path):
+    script = [
+        on(REPOSITORIES.format("acme"), refusal(closed, "DENIED", "no")),
+        *(node("acme", "team"), node("acme/team", "app"), repository("acme/team/app")),
+    ]
+    snapshot = await crawl(script, tmp_path, prefix="/acme", discovery="api")
+    assert (snapshot.manifest["discovery"]["method"], snapshot.manifest["verdict"]) == ("walk", "complete")
+    assert sorted(snapshot.by_name) == ["acme/team/app"]
+    assert "(tried: artifact-registry: GET http" in snapshot.manifest["discovery"]["evidence"]
+
+
 @pytest.mark.parametrize("broken", [Reply(status=500), refusal(403, "DENIED", "no"), NOT_FOUND])
 async def test_api_images_whose_later_page_fails_are_suspect(broken, tmp_path):
     path = f"{REPOSITORIES.format('acme')}/team/dockerImages"

@@ -29,6 +29,7 @@ SCRIPTED: Mapping[str, Scripted] = {
     "distribution-3.1": distribution.V3_1,
     "docker-hub": docker_hub.ANONYMOUS,
     "docker-hub-with-a-login": docker_hub.WITH_LOGIN,
+    "docker-hub-with-a-login-for-the-registry-alone": docker_hub.WITH_LOGIN_FOR_THE_REGISTRY_ALONE,
     "ghcr": ghcr.GHCR,
     "ecr": ecr.ECR,
     "ecr-page-size-too-large": ecr.PAGE_SIZE_TOO_LARGE,

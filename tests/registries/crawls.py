@@ -21,14 +21,18 @@ OTHER_HOST = "0.0.0.0"
 
 
 def config(server: ScriptedServer, folder: Path, **settings: Any) -> crawler.Config:
-    """A configuration. `{origin}` in a setting becomes the server's origin. Published quotas are switched off."""
+    """A configuration. `{origin}` in a setting becomes the server's origin. Published quotas are switched off.
+
+    `settings` are those of the `[[registry]]` table, and `images` and `limits` those of their own tables.
+    """
     limits = {"attempts": 1, "read_timeout": 5, "concurrency": 16, "rate": "none", **settings.pop("limits", {})}
     listed = settings.pop("listed", ())
+    images = settings.pop("images", {})
     table = {"target": server.host, **json.loads(json.dumps(settings).replace("{origin}", server.origin))}
     if listed:
         table["repositories_from"] = folder / "names.txt"
         table["repositories_from"].write_text("".join(f"{name}\n" for name in listed))
-    return crawler.Config(registry=[table], limits=limits, output={"path": folder / "out"})
+    return crawler.Config(registry=[table], images=images, limits=limits, output={"path": folder / "out"})
 
 
 async def crawl(server: ScriptedServer, folder: Path, **settings: Any) -> Snapshot:

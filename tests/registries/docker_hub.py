@@ -3,11 +3,12 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from support.scripted import Ending, Entry, Reply, document, on, raw, redirect, refusal
 
+from .docker_hub_api import REFUSED, TOKEN_PATH, for_members
 from .vocabulary import (
     BASIC,
     CATALOG_SCOPE,
@@ -192,13 +193,20 @@ ANONYMOUS = Scripted(
 
 WITH_LOGIN = Scripted(
     kind="docker-hub",
-    script=(*api(), *registry("{origin}/token"), *token_server(BASIC)),
+    script=(*for_members(api()), *registry("{origin}/token"), *token_server(BASIC)),
     repositories=REPOSITORIES,
     prefix="library",
     config={"apis": {"docker_hub": "{origin}"}, "auth": {"username": "robot", "password": "correct-horse-battery"}},
     password_paths=frozenset({"/token"}),
+    evidence="Docker Hub listed 102 of 102 repositories of library, which are all that the account may see",
+    exchanges=1 + 1 + 2 + 102 * 2,
+    tokens=1 + 102,
+)
+
+WITH_LOGIN_FOR_THE_REGISTRY_ALONE = replace(
+    WITH_LOGIN,
+    script=(on(TOKEN_PATH, REFUSED, method="POST"), *api(), *registry("{origin}/token"), *token_server(BASIC)),
     evidence="Docker Hub listed 102 of 102 public repositories of library",
     partial_reason="private repositories are not listed: name them with repositories_from",
-    exchanges=1 + 2 + 102 * 2,
-    tokens=102,
 )
+"""The API refuses the login, so that it lists what is public."""

@@ -82,18 +82,19 @@ def test_script_names_begin_with_their_kind(name):
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "advice"),
     [
-        'target = "ghcr.io"',
-        'target = "ghcr.io/owner"',
-        'target = "mirror.example.com"\nkind = "ghcr"',
-        'target = "public.ecr.aws"',
-        'target = "localhost:5000"\nkind = "ecr-public"',
+        ('target = "ghcr.io"', "ghcr.io/OWNER; or name the repositories with repositories_from"),
+        ('target = "mirror.example.com"\nkind = "ghcr"', "ghcr.io/OWNER; or name the repositories"),
+        ('target = "mirror.example.com/owner"\nkind = "ghcr"', "GitHub's packages API is not known for this host: set"),
+        ('target = "localhost:5000"\nkind = "ecr-public"', "ECR Public's API is not known for this host: set"),
+        ('target = "registry.example.com"\nkind = "gitlab"\ndiscovery = "api"', "needs a target with a namespace"),
+        ('target = "registry.example.com/g"\nkind = "gitlab"\ndiscovery = "api"', "is not known for this host: set"),
     ],
 )
-def test_target_without_a_catalog_needs_a_list_of_names(text, tmp_path):
+def test_target_without_a_catalog_needs_an_api_or_a_list_of_names(text, advice, tmp_path):
     (mistake,) = mistakes(text, tmp_path)
-    assert "does not list its repositories: name them with repositories_from" in mistake
+    assert advice in mistake
 
 
 LARGEST_PAGES = {

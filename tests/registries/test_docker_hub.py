@@ -17,6 +17,7 @@ from registries.crawls import (
     mistakes,
     requests_by_host,
 )
+from registries.docker_hub_api import TOKEN_PATH, for_members
 from registries.vocabulary import BASIC, PASSWORD, on_host
 
 pytestmark = pytest.mark.usefixtures("few_authorities")
@@ -31,7 +32,7 @@ def hub_script(user: str | None = None) -> tuple[Entry, ...]:
     return (
         *on_host("registry-1.docker.io", docker_hub.registry(AUTH_DOCKER_IO)),
         *on_host("auth.docker.io", docker_hub.token_server(user)),
-        *docker_hub.api(),
+        *(docker_hub.api() if user is None else for_members(docker_hub.api())),
     )
 
 
@@ -58,19 +59,17 @@ async def test_docker_hub_crawl_by_its_public_name(tmp_path, monkeypatch):
     assert server.authorizations == {request.authorization for request in server.requests if "/tags/" in request.path}
 
 
-async def test_docker_hub_login_is_sent_to_the_token_server_alone(tmp_path, monkeypatch, docker):
-    """Neither the registry nor the API receives the password."""
+async def test_docker_hub_login_is_sent_to_the_token_server_and_the_api_alone(tmp_path, monkeypatch, docker):
+    """The registry never receives the password, and the API once."""
     login(docker, **{HUB: {"username": "robot", "password": PASSWORD}})
     async with serve(hub_script(BASIC)) as server:
         snapshot = await crawl_hub(server, tmp_path, monkeypatch)
     assert_complete(snapshot, docker_hub.WITH_LOGIN)
-    assert snapshot.manifest["verdict"] == "partial"
-    (reason,) = snapshot.manifest["reasons"]
-    assert "private repositories" in reason
-    assert "repositories_from" in reason
+    assert snapshot.manifest["verdict"] == "complete"
     assert {request.headers["host"] for request in server.requests if request.authorization == BASIC} == {
         "auth.docker.io"
     }
+    assert [request.path for request in server.requests if PASSWORD.encode() in request.body] == [TOKEN_PATH]
 
 
 async def test_docker_hub_throttling_without_a_delay_is_retried(tmp_path):

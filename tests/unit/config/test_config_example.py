@@ -34,7 +34,7 @@ def test_example_is_a_valid_configuration():
 
 def test_example_without_comment_marks_needs_only_its_files(write, tmp_path):
     file = write(uncommented(EXAMPLE.read_text(encoding="utf-8")))
-    named = ["key.json", "names.txt", "our-ca.pem", "us.pem", "us.key", "password.txt"]
+    named = ["token.txt", "key.json", "names.txt", "our-ca.pem", "us.pem", "us.key", "password.txt"]
     for name in named:
         (tmp_path / name).unlink(missing_ok=True)
     errors = sorted(config_errors(file))
@@ -77,7 +77,8 @@ def test_example_leaves_out_no_default():
     for table in ("images", "cache", "limits", "output", "verdict", "resume"):
         assert shown[table] == {key: value for key, value in effective[table].items() if value is not None}
     defaults = {key: value for key, value in effective["registry"].items() if value is not None}
-    defaults["auth"] = {key: value for key, value in defaults["auth"].items() if value is not None}
+    for table in ("auth", "apis"):
+        defaults[table] = {key: value for key, value in defaults[table].items() if value is not None}
     assert registry == defaults
 
 

@@ -36,7 +36,7 @@ KEYS = [
     "registry.repositories_from", "registry.include", "registry.exclude", "registry.plain_http", "registry.ca_file",
     "registry.client_certificate", "registry.client_key", "registry.realms", "registry.page_size", "registry.tokens",
     "registry.api_path", "registry.apis", "registry.apis.artifact_registry", "registry.apis.resource_manager",
-    "registry.apis.iam_credentials", "registry.apis.docker_hub",
+    "registry.apis.iam_credentials", "registry.apis.docker_hub", "registry.apis.own", "registry.apis.token_file",
 ]  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def test_messages_are_tested_for_every_key():
         ("registry.kind", "habor", "did you mean harbor? (got 'habor')"),
         ("registry.kind", 3, "must be a string (got 3)"),
         ("registry.discovery", "catalogue", "docker-hub; did you mean catalog? (got 'catalogue')"),
-        ("registry.images_from", "apis", "must be one of listing or api; did you mean api? (got 'apis')"),
+        ("registry.images_from", "apis", "must be one of auto, listing or api; did you mean api? (got 'apis')"),
         ("registry.include", [3], "must be a list of strings (got 3)"),
         ("registry.include", {"a": "b"}, "must be a list of strings (got a table)"),
         ("registry.location", "US", "must be a location, such as us-central1 (got 'US')"),

@@ -22,7 +22,7 @@ def test_environment_variables_that_are_empty_count_as_not_set(monkeypatch):
         ("REGISTRY__AUTH__PASWORD", "unknown variable; did you mean REGISTRY_CRAWLER_REGISTRY__AUTH__PASSWORD?"),
         ("PASWORD", "unknown variable; did you mean REGISTRY_CRAWLER_PASSWORD?"),
         ("REGISTRY__PASSWORD", "unknown variable; did you mean REGISTRY_CRAWLER_REGISTRY__AUTH__PASSWORD?"),
-        ("REGISTRY__APIS__HUB", "unknown variable; did you mean REGISTRY_CRAWLER_REGISTRY__APIS__DOCKER_HUB?"),
+        ("REGISTRY__APIS__DOCKER", "unknown variable; did you mean REGISTRY_CRAWLER_REGISTRY__APIS__DOCKER_HUB?"),
         ("ZZZZZZ__QQQQQQ__XXXXXXXXXXXXXXX__YYYYYYY", "unknown variable"),
         ("LIMITS__RATE__SECONDS", "unknown variable; did you mean REGISTRY_CRAWLER_LIMITS__RATE?"),
         ("limits__concurency", "unknown variable; did you mean REGISTRY_CRAWLER_LIMITS__CONCURRENCY?"),
