@@ -61,6 +61,7 @@ class ApiProfile:
             AWS host. "": the registry's own origin. For other hosts of the product, `registry.apis.own` is needed.
         lists_names: whether it lists the names of repositories.
         lists_images: whether it lists the images of a repository, with their digests.
+        lists_images_at_registry: whether it does so at the registry's own host, and with the registry's own tokens.
         lists_images_with_names: whether its names come with their images, many repositories in one exchange.
         images_per_exchange: its price.
         needs_namespace: whether it lists names for one namespace at a time: the target must have a prefix.
@@ -72,6 +73,7 @@ class ApiProfile:
     base_url: str = ""
     lists_names: bool = True
     lists_images: bool = False
+    lists_images_at_registry: bool = False
     lists_images_with_names: bool = False
     images_per_exchange: int = 100
     needs_namespace: bool = False
@@ -386,6 +388,7 @@ PROFILES: Final = (
             label="GitLab's API",
             base_url="https://gitlab.com",
             lists_images=True,
+            lists_images_at_registry=True,
             images_per_exchange=1000,
             needs_namespace=True,
         ),
