@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from support.api_images import numbered_digest
 from support.scripted import Entry, Reply, document, on
 
 from .ghcr import NO_CATALOG, REFUSED
@@ -22,9 +23,6 @@ from .vocabulary import (
     token_server_entries,
 )
 
-HOME = ("application/vnd.github+json", "2022-11-28")
-"""The headers Accept and X-GitHub-Api-Version of a request."""
-
 NO_TOKEN = document({"message": "Requires authentication", "status": "401"}, status=401)
 NOT_FOUND = document({"message": "Not Found", "status": "404"}, status=404)
 FORBIDDEN = document({"message": "Resource not accessible by personal access token", "status": "403"}, status=403)
@@ -33,10 +31,6 @@ ACTIONS_TOKEN = document({"message": "Invalid argument.", "status": "400"}, stat
 
 NO_ACCOUNT = document({"message": "Resource not accessible by integration", "status": "403"}, status=403)
 """To the token of an Actions job that asks whose it is."""
-
-
-def digest_of(number: int) -> str:
-    return f"sha256:{number:064x}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +46,7 @@ class StoredVersion:
     def document(self) -> dict[str, Any]:
         return {
             "id": self.number,
-            "name": digest_of(self.number),
+            "name": numbered_digest(self.number),
             "created_at": self.created,
             "updated_at": self.updated,
             "metadata": {"package_type": "container", "container": {"tags": list(self.tags)}},

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from support.api_images import numbered_digest
 from support.scripted import Entry, Reply, document, on, refusal
 
 from .vocabulary import (
@@ -37,10 +38,6 @@ UNAUTHORIZED = document({"message": "401 Unauthorized"}, status=401)
 NO_DATABASE = refusal(404, "NOT_FOUND", "endpoint not implemented: metadata database is disabled")
 
 
-def digest_of(number: int) -> str:
-    return f"sha256:{number:064x}"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredTag:
     """A tag in the metadata database. Times are those of the tag; `updated` is None for a tag that never moved."""
@@ -57,8 +54,8 @@ class StoredTag:
         """The tag's entry. Fields without a value are left out, as Go's `omitempty` does."""
         entry = {
             "name": self.name,
-            "digest": digest_of(self.number),
-            "config_digest": digest_of(self.number + 10**9),
+            "digest": numbered_digest(self.number),
+            "config_digest": numbered_digest(self.number + 10**9),
             "media_type": self.media_type,
             "size_bytes": self.size,
             "created_at": self.created,
@@ -68,7 +65,7 @@ class StoredTag:
             entry["updated_at"] = self.updated
         if with_referrers and self.referrers:
             entry["referrers"] = [
-                {"artifactType": kind, "digest": digest_of(number)} for kind, number in self.referrers
+                {"artifactType": kind, "digest": numbered_digest(number)} for kind, number in self.referrers
             ]
         return entry
 

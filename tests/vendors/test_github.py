@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from registries import ghcr_api
+from registries import crawls, ghcr_api
 from registries.ghcr_api import (
     NOT_FOUND,
     StoredVersion,
     accounts,
-    digest_of,
     packages,
     pages,
     registry,
@@ -23,9 +22,10 @@ from registries.ghcr_api import (
     with_token,
 )
 from registries.vocabulary import BASIC, PASSWORD, WITH_PASSWORD
+from support.api_images import api_image, numbered_digest
 from support.json_values import flat, text, values
 from support.scripted import ScriptedServer, document, on, serve
-from support.snapshots import Snapshot, folders, read_snapshot
+from support.snapshots import Snapshot
 
 import crawler
 from crawler.errors import MalformedResponse
@@ -45,54 +45,27 @@ INVENTORY = {
     "tool": (StoredVersion(number=5, tags=("v5",)),),
 }
 TAGS = {"team/app": ["1.0", "latest", "edge"], "team/charts/app": ["0.1.0"], "team/tool": ["v5"]}
-SECRETS = (PASSWORD, BASIC.partition(" ")[2], "minted-")
 
 
-def config(server: ScriptedServer, folder: Path, **settings: Any) -> crawler.Config:
-    """A login whose password is a classic token."""
-    images = {"depth": settings.pop("depth", "digests"), "referrers": settings.pop("referrers", "none")}
-    limits = {"attempts": 1, "read_timeout": 5, "concurrency": 16, "rate": "none", **settings.pop("limits", {})}
-    listed = settings.pop("listed", ())
-    table = {
-        "target": f"{server.host}/team",
-        "kind": "ghcr",
-        "images_from": "api",
-        "apis": {"own": server.origin},
-        **WITH_PASSWORD,
-        **settings,
-    }
-    if listed:
-        table["repositories_from"] = folder / "names.txt"
-        table["repositories_from"].write_text("".join(f"{name}\n" for name in listed))
-    return crawler.Config(registry=[table], images=images, limits=limits, output={"path": folder / "out"})
+def settings_of(server: ScriptedServer, changes: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a crawl with a login whose password is a classic token."""
+    images = {"depth": changes.pop("depth", "digests"), "referrers": changes.pop("referrers", "none")}
+    usual = {"target": f"{server.host}/team", "kind": "ghcr", "images_from": "api", "apis": {"own": "{origin}"}}
+    return {"images": images, **usual, **WITH_PASSWORD, **changes}
 
 
-async def crawl(server: ScriptedServer, folder: Path, **settings: Any) -> Snapshot:
-    await crawler.crawl(config(server, folder, **settings))
-    snapshot = read_snapshot(folder / "out")
-    published = b"".join(path.read_bytes() for path in snapshot.folder.iterdir())
-    assert not [secret for secret in SECRETS if secret.encode() in published]
-    return snapshot
+async def crawl(server: ScriptedServer, folder: Path, **changes: Any) -> Snapshot:
+    return await crawls.crawl(server, folder, **settings_of(server, changes))
 
 
-async def crawl_fails(server: ScriptedServer, folder: Path, **settings: Any) -> crawler.CrawlerError:
-    with pytest.raises(crawler.CrawlerError) as caught:
-        await crawler.crawl(config(server, folder, **settings))
-    assert not [secret for secret in SECRETS if secret in str(caught.value)]
-    assert not folders(folder / "out")
-    return caught.value
+async def crawl_fails(server: ScriptedServer, folder: Path, **changes: Any) -> crawler.CrawlerError:
+    return await crawls.crawl_fails(server, folder, **settings_of(server, changes))
 
 
-NOT_TOLD = (
-    *("kind", "media_type", "artifact_type", "subject_digest", "size_bytes", "created_at", "pulled_at", "platforms"),
-    *("manifest", "config", "referrers"),
-)
-
-
-def image(number: int, *tags: str, **fields: Any) -> dict[str, Any]:
-    """An image of a record: what the API tells, and null elsewhere."""
-    told = ("uploaded_at", "2026-01-01T00:00:00.000Z"), ("updated_at", "2026-01-02T00:00:00.000Z")
-    return {"digest": digest_of(number), "tags": list(tags), **dict.fromkeys(NOT_TOLD), **dict(told), **fields}
+def image(number: int, *tags: str, **told: Any) -> dict[str, Any]:
+    """An image of a record, with what the API tells."""
+    usual = {"uploaded_at": "2026-01-01T00:00:00.000Z", "updated_at": "2026-01-02T00:00:00.000Z"}
+    return api_image(numbered_digest(number), *tags, **{**usual, **told})
 
 
 IMAGES = {
@@ -211,7 +184,7 @@ async def test_github_password_stays_at_home_where_a_token_file_is_given(tmp_pat
         on("/v2/", ghcr_api.REFUSED),
     ]
     async with serve(script) as server:
-        apis = {"own": server.origin, "token_file": tmp_path / "token"}
+        apis = {"own": server.origin, "token_file": str(tmp_path / "token")}
         snapshot = await crawl(server, tmp_path, apis=apis, auth={"method": "anonymous"})
     assert tags_of(snapshot) == {"team/tool": ["v5"]}
     assert b"ghp_of-the-api" not in b"".join(path.read_bytes() for path in snapshot.folder.iterdir())
@@ -312,6 +285,18 @@ RESET = str(int(time.time()) - 1)
 """The time of a reset that has just passed."""
 
 
+async def test_github_quota_that_is_spent_for_an_hour_leaves_the_protocol(tmp_path):
+    """A run does not wait for so long. What was listed by then stays."""
+    reset = ("X-RateLimit-Reset", str(int(time.time()) + 3600))
+    spent = on(versions_path(ORG, "tool"), throttled(403, ("X-RateLimit-Remaining", "0"), reset))
+    async with serve([spent, *healthy()]) as server:
+        snapshot = await crawl(server, tmp_path, depth="tags", limits={"attempts": 2, "concurrency": 1})
+    assert tags_of(snapshot) == TAGS
+    assert snapshot.by_name["team/tool"]["images"] is None
+    assert snapshot.manifest["verdict"] == "complete"
+    assert len(server.asked(versions_path(ORG, "tool"))) == 1
+
+
 @pytest.mark.parametrize(
     "reply",
     [
@@ -345,7 +330,7 @@ async def test_github_listing_of_untagged_manifests_proves_orphans(tmp_path):
 VERSION = st.fixed_dictionaries(
     {},
     optional={
-        "name": st.sampled_from([digest_of(1), digest_of(2)]) | flat,
+        "name": st.sampled_from([numbered_digest(1), numbered_digest(2)]) | flat,
         "created_at": text | flat,
         "updated_at": st.just("2026-01-01T00:00:00Z") | flat,
         "deleted_at": flat,

@@ -7,14 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from registries import gitlab_api
+from registries import crawls, gitlab_api
 from registries.gitlab_api import (
     NO_DATABASE,
     NOT_FOUND,
     OCI_INDEX,
     SBOM,
     StoredTag,
-    digest_of,
     registry,
     repositories,
     repositories_path,
@@ -22,11 +21,11 @@ from registries.gitlab_api import (
     with_read_api,
 )
 from registries.vocabulary import BASIC, PASSWORD, WITH_PASSWORD
+from support.api_images import api_image, numbered_digest
 from support.json_values import flat, text, values
 from support.scripted import ScriptedServer, document, on, serve
-from support.snapshots import Snapshot, read_snapshot
+from support.snapshots import Snapshot
 
-import crawler
 from crawler.errors import MalformedResponse
 from crawler.vendors.gitlab import images_of, parse_names, parse_tags, possible_places
 from crawler.wire.digest import is_digest
@@ -45,46 +44,19 @@ INVENTORY = {
 }
 
 
-async def crawl(server: ScriptedServer, folder: Path, *, prefix: str = "/team", **settings: Any) -> Snapshot:
-    """Crawl with a login whose password is a token with read_api. No secret is in what is published."""
-    images = {"depth": settings.pop("depth", "digests"), "referrers": settings.pop("referrers", "none")}
-    table = {
-        "target": f"{server.host}{prefix}",
-        "kind": "gitlab",
-        "discovery": "api",
-        "images_from": "api",
-        "apis": {"own": server.origin},
-        **WITH_PASSWORD,
-        **settings,
-    }
-    limits = {"attempts": 1, "read_timeout": 5, "concurrency": 16, "rate": "none"}
-    await crawler.crawl(crawler.Config(registry=[table], images=images, limits=limits, output={"path": folder / "out"}))
-    snapshot = read_snapshot(folder / "out")
-    published = b"".join(path.read_bytes() for path in snapshot.folder.iterdir())
-    assert not [secret for secret in (PASSWORD, BASIC.partition(" ")[2], "minted-") if secret.encode() in published]
-    return snapshot
+async def crawl(server: ScriptedServer, folder: Path, *, prefix: str = "/team", **changes: Any) -> Snapshot:
+    """Crawl with a login whose password is a token with read_api."""
+    images = {"depth": changes.pop("depth", "digests"), "referrers": changes.pop("referrers", "none")}
+    settings = {"kind": "gitlab", "discovery": "api", "images_from": "api", "apis": {"own": "{origin}"}}
+    return await crawls.crawl(
+        server, folder, target=f"{server.host}{prefix}", images=images, **{**settings, **WITH_PASSWORD, **changes}
+    )
 
 
-def image(number: int, *tags: str, **fields: Any) -> dict[str, Any]:
-    """An image of a record: what the API tells, and null elsewhere."""
-    return {
-        "digest": digest_of(number),
-        "tags": list(tags),
-        "kind": None,
-        "media_type": gitlab_api.OCI_IMAGE,
-        "artifact_type": None,
-        "subject_digest": None,
-        "size_bytes": 1000,
-        "created_at": None,
-        "uploaded_at": None,
-        "updated_at": "2026-01-01T00:00:00.000Z",
-        "pulled_at": None,
-        "platforms": None,
-        "manifest": None,
-        "config": None,
-        "referrers": None,
-        **fields,
-    }
+def image(number: int, *tags: str, **told: Any) -> dict[str, Any]:
+    """An image of a record, with what the API tells of a tag that never moved."""
+    usual = {"media_type": gitlab_api.OCI_IMAGE, "size_bytes": 1000, "updated_at": "2026-01-01T00:00:00.000Z"}
+    return api_image(numbered_digest(number), *tags, **{**usual, **told})
 
 
 IMAGES = {
@@ -122,6 +94,15 @@ async def test_gitlab_crawl_has_what_the_apis_tell(tmp_path):
     assert {request.query["n"][0] for request in server.asked(tags_path("team/app"))} == {"1000", "2"}
 
 
+async def test_gitlab_images_need_no_url_of_gitlab(tmp_path):
+    """They are at the registry's own host, where names come from the catalog."""
+    async with serve(registry(INVENTORY)) as server:
+        snapshot = await crawl(server, tmp_path, discovery="auto", images_from="auto", apis={})
+    assert {name: record["images"] for name, record in snapshot.by_name.items()} == IMAGES
+    assert snapshot.manifest["discovery"]["method"] == "catalog"
+    assert requests_of_manifests(server) == []
+
+
 async def test_gitlab_password_goes_to_the_api_and_the_token_server_alone(tmp_path):
     async with serve([*api_names(), *registry(INVENTORY)]) as server:
         await crawl(server, tmp_path)
@@ -133,7 +114,7 @@ async def test_gitlab_token_of_the_api_goes_before_the_password(tmp_path):
     (tmp_path / "token").write_text("glpat-of-the-api")
     script = [on(GROUP, document([{"path": "team/app"}]), headers={"Authorization": "Bearer glpat-of-the-api"})]
     async with serve([*script, *registry(INVENTORY)]) as server:
-        apis = {"own": server.origin, "token_file": tmp_path / "token"}
+        apis = {"own": server.origin, "token_file": str(tmp_path / "token")}
         snapshot = await crawl(server, tmp_path, apis=apis)
     assert list(snapshot.by_name) == ["team/app"]
     assert b"glpat-of-the-api" not in b"".join(path.read_bytes() for path in snapshot.folder.iterdir())
@@ -279,9 +260,11 @@ async def test_gitlab_referrers_come_with_every_page(tmp_path):
     async with serve(script) as server:
         snapshot = await crawl(server, tmp_path, referrers="api")
     referrers = {image["tags"][0]: image["referrers"] for image in snapshot.records[0]["images"]}
-    assert [(one["digest"], one["kind"], one["via"]) for one in referrers["a"]] == [(digest_of(11), "sbom", "bulk")]
+    assert [(one["digest"], one["kind"], one["via"]) for one in referrers["a"]] == [
+        (numbered_digest(11), "sbom", "bulk")
+    ]
     assert referrers["b"] == []
-    assert [(one["digest"], one["kind"]) for one in referrers["c"]] == [(digest_of(13), "signature")]
+    assert [(one["digest"], one["kind"]) for one in referrers["c"]] == [(numbered_digest(13), "signature")]
     assert not [path for path in server.paths if "/referrers/" in path], "what the API told is not asked again"
 
 
@@ -345,7 +328,7 @@ TAGS = st.fixed_dictionaries(
     {},
     optional={
         "name": text | flat,
-        "digest": st.sampled_from([digest_of(1), digest_of(2)]) | flat,
+        "digest": st.sampled_from([numbered_digest(1), numbered_digest(2)]) | flat,
         "media_type": st.just(OCI_INDEX) | flat,
         "size_bytes": flat,
         "created_at": text | flat,
