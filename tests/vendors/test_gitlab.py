@@ -38,6 +38,7 @@ INVENTORY = {
         StoredTag(name="1.0", number=1, referrers=((SBOM, 7),)),
         StoredTag(name="latest", number=1, updated="2026-03-01T00:00:00.5Z", referrers=((SBOM, 7),)),
         StoredTag(name="multi", number=2, media_type=OCI_INDEX, size=5000),
+        StoredTag(name="v1", number=1, referrers=((SBOM, 7),)),
     ),
     "team/app/cache": (StoredTag(name="buildcache", number=3),),
     "team/sub/web": (StoredTag(name="v2", number=4, updated="2026-02-01T00:00:00.000Z"),),
@@ -61,7 +62,7 @@ def image(number: int, *tags: str, **told: Any) -> dict[str, Any]:
 
 IMAGES = {
     "team/app": [
-        image(1, "1.0", "latest", updated_at="2026-03-01T00:00:00.500Z"),
+        image(1, "1.0", "latest", "v1", updated_at="2026-03-01T00:00:00.500Z"),
         image(2, "multi", kind="index", media_type=OCI_INDEX, size_bytes=5000),
     ],
     "team/app/cache": [image(3, "buildcache")],
@@ -203,14 +204,16 @@ def test_gitlab_places_that_a_prefix_may_be_in(prefix, places):
 
 
 async def test_gitlab_404_of_a_later_page_is_no_other_place(tmp_path):
-    first, *_ = repositories(GROUP, tuple(INVENTORY), size=2)
-    script = [*with_read_api([first]), on(GROUP, NOT_FOUND, query={"page": "2"})]
+    """A group that was listed in part is not looked for as a project."""
+    group = repositories_path("groups", "team/app")
+    first, *_ = repositories(group, ["team/app", "team/app/cache"], size=1)
+    script = [*with_read_api([first]), on(group, NOT_FOUND, query={"page": "2"})]
     async with serve([*script, *registry(INVENTORY)]) as server:
-        snapshot = await crawl(server, tmp_path)
+        snapshot = await crawl(server, tmp_path, prefix="/team/app")
     assert snapshot.manifest["verdict"] == "partial"
-    assert "listed 2 of 3 repositories" in snapshot.manifest["discovery"]["evidence"]
+    assert "listed 1 of 2 repositories" in snapshot.manifest["discovery"]["evidence"]
     assert "then failed: GET " in snapshot.manifest["discovery"]["evidence"]
-    assert len(snapshot.records) == 2
+    assert list(snapshot.by_name) == ["team/app"]
 
 
 @pytest.mark.parametrize("total", [2, 4])
@@ -266,6 +269,22 @@ async def test_gitlab_referrers_come_with_every_page(tmp_path):
     assert referrers["b"] == []
     assert [(one["digest"], one["kind"]) for one in referrers["c"]] == [(numbered_digest(13), "signature")]
     assert not [path for path in server.paths if "/referrers/" in path], "what the API told is not asked again"
+
+
+async def test_gitlab_image_without_a_tag_is_not_proved_to_be_gone(tmp_path):
+    """The API lists tags alone, so the image of a signature may be there."""
+    signature = StoredTag(name=f"sha256-{8:064x}.sig", number=9)
+    script = [*with_read_api(repositories(GROUP, ["team/app"])), *registry({"team/app": [signature]})]
+    async with serve(script) as server:
+        snapshot = await crawl(server, tmp_path, referrers="listed")
+    assert snapshot.records[0]["problems"] == []
+
+
+async def test_gitlab_images_without_depth_are_as_the_api_tells_them(tmp_path):
+    async with serve([*api_names(), *registry(INVENTORY)]) as server:
+        snapshot = await crawl(server, tmp_path, depth="tags")
+    kinds = {found["digest"]: found["kind"] for found in snapshot.by_name["team/app"]["images"]}
+    assert kinds == {numbered_digest(1): None, numbered_digest(2): "index"}
 
 
 async def test_gitlab_full_page_without_a_link_is_not_the_end(tmp_path):
