@@ -200,10 +200,8 @@ def parse_account(body: bytes) -> Account:
 
 def parse_packages(body: bytes) -> tuple[str, ...]:
     """Parse a page of packages: the names of those that are in GHCR. Raises MalformedResponse."""
-    packages = [
-        package for package in parse_object_list(body) if package.get("package_type", "container") == "container"
-    ]
-    names = [parse_text(package.get("name")) for package in packages]
+    packages = parse_object_list(body)
+    names = [parse_text(package.get("name")) for package in packages if package.get("package_type") in _IN_GHCR]
     if None in names:
         raise MalformedResponse("a package without 'name'")
     return tuple(name for name in names if name is not None)

@@ -17,7 +17,6 @@ from registries.ghcr_api import (
     pages,
     registry,
     throttled,
-    versions,
     versions_path,
     with_token,
 )
@@ -109,6 +108,7 @@ async def test_github_crawl_has_what_the_api_tells(discovery, tmp_path):
         ("application/vnd.github+json", "2022-11-28")
     }
     assert {request.path for request in server.requests if request.authorization == BASIC} == set()
+    assert len(server.asked("/users/team")) == 1
     (charts,) = server.asked(versions_path(ORG, "charts/app"))
     assert charts.target.startswith("/orgs/team/packages/container/charts%2Fapp/versions?per_page=100")
 
@@ -214,6 +214,13 @@ async def test_github_token_without_an_account_may_not_see_private_packages(tmp_
     assert "private packages may be missing, because the token has no account (GET" in snapshot.manifest["reasons"][0]
 
 
+async def test_github_token_that_is_refused_is_no_token_without_an_account(tmp_path):
+    script = [on("/user", ghcr_api.NO_TOKEN), *with_token(accounts("team", "User")), *registry("team", INVENTORY)]
+    async with serve(script) as server:
+        error = await crawl_fails(server, tmp_path)
+    assert "/user: 401 HTTP_401: Requires authentication" in str(error)
+
+
 async def test_github_owner_that_does_not_exist(tmp_path):
     async with serve([on("/users/team", NOT_FOUND), *registry("team", INVENTORY)]) as server:
         error = await crawl_fails(server, tmp_path)
@@ -243,8 +250,10 @@ async def test_github_names_that_end_early_are_partial(tmp_path):
 
 async def test_github_packages_of_other_types_are_not_in_ghcr(tmp_path):
     listed = [{"name": "old", "package_type": "docker"}, {"name": "tool", "package_type": "container"}]
-    async with serve([*with_token(pages(f"{ORG}/packages", listed)), *healthy()]) as server:
+    names = on(f"{ORG}/packages", document(listed, ("Retry-After", "0")))
+    async with serve([names, *healthy()]) as server:
         snapshot = await crawl(server, tmp_path)
+    assert snapshot.manifest["requests"]["throttled"] == 0, "only a refusal says that there were too many requests"
     assert set(snapshot.by_name) == {"team/tool"}
 
 
@@ -317,14 +326,20 @@ async def test_github_throttling_is_waited_for(reply, tmp_path):
     assert (requests["throttled"], requests["retries"]) == (1, 1)
 
 
-async def test_github_listing_of_untagged_manifests_proves_orphans(tmp_path):
-    """The API lists every manifest, so a signature's image that is not there does not exist."""
-    signature = StoredVersion(number=9, tags=(f"sha256-{8:064x}.sig",))
-    script = [*with_token(versions(ORG, "tool", [signature])), on(f"{ORG}/packages", document([{"name": "tool"}]))]
+@pytest.mark.parametrize(("others", "problems"), [([], ["orphan-referrer"]), ([{"name": "odd"}], [])])
+async def test_github_listing_of_untagged_manifests_proves_orphans(others, problems, tmp_path):
+    """The API lists every manifest, so a signature's image that is not there does not exist.
+
+    A version without a digest may be that image.
+    """
+    signature = StoredVersion(number=9, tags=(f"sha256-{8:064x}.sig",)).document
+    untagged = StoredVersion(number=10).document
+    listed = [signature, *({**untagged, **other} for other in others)]
+    script = [*pages(versions_path(ORG, "tool"), listed), on(f"{ORG}/packages", document([{"name": "tool"}]))]
     async with serve([*script, *healthy()]) as server:
         snapshot = await crawl(server, tmp_path, referrers="listed")
     (record,) = snapshot.records
-    assert [problem["problem"] for problem in record["problems"]] == ["orphan-referrer"]
+    assert [problem["problem"] for problem in record["problems"]] == problems
 
 
 VERSION = st.fixed_dictionaries(
