@@ -310,8 +310,9 @@ PROFILES: Final = (
         # n is 100 by default and 1,000 at most.
         # A password is good for 12 hours (https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry_auth.html).
         # An expired password is not only 401, but also 403, with a body that is not JSON.
+        # Domains: one for each partition of AWS (boto/botocore botocore/data/partitions.json).
         kind="ecr",
-        hosts=("*.dkr.ecr.*.amazonaws.com", "*.dkr.ecr.*.amazonaws.com.cn"),
+        hosts=("*.dkr.ecr.*.amazonaws.com", "*.dkr.ecr.*.amazonaws.com.cn", "*.dkr.ecr.*.amazonaws.eu"),
         discovery=(DiscoveryMethod.CATALOG, DiscoveryMethod.API),
         api=ApiProfile(
             label="ECR's API",
@@ -327,12 +328,17 @@ PROFILES: Final = (
         kind="ecr-public",
         hosts=("public.ecr.aws",),
         discovery=(DiscoveryMethod.API,),
-        # of one's own registry alone; the API is in one region
+        prefix_hint=(
+            "ECR Public has no catalog, and its API lists the account's own registry: public.ecr.aws/ALIAS; "
+            "or name the repositories with repositories_from (--repositories-from)"
+        ),
+        # of the account's own registry alone; the API is in one region
         api=ApiProfile(
             label="ECR Public's API",
             base_url="https://api.ecr-public.us-east-1.amazonaws.com",
             lists_images=True,
             images_per_exchange=1000,
+            needs_namespace=True,
         ),
         tags_page_size=1000,
     ),
@@ -396,25 +402,29 @@ PROFILES: Final = (
         max_concurrent_token_requests=16,
     ),
     # Below /artifactory/api/docker/KEY/v2/, which its links leave out; see wire/link.py.
+    # API: one result has everything, up to 500,000 on jfrog.io (https://docs.jfrog.com/artifactory/docs/aql-performance).
     RegistryProfile(
         kind="artifactory",
         discovery=(DiscoveryMethod.CATALOG, DiscoveryMethod.API),
-        api=ApiProfile(label="Artifactory's AQL", lists_images_with_names=True, images_per_exchange=1_000_000),
+        api=ApiProfile(label="Artifactory's AQL", lists_images_with_names=True, images_per_exchange=500_000),
     ),
     # Links to a wrong host and prefix (sonatype/nexus-public#1011), null among the tags (containers/skopeo#2409); see
     # wire/link.py and wire/tags.py.
+    # API: 10 components on a page (sonatype/nexus-public ComponentsResource.java).
     RegistryProfile(
         kind="nexus",
         discovery=(DiscoveryMethod.CATALOG, DiscoveryMethod.API),
-        api=ApiProfile(label="Nexus's API", lists_images_with_names=True),
+        api=ApiProfile(label="Nexus's API", lists_images_with_names=True, images_per_exchange=10),
     ),
     # Cursors that are not encoded, an empty scope in the challenge; see wire/link.py and wire/challenge.py.
+    # API: a page may have any number of images (project-zot/zot, pkg/extensions/search/pagination).
     RegistryProfile(
         kind="zot",
         discovery=(DiscoveryMethod.CATALOG, DiscoveryMethod.API),
-        api=ApiProfile(label="zot's search", lists_images=True, lists_images_with_names=True),
+        api=ApiProfile(label="zot's search", lists_images=True, lists_images_with_names=True, images_per_exchange=1000),
     ),
     # Also Forgejo. At most 100 a page, and a link on the last page with entries; see registry/pager.py.
+    # API: names alone.
     RegistryProfile(
         kind="gitea",
         discovery=(DiscoveryMethod.CATALOG, DiscoveryMethod.API),

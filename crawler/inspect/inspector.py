@@ -102,9 +102,12 @@ class Inspector:
         return [tag for tag in self.tag_filter.select(listing.tags) if tag not in listed]
 
     def _images_to_read(self, listing: Listing) -> list[Image]:
-        """The images that the listing has. Where tags are chosen, untagged images are left out."""
+        """The images that the listing has and that can be read. Where tags are chosen, untagged ones are left out."""
         return [
-            image for image in listing.images or () if self.tag_filter.matches_all or self.tag_filter.select(image.tags)
+            image
+            for image in listing.images or ()
+            if image.digest not in listing.not_readable
+            and (self.tag_filter.matches_all or self.tag_filter.select(image.tags))
         ]
 
     def _keep_digests(

@@ -52,6 +52,8 @@ class Listing:
         problems: what is broken, as far as images were read.
         lists_untagged: whether `images` has every manifest, so that a digest which is not there does not exist. Some
             APIs list tags alone.
+        not_readable: digests of listed images whose manifests the registry does not give out, such as archived ones.
+            They are recorded as listed, and not requested.
     """
 
     tags: tuple[str, ...]
@@ -60,6 +62,7 @@ class Listing:
     suspect: str | None = None
     problems: tuple["Problem", ...] = ()
     lists_untagged: bool = True
+    not_readable: frozenset[str] = frozenset()
 
 
 NamePage = Mapping[str, Listing | None]

@@ -6,6 +6,7 @@ import sys
 import tomllib
 from dataclasses import fields
 from importlib import import_module
+from math import ceil
 from typing import get_args, get_type_hints
 
 import pytest
@@ -56,6 +57,20 @@ def test_readme_registries_table_has_every_profile():
     for kind, row in rows.items():
         names_from = re.findall("[a-z-]+", row["names from"].partition(", for")[0])
         assert names_from == (list(PROFILES_BY_KIND[kind].discovery) or ["list"]), kind
+
+
+def test_readme_registries_table_has_what_images_cost():
+    """What 10,000 images in one repository cost at depth digests: by the product's own API, else a tag an exchange."""
+    for row in table(README, "Registries", "registry"):
+        profile = PROFILES_BY_KIND[in_backticks(row["`--kind`"])[0]]
+        api = profile.api
+        if api is not None and (api.lists_images or api.lists_images_with_names):
+            expected = ("API", f"{ceil(10_000 / api.images_per_exchange):,}")
+        elif profile.is_google:
+            expected = ("listing, API", "1, 10")
+        else:
+            expected = ("manifests", "10,000")
+        assert (row["images from"], row["10,000 images"]) == expected, profile.kind
 
 
 def test_readme_registries_table_has_the_published_quotas():

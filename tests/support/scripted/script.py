@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Any
 
 Headers = tuple[tuple[str, str], ...]
@@ -40,12 +41,14 @@ class Match:
     """The request that an entry matches.
 
     `query`, `form` and `headers` map names to regular expressions for the whole value; None if the name must be absent.
+    `json` does so for the fields of a JSON body; a value that is no string counts as its JSON text.
     """
 
     path: str | None = None
     method: str = "GET"
     query: Mapping[str, str | None] = field(default_factory=dict)
     form: Mapping[str, str | None] = field(default_factory=dict)
+    json: Mapping[str, str | None] = field(default_factory=dict)
     headers: Mapping[str, str | None] = field(default_factory=dict)
     state: str | None = None
 
@@ -57,6 +60,7 @@ class Match:
         headers: Mapping[str, str],
         *,
         form: Mapping[str, list[str]],
+        body: bytes = b"",
         state: str,
     ) -> bool:
         return (
@@ -65,8 +69,24 @@ class Match:
             and self.state in {None, state}
             and all(_fits(pattern, query.get(name, [])) for name, pattern in self.query.items())
             and all(_fits(pattern, form.get(name, [])) for name, pattern in self.form.items())
+            and (not self.json or self._fits_json(body))
             and all(_fits(pattern, _values_of(headers, name)) for name, pattern in self.headers.items())
         )
+
+    def _fits_json(self, body: bytes) -> bool:
+        fields = _json_fields(body)
+        return all(_fits(pattern, fields.get(name, [])) for name, pattern in self.json.items())
+
+
+@lru_cache(maxsize=16)
+def _json_fields(body: bytes) -> Mapping[str, list[str]]:
+    """The fields of a JSON object, each with its text; none for any other body."""
+    try:
+        fields = json.loads(body)
+    except ValueError:
+        return {}
+    items = fields.items() if isinstance(fields, dict) else ()
+    return {name: [value if isinstance(value, str) else json.dumps(value)] for name, value in items}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,12 +135,21 @@ def on(
     method: str = "GET",
     query: Mapping[str, str | None] | None = None,
     form: Mapping[str, str | None] | None = None,
+    json: Mapping[str, str | None] | None = None,
     headers: Mapping[str, str | None] | None = None,
     state: str | None = None,
     times: int | None = None,
     then: str | None = None,
 ) -> Entry:
-    match = Match(path=path, method=method, query=query or {}, form=form or {}, headers=headers or {}, state=state)
+    match = Match(
+        path=path,
+        method=method,
+        query=query or {},
+        form=form or {},
+        json=json or {},
+        headers=headers or {},
+        state=state,
+    )
     return Entry(match=match, reply=reply, times=times, then=then)
 
 

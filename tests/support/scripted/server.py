@@ -134,7 +134,13 @@ class ScriptedServer:
             if entry.times is not None and self._used[index] >= entry.times:
                 continue
             if entry.match.fits(
-                asked.method, asked.path, asked.query, asked.headers, form=asked.form, state=self._state
+                asked.method,
+                asked.path,
+                asked.query,
+                asked.headers,
+                form=asked.form,
+                body=asked.body,
+                state=self._state,
             ):
                 self._used[index] += 1
                 self._state = self._state if entry.then is None else entry.then
