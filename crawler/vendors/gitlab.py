@@ -191,19 +191,15 @@ def possible_places(prefix: str) -> list[_Place]:
 
 
 def images_of(tags: Sequence[Tag]) -> Iterator[Image]:
-    """The image of each tag, with what is known by all tags of the repository together.
+    """The image of each tag, with its referrers where they are known.
 
-    An image was updated when the last of its tags was. A registry that lists referrers leaves the list out where an
-    image has none, and so does an older one that does not list any: the former is known where some image has referrers.
+    A registry that lists referrers leaves the list out where an image has none, and so does an older one that does not
+    list any: the former is known where some image has referrers.
     """
     images = [tag.image for tag in tags if tag.image is not None]
     lists_referrers = any(image.referrers is not None for image in images)
-    updates: dict[str, str] = {}
     for image in images:
-        updates[image.digest] = max(updates.get(image.digest, ""), image.updated_at or "")
-    for image in images:
-        referrers = () if image.referrers is None and lists_referrers else image.referrers
-        yield image._replace(updated_at=updates[image.digest] or None, referrers=referrers)
+        yield image._replace(referrers=()) if image.referrers is None and lists_referrers else image
 
 
 def parse_names(body: bytes) -> tuple[str, ...]:
