@@ -61,6 +61,7 @@ class ApiProfile:
             AWS host. "": the registry's own origin. For other hosts of the product, `registry.apis.own` is needed.
         lists_names: whether it lists the names of repositories.
         lists_images: whether it lists the images of a repository, with their digests.
+        lists_images_at_registry: whether it does so at the registry's own host, and with the registry's own tokens.
         lists_images_with_names: whether its names come with their images, many repositories in one exchange.
         images_per_exchange: its price.
         needs_namespace: whether it lists names for one namespace at a time: the target must have a prefix.
@@ -72,6 +73,7 @@ class ApiProfile:
     base_url: str = ""
     lists_names: bool = True
     lists_images: bool = False
+    lists_images_at_registry: bool = False
     lists_images_with_names: bool = False
     images_per_exchange: int = 100
     needs_namespace: bool = False
@@ -283,7 +285,7 @@ PROFILES: Final = (
         # Limit: its 429 says "retry-after: 10.305464ms, allowed: 2000/minute".
         # A scope for a repository of another user fails the whole token request (containerd/containerd#9648).
         # Its referrers API redirects to github.com, truncates the digest, and throttles (artifacthub/hub#4785).
-        # API: 5,000 requests an hour for a token
+        # API: 900 requests a minute, and 5,000 an hour for a token
         # (https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api).
         kind="ghcr",
         prefix_hint=(
@@ -298,7 +300,7 @@ PROFILES: Final = (
             base_url="https://api.github.com",
             lists_images=True,
             needs_namespace=True,
-            rate_limits=(Rate(5000, 3600),),
+            rate_limits=(Rate(900, 60), Rate(5000, 3600)),
         ),
         tags_page_size=1000,
         rate_limits=(Rate(2000, 60),),
@@ -395,6 +397,7 @@ PROFILES: Final = (
             label="GitLab's API",
             base_url="https://gitlab.com",
             lists_images=True,
+            lists_images_at_registry=True,
             images_per_exchange=1000,
             needs_namespace=True,
         ),

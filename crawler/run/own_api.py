@@ -40,7 +40,9 @@ def takes_images_from_api(config: RegistryConfig, depth: Depth) -> bool:
     Where only tags are asked for, it spares none.
     """
     if config.images_from == "auto":
-        return depth.reads_tags and config.own_api_belongs_to_target
+        api = config.profile.api
+        is_at_registry = api is not None and api.lists_images_at_registry
+        return depth.reads_tags and (is_at_registry or config.own_api_belongs_to_target)
     return config.images_from == "api"
 
 

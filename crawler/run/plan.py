@@ -73,7 +73,7 @@ def _api_quota(config: Config, registry: RegistryConfig) -> Quota | None:
     api = registry.profile.api
     if api is None:
         return API_QUOTA
-    if config.limits.rate != "auto" and registry.own_api_is_at_registry:
+    if config.limits.rate != "auto" and (registry.own_api_is_at_registry or api.lists_images_at_registry):
         return _quota(config, registry)
     return api.quota(registry.target.host)
 

@@ -11,6 +11,8 @@ from crawler.vendors.docker_hub import open_docker_hub
 from crawler.vendors.ecr import open_ecr
 from crawler.vendors.ecr_public import open_ecr_public
 from crawler.vendors.gitea import open_gitea
+from crawler.vendors.github import open_github
+from crawler.vendors.gitlab import open_gitlab
 from crawler.vendors.harbor import open_harbor
 from crawler.vendors.nexus import open_nexus
 from crawler.vendors.quay import open_quay
@@ -18,11 +20,13 @@ from crawler.vendors.zot import open_zot
 
 PRODUCTS: Final[Mapping[str, Callable[[ApiAccess], VendorApi]]] = {
     "docker-hub": open_docker_hub,
+    "ghcr": open_github,
     "ecr": open_ecr,
     "ecr-public": open_ecr_public,
     "acr": open_acr,
     "quay": open_quay,
     "harbor": open_harbor,
+    "gitlab": open_gitlab,
     "artifactory": open_artifactory,
     "nexus": open_nexus,
     "zot": open_zot,
