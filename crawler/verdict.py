@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from crawler.model.run_manifest import Counts, Evidence
+from crawler.model.words import repositories
 
 MANY_MISSING: Final = 10
 """Up to this many repositories may be missing, whatever their share: a small registry may lose a few in a night."""
@@ -54,11 +55,6 @@ def reasons_for_doubt(found: Findings) -> tuple[str, ...]:
         _shrunk(found),
     ]
     return tuple(reason for reason in reasons if reason)
-
-
-def repositories(count: int) -> str:
-    """A number of repositories, in words."""
-    return f"{count:,} {'repository' if count == 1 else 'repositories'}"
 
 
 def _too_few(found: Findings) -> str:

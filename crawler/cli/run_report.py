@@ -16,8 +16,8 @@ from crawler.cli.summary import example_records, summary
 from crawler.config import Config
 from crawler.errors import CrawlerError, Interrupted, OutputClosed
 from crawler.model.run_manifest import RunManifest, Verdict
+from crawler.model.words import repositories
 from crawler.run.crawl import Crawl
-from crawler.verdict import repositories
 
 RunResult = RunManifest | Exception
 """The result of a run: its manifest, or the exception because of which it published nothing."""

@@ -79,7 +79,7 @@ class ImageBuilder:
             kind=self._kind(digest) or listed.kind,
             media_type=self._media_type(digest),
             platforms=self._platforms(digest) or listed.platforms,
-            referrers=referrers,
+            referrers=listed.referrers if referrers is None else referrers,
         )
         if manifest is None:
             return known

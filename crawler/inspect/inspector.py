@@ -154,12 +154,17 @@ class Inspector:
     ) -> dict[str, tuple[Referrer, ...]]:
         """The referrers of each image that has any. What came with the listing is not requested again."""
         listed = listed_referrers(subject_tags, facts)
-        found = {image.digest: image.referrers for image in listing.images or () if image.referrers is not None}
+        told = {image.digest: image.referrers for image in listing.images or () if image.referrers is not None}
+        found: dict[str, tuple[Referrer, ...]] = {}
         if self.referrers_api is not None:
-            subjects = [digest for digest in builder.subjects if digest not in found]
+            subjects = [digest for digest in builder.subjects if digest not in told]
             jobs = FanOut(self.free_tasks)
             await jobs.run([partial(self._request_referrers, name, digest, found, facts) for digest in subjects])
-        return {digest: merged([found.get(digest, ()), listed.get(digest, ())]) for digest in {*listed, *found}}
+        # what was read of a referrer says more than what the listing tells of it
+        return {
+            digest: merged([found.get(digest, ()), listed.get(digest, ()), told.get(digest, ())])
+            for digest in {*found, *listed, *told}
+        }
 
     async def _request_referrers(
         self, name: RepositoryName, digest: str, found: dict[str, tuple[Referrer, ...]], facts: Facts

@@ -17,13 +17,14 @@ from crawler.model.run_manifest import (
 )
 from crawler.model.run_parameters import RunParameters
 from crawler.model.timestamps import timestamp
+from crawler.model.words import repositories
 from crawler.run.assemble import OpenParts
 from crawler.run.inspection import Inspection
 from crawler.run.plan import Plan
 from crawler.run.throughput import describe_pace
 from crawler.snapshot.reader import PublishedRun
 from crawler.stats import RunStats
-from crawler.verdict import Findings, reasons_for_doubt, repositories
+from crawler.verdict import Findings, reasons_for_doubt
 
 
 def build_run_manifest(

@@ -25,10 +25,11 @@ from urllib.parse import quote
 from crawler.auth.credentials import CATALOG_SCOPE
 from crawler.client import AuthenticatedClient
 from crawler.errors import MalformedResponse
-from crawler.model.image import Image, ImageKind, Platform, PlatformRole
+from crawler.model.image import Image, ImageKind, Platform
 from crawler.model.names import RepositoryName
 from crawler.model.record import Listing, NamePage
 from crawler.model.run_manifest import Evidence
+from crawler.model.words import repositories
 from crawler.registry.page_size import GATEWAY_FAILED, SIZE_REFUSED, PageSizer
 from crawler.registry.pager import Page, Pager
 from crawler.transport.messages import Headers, Purpose
@@ -39,6 +40,7 @@ from crawler.wire.descriptor import parse_descriptors
 from crawler.wire.digest import is_digest
 from crawler.wire.json_fields import names_next_page, parse_count, parse_object, parse_strings, parse_text
 from crawler.wire.manifest import INDEX_TYPES
+from crawler.wire.platform import parse_platform
 from crawler.wire.times import parse_time
 
 P = TypeVar("P", bound=Page)
@@ -78,8 +80,7 @@ class AcrNames:
         if not listed:
             text = "ACR's API lists no repository, which proves nothing: check the account's roles, --auth and the host"
             return Evidence(complete=False, text=text)
-        repositories = "1 repository" if listed == 1 else f"{listed:,} repositories"
-        text = f"ACR's API listed {repositories}"
+        text = f"ACR's API listed {repositories(listed)}"
         end = self._pager.evidence
         if self._skipped:
             return Evidence(complete=False, text=f"{text}, and {self._skipped:,} entries without a name")
@@ -284,19 +285,7 @@ def _own_platform(manifest: dict[str, Any], digest: str) -> tuple[Platform, ...]
 
 
 def _parse_platform(described: dict[str, Any], digest: str | None) -> Platform:
-    system, architecture = parse_text(described.get("os")), parse_text(described.get("architecture"))
-    is_attestation = system == architecture == "unknown"
-    return Platform(
-        digest=digest,
-        os=None if is_attestation else system,
-        architecture=None if is_attestation else architecture,
-        variant=None,
-        os_version=None,
-        size_bytes=None,  # the API has the size of the image, and not of its manifest
-        media_type=None,
-        role=PlatformRole.ATTESTATION if is_attestation else PlatformRole.IMAGE,
-        attests_digest=None,
-    )
+    return parse_platform(digest, described.get("os"), described.get("architecture"))
 
 
 def _parse_tag(tag: dict[str, Any]) -> tuple[AcrEntry, int]:

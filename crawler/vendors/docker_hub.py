@@ -17,7 +17,7 @@ import orjson
 from crawler.auth.credentials import BEARER_TOKEN_USER, IDENTITY_TOKEN_USER, NO_SCOPE, Credential, PreemptiveAuth
 from crawler.client import AuthenticatedClient
 from crawler.errors import MalformedResponse, Missing
-from crawler.model.image import Image, ImageKind, Platform, PlatformRole
+from crawler.model.image import Image, ImageKind, Platform
 from crawler.model.names import RepositoryName
 from crawler.model.record import Listing, NamePage
 from crawler.model.run_manifest import Evidence
@@ -32,6 +32,7 @@ from crawler.wire.digest import is_digest
 from crawler.wire.error_body import parse_error_body
 from crawler.wire.json_fields import parse_count, parse_object, parse_text
 from crawler.wire.manifest import INDEX_TYPES
+from crawler.wire.platform import parse_platform
 from crawler.wire.times import parse_time
 
 T = TypeVar("T")
@@ -257,23 +258,16 @@ def _parse_platforms(images: Any) -> tuple[Platform, ...] | None:
     """The platforms of a tag's images, without those that the API does not describe by an object."""
     if not isinstance(images, list) or not images:
         return None
-    return tuple(_parse_platform(image) for image in images if isinstance(image, dict))
-
-
-def _parse_platform(image: dict[str, Any]) -> Platform:
-    """A child of an index, or the platform of a single image. Of an attestation the API has `unknown/unknown`."""
-    system, architecture = parse_text(image.get("os")), parse_text(image.get("architecture"))
-    is_attestation = system == architecture == "unknown"
-    return Platform(
-        digest=parse_text(image.get("digest")),
-        os=None if is_attestation else system,
-        architecture=None if is_attestation else architecture,
-        variant=parse_text(image.get("variant")),
-        os_version=parse_text(image.get("os_version")),
-        size_bytes=None,  # the API has the size of the image, and not of its manifest
-        media_type=None,
-        role=PlatformRole.ATTESTATION if is_attestation else PlatformRole.IMAGE,
-        attests_digest=None,
+    return tuple(
+        parse_platform(
+            parse_text(image.get("digest")),
+            image.get("os"),
+            image.get("architecture"),
+            variant=image.get("variant"),
+            os_version=image.get("os_version"),
+        )
+        for image in images
+        if isinstance(image, dict)
     )
 
 

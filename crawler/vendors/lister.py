@@ -10,6 +10,7 @@ import anyio
 from crawler.errors import CredentialsError, GaveUp, RegistryError, Unreachable
 from crawler.model.names import RepositoryName
 from crawler.model.record import Listing
+from crawler.model.words import repositories
 from crawler.registry.registry import Registry
 from crawler.vendors.api import ImagesApi
 
@@ -59,11 +60,11 @@ class ApiLister:
         """What the operator should know of the API; "" where it listed everything."""
         if not self._refused and not self._empty:
             return ""
-        note = f"{self._label} listed the images of {_repositories(self._listed)}"
+        note = f"{self._label} listed the images of {repositories(self._listed)}"
         if self._refused:
-            note += f" and refused {_repositories(self._refused)}, for example {self._example}"
+            note += f" and refused {repositories(self._refused)}, for example {self._example}"
         if self._empty:
-            note += f" and found nothing in {_repositories(self._empty)}"
+            note += f" and found nothing in {repositories(self._empty)}"
         closed = ", and was not asked again" if self._is_closed else ""
         return f"{note}{closed}: the protocol listed the others"
 
@@ -101,7 +102,3 @@ class ApiLister:
         elif not self._has_answered:
             # one wait for an API that is not there is enough: meanwhile nothing is listed
             self._is_closed = isinstance(error, Unreachable) or self._refused >= _MAX_REFUSALS
-
-
-def _repositories(count: int) -> str:
-    return "1 repository" if count == 1 else f"{count:,} repositories"

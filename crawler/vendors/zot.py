@@ -30,10 +30,11 @@ import orjson
 from crawler.auth.credentials import CATALOG_SCOPE
 from crawler.client import AuthenticatedClient
 from crawler.errors import MalformedResponse, RegistryError, UnexpectedStatus, UnusableResponse
-from crawler.model.image import Image, ImageKind, Platform, PlatformRole, Referrer, ReferrerSource
+from crawler.model.image import Image, ImageKind, Platform, Referrer, ReferrerSource
 from crawler.model.names import RepositoryName, Target
 from crawler.model.record import Listing, NamePage
 from crawler.model.run_manifest import Evidence
+from crawler.model.words import repositories
 from crawler.registry.pager import MAX_PAGES
 from crawler.registry.registry import Registry
 from crawler.transport.messages import Purpose, Request
@@ -44,6 +45,7 @@ from crawler.wire.digest import is_digest
 from crawler.wire.error_message import error_message
 from crawler.wire.json_fields import parse_count, parse_object, parse_text
 from crawler.wire.manifest import INDEX_TYPES
+from crawler.wire.platform import parse_platform
 from crawler.wire.referrers import parse_referrer
 from crawler.wire.times import parse_time
 
@@ -122,10 +124,10 @@ class ZotNames:
         if not listed:
             text = "zot lists no repository, which proves nothing: check the account's policies, and --auth"
             return Evidence(complete=False, text=text)
-        text = f"zot's search listed the images of {_repositories(self._searched)}"
+        text = f"zot's search listed the images of {repositories(self._searched)}"
         if self._search_failure is not None:
             text += f", then failed ({self._search_failure})"
-        text += f"; with the catalog there are {_repositories(listed)}"
+        text += f"; with the catalog there are {repositories(listed)}"
         if self._catalog_failure is not None:
             why = "the search leaves out repositories without a tag, and the catalog failed"
             return Evidence(complete=False, text=f"{text}: {why}: {self._catalog_failure}")
@@ -279,10 +281,6 @@ def _with_latest_change(images: Iterable[Image]) -> Iterator[Image]:
         yield image._replace(updated_at=latest.get(image.digest))
 
 
-def _repositories(count: int) -> str:
-    return "1 repository" if count == 1 else f"{count:,} repositories"
-
-
 def parse_images(body: bytes) -> ZotPage:
     """Parse a response to the query. Raises MalformedResponse, also for errors, which come with status 200."""
     document = parse_object(body)
@@ -362,18 +360,7 @@ def _parse_platform(manifest: dict[str, Any]) -> Platform | None:
     architecture, _, variant = (parse_text(described.get("Arch")) or "").partition("/")
     if not system and not architecture:
         return None
-    is_attestation = system == architecture == "unknown"
-    return Platform(
-        digest=parse_text(manifest.get("Digest")),
-        os=None if is_attestation else system,
-        architecture=None if is_attestation else architecture or None,
-        variant=variant or None,
-        os_version=None,
-        size_bytes=None,  # the search has the size of the image, and not of its manifest
-        media_type=None,
-        role=PlatformRole.ATTESTATION if is_attestation else PlatformRole.IMAGE,
-        attests_digest=None,
-    )
+    return parse_platform(parse_text(manifest.get("Digest")), system, architecture, variant=variant)
 
 
 def _parse_referrers(result: dict[str, Any]) -> tuple[Referrer, ...] | None:

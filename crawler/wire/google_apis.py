@@ -11,10 +11,11 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 from crawler.errors import MalformedResponse
-from crawler.model.image import Image, ImageKind, Platform, PlatformRole, Referrer, ReferrerSource
+from crawler.model.image import Image, ImageKind, Platform, Referrer, ReferrerSource
 from crawler.wire.digest import is_digest
 from crawler.wire.json_fields import parse_count, parse_object, parse_strings, parse_text
 from crawler.wire.manifest import INDEX_TYPES
+from crawler.wire.platform import parse_platform
 from crawler.wire.referrers import referrer_kind
 from crawler.wire.times import parse_time
 
@@ -160,23 +161,17 @@ def _parse_platforms(manifests: Any) -> tuple[Platform, ...] | None:
     """The children of an index, without those that the API does not describe by an object; None for no index."""
     if not isinstance(manifests, list) or not manifests:
         return None
-    return tuple(_parse_platform(manifest) for manifest in manifests if isinstance(manifest, dict))
-
-
-def _parse_platform(manifest: dict[str, Any]) -> Platform:
-    """A child of an index. The API has its platform; of an attestation it has nothing but `unknown/unknown`."""
-    system, architecture = parse_text(manifest.get("os")), parse_text(manifest.get("architecture"))
-    is_attestation = system == architecture == "unknown"
-    return Platform(
-        digest=parse_text(manifest.get("digest")),
-        os=None if is_attestation else system,
-        architecture=None if is_attestation else architecture,
-        variant=parse_text(manifest.get("variant")),
-        os_version=parse_text(manifest.get("osVersion")),
-        size_bytes=None,
-        media_type=parse_text(manifest.get("mediaType")),
-        role=PlatformRole.ATTESTATION if is_attestation else PlatformRole.IMAGE,
-        attests_digest=None,
+    return tuple(
+        parse_platform(
+            parse_text(manifest.get("digest")),
+            manifest.get("os"),
+            manifest.get("architecture"),
+            variant=manifest.get("variant"),
+            os_version=manifest.get("osVersion"),
+            media_type=manifest.get("mediaType"),
+        )
+        for manifest in manifests
+        if isinstance(manifest, dict)
     )
 
 

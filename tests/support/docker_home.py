@@ -29,6 +29,20 @@ PLACES = ("registry-auth.json", "docker/config.json", "run/containers/auth.json"
 """The login files of `home_with_all_places`, in the order of the search."""
 
 
+def empty_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make `folder` the home of a user without logins and proxies. Returns the folder of docker's configuration."""
+    for variable in ("REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+        monkeypatch.delenv(variable.upper(), raising=False)
+    docker = folder / "docker"
+    docker.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("DOCKER_CONFIG", str(docker))
+    return docker
+
+
 def packed(name: str, password: str) -> dict[str, str]:
     """An entry of a login file."""
     return {"auth": b64encode(f"{name}:{password}".encode()).decode()}

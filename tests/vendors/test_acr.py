@@ -295,15 +295,6 @@ def stored_login(docker, server):
     login(docker, **{server.host: stored})
 
 
-@pytest.fixture
-def docker(tmp_path, monkeypatch):
-    folder = tmp_path / "docker"
-    folder.mkdir()
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("DOCKER_CONFIG", str(folder))
-    return folder
-
-
 async def test_acr_identity_token_is_exchanged_for_a_token_of_each_scope(tmp_path, docker):
     async with serve(by_identity_token()) as server:
         stored_login(docker, server)
