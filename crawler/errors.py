@@ -137,6 +137,10 @@ class Interrupted(CrawlerError):
     """The run was asked to stop. All that was recorded is on the disk, and the run can be resumed."""
 
 
+class QueryError(CrawlerError):
+    """A query that the tables cannot answer: a mistake in its SQL, or more memory than it may use."""
+
+
 class SnapshotError(CrawlerError):
     """The run's folder could not be made, written, published or resumed."""
 

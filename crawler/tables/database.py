@@ -1,0 +1,156 @@
+"""The tables of some snapshots, asked by SQL. The one door to DuckDB.
+
+The database is in memory and reads the snapshots' files alone: no other file, no network, and nothing is written.
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from crawler.errors import QueryError, SnapshotError
+from crawler.tables.columns import RUN_COLUMNS, record_columns
+from crawler.tables.definitions import tables
+from crawler.tables.selection import SelectedSnapshot
+
+MEMORY_LIMIT: Final = "1GB"
+"""What a query may hold in memory. What needs more is spilled to a temporary folder."""
+
+_ROWS_FETCHED: Final = 1000
+_SMALLEST_OBJECT_BYTES: Final = 16 * 1024**2
+_TOO_LONG: Final = "maximum_object_size"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a result, with its type as DuckDB writes it."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The rows of a query, as they are read. Values are Python's: text, int, float, bool, datetime, list, dict, None."""
+
+    columns: tuple[Column, ...]
+    rows: Iterator[tuple[Any, ...]]
+
+
+class Database:
+    """The tables of some snapshots. Made by `open_database`."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def query(self, sql: str) -> Result:
+        """The result of one query. Raises QueryError, also while the rows are read."""
+        with _query_errors():
+            relation = self._connection.execute(sql)
+            described = relation.description or []
+        columns = tuple(Column(name, str(type_)) for name, type_, *_ in described)
+        return Result(columns, self._rows(relation))
+
+    @staticmethod
+    def _rows(relation: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
+        while True:
+            with _query_errors():
+                batch = relation.fetchmany(_ROWS_FETCHED)
+            if not batch:
+                return
+            yield from batch
+
+
+@contextmanager
+def open_database(snapshots: Sequence[SelectedSnapshot]) -> Iterator[Database]:
+    """The tables of these snapshots; of none of them, the tables are empty. Raises SnapshotError."""
+    with tempfile.TemporaryDirectory(prefix="registry-crawler-") as spill, _connect(spill) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        _create_tables(connection, snapshots)
+        _close_to_the_world(connection, [path for snapshot in snapshots for path in snapshot.files], spill)
+        yield Database(connection)
+
+
+def table_columns(name: str) -> tuple[Column, ...]:
+    """The columns of a table. They are the same for every snapshot."""
+    with open_database(()) as database:
+        return database.query(f"SELECT * FROM {name} LIMIT 0").columns  # noqa: S608  (the name of a table of ours)
+
+
+def _connect(spill: str) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(
+        config={
+            "memory_limit": MEMORY_LIMIT,
+            "temp_directory": spill,
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "preserve_insertion_order": "false",
+        }
+    )
+
+
+def _create_tables(connection: duckdb.DuckDBPyConnection, snapshots: Sequence[SelectedSnapshot]) -> None:
+    """Create the tables, and the views `records` and `run_manifests` for those who ask for everything."""
+    records = [path for snapshot in snapshots for path in snapshot.data_files]
+    longest = max((snapshot.longest_line for snapshot in snapshots), default=0)
+    run_manifests = _source([snapshot.run_manifest for snapshot in snapshots], RUN_COLUMNS, 0)
+    connection.execute(f"CREATE VIEW run_manifests AS {run_manifests}")
+    connection.execute(f"CREATE VIEW records AS {_source(records, record_columns(), longest)}")
+    for table in tables().values():
+        source = _source(records, record_columns(table.reads), longest) if table.reads else run_manifests
+        name = "records" if table.reads else "run_manifests"
+        connection.execute(f"CREATE VIEW {table.name} AS WITH {name} AS ({source}) {table.sql}")
+
+
+def _source(files: Sequence[Path], columns: Mapping[str, str], longest: int) -> str:
+    """A query for the objects in files of JSON, one after the other; `longest` is the length of the longest."""
+    if not files:
+        return f"SELECT {', '.join(f'NULL::{type_} AS {_name(name)}' for name, type_ in columns.items())} LIMIT 0"
+    return (
+        f"SELECT * FROM read_json({_list(files)}, format = 'auto', columns = {_struct(columns)}, "
+        f"maximum_object_size = {max(longest + 1024, _SMALLEST_OBJECT_BYTES)})"
+    )
+
+
+def _close_to_the_world(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], spill: str) -> None:
+    """From here on a query reads the snapshots' files, spills, and does nothing else."""
+    connection.execute(f"SET allowed_paths = {_list(files)}")
+    connection.execute(f"SET allowed_directories = {_list([Path(spill)])}")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+@contextmanager
+def _query_errors() -> Iterator[None]:
+    try:
+        yield
+    except duckdb.IOException as exc:
+        raise SnapshotError(_message(exc)) from None
+    except duckdb.Error as exc:
+        raise QueryError(_message(exc)) from None
+
+
+def _message(exc: duckdb.Error) -> str:
+    """DuckDB's own words, which point at the place in the query."""
+    return str(exc).strip()
+
+
+def _list(paths: Sequence[Path]) -> str:
+    return f"[{', '.join(_text(str(path)) for path in paths)}]"
+
+
+def _struct(columns: Mapping[str, str]) -> str:
+    return "{" + ", ".join(f"{_text(name)}: {_text(type_)}" for name, type_ in columns.items()) + "}"
+
+
+def _text(value: str) -> str:
+    """A value as a text of SQL."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _name(value: str) -> str:
+    return '"' + value.replace('"', '""') + '"'

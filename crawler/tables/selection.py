@@ -1,0 +1,105 @@
+"""Which snapshots `SNAPSHOT` names: a folder, a run id, a target, `TARGET@DATE`, or nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from crawler.errors import SnapshotError
+from crawler.snapshot.reader import RUN_MANIFEST, StoredRun, stored_runs
+from crawler.untrusted_text import printable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectedSnapshot:
+    """A snapshot that is to be read.
+
+    Attributes:
+        longest_line: bytes of the longest record, decompressed.
+    """
+
+    run_id: str
+    target: str
+    started_at: str
+    is_complete: bool
+    run_manifest: Path
+    data_files: tuple[Path, ...]
+    longest_line: int
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return (self.run_manifest, *self.data_files)
+
+
+def select_snapshot(output: Path, snapshot: str) -> SelectedSnapshot:
+    """The one snapshot that `snapshot` names, in the output folder where it is no folder itself.
+
+    A target names its newest complete snapshot, `TARGET@2026-11-20` its newest complete one of that day, and "" the
+    newest complete one of the only target. Raises SnapshotError where there is none, or more than one could be meant.
+    """
+    if snapshot and (folder := Path(snapshot)).is_dir():
+        return _read(folder)
+    runs = [found for found in stored_runs(output) if isinstance(found, StoredRun)]
+    if not runs:
+        raise SnapshotError(f"there is no snapshot in {output}: take one with registry-crawler crawl, or name --output")
+    by_id = [stored for stored in runs if stored.run.run_id == snapshot]
+    if by_id:
+        return _read(by_id[0].folder)
+    target, _, date = snapshot.partition("@")
+    return _read(_newest_complete(runs, target or _only_target(runs), date).folder)
+
+
+def select_since(output: Path, snapshot: str, since: str) -> tuple[SelectedSnapshot, ...]:
+    """The complete snapshots of a target that were begun on the day `since` or later, the oldest first.
+
+    `snapshot` is the target; "" is the only one. Raises SnapshotError where there is none.
+    """
+    runs = [found for found in stored_runs(output) if isinstance(found, StoredRun)]
+    target = snapshot or _only_target(runs)
+    found = [s for s in runs if s.target == target and s.run.is_complete and s.run.started_at[:10] >= since]
+    if not found:
+        raise SnapshotError(f"there is no complete snapshot of {printable(target)} since {since} in {output}")
+    return tuple(_read(stored.folder) for stored in sorted(found, key=lambda stored: stored.run.started_at))
+
+
+def _only_target(runs: Sequence[StoredRun]) -> str:
+    targets = sorted({stored.target for stored in runs})
+    if len(targets) != 1:
+        listed = ", ".join(map(printable, targets)) or "none"
+        raise SnapshotError(f"name a target, because there are snapshots of {len(targets)} targets: {listed}")
+    return targets[0]
+
+
+def _newest_complete(runs: Sequence[StoredRun], target: str, date: str) -> StoredRun:
+    of_target = [stored for stored in runs if stored.target == target]
+    if not of_target:
+        known = ", ".join(sorted({printable(stored.target) for stored in runs}))
+        raise SnapshotError(f"no folder, run or target is named {printable(target)}; there are snapshots of {known}")
+    matching = [stored for stored in of_target if stored.run.started_at.startswith(date)]
+    complete = [stored for stored in matching if stored.run.is_complete]
+    if complete:
+        return max(complete, key=lambda stored: stored.run.started_at)
+    when = f" on {printable(date)}" if date else ""
+    newest = max(matching or of_target, key=lambda stored: stored.run.started_at)
+    raise SnapshotError(
+        f"{printable(target)} has no complete snapshot{when}; the newest partial one is {newest.run.run_id}: name it"
+    )
+
+
+def _read(folder: Path) -> SelectedSnapshot:
+    try:
+        manifest: dict[str, Any] = orjson.loads((folder / RUN_MANIFEST).read_bytes())
+        files = [(folder / file["name"], file["longest_line"]) for file in manifest["files"]]
+        return SelectedSnapshot(
+            run_id=manifest["run_id"],
+            target=manifest["target"],
+            started_at=manifest["started_at"],
+            is_complete=manifest["verdict"] == "complete",
+            run_manifest=(folder / RUN_MANIFEST).resolve(),
+            data_files=tuple(file.resolve() for file, _ in files),
+            longest_line=max((length for _, length in files), default=0),
+        )
+    except (OSError, KeyError, TypeError, orjson.JSONDecodeError) as exc:
+        raise SnapshotError(f"{folder} is no snapshot that can be read: {exc}") from None
