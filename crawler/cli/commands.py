@@ -13,6 +13,7 @@ from crawler.cli.demo import demo
 from crawler.cli.emulator_options import emulator
 from crawler.cli.error_output import report_error, report_internal_error, report_usage_error
 from crawler.cli.exit_codes import BAD_USAGE, COMPLETE, COULD_NOT_RUN, INTERRUPTED
+from crawler.cli.query import query, schema
 from crawler.cli.runs import runs
 from crawler.errors import ConfigError
 from crawler.model.run_manifest import VERSION
@@ -182,4 +183,6 @@ def _password_line() -> str:
 
 
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(demo)
+app.command()(query)
+app.command()(schema)
 app.command()(emulator)

@@ -1,13 +1,42 @@
-"""The columns of records and run manifests, as DuckDB reads them from JSON: typed here, and never guessed from the data.
+"""The columns of records and run manifests, as DuckDB reads them from JSON. The types are given, and never guessed.
 
-A type that is guessed from the data changes from night to night: a column of nulls has no type, and one with a number in
-the place of a text has another one.
+A type that is guessed from the data changes from night to night: a column that holds only nulls has none.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from crawler.model.record_fields import RECORD, RecordField, RecordObject
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A type without parts, by DuckDB's name: VARCHAR, BIGINT, DOUBLE, BOOLEAN or TIMESTAMP WITH TIME ZONE."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    item: "ColumnType"
+
+
+@dataclass(frozen=True, slots=True)
+class StructOf:
+    fields: tuple[tuple[str, "ColumnType"], ...]
+
+
+ColumnType = Scalar | ListOf | StructOf
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table."""
+
+    name: str
+    type: ColumnType
+
 
 _SCALARS: Final = {"string": "VARCHAR", "int": "BIGINT", "bool": "BOOLEAN", "map": "MAP(VARCHAR, VARCHAR)"}
 

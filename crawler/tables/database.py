@@ -13,7 +13,7 @@ from typing import Any, Final
 import duckdb
 
 from crawler.errors import QueryError, SnapshotError
-from crawler.tables.columns import RUN_COLUMNS, record_columns
+from crawler.tables.columns import RUN_COLUMNS, Column, ColumnType, ListOf, Scalar, StructOf, record_columns
 from crawler.tables.definitions import tables
 from crawler.tables.selection import SelectedSnapshot
 
@@ -26,18 +26,10 @@ _TOO_LONG: Final = "maximum_object_size"
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """A column of a result, with its type as DuckDB writes it."""
-
-    name: str
-    type: str
-
-
-@dataclass(frozen=True, slots=True)
 class Result:
-    """The rows of a query, as they are read. Values are Python's: text, int, float, bool, datetime, list, dict, None."""
+    """The rows of a query, as they are read. Their values are Python's, and times have a time zone."""
 
-    columns: tuple[Column, ...]
+    columns: tuple[str, ...]
     rows: Iterator[tuple[Any, ...]]
 
 
@@ -48,18 +40,23 @@ class Database:
         self._connection = connection
 
     def query(self, sql: str) -> Result:
-        """The result of one query. Raises QueryError, also while the rows are read."""
+        """The result of one query. Raises QueryError and SnapshotError, also while the rows are read."""
         with _query_errors():
-            relation = self._connection.execute(sql)
-            described = relation.description or []
-        columns = tuple(Column(name, str(type_)) for name, type_, *_ in described)
-        return Result(columns, self._rows(relation))
+            self._connection.execute(sql)
+            described = self._connection.description or []
+        return Result(tuple(name for name, *_ in described), self._rows())
 
-    @staticmethod
-    def _rows(relation: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
+    def columns(self, table: str) -> tuple[Column, ...]:
+        """The columns of a table."""
+        relation = self._connection.sql(f"SELECT * FROM {_name(table)} LIMIT 0")  # noqa: S608  (quoted)
+        return tuple(
+            Column(name, _column_type(type_)) for name, type_ in zip(relation.columns, relation.types, strict=True)
+        )
+
+    def _rows(self) -> Iterator[tuple[Any, ...]]:
         while True:
             with _query_errors():
-                batch = relation.fetchmany(_ROWS_FETCHED)
+                batch = self._connection.fetchmany(_ROWS_FETCHED)
             if not batch:
                 return
             yield from batch
@@ -78,7 +75,17 @@ def open_database(snapshots: Sequence[SelectedSnapshot]) -> Iterator[Database]:
 def table_columns(name: str) -> tuple[Column, ...]:
     """The columns of a table. They are the same for every snapshot."""
     with open_database(()) as database:
-        return database.query(f"SELECT * FROM {name} LIMIT 0").columns  # noqa: S608  (the name of a table of ours)
+        return database.columns(name)
+
+
+def _column_type(type_: Any) -> ColumnType:
+    match type_.id:
+        case "list":
+            return ListOf(_column_type(dict(type_.children)["child"]))
+        case "struct":
+            return StructOf(tuple((name, _column_type(inner)) for name, inner in type_.children))
+        case _:
+            return Scalar(str(type_))
 
 
 def _connect(spill: str) -> duckdb.DuckDBPyConnection:
@@ -109,11 +116,11 @@ def _create_tables(connection: duckdb.DuckDBPyConnection, snapshots: Sequence[Se
 def _source(files: Sequence[Path], columns: Mapping[str, str], longest: int) -> str:
     """A query for the objects in files of JSON, one after the other; `longest` is the length of the longest."""
     if not files:
-        return f"SELECT {', '.join(f'NULL::{type_} AS {_name(name)}' for name, type_ in columns.items())} LIMIT 0"
-    return (
-        f"SELECT * FROM read_json({_list(files)}, format = 'auto', columns = {_struct(columns)}, "
-        f"maximum_object_size = {max(longest + 1024, _SMALLEST_OBJECT_BYTES)})"
-    )
+        nulls = [f"NULL::{type_} AS {_name(name)}" for name, type_ in columns.items()]
+        return f"SELECT {', '.join(nulls)} LIMIT 0"
+    size = max(longest + 1024, _SMALLEST_OBJECT_BYTES)
+    options = f"format = 'auto', columns = {_struct(columns)}, maximum_object_size = {size}"
+    return f"SELECT * FROM read_json({_list(files)}, {options})"  # noqa: S608  (quoted)
 
 
 def _close_to_the_world(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], spill: str) -> None:

@@ -51,7 +51,7 @@ def select_snapshot(output: Path, snapshot: str) -> SelectedSnapshot:
     return _read(_newest_complete(runs, target or _only_target(runs), date).folder)
 
 
-def select_since(output: Path, snapshot: str, since: str) -> tuple[SelectedSnapshot, ...]:
+def select_since(output: Path, snapshot: str, since: str) -> list[SelectedSnapshot]:
     """The complete snapshots of a target that were begun on the day `since` or later, the oldest first.
 
     `snapshot` is the target; "" is the only one. Raises SnapshotError where there is none.
@@ -61,7 +61,7 @@ def select_since(output: Path, snapshot: str, since: str) -> tuple[SelectedSnaps
     found = [s for s in runs if s.target == target and s.run.is_complete and s.run.started_at[:10] >= since]
     if not found:
         raise SnapshotError(f"there is no complete snapshot of {printable(target)} since {since} in {output}")
-    return tuple(_read(stored.folder) for stored in sorted(found, key=lambda stored: stored.run.started_at))
+    return [_read(stored.folder) for stored in sorted(found, key=lambda stored: stored.run.started_at)]
 
 
 def _only_target(runs: Sequence[StoredRun]) -> str:

@@ -1,0 +1,102 @@
+"""`registry-crawler query` and `schema`: SQL over the tables of snapshots, and how other engines write the tables."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from crawler.cli import logs
+from crawler.cli.error_output import report_error
+from crawler.cli.exit_codes import BAD_USAGE, COULD_NOT_RUN
+from crawler.cli.options import ConfigFile, LogFormatOption, OutputFolder
+from crawler.cli.rows import Format, print_rows
+from crawler.errors import ConfigError, QueryError, SnapshotError
+from crawler.tables.dialects import Dialect, render_schema
+
+Sql = Annotated[
+    str, typer.Argument(metavar="SQL", help="The query; - reads it from standard input, and FILE.sql from a file")
+]
+Snapshot = Annotated[
+    str,
+    typer.Argument(
+        metavar="[SNAPSHOT]",
+        help="Folder, run id, TARGET (its newest complete snapshot) or TARGET@DATE  [default: the only target]",
+        show_default=False,
+    ),
+]
+Since = Annotated[
+    str | None,
+    typer.Option(metavar="DATE", help="Every complete snapshot of the target since this day, instead of one"),
+]
+FormatOption = Annotated[Format, typer.Option("--format", help="How the rows are printed")]
+
+
+def query(
+    sql: Sql,
+    snapshot: Snapshot = "",
+    since: Since = None,
+    form: FormatOption = Format.TABLE,
+    config: ConfigFile = None,
+    output: OutputFolder = None,
+    log_format: LogFormatOption = logs.LogFormat.TEXT,
+) -> None:
+    """Ask the tables of a snapshot by SQL (DuckDB's).
+
+    Tables: runs, repositories, tags, images, platforms, layers, referrers, problems. `registry-crawler schema TABLE`
+    shows the columns. Nothing is written, and no other file is read.
+
+    Exit code: 0 done, 1 no such snapshot, or it cannot be read, 2 bad usage, or a mistake in the query.
+    """
+    from crawler.config import Flag, OutputConfig
+    from crawler.tables.database import open_database
+    from crawler.tables.selection import select_since, select_snapshot
+
+    logs.configure(log_format, verbosity=0)
+    try:
+        settings = OutputConfig.load(config, [] if output is None else [Flag("--output", "output.path", output)])
+        statement = _read_sql(sql)
+        if since is None:
+            snapshots = [select_snapshot(settings.path, snapshot)]
+        else:
+            snapshots = select_since(settings.path, snapshot, since)
+        with open_database(snapshots) as database:
+            result = database.query(statement)
+            print_rows(result.columns, result.rows, form)
+    except (ConfigError, QueryError) as exc:
+        report_error(exc, BAD_USAGE)
+    except SnapshotError as exc:
+        report_error(exc, COULD_NOT_RUN)
+
+
+def _read_sql(sql: str) -> str:
+    """The query. Raises ConfigError."""
+    if sql == "-":
+        return sys.stdin.read()
+    if not sql.endswith(".sql"):
+        return sql
+    try:
+        return Path(sql).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
+        raise ConfigError([f"{sql}: cannot be read: {reason}"]) from None
+
+
+TableName = Annotated[str, typer.Argument(metavar="TABLE", help="runs, repositories, tags, images, platforms, …")]
+DialectOption = Annotated[Dialect, typer.Option("--for", help="Who reads the schema")]
+
+
+def schema(table: TableName, dialect: DialectOption = Dialect.DUCKDB) -> None:
+    """Print the columns of a table: for BigQuery, DuckDB, Spark, Athena, or as JSON Schema.
+
+    Columns are only ever added, and every one may be null.
+
+    Exit code: 0 done, 2 no such table.
+    """
+    from crawler.tables.database import table_columns
+    from crawler.tables.definitions import tables
+
+    definition = tables().get(table)
+    if definition is None:
+        report_error(ConfigError([f"there is no table {table!r}; there are {', '.join(tables())}"]), BAD_USAGE)
+    print(render_schema(table, definition.meaning, table_columns(table), dialect))

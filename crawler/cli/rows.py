@@ -1,0 +1,105 @@
+"""Rows of a result, printed as a table for people, as JSON, CSV or Markdown."""
+
+import csv
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from itertools import islice
+from typing import Any, Final
+
+import orjson
+
+from crawler.untrusted_text import printable
+
+_MAX_CELL: Final = 200
+_ROWS_MEASURED: Final = 1000
+"""The first rows set the widths of a table's columns. A wider cell further down pushes its row to the right."""
+
+Row = Sequence[Any]
+
+
+class Format(StrEnum):
+    """How rows are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    MARKDOWN = "markdown"
+
+
+def print_rows(columns: Sequence[str], rows: Iterable[Row], form: Format) -> None:
+    """Print rows as they come. JSON is one list of objects."""
+    _PRINTERS[form](columns, rows)
+
+
+def _print_table(columns: Sequence[str], rows: Iterable[Row]) -> None:
+    rest = iter(rows)
+    first = [[_cell(value) for value in row] for row in islice(rest, _ROWS_MEASURED)]
+    widths = [max(len(cell) for cell in cells) for cells in zip(columns, *first, strict=True)]
+    for cells in (columns, ["-" * width for width in widths], *first):
+        _print_line(cells, widths)
+    for row in rest:
+        _print_line([_cell(value) for value in row], widths)
+
+
+def _print_line(cells: Sequence[str], widths: Sequence[int]) -> None:
+    print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
+
+
+def _print_json(columns: Sequence[str], rows: Iterable[Row]) -> None:
+    before = "["
+    for row in rows:
+        print(f"{before}\n{_json(dict(zip(columns, row, strict=True)))}", end="")
+        before = ","
+    print("[]" if before == "[" else "\n]")
+
+
+def _print_csv(columns: Sequence[str], rows: Iterable[Row]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_text(value) for value in row] for row in rows)
+
+
+def _print_markdown(columns: Sequence[str], rows: Iterable[Row]) -> None:
+    print(f"| {' | '.join(columns)} |")
+    print(f"|{'---|' * len(columns)}")
+    for row in rows:
+        print(f"| {' | '.join(_cell(value).replace('|', chr(92) + '|') for value in row)} |")
+
+
+_PRINTERS: Final[dict[Format, Callable[[Sequence[str], Iterable[Row]], None]]] = {
+    Format.TABLE: _print_table,
+    Format.JSON: _print_json,
+    Format.CSV: _print_csv,
+    Format.MARKDOWN: _print_markdown,
+}
+
+
+def _cell(value: Any) -> str:
+    """A value in one line, escaped and shortened: names and messages are untrusted."""
+    return printable(_text(value), _MAX_CELL)
+
+
+def _text(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case datetime():
+            return _timestamp(value)
+        case list() | dict():
+            return _json(value)
+        case _:
+            return str(value)
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value, default=_text, option=orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _timestamp(value: datetime) -> str:
+    if value.tzinfo is None:
+        return value.isoformat(timespec="milliseconds")
+    return f"{value.astimezone(UTC).isoformat(timespec='milliseconds')[:-6]}Z"
