@@ -16,7 +16,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from support.snapshots import read_snapshot
 from crawler.emulator import ArtifactRegistry
 from crawler.model.record import Record
 
-PROGRAM = re.compile(r"\bregistry-crawler(?= (crawl|emulator|runs))")
+PROGRAM = re.compile(r"\bregistry-crawler(?= (crawl|emulator|query|runs))")
 STORED = {"team/app": ["1.0", "latest"], "team/base": ["2"]}
 SHOWN_REGISTRY = {
     "artifact_registry": ArtifactRegistry(serves="gcr.io", projects=("my-project", "other-project")),
@@ -282,15 +282,22 @@ async def prunes_snapshots(stage: Stage, block: Block) -> None:
     assert re.findall(r"1 (?:would be )?dropped", ended.err) == ["1 would be dropped", "1 dropped"], ended.err
 
 
-async def selects_with_jq(stage: Stage, block: Block) -> None:
-    google = await stage.google_snapshot(denied=0.1)
-    ended = await stage.shell(block.text)
+async def asks_for_old_images(stage: Stage, block: Block) -> None:
+    await stage.google_snapshot()
+    ended = await stage.shell(block.text.replace(" gcr.io/my-project", ""))
     assert ended.code == 0, ended.err
-    rows = {tuple(line.split("\t")) for line in ended.out.splitlines()}
-    outcomes = read_snapshot(stage.folder / "snapshots").outcomes
-    denied = {name for name, outcome in outcomes.items() if outcome == "denied"}
-    assert {("denied", name, "DENIED") for name in denied} <= rows
-    assert not {name for _, name, _ in rows} - set(google.emulator.inventory.names)
+    snapshot = read_snapshot(stage.folder / "snapshots")
+    images = [(record["repository"], image) for record in snapshot.records for image in record["images"] or []]
+    year_ago = datetime.now(UTC) - timedelta(days=365)
+    old = [
+        name
+        for name, image in images
+        if image["uploaded_at"] is not None and datetime.fromisoformat(image["uploaded_at"]) < year_ago
+    ]
+    rows = ended.out.splitlines()[2:]
+    assert old
+    assert len(rows) == (min(len(old), 10) if "LIMIT 10" in block.text else len(old))
+    assert {row.split()[0] for row in rows} <= set(old)
 
 
 async def finds_the_most_tags(stage: Stage, block: Block) -> None:
@@ -441,7 +448,7 @@ TREATMENTS = {
     ("indented", "registry-crawler runs discard"): discards_a_run,
     ("indented", "registry-crawler runs prune"): prunes_snapshots,
     ("indented", "registry-crawler emulator"): crawls_the_emulator,
-    ("indented", "jq "): selects_with_jq,
+    ("indented", "registry-crawler query"): asks_for_old_images,
     ("sql", "SELECT repository, len(tags)"): finds_the_most_tags,
     ("sql", "SELECT repository, image.digest"): finds_large_untagged_images,
     ("sql", "WITH records AS"): finds_new_and_gone_repositories,

@@ -1,5 +1,6 @@
 """Each table of a golden snapshot has the rows that a plain reading of its JSON lines has, and typed columns."""
 
+import gzip
 import json
 from datetime import datetime
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+import zstandard
 
 from crawler.errors import QueryError, SnapshotError
 from crawler.model.record_fields import RECORD
@@ -145,6 +147,19 @@ def test_line_of_thirty_megabytes_is_read(publish, golden_records):
     long = {**golden_records[0], "tags": [f"{number:0100}" for number in range(300_000)]}
     folder = publish(records=[long, golden_records[1]])
     assert rows(folder, "SELECT max(tags) FROM repositories") == [(300_000,)]
+
+
+@pytest.mark.parametrize(("suffix", "compress"), [(".gz", gzip.compress), (".zst", zstandard.compress)])
+def test_compressed_snapshot_has_the_same_rows(suffix, compress, publish):
+    plain, folder = publish(), publish()
+    file = folder / "part-00000.jsonl"
+    file.with_name(f"part-00000.jsonl{suffix}").write_bytes(compress(file.read_bytes()))
+    file.unlink()
+    manifest = json.loads((folder / "_run.json").read_text())
+    manifest["files"][0]["name"] += suffix
+    (folder / "_run.json").write_text(json.dumps(manifest))
+    sql = "SELECT repository, digest, layer_digest FROM layers"
+    assert rows(folder, sql) == rows(plain, sql) != []
 
 
 def test_file_that_is_no_record_is_an_error(publish):
