@@ -87,10 +87,11 @@ class ImageBuilder:
             config = replace(config, base_name=base.name, base_digest=base.digest, base_from=base.source)
         return known._replace(
             artifact_type=manifest.artifact_type,
-            subject_digest=manifest.subject_digest,
+            subject_digest=manifest.subject_digest
+            or listed.subject_digest,  # of a signature by cosign, which names none
             size_bytes=manifest.size_bytes if listed.size_bytes is None else listed.size_bytes,
             created_at=listed.created_at or (config and config.created_at) or manifest.created_at,
-            manifest=self._manifest(manifest),
+            manifest=self._manifest(manifest) or listed.manifest,
             config=config or listed.config,
         )
 
