@@ -1,9 +1,8 @@
 """What Harbor's API told stays in the record where manifests are read as well."""
 
 import pytest
-from registries.harbor_api import ANONYMOUS, IMAGE, MANIFEST_TYPE, api, artifacts_path, digest
+from registries.harbor_api import ANONYMOUS, IMAGE, api
 from support.depth_crawls import DeepCrawl, deep_crawl
-from support.digests import digest_of
 from support.scripted import ScriptedServer, document, on, serve
 from support.scripted_images import blobs, image, manifest, manifests
 from support.scripted_images import config as config_of
