@@ -15,7 +15,10 @@ SIGNATURES = [manifest(config_of(), [(f"payload {number}", SIMPLE_SIGNING, {})])
 LISTED = {
     **IMAGE,
     "digest": APP.digest,
-    "accessories": [{"digest": each.digest, "type": "signature.cosign", "size": 7} for each in SIGNATURES],
+    "accessories": [
+        {"digest": digest, "type": "signature.cosign", "size": 7}
+        for digest in sorted((each.digest for each in SIGNATURES), reverse=True)
+    ],
     "tags": [{"name": "1.0"}],
 }
 SCRIPT = [
@@ -58,3 +61,11 @@ async def test_harbor_manifest_that_was_read_counts_for_more_than_what_was_liste
         images = (await crawl(server, tmp_path, "configs")).images("p/app")
     assert images[APP.digest]["manifest"]["annotations"] == {"from": "the manifest"}
     assert images[APP.digest]["config"]["user"] == "app"
+
+
+@pytest.mark.parametrize("referrers", ["none", "listed"])
+async def test_harbor_referrers_are_ordered_by_digest(referrers, tmp_path):
+    """As the API tells them, where none are asked for."""
+    async with serve(SCRIPT) as server:
+        images = (await crawl(server, tmp_path, "digests", referrers=referrers)).images("p/app")
+    assert [each["digest"] for each in images[APP.digest]["referrers"]] == sorted(each.digest for each in SIGNATURES)
