@@ -37,7 +37,7 @@ from urllib.parse import quote
 
 from crawler.auth.credentials import NO_SCOPE
 from crawler.client import AuthenticatedClient
-from crawler.errors import Denied, MalformedResponse, Missing, RegistryError
+from crawler.errors import MalformedResponse, Missing, RegistryError, Unreachable
 from crawler.model.image import (
     Image,
     ImageConfig,
@@ -139,19 +139,24 @@ class HarborNames:
                 yield names
 
     async def _project_by_project(self) -> AsyncIterator[Sequence[str]]:
-        """The repositories of each project. A robot account may see a project whose repositories it may not list."""
+        """The repositories of each project.
+
+        A robot account may see a project whose repositories it may not list, and a project may be deleted meanwhile.
+        """
         count = 0
-        refused: list[Denied] = []
+        failed: list[RegistryError] = []
         async for projects in self._list("projects", "projects?with_detail=false&"):
             count += len(projects)
             for project in projects:
                 try:
                     async for names in self._of_project(project):
                         yield names
-                except Denied as exc:
-                    refused.append(exc)
-        if refused:
-            self._doubts.append(f"it refused {len(refused):,} of {count:,} projects, for example {refused[0]}")
+                except Unreachable:  # and so would be the others
+                    raise
+                except RegistryError as exc:
+                    failed.append(exc.with_traceback(None))
+        if failed:
+            self._doubts.append(f"it did not list {len(failed):,} of {count:,} projects, for example {failed[0]}")
 
     def _of_project(self, project: str) -> AsyncIterator[Sequence[str]]:
         return self._list("repositories", f"projects/{quote(project, safe='')}/repositories?")

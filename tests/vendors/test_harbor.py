@@ -330,7 +330,7 @@ async def test_harbor_project_that_is_refused_is_named(refused, tmp_path):
     else:
         assert set(snapshot.by_name) == set(TAGS)
         assert snapshot.manifest["verdict"] == "partial"
-        assert "Harbor's API listed 3 repositories; it refused 1 of 2 projects, for example GET " in evidence
+        assert "Harbor's API listed 3 repositories; it did not list 1 of 2 projects, for example GET " in evidence
     assert f"{repositories_path(refused[0])}?page_size=100: 403 FORBIDDEN: forbidden" in evidence
 
 
