@@ -62,7 +62,10 @@ def image(number: int, *tags: str, **told: Any) -> dict[str, Any]:
 
 SBOM_OF_APP = {
     **dict.fromkeys(("predicate_type", "size_bytes", "created_at")),
-    **{"digest": numbered_digest(7), "via": "bulk", "kind": "sbom", "artifact_type": SBOM},
+    "digest": numbered_digest(7),
+    "via": "bulk",
+    "kind": "sbom",
+    "artifact_type": SBOM,
 }
 IMAGES = {
     "team/app": [
