@@ -166,7 +166,7 @@ def _parse_manifest(asset: dict[str, Any]) -> _Manifest | None:
     if match is None:
         return None
     checksum = asset.get("checksum")
-    digest = f"sha256:{checksum.get('sha256')}" if isinstance(checksum, dict) else ""
+    digest = f"sha256:{parse_text(checksum.get('sha256'))}" if isinstance(checksum, dict) else ""
     return _make_manifest(match[1], digest, asset)
 
 
