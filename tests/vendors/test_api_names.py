@@ -4,6 +4,8 @@ import pytest
 from registries.crawls import crawl, crawl_fails
 from registries.docker_hub_api import NAMESPACE, repositories
 from registries.gitea_api import OWNER, TAGS, VERSIONS, packages, page, registry
+from registries.quay_api import REPOSITORY as QUAY_NAMES
+from registries.quay_api import registry as quay_registry
 from registries.vocabulary import WITH_PASSWORD
 from support.scripted import document, on, plain_registry, serve
 
@@ -15,6 +17,7 @@ from crawler.model.run_manifest import Evidence
 
 IN_AN_HOUR = document({"message": "too many requests"}, ("Retry-After", "3600"), status=429)
 GITEA = {"kind": "gitea", "discovery": "api", **WITH_PASSWORD}
+QUAY = {"kind": "quay", "discovery": "api", "auth": {"method": "anonymous"}}
 HUB = {"kind": "docker-hub", "auth": {"method": "anonymous"}, "apis": {"docker_hub": "{origin}"}}
 
 
@@ -51,6 +54,17 @@ async def test_catalog_whose_quota_is_spent_ends_the_run(tmp_path):
         target = f"{server.host}/{OWNER}"
         with pytest.raises(crawler.GaveUp, match="asks for a pause"):
             raise await crawl_fails(server, tmp_path, target=target, **{**GITEA, "discovery": "auto"})
+
+
+async def test_quay_pages_of_names_that_begin_again_end(tmp_path):
+    """Without the query that a proxy drops, each page is the first one, with another token for the next."""
+    page = {"repositories": [{"namespace": "org", "name": "app"}], "next_page": "token-{count}"}
+    async with serve([on(QUAY_NAMES, document(page)), *quay_registry(user=None)]) as server:
+        snapshot = await crawl(server, tmp_path, target=f"{server.host}/org", **QUAY)
+    assert snapshot.manifest["verdict"] == "partial"
+    assert set(snapshot.by_name) == {"org/app"}
+    assert "more than 10 pages in a row without a new name" in snapshot.manifest["discovery"]["evidence"]
+    assert len(server.asked(QUAY_NAMES)) == 12
 
 
 class Names:
