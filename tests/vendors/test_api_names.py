@@ -96,3 +96,14 @@ async def test_api_that_fails_on_a_later_page_has_its_names_listed_once(failure)
     discovery = FallbackDiscovery([first, second])
     assert [name async for page in discovery.pages() for name in page] == ["a", "b"]
     assert discovery.evidence == Evidence(complete=False, text=f"listed 2, then failed: {failure}")
+
+
+async def test_api_that_images_are_wanted_from_without_credentials_is_named_in_the_evidence(tmp_path):
+    settings = {"kind": "ghcr", "images_from": "api", "auth": {"method": "anonymous"}, "apis": {"own": "{origin}"}}
+    async with serve(plain_registry({"org/app": ["v1"]})) as server:
+        snapshot = await crawl(server, tmp_path, listed=["org/app"], **settings)
+    assert snapshot.manifest["verdict"] == "complete"
+    assert snapshot.manifest["discovery"]["evidence"].endswith(
+        "; GitHub's packages API was not asked for images, because this run has no credentials for it: "
+        "the protocol listed them"
+    )
