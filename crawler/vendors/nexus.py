@@ -96,7 +96,8 @@ class NexusNames:
             self._components += len(page.components)
             cursor.follow(page.next_token, url)
         for name in list(manifests):
-            yield {name: _make_listing(manifests.pop(name))}
+            held = manifests.pop(name)
+            yield {name: _make_listing(held) if held else None}  # None: the protocol says whether it is empty
 
     def evidence(self, listed: int) -> Evidence:
         if not self._repository:
