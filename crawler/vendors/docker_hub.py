@@ -255,10 +255,10 @@ def _parse_tag(result: dict[str, Any]) -> _Tag:
 
 
 def _parse_platforms(images: Any) -> tuple[Platform, ...] | None:
-    """The platforms of a tag's images, without those that the API does not describe by an object."""
-    if not isinstance(images, list) or not images:
+    """The platforms of a tag's images, without those that the API does not describe by an object; None without any."""
+    if not isinstance(images, list):
         return None
-    return tuple(
+    platforms = tuple(
         parse_platform(
             parse_text(image.get("digest")),
             image.get("os"),
@@ -269,6 +269,7 @@ def _parse_platforms(images: Any) -> tuple[Platform, ...] | None:
         for image in images
         if isinstance(image, dict)
     )
+    return platforms or None
 
 
 def _parse_token(body: bytes) -> str:

@@ -86,6 +86,16 @@ async def test_docker_hub_tag_without_a_digest_is_listed_and_read_by_the_protoco
     assert (snapshot.manifest["verdict"], record["problems"]) == ("complete", [])
 
 
+@pytest.mark.parametrize("images", [[], [None], None, "linux/amd64"])
+async def test_docker_hub_tag_whose_images_are_not_described_has_no_known_platforms(tmp_path, images):
+    tag = single("v1", 1)
+    described = [HubTag("v1", {**tag.json, "images": images}, None)]
+    async with serve([*repositories(["app"]), *tags("app", described), *plain_registry({})]) as server:
+        snapshot = await crawl_hub(server, tmp_path)
+    (record,) = snapshot.records
+    assert record["images"] == [{**tag.image, "platforms": None}]
+
+
 @pytest.mark.parametrize("images_from", ["api", "auto"])
 async def test_docker_hub_that_lists_fewer_tags_than_it_counts_is_suspect(tmp_path, images_from):
     short = [*repositories(["app"]), *tags("app", APP, count=7)]
