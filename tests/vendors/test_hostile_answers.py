@@ -9,6 +9,7 @@ import pytest
 from crawler.errors import MalformedResponse
 from crawler.vendors import acr, artifactory, docker_hub, gitea, nexus, quay, zot
 from crawler.wire import google_apis
+from crawler.wire.platform import parse_platform
 
 PLACE = "the nested value"
 NESTED = b"[" * 1000 + b"]" * 1000
@@ -125,3 +126,9 @@ def test_api_answer_with_a_value_that_nests_deep_is_parsed_or_malformed(product)
             parse(body)
         except MalformedResponse:
             continue
+
+
+@pytest.mark.parametrize("digest", ["", "latest", "sha256:../../etc", DIGEST.upper(), f"{DIGEST}\n"])
+def test_platform_whose_digest_is_none_has_no_digest(digest):
+    assert parse_platform(digest, "linux", "amd64").digest is None
+    assert parse_platform(DIGEST, "linux", "amd64").digest == DIGEST
