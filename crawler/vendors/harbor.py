@@ -195,7 +195,8 @@ class HarborImages:
         accessories = {each.image.digest: each for artifact in artifacts for each in artifact.accessories}
         if accessories:
             all_tags, failure = await self._all_tags(name)
-            tags += _give_tags(accessories, all_tags)
+            told = {tag for image in images for tag in image.tags}
+            tags += [tag for tag in _give_tags(accessories, all_tags) if tag not in told]
             suspect = suspect or failure
         return make_listing(
             [*images, *(accessory.image for accessory in accessories.values())],
