@@ -72,8 +72,10 @@ async def open_parts(plan: Plan, auth: ResolvedAuth, inspection: Inspection | No
         discovery = await build_discovery(
             registry_config, plan.config.images, registry, auth, own_api=own_api, google_apis=google
         )
+        takes_images = takes_images_from_api(registry_config, plan.config.images.depth)
         lister: Lister = registry
-        if own_api.images is not None and takes_images_from_api(registry_config, plan.config.images.depth):
+        if own_api.images is not None and takes_images:
             lister = ApiLister(own_api.images, registry, own_api_label(registry_config))
-        inspector = None if inspection is None else inspection.inspector(plan, registry, client, own_api.manifests)
+        bulk = own_api.manifests if takes_images else None
+        inspector = None if inspection is None else inspection.inspector(plan, registry, client, bulk)
         yield OpenParts(discovery, lister, inspector, unused_api_note(registry_config, own_api))
