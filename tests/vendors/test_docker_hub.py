@@ -151,8 +151,10 @@ async def test_docker_hub_tags_come_by_the_protocol_where_its_api_is_closed(tmp_
         f"library/{name}": ["v1"] for name in inventory
     }
     evidence = snapshot.manifest["discovery"]["evidence"]
-    assert "Docker Hub's API listed the images of 0 repositories and refused 3 repositories, for example " in evidence
-    assert "and was not asked again: the protocol listed the others" in evidence
+    assert (
+        "Docker Hub's API listed 0 repositories, and the protocol 20: the API refused 3 and was not asked again, for "
+        in evidence
+    )
     assert len([path for path in server.paths if path.endswith("/tags")]) == 3
 
 
@@ -162,7 +164,10 @@ async def test_docker_hub_repository_that_its_api_refuses_comes_by_the_protocol(
         snapshot = await crawl_hub(server, tmp_path, limits={"concurrency": 1})
     assert snapshot.by_name["library/app"]["images"] == expected(APP)
     assert (snapshot.by_name["library/tool"]["tags"], snapshot.by_name["library/tool"]["images"]) == (["v1"], None)
-    assert "listed the images of 1 repository and refused 1 repository" in snapshot.manifest["discovery"]["evidence"]
+    assert (
+        "listed 1 repository, and the protocol 1: the API refused 1, for example library/tool: "
+        in snapshot.manifest["discovery"]["evidence"]
+    )
 
 
 async def test_docker_hub_that_finds_nothing_in_a_repository_is_compared_with_the_protocol(tmp_path):
