@@ -149,6 +149,8 @@ class RegistryConfig(_Table):
             raise ValueError("discovery list needs repositories_from")
         if self.discovery is DiscoveryMethod.WALK and not self.target.prefix:
             raise ValueError("discovery walk needs a target with a prefix: HOST/PROJECT")
+        if self.discovery is DiscoveryMethod.DOCKER_HUB is not self.profile.api_discovery:
+            raise ValueError(f"discovery docker-hub needs kind docker-hub, not {self.profile.kind}")
         if self.discovery_method is DiscoveryMethod.DOCKER_HUB and not self.target.prefix:
             raise ValueError("discovery docker-hub needs a target with a namespace: docker.io/NAMESPACE")
         if self.discovery_method is DiscoveryMethod.API:
@@ -182,8 +184,13 @@ class RegistryConfig(_Table):
             raise ValueError(
                 f"images_from api needs a product whose own API lists images, and {self.profile.kind} has none"
             )
-        elif not api.lists_images and self.discovery not in {DiscoveryMethod.AUTO, DiscoveryMethod.API}:
-            raise ValueError(f"images_from api needs discovery api: {api.label} lists names and images together")
+        elif not api.lists_images:
+            if self.repositories_from is not None or self.discovery not in {DiscoveryMethod.AUTO, DiscoveryMethod.API}:
+                raise ValueError(f"images_from api needs discovery api: {api.label} lists names and images together")
+        elif not self.own_api_url and not api.lists_images_at_registry:
+            raise ValueError(
+                f"images_from api: {api.label} is not known for this host: set registry.apis.own to its URL"
+            )
 
     @property
     def own_api_url(self) -> str:

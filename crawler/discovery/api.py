@@ -3,14 +3,17 @@
 from collections.abc import AsyncIterator
 
 from crawler.discovery.pending import UNREPORTED, PendingName
-from crawler.errors import RegistryError
+from crawler.errors import CredentialsError, GaveUp, RegistryError
 from crawler.model.record import NamePage
 from crawler.model.run_manifest import Evidence
 from crawler.vendors.api import NamesApi
 
 
 class ApiDiscovery:
-    """The names that an API lists, each once. A page that cannot be read makes the names incomplete."""
+    """The names that an API lists, each once. A page that does not come makes the names incomplete.
+
+    Where the first page does not come, `pages` raises what the API raised: RegistryError, CredentialsError or GaveUp.
+    """
 
     requires_all_listings = False
 
@@ -20,7 +23,7 @@ class ApiDiscovery:
         self._api = names
         self._keeps_listings = keeps_listings
         self._names: set[str] = set()
-        self._failure: RegistryError | None = None
+        self._failure: RegistryError | CredentialsError | GaveUp | None = None
         self.pages_read = 0
 
     async def pages(self) -> AsyncIterator[NamePage]:
@@ -30,7 +33,7 @@ class ApiDiscovery:
                 fresh = {name: listing for name, listing in page.items() if name not in self._names}
                 self._names.update(fresh)
                 yield fresh if self._keeps_listings else dict.fromkeys(fresh)
-        except RegistryError as exc:
+        except (RegistryError, CredentialsError, GaveUp) as exc:
             if self.pages_read == 0:
                 raise
             self._failure = exc

@@ -5,8 +5,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 
 from crawler.discovery import Discovery
+from crawler.discovery.api import ApiDiscovery
 from crawler.discovery.pending import ListResult, PendingName, ReportedName
-from crawler.errors import CredentialsError, RegistryError
+from crawler.errors import CredentialsError, GaveUp, RegistryError
 from crawler.model.record import NamePage
 from crawler.model.run_manifest import Evidence
 
@@ -43,8 +44,8 @@ class FallbackDiscovery:
                     # A name of a walk may be a mere folder: `_on_listed` counts the repositories among them.
                     self._found += 0 if self.requires_all_listings else len(page)
                     yield page
-            except (RegistryError, CredentialsError) as exc:
-                if not self._rest and self._first_readable is None:
+            except (RegistryError, CredentialsError, GaveUp) as exc:
+                if not self._goes_on_after(exc):
                     raise
                 reason = str(exc)
             else:
@@ -60,6 +61,16 @@ class FallbackDiscovery:
                 return
             log.info("discovery %s yielded no names, trying %s: %s", self.method, self._rest[0].method, reason)
             self._current = self._rest.popleft()
+
+    def _goes_on_after(self, failure: RegistryError | CredentialsError | GaveUp) -> bool:
+        """Whether a failure of the current source leaves another source, or one that read a page before.
+
+        The product's own API has outages and quotas of its own, and the registry may well answer. Where the registry
+        itself does not answer, the run ends.
+        """
+        if isinstance(failure, GaveUp):
+            return bool(self._rest) and isinstance(self._current, ApiDiscovery)
+        return bool(self._rest) or self._first_readable is not None
 
     def pending(self, name: str) -> PendingName:
         return ReportedName(name, self._on_listed)

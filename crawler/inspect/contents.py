@@ -1,6 +1,5 @@
 """The bytes under a digest: from the cache, else from the registry, each digest requested once."""
 
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -9,15 +8,14 @@ import anyio
 
 from crawler.digest_cache.cache import DigestCache
 from crawler.digest_cache.values import Content
-from crawler.errors import CredentialsError, GaveUp, RegistryError
-from crawler.inspect.allowance import Allowance, AllowanceSpent
+from crawler.errors import RegistryError
+from crawler.inspect.allowance import Allowance
+from crawler.inspect.bulk import BulkManifests
 from crawler.model.names import RepositoryName
 from crawler.registry.manifests import Manifests, TagResponse
 from crawler.single_flight import SingleFlight
 from crawler.vendors.api import ManifestsApi
 from crawler.wire.digest import digest_of, is_digest
-
-log = logging.getLogger(__name__)
 
 
 class Contents:
@@ -39,7 +37,7 @@ class Contents:
 
         `bulk` reads many manifests in one exchange; None where the product has no such API.
         """
-        self._bulk = bulk
+        self._bulk = None if bulk is None else BulkManifests(bulk, allowance)
         self._manifests = manifests
         self._cache = cache
         self._allowance = allowance
@@ -89,13 +87,8 @@ class Contents:
             for start in range(0, len(wanted), size):
                 group.start_soon(self._read_batch, self._bulk, name, wanted[start : start + size])
 
-    async def _read_batch(self, bulk: ManifestsApi, name: RepositoryName, digests: Sequence[str]) -> None:
-        try:
-            self._allowance.take_exchange()
-            manifests = await bulk.manifests(name, digests)
-        except (RegistryError, CredentialsError, GaveUp, AllowanceSpent) as error:
-            log.info("%s: its manifests are read one by one: %s", name, error)
-            return
+    async def _read_batch(self, bulk: BulkManifests, name: RepositoryName, digests: Sequence[str]) -> None:
+        manifests = await bulk.read(name, digests)
         for digest in digests:
             manifest = manifests.get(digest)
             if manifest is not None and digest_of(manifest.body, digest) == digest:

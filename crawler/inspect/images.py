@@ -7,7 +7,7 @@ from typing import Final
 
 from crawler.inspect.bases import Base
 from crawler.inspect.reading import Facts
-from crawler.inspect.referrers import SubjectTag
+from crawler.inspect.referrers import SubjectTag, merged
 from crawler.model.depth import Depth
 from crawler.model.image import Image, ImageKind, ImageManifest, Platform, PlatformRole, Referrer
 from crawler.model.record import Listing
@@ -79,7 +79,7 @@ class ImageBuilder:
             kind=self._kind(digest) or listed.kind,
             media_type=self._media_type(digest),
             platforms=self._platforms(digest) or listed.platforms,
-            referrers=listed.referrers if referrers is None else referrers,
+            referrers=_referrers(listed) if referrers is None else referrers,
         )
         if manifest is None:
             return known
@@ -87,10 +87,11 @@ class ImageBuilder:
             config = replace(config, base_name=base.name, base_digest=base.digest, base_from=base.source)
         return known._replace(
             artifact_type=manifest.artifact_type,
-            subject_digest=manifest.subject_digest,
+            subject_digest=manifest.subject_digest
+            or listed.subject_digest,  # of a signature by cosign, which names none
             size_bytes=manifest.size_bytes if listed.size_bytes is None else listed.size_bytes,
             created_at=listed.created_at or (config and config.created_at) or manifest.created_at,
-            manifest=self._manifest(manifest),
+            manifest=self._manifest(manifest) or listed.manifest,
             config=config or listed.config,
         )
 
@@ -152,6 +153,11 @@ class ImageBuilder:
             return None
         layers = None if manifest.kind is ImageKind.INDEX else manifest.layers
         return ImageManifest(manifest.config_digest, layers, manifest.annotations)
+
+
+def _referrers(listed: Image) -> tuple[Referrer, ...] | None:
+    """The referrers that the listing has of an image; None where it does not tell."""
+    return None if listed.referrers is None else merged([listed.referrers])
 
 
 def _tags_by_digest(listing: Listing, facts: Facts) -> dict[str, tuple[str, ...]]:

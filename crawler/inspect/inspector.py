@@ -160,9 +160,13 @@ class Inspector:
             subjects = [digest for digest in builder.subjects if digest not in told]
             jobs = FanOut(self.free_tasks)
             await jobs.run([partial(self._request_referrers, name, digest, found, facts) for digest in subjects])
-        # what was read of a referrer says more than what the listing tells of it
+        # what was read of a referrer says more than what the listing tells of it, and a mere tag says less
+        read = {
+            digest: [referrer for referrer in referrers if referrer.digest in facts.manifests]
+            for digest, referrers in listed.items()
+        }
         return {
-            digest: merged([found.get(digest, ()), listed.get(digest, ()), told.get(digest, ())])
+            digest: merged(source.get(digest, ()) for source in (found, read, told, listed))
             for digest in {*found, *listed, *told}
         }
 

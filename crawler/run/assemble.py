@@ -12,7 +12,7 @@ from crawler.pipeline.pipeline import Lister
 from crawler.registry.registry import Registry
 from crawler.run.credentials import ResolvedAuth, connect
 from crawler.run.inspection import Inspection
-from crawler.run.own_api import open_own_api, own_api_label, takes_images_from_api
+from crawler.run.own_api import open_own_api, own_api_label, takes_images_from_api, unused_api_note
 from crawler.run.plan import Plan
 from crawler.run.sources import build_discovery
 from crawler.transport.fetch import open_transport
@@ -30,13 +30,15 @@ class OpenParts:
     discovery: Discovery
     lister: Lister
     inspector: Inspector | None
+    unused_api: str
+    """Why the API that images are wanted from was not asked for them; "" where it was, or is not wanted."""
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What the operator should know of the APIs that were asked. Valid at the end."""
         lister = self.lister.note if isinstance(self.lister, ApiLister) else ""
         referrers = "" if self.inspector is None else self.inspector.referrers_note
-        return tuple(filter(None, (lister, referrers)))
+        return tuple(filter(None, (self.unused_api, lister, referrers)))
 
 
 @asynccontextmanager
@@ -70,8 +72,10 @@ async def open_parts(plan: Plan, auth: ResolvedAuth, inspection: Inspection | No
         discovery = await build_discovery(
             registry_config, plan.config.images, registry, auth, own_api=own_api, google_apis=google
         )
+        takes_images = takes_images_from_api(registry_config, plan.config.images.depth)
         lister: Lister = registry
-        if own_api.images is not None and takes_images_from_api(registry_config, plan.config.images.depth):
+        if own_api.images is not None and takes_images:
             lister = ApiLister(own_api.images, registry, own_api_label(registry_config))
-        inspector = None if inspection is None else inspection.inspector(plan, registry, client, own_api.manifests)
-        yield OpenParts(discovery, lister, inspector)
+        bulk = own_api.manifests if takes_images else None
+        inspector = None if inspection is None else inspection.inspector(plan, registry, client, bulk)
+        yield OpenParts(discovery, lister, inspector, unused_api_note(registry_config, own_api))

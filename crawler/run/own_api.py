@@ -52,6 +52,16 @@ def own_api_label(config: RegistryConfig) -> str:
     return "the API" if api is None else api.label
 
 
+def unused_api_note(config: RegistryConfig, own_api: VendorApi) -> str:
+    """Why the API is not asked for images that the configuration wants from it; "" where nothing is amiss."""
+    api = config.profile.api
+    if api is None or not api.lists_images or config.images_from != "api":
+        return ""
+    if own_api.images is not None:
+        return ""
+    return f"{api.label} was not asked for images, because this run has no credentials for it: the protocol listed them"
+
+
 def _token(config: RegistryConfig) -> CredentialProvider | None:
     file = config.apis.token_file
     return None if file is None else StaticCredentials(Credential(BEARER_TOKEN_USER, read_secret_file(file, "token")))

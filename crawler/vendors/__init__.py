@@ -10,5 +10,7 @@ of them.
 | `pages` | How is a list read to its end? |
 | `listing` | How do images from an API become a repository's listing? |
 | `lister` | Who lists a repository: the API, or the protocol? |
+| `availability` | Is an API worth another request? |
+| `aws_json`, `aws_signing` | How are AWS's services asked? |
 | `products` | Which product has an API? |
 """

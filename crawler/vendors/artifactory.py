@@ -243,7 +243,7 @@ def _parse_cut(found: dict[str, Any], count: int) -> str:
 
 def _parse_manifest(item: dict[str, Any], folder: str, kind: ImageKind | None) -> Manifest:
     by_digest = _DIGEST_FOLDER.fullmatch(folder)
-    digest = f"sha256:{item.get('sha256')}"
+    digest = f"sha256:{parse_text(item.get('sha256'))}"
     if not is_digest(digest):  # Artifactory has it from 5.5 on
         digest = "" if by_digest is None else f"sha256:{by_digest[1]}"
     tag = folder if by_digest is None else None

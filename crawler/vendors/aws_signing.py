@@ -79,13 +79,15 @@ class AwsSigner:
         """
         if self._credentials is None:
             await self._flights.do("", self._load)
-        return await anyio.to_thread.run_sync(self._sign, url, headers, content)
+        return await anyio.to_thread.run_sync(self._sign, url, headers, content, abandon_on_cancel=True)
 
     async def _load(self) -> None:
         if self._failure:  # what was not there is not looked for again: the metadata service is slow to be absent
             raise CredentialsError(self._failure)
         try:
-            self._credentials, self._region = await anyio.to_thread.run_sync(_load, self._region)
+            self._credentials, self._region = await anyio.to_thread.run_sync(
+                _load, self._region, abandon_on_cancel=True
+            )
         except CredentialsError as exc:
             self._failure = str(exc)
             raise
@@ -136,7 +138,7 @@ def _failures() -> tuple[type[Exception], ...]:
     """
     from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
-    return BotoCoreError, ClientError, RuntimeError, OSError, ValueError, KeyError
+    return BotoCoreError, ClientError, RuntimeError, OSError, ValueError, KeyError, TypeError, AttributeError
 
 
 def _cannot_be_loaded(exc: Exception) -> str:

@@ -72,7 +72,7 @@ class DockerHubNames:
     async def pages(self) -> AsyncIterator[NamePage]:
         try:
             async for page in _pages(self._client, self._first_url, parse_name):
-                self._count = page.count
+                self._count = max(self._count, page.count)
                 yield dict.fromkeys(f"{self._namespace}/{name}" for name in page.results)
         except Missing as exc:
             self._missing = exc
@@ -108,7 +108,7 @@ class DockerHubImages:
         tags: list[_Tag] = []
         count = 0
         async for page in _pages(self._client, url, _parse_tag):
-            count = page.count
+            count = max(count, page.count)  # what follows a deleted tag moves up, to a page that was read
             tags += page.results
         listed = len({tag.name for tag in tags})
         return make_listing(
@@ -218,7 +218,7 @@ def parse_hub_page(requested: str, parse_result: Callable[[dict[str, Any]], T], 
     """Parse the page at the URL `requested`. Raises MalformedResponse."""
     document = parse_object(body)
     results, count, link = (document.get(field) for field in ("results", "count", "next"))
-    if not isinstance(results, list) or isinstance(count, bool) or not isinstance(count, int):
+    if not isinstance(results, list) or type(count) is not int or count < 0:
         raise MalformedResponse("a page without 'results' and 'count'")
     if link is not None and not isinstance(link, str):
         raise MalformedResponse("'next' is not a URL")
@@ -255,10 +255,10 @@ def _parse_tag(result: dict[str, Any]) -> _Tag:
 
 
 def _parse_platforms(images: Any) -> tuple[Platform, ...] | None:
-    """The platforms of a tag's images, without those that the API does not describe by an object."""
-    if not isinstance(images, list) or not images:
+    """The platforms of a tag's images, without those that the API does not describe by an object; None without any."""
+    if not isinstance(images, list):
         return None
-    return tuple(
+    platforms = tuple(
         parse_platform(
             parse_text(image.get("digest")),
             image.get("os"),
@@ -269,6 +269,7 @@ def _parse_platforms(images: Any) -> tuple[Platform, ...] | None:
         for image in images
         if isinstance(image, dict)
     )
+    return platforms or None
 
 
 def _parse_token(body: bytes) -> str:

@@ -193,7 +193,7 @@ def make_ecr_listing(entries: Sequence[EcrEntry]) -> Listing:
             image._replace(referrers=tuple(referrers[image.digest].values())) if image.digest in referrers else image
             for image in images
         ),
-        lists_untagged=True,
+        lists_untagged=len(images) == len(entries),
         without_digest=[tag for entry in entries if entry.image is None for tag in entry.tags],
         not_readable=[entry.image.digest for entry in entries if entry.image is not None and not entry.can_be_pulled],
     )
@@ -208,7 +208,9 @@ def parse_name(entry: dict[str, Any]) -> str:
 
 def parse_entry(entry: dict[str, Any]) -> EcrEntry:
     """An entry of DescribeImages, of ECR or of ECR Public, which tells less. Raises MalformedResponse."""
-    tags, _ = parse_strings(entry.get("imageTags"), "imageTags")
+    tags, others = parse_strings(entry.get("imageTags"), "imageTags")
+    if others:
+        raise MalformedResponse("an image with tags that are not strings")
     digest = entry.get("imageDigest")
     if not isinstance(digest, str) or not is_digest(digest):
         return EcrEntry(None, tags, can_be_pulled=True)

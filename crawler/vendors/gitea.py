@@ -51,16 +51,17 @@ class GiteaNames:
         owner = quote(access.namespace, safe="")
         self._url = f"{access.url}/api/v1/packages/{owner}?type=container&limit={PAGE_SIZE}&page="
         self._versions = 0
-        self._first_total: int | None = None
         self._total: int | None = None
+        self._fewer = ""  # how many versions there were when they had become fewer, of how many before
 
     async def pages(self) -> AsyncIterator[NamePage]:
         last: PackagesPage | None = None
         for number in count(1):
             url = f"{self._url}{number}"
             headers, page = await self._client.get(url, NO_SCOPE, parse_packages, Purpose.API)
-            self._total = _total(headers)
-            self._first_total = self._total if number == 1 else self._first_total
+            before, self._total = self._total, _total(headers)
+            if before is not None and self._total is not None and self._total < before:
+                self._fewer = f"{self._total:,} of {before:,}"
             if not page.versions:
                 return
             if page == last or number > MAX_PAGES:
@@ -85,9 +86,9 @@ class GiteaNames:
             return Evidence(complete=True, text=f"{text} to an empty last page, which are all that {self._seen}")
         if self._versions < self._total:
             return Evidence(complete=False, text=f"{text}, with {versions} of {self._total:,} versions")
-        if self._first_total is not None and self._total < self._first_total:
+        if self._fewer:
             # the versions that follow a deleted one move up, and one of them may move to a page that was read
-            change = f"their versions became fewer meanwhile, {self._total:,} of {self._first_total:,}: crawl again"
+            change = f"their versions became fewer meanwhile, {self._fewer}: crawl again"
             return Evidence(complete=False, text=f"{text}; {change}")
         return Evidence(complete=True, text=f"{text} with {versions} versions, which are all that {self._seen}")
 

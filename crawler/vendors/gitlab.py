@@ -82,7 +82,7 @@ class GitlabNames:
         self._prefix = prefix
         self._place = _Place("groups", prefix)
         self._pages_read = 0
-        self._total: int | None = None
+        self._totals: list[int] = []
         self._names_next = False
 
     async def pages(self) -> AsyncIterator[NamePage]:
@@ -114,20 +114,34 @@ class GitlabNames:
 
     def _note_headers(self, headers: Headers) -> None:
         """Note what a page's headers count. `X-Next-Page` comes on some last pages too (gitlab-org/gitlab#471566)."""
-        self._total = parse_count(headers.get("X-Total"))
+        total = parse_count(headers.get("X-Total"))
+        self._totals += [] if total is None else [total]
         self._names_next = bool(headers.get("X-Next-Page"))
 
     def evidence(self, listed: int) -> Evidence:
-        if not listed and not self._total:
+        total = self._total(listed)
+        if not listed and not total:
             text = f"GitLab's API lists no repository of {self._place.label}, which proves nothing: {_CHECK}"
             return Evidence(complete=False, text=text)
-        of_total = "" if self._total is None else f" of {self._total:,}"
+        of_total = "" if total is None else f" of {total:,}"
         text = f"GitLab's API listed {listed:,}{of_total} repositories of {self._place.label}"
-        if self._total is not None and listed != self._total:
+        if total is not None and listed != total:
             return Evidence(complete=False, text=f"{text}, and no next page")
-        if self._total is None and self._names_next:
+        if total is None and self._names_next:
             return Evidence(complete=False, text=f"{text}, and names a next page without a link to it")
         return Evidence(complete=True, text=f"{text}, which are all that the account may see")
+
+    def _total(self, listed: int) -> int | None:
+        """How many names there were, as it compares with the number of those listed; None where no page counts them.
+
+        Where a repository is deleted from a page that was read, a name moves to that page and is never read, and the
+        count of the last page agrees with the list. So no name may be missing of those that the first page counted;
+        what was pushed since may be among the listed ones.
+        """
+        if not self._totals:
+            return None
+        first, most = self._totals[0], max(self._totals)
+        return listed if first <= listed <= most else first if listed < first else most
 
 
 class GitlabImages:

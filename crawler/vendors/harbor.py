@@ -13,9 +13,10 @@ first: it names Harbor's version only to users that are logged in, since 2.1 (sr
 Where users come from OIDC, `/repositories` takes their CLI secrets for no login, and `/projects` does not
 (src/server/middleware/security/oidc_cli.go).
 
-Images: digest, tags, size, media type, artifact type, kind, when an artifact was pushed and pulled, annotations, the
-children of an index with their platforms, of an image most of its config, and its accessories: signatures, SBOMs and
-other referrers, with their digests. `variant`, health check, layers and history are not listed.
+Images: digest, tags, size, media type, artifact type, kind, when an artifact was pushed and pulled, the children of an
+index with their platforms, of an image most of its config, and its accessories: signatures, SBOMs and other referrers,
+with their digests. `variant`, health check, layers and history are not listed. Annotations are left out: a record's
+`manifest` is there once the manifest was read.
 
 - The children of an index are not artifacts of the list. `q=base=*` would list them, at one exchange for each 100 of
   them (src/pkg/artifact/dao/dao.go). An index names them with their platforms without it.
@@ -30,41 +31,27 @@ or by an OIDC ID token as `registry.apis.token_file`.
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from crawler.auth.credentials import NO_SCOPE
 from crawler.client import AuthenticatedClient
-from crawler.errors import Denied, MalformedResponse, Missing, RegistryError
-from crawler.model.image import (
-    Image,
-    ImageConfig,
-    ImageKind,
-    ImageManifest,
-    Platform,
-    PlatformRole,
-    Referrer,
-    ReferrerKind,
-    ReferrerSource,
-)
+from crawler.errors import MalformedResponse, Missing, RegistryError, Unreachable
+from crawler.model.image import ReferrerKind
 from crawler.model.names import RepositoryName
 from crawler.model.record import Listing, NamePage
 from crawler.model.run_manifest import Evidence
 from crawler.transport.messages import Purpose
 from crawler.vendors.access import ApiAccess
 from crawler.vendors.api import VendorApi
+from crawler.vendors.harbor_artifacts import Accessory, parse_artifact
 from crawler.vendors.listing import make_listing
 from crawler.vendors.pages import linked_pages
-from crawler.wire.descriptor import parse_string_map
-from crawler.wire.digest import is_digest
-from crawler.wire.image_config import parse_config_document
-from crawler.wire.json_fields import parse_count, parse_object, parse_object_list, parse_text
-from crawler.wire.manifest import INDEX_TYPES, artifact_kind, find_artifact_type, is_schema1_type, parse_child
+from crawler.wire.json_fields import parse_object, parse_object_list, parse_text
 from crawler.wire.referrers import parse_referrer_tag
 from crawler.wire.tags import parse_listing
-from crawler.wire.times import CREATED, parse_time
 
 T = TypeVar("T")
 
@@ -75,11 +62,6 @@ _LOGIN_REFUSED: Final = (
     "Harbor did not accept the login, and listed public projects alone: check the user name and the password"
 )
 _COSIGN: Final = "signature.cosign"
-_ACCESSORY_KINDS: Final = {
-    "signature": (ReferrerKind.SIGNATURE, ImageKind.SIGNATURE),
-    "sbom": (ReferrerKind.SBOM, ImageKind.SBOM),
-}
-"""By the first part of an accessory's type (goharbor/harbor src/pkg/accessory/model/accessory.go)."""
 
 
 def open_harbor(access: ApiAccess) -> VendorApi:
@@ -139,19 +121,24 @@ class HarborNames:
                 yield names
 
     async def _project_by_project(self) -> AsyncIterator[Sequence[str]]:
-        """The repositories of each project. A robot account may see a project whose repositories it may not list."""
+        """The repositories of each project.
+
+        A robot account may see a project whose repositories it may not list, and a project may be deleted meanwhile.
+        """
         count = 0
-        refused: list[Denied] = []
+        failed: list[RegistryError] = []
         async for projects in self._list("projects", "projects?with_detail=false&"):
             count += len(projects)
             for project in projects:
                 try:
                     async for names in self._of_project(project):
                         yield names
-                except Denied as exc:
-                    refused.append(exc)
-        if refused:
-            self._doubts.append(f"it refused {len(refused):,} of {count:,} projects, for example {refused[0]}")
+                except Unreachable:  # and so would be the others
+                    raise
+                except RegistryError as exc:
+                    failed.append(exc.with_traceback(None))
+        if failed:
+            self._doubts.append(f"it did not list {len(failed):,} of {count:,} projects, for example {failed[0]}")
 
     def _of_project(self, project: str) -> AsyncIterator[Sequence[str]]:
         return self._list("repositories", f"projects/{quote(project, safe='')}/repositories?")
@@ -190,7 +177,8 @@ class HarborImages:
         accessories = {each.image.digest: each for artifact in artifacts for each in artifact.accessories}
         if accessories:
             all_tags, failure = await self._all_tags(name)
-            tags += _give_tags(accessories, all_tags)
+            told = {tag for image in images for tag in image.tags}
+            tags += [tag for tag in _give_tags(accessories, all_tags) if tag not in told]
             suspect = suspect or failure
         return make_listing(
             [*images, *(accessory.image for accessory in accessories.values())],
@@ -252,21 +240,6 @@ class SystemInfo(NamedTuple):
     has_oidc_users: bool
 
 
-class HarborArtifact(NamedTuple):
-    """An artifact of a repository; `image` is None where the API names no digest."""
-
-    image: Image | None
-    tags: tuple[str, ...]
-    accessories: tuple["Accessory", ...] = ()
-
-
-class Accessory(NamedTuple):
-    """An artifact that belongs to another one. The API does not list its tags."""
-
-    type: str
-    image: Image
-
-
 def _give_tags(accessories: dict[str, Accessory], tags: Iterable[str]) -> list[str]:
     """Give each tag `sha256-HEX.sig` to the only signature of its image. Returns the other tags.
 
@@ -312,147 +285,3 @@ def parse_name(entry: dict[str, Any]) -> str:
     if name is None:
         raise MalformedResponse("a project or a repository without a name")
     return name
-
-
-def parse_artifact(entry: dict[str, Any]) -> HarborArtifact:
-    """An artifact with its tags and accessories. Raises MalformedResponse."""
-    digest, tags = entry.get("digest"), _parse_tags(entry.get("tags"))
-    if not isinstance(digest, str) or not is_digest(digest):
-        return HarborArtifact(None, tags)
-    media_type, annotations = parse_text(entry.get("manifest_media_type")), parse_string_map(entry.get("annotations"))
-    kind, artifact_type = _parse_kind(entry, media_type, annotations)
-    config = _parse_config(entry.get("extra_attrs")) if kind is ImageKind.IMAGE else None
-    accessories = _parse_accessories(entry.get("accessories"), digest)
-    image = Image(
-        digest=digest,
-        tags=tags,
-        kind=kind,
-        media_type=media_type,
-        artifact_type=artifact_type,
-        size_bytes=parse_count(entry.get("size")),
-        created_at=(config and config.created_at) or parse_time(annotations.get(CREATED)),
-        uploaded_at=parse_time(entry.get("push_time")),
-        pulled_at=parse_time(entry.get("pull_time")),  # 0001-01-01 where it was never pulled
-        platforms=_parse_children(entry.get("references"))
-        if kind is ImageKind.INDEX
-        else _own_platform(digest, media_type, config),
-        manifest=ImageManifest(config_digest=None, layers=None, annotations=annotations) if annotations else None,
-        config=config,
-        referrers=tuple(map(_referrer, accessories)) if "accessories" in entry else None,  # null: it has none
-    )
-    return HarborArtifact(image, tags, accessories)
-
-
-def _parse_tags(tags: Any) -> tuple[str, ...]:
-    if tags is None:
-        return ()
-    names = [parse_text(tag.get("name")) if isinstance(tag, dict) else None for tag in _parse_list(tags, "tags")]
-    if None in names:
-        raise MalformedResponse("a tag without a name")
-    return tuple(name for name in names if name is not None)
-
-
-def _parse_list(value: Any, field: str) -> list[Any]:
-    """A list; null is an empty one. Raises MalformedResponse."""
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise MalformedResponse(f"{field!r} is not a list")
-    return value
-
-
-def _parse_kind(
-    entry: dict[str, Any], media_type: str | None, annotations: dict[str, str]
-) -> tuple[ImageKind | None, str | None]:
-    """What an artifact is, and its artifact type.
-
-    `artifact_type` (since 2.11) is the manifest's, or else its config's type. `media_type` is the config's
-    (src/controller/artifact/manifest).
-    """
-    declared = parse_text(entry.get("artifact_type"))
-    if media_type in INDEX_TYPES:
-        return ImageKind.INDEX, declared
-    if is_schema1_type(media_type):
-        return ImageKind.IMAGE, None
-    config_type = declared or parse_text(entry.get("media_type"))
-    if config_type is None:
-        return None, None
-    artifact_type = find_artifact_type(None, config_type, media_type)
-    if artifact_type is None:
-        return ImageKind.IMAGE, None
-    return artifact_kind(artifact_type, annotations) or ImageKind.ARTIFACT, artifact_type
-
-
-def _parse_config(attributes: Any) -> ImageConfig | None:
-    """The part of an image's config that Harbor keeps (src/controller/artifact/processor/image/manifest_v2.go).
-
-    Values of the environment are among it, and are left out. The health check is not.
-    """
-    if not isinstance(attributes, dict) or not attributes:
-        return None
-    return replace(parse_config_document(attributes), healthcheck=None)
-
-
-def _own_platform(digest: str, media_type: str | None, config: ImageConfig | None) -> tuple[Platform, ...] | None:
-    if config is None or (config.os is None and config.architecture is None):
-        return None
-    return (
-        Platform(
-            digest=digest,
-            os=config.os,
-            architecture=config.architecture,
-            variant=config.variant,
-            os_version=None,
-            size_bytes=None,
-            media_type=media_type,
-            role=PlatformRole.IMAGE,
-            attests_digest=None,
-        ),
-    )
-
-
-def _parse_children(references: Any) -> tuple[Platform, ...] | None:
-    """The children of an index, without those that have no digest."""
-    if not isinstance(references, list):
-        return None
-    children = [each for each in references if isinstance(each, dict) and is_digest(each.get("child_digest"))]
-    return tuple(map(_parse_reference, children))
-
-
-def _parse_reference(reference: dict[str, Any]) -> Platform:
-    listed = reference.get("platform")
-    platform = dict(listed) if isinstance(listed, dict) else {}
-    platform.setdefault("os.version", platform.get("'os.version'"))  # swagger.yaml, Platform: with its quotes
-    has_platform = any(platform.values())
-    child = {"digest": reference["child_digest"], "annotations": reference.get("annotations")}
-    return parse_child({**child, "platform": platform if has_platform else None})
-
-
-def _parse_accessories(accessories: Any, subject_digest: str) -> tuple[Accessory, ...]:
-    """The accessories of an artifact, without those that have no digest."""
-    parsed = (_parse_accessory(each, subject_digest) for each in _parse_list(accessories, "accessories"))
-    return tuple(accessory for accessory in parsed if accessory is not None)
-
-
-def _parse_accessory(accessory: Any, subject_digest: str) -> Accessory | None:
-    digest = accessory.get("digest") if isinstance(accessory, dict) else None
-    if not isinstance(digest, str) or not is_digest(digest):
-        return None
-    type_ = parse_text(accessory.get("type")) or ""
-    image = Image(
-        digest=digest,
-        kind=_accessory_kinds(type_)[1],
-        subject_digest=subject_digest,
-        size_bytes=parse_count(accessory.get("size")),
-        uploaded_at=parse_time(accessory.get("creation_time")),
-    )
-    return Accessory(type_, image)
-
-
-def _accessory_kinds(type_: str) -> tuple[ReferrerKind, ImageKind | None]:
-    return _ACCESSORY_KINDS.get(type_.partition(".")[0], (ReferrerKind.OTHER, None))
-
-
-def _referrer(accessory: Accessory) -> Referrer:
-    """Its size is not that of its manifest alone, and so no size of a referrer."""
-    return Referrer(accessory.image.digest, ReferrerSource.BULK, _accessory_kinds(accessory.type)[0])

@@ -20,12 +20,13 @@ def make_listing(
     An image that comes more than once, as from an API that lists tags, is one image with all of its tags: it has the
     earliest upload, the latest update and the latest pull, and in every other field what the API told first. A tag that
     comes with several digests, as where it moved from one page to the next, is a tag for which the API names no digest.
-    `without_digest` are further tags of that kind. `lists_untagged`, `suspect` and `not_readable` are those of
-    `Listing`.
+    `without_digest` are more tags of that kind, wherever else they come. `lists_untagged`, `suspect` and
+    `not_readable` are those of `Listing`.
     """
     by_digest: dict[str, Image] = {}
     tags: dict[str, str] = {}
-    unclear: set[str] = set()
+    without_digest = tuple(without_digest)
+    unclear = set(without_digest)
     for image in images:
         known = by_digest.get(image.digest)
         by_digest[image.digest] = image if known is None else _with_times(known, image)

@@ -96,7 +96,8 @@ class NexusNames:
             self._components += len(page.components)
             cursor.follow(page.next_token, url)
         for name in list(manifests):
-            yield {name: _make_listing(manifests.pop(name))}
+            held = manifests.pop(name)
+            yield {name: _make_listing(held) if held else None}  # None: the protocol says whether it is empty
 
     def evidence(self, listed: int) -> Evidence:
         if not self._repository:
@@ -166,7 +167,7 @@ def _parse_manifest(asset: dict[str, Any]) -> _Manifest | None:
     if match is None:
         return None
     checksum = asset.get("checksum")
-    digest = f"sha256:{checksum.get('sha256')}" if isinstance(checksum, dict) else ""
+    digest = f"sha256:{parse_text(checksum.get('sha256'))}" if isinstance(checksum, dict) else ""
     return _make_manifest(match[1], digest, asset)
 
 

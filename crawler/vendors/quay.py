@@ -27,14 +27,15 @@ from urllib.parse import quote
 
 from crawler.auth.credentials import NO_SCOPE
 from crawler.client import AuthenticatedClient
-from crawler.errors import MalformedResponse
+from crawler.errors import MalformedResponse, UnusableResponse
 from crawler.model.image import Image, ImageKind
 from crawler.model.names import RepositoryName
 from crawler.model.record import Listing, NamePage
 from crawler.model.run_manifest import Evidence
 from crawler.model.timestamps import timestamp
 from crawler.registry.cursor import Cursor
-from crawler.transport.messages import Purpose
+from crawler.registry.pager import MAX_EMPTY_PAGES
+from crawler.transport.messages import Purpose, Request
 from crawler.vendors.access import ApiAccess
 from crawler.vendors.api import VendorApi
 from crawler.vendors.listing import make_listing
@@ -65,7 +66,11 @@ def open_quay(access: ApiAccess) -> VendorApi:
 
 
 class QuayNames:
-    """The repositories of one namespace or of all: the public ones, and those that the token's user may see."""
+    """The repositories of one namespace or of all: the public ones, and those that the token's user may see.
+
+    Quay begins again at the first page where it cannot read `next_page`, as where a proxy drops it, and encrypts each
+    token anew (util/pagination.py, decrypt_page_token): no token would come twice, and the list would never end.
+    """
 
     def __init__(
         self, client: AuthenticatedClient, url: str, namespace: str, *, has_token: bool, has_login: bool
@@ -81,11 +86,17 @@ class QuayNames:
 
     async def pages(self) -> AsyncIterator[NamePage]:
         cursor = Cursor()
+        seen, idle = set[str](), 0
         while not cursor.is_over:
             url = f"{self._url}&next_page={quote(cursor.token, safe='')}" if cursor.token else self._url
             _, page = await self._client.get(url, NO_SCOPE, parse_repositories, Purpose.API)
             self._is_known_user = self._is_known_user or page.is_known_user
             yield dict.fromkeys(page.names)
+            idle = idle + 1 if seen.issuperset(page.names) else 0
+            seen.update(page.names)
+            if idle > MAX_EMPTY_PAGES and page.next_token:
+                message = f"more than {MAX_EMPTY_PAGES} pages in a row without a new name"
+                raise UnusableResponse(Request(url=url).summary, code="PAGES", message=message, http_status=200)
             cursor.follow(page.next_token, url)
 
     def evidence(self, listed: int) -> Evidence:

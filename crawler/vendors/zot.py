@@ -377,7 +377,7 @@ def _parse_referrers(result: dict[str, Any]) -> tuple[Referrer, ...] | None:
 
 
 def _parse_referrer(listed: dict[str, Any]) -> Referrer:
-    annotations = {str(entry.get("Key")): entry.get("Value") for entry in _objects(listed.get("Annotations"))}
+    annotations = {parse_text(entry.get("Key")): entry.get("Value") for entry in _objects(listed.get("Annotations"))}
     descriptor = {
         "digest": listed.get("Digest"),
         "artifactType": listed.get("ArtifactType"),

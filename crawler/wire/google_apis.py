@@ -128,14 +128,14 @@ def _required_text(item: dict[str, Any], field: str) -> str:
 
 
 def _parse_project(item: dict[str, Any]) -> Project:
-    number = str(item.get("name", "")).removeprefix("projects/")
+    number = (parse_text(item.get("name")) or "").removeprefix("projects/")
     return Project(_required_text(item, "projectId"), number, item.get("state") == "ACTIVE")
 
 
 def _parse_repository(item: dict[str, Any]) -> ArtifactRepository:
     # A size of 0 is left out. A virtual repository has no size of its own, whatever can be pulled through it.
-    is_empty = str(item.get("sizeBytes", "0")) == "0" and item.get("mode") != "VIRTUAL_REPOSITORY"
-    return ArtifactRepository(_required_text(item, "name"), str(item.get("format", "")), is_empty)
+    is_empty = item.get("sizeBytes", "0") in ("0", 0) and item.get("mode") != "VIRTUAL_REPOSITORY"
+    return ArtifactRepository(_required_text(item, "name"), parse_text(item.get("format")) or "", is_empty)
 
 
 def _parse_docker_image(item: dict[str, Any]) -> tuple[str, Image]:

@@ -23,6 +23,9 @@ _MAX_BODY_BYTES: Final = 2048
 
 _NUMBER: Final = re.compile(r"\s*([0-9]{1,18})(?:\.[0-9]{1,9})?\s*")
 
+_LONGEST_UNIX_TIME: Final = 10
+"""Digits of a time in seconds since 1970, until 2286. A longer number is in milliseconds."""
+
 _MIN_UNIX_TIME: Final = 1e9
 """From here on (in seconds: 32 years) a number is not a delay, but a time since 1970."""
 
@@ -43,7 +46,7 @@ def parse_spent_quota(header: Callable[[str], str | None], now: datetime) -> flo
     for prefix in ("X-RateLimit", "RateLimit"):
         remaining, reset = (_NUMBER.fullmatch(header(f"{prefix}-{name}") or "") for name in ("Remaining", "Reset"))
         if remaining is not None and reset is not None and int(remaining[1]) == 0:
-            return _header_delay(reset[1], now)
+            return _header_delay(reset[1][:-3] if len(reset[1]) > _LONGEST_UNIX_TIME else reset[1], now)
     return None
 
 

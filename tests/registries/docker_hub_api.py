@@ -107,6 +107,16 @@ def without_digest(name: str) -> HubTag:
     return HubTag(name, {"name": name, "images": [], "full_size": 0, "last_updated": "0001-01-01T00:00:00Z"}, None)
 
 
+def after_deletion(pages: list[Entry], moved: list[Any]) -> list[Entry]:
+    """A list of which an entry of the first page is deleted before the last page is read.
+
+    `moved` are the entries that the last page then has: the first one moved up, to the page before.
+    """
+    *before, last = pages
+    body = {"count": PAGE_SIZE * len(before) + len(moved), "next": None, "previous": None, "results": moved}
+    return [*before, on(last.match.path, document(body), query=last.match.query)]
+
+
 def tags(repository: str, entries: Iterable[HubTag], *, count: int | None = None) -> list[Entry]:
     """The tags of a repository in pages of 100. `count` is what the API says that there are."""
     path = f"/v2/namespaces/{NAMESPACE}/repositories/{repository}/tags"

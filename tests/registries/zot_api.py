@@ -64,6 +64,7 @@ def _tag(name: str, digest: str, manifests: Sequence[Any], changes: Mapping[str,
         "uploaded_at": "2026-11-01T10:00:00.500Z",
         "updated_at": "2026-11-02T10:00:00.123Z",
         "pulled_at": "2026-11-20T10:00:00.000Z",
+        "referrers": [],
     }
     return ZotTag(name, value, api_image(digest, name, **{**known, **told}))
 

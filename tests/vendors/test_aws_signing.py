@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -11,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
 import pytest
 from registries.ecr_api import AWS_SECRETS, ECR_SERVICE, aws_document, aws_error, operation
 from support.http_sessions import TIMEOUTS
@@ -241,6 +244,12 @@ def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         ("echo 'not JSON, but secret-key-of-the-account'", "JSONDecodeError"),
         ("echo '{\"Version\": 1}'", "missing required keys|Missing required key"),
         ("echo denied >&2; exit 1", "denied"),
+        ("echo '[]'", "AWS credentials cannot be loaded"),
+        ("echo '\"text\"'", "AWS credentials cannot be loaded"),
+        (
+            'echo \'{"Version": 1, "AccessKeyId": "K", "SecretAccessKey": "s", "Expiration": 5}\'',
+            "AWS credentials cannot be loaded",
+        ),
     ],
 )
 async def test_aws_credential_program_that_fails_is_reported(process, script, message):
@@ -255,6 +264,18 @@ async def test_aws_credentials_that_cannot_be_loaded_are_looked_for_once(process
     process(f"echo >> {tmp_path}/calls; exit 1")
     await failure()
     assert (tmp_path / "calls").read_text() == "\n"
+
+
+async def test_aws_credential_program_that_does_not_end_does_not_hold_a_run_that_was_stopped(process, tmp_path):
+    started, ended = tmp_path / "started", tmp_path / "ended"
+    for pipe in (started, ended):
+        os.mkfifo(pipe)
+    process(f"echo > {started}; read line < {ended}; exit 1")
+    async with serve([]) as server, client(server, region="") as opened, anyio.create_task_group() as group:
+        group.start_soon(call, opened)
+        await anyio.to_thread.run_sync(started.read_text)
+        group.cancel_scope.cancel()
+    ended.write_text("\n")  # so that nothing is left of it
 
 
 async def failure_of_a_program() -> str:

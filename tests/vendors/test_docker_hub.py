@@ -9,6 +9,7 @@ from registries.docker_hub_api import (
     REFUSED,
     TOKEN_PATH,
     HubTag,
+    after_deletion,
     for_members,
     index,
     repositories,
@@ -85,6 +86,16 @@ async def test_docker_hub_tag_without_a_digest_is_listed_and_read_by_the_protoco
     assert (snapshot.manifest["verdict"], record["problems"]) == ("complete", [])
 
 
+@pytest.mark.parametrize("images", [[], [None], None, "linux/amd64"])
+async def test_docker_hub_tag_whose_images_are_not_described_has_no_known_platforms(tmp_path, images):
+    tag = single("v1", 1)
+    described = [HubTag("v1", {**tag.json, "images": images}, None)]
+    async with serve([*repositories(["app"]), *tags("app", described), *plain_registry({})]) as server:
+        snapshot = await crawl_hub(server, tmp_path)
+    (record,) = snapshot.records
+    assert record["images"] == [{**tag.image, "platforms": None}]
+
+
 @pytest.mark.parametrize("images_from", ["api", "auto"])
 async def test_docker_hub_that_lists_fewer_tags_than_it_counts_is_suspect(tmp_path, images_from):
     short = [*repositories(["app"]), *tags("app", APP, count=7)]
@@ -93,6 +104,30 @@ async def test_docker_hub_that_lists_fewer_tags_than_it_counts_is_suspect(tmp_pa
     (record,) = snapshot.records
     assert record["suspect"] == "Docker Hub's API listed 3 of 7 tags"
     assert snapshot.manifest["verdict"] == "partial"
+
+
+async def test_docker_hub_tag_that_moves_to_a_page_that_was_read_makes_the_listing_suspect(tmp_path):
+    """A tag was deleted meanwhile. Those after it move up, and one of them is on no page."""
+    held = [single(f"v{number}", number) for number in range(150)]
+    pages = after_deletion(tags("app", held), [tag.json for tag in held[101:]])
+    async with serve([*repositories(["app"]), *pages, *plain_registry({})]) as server:
+        snapshot = await crawl_hub(server, tmp_path)
+    (record,) = snapshot.records
+    assert record["suspect"] == "Docker Hub's API listed 149 of 150 tags"
+    assert snapshot.manifest["verdict"] == "partial"
+
+
+async def test_docker_hub_name_that_moves_to_a_page_that_was_read_makes_the_names_incomplete(tmp_path):
+    names = [f"app-{number:03}" for number in range(150)]
+    described = [{"name": name, "namespace": "library"} for name in names[101:]]
+    listed = plain_registry({f"library/{name}": ["v1"] for name in names})
+    async with serve([*after_deletion(repositories(names), described), *listed]) as server:
+        snapshot = await crawl_hub(server, tmp_path, images_from="listing")
+    assert snapshot.manifest["verdict"] == "partial"
+    assert (
+        "listed 149 of 150 public repositories of library, and no next page"
+        in (snapshot.manifest["discovery"]["evidence"])
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,8 +151,10 @@ async def test_docker_hub_tags_come_by_the_protocol_where_its_api_is_closed(tmp_
         f"library/{name}": ["v1"] for name in inventory
     }
     evidence = snapshot.manifest["discovery"]["evidence"]
-    assert "Docker Hub's API listed the images of 0 repositories and refused 3 repositories, for example " in evidence
-    assert "and was not asked again: the protocol listed the others" in evidence
+    assert (
+        "Docker Hub's API listed 0 repositories, and the protocol 20: the API refused 3 and was not asked again, for "
+        in evidence
+    )
     assert len([path for path in server.paths if path.endswith("/tags")]) == 3
 
 
@@ -127,7 +164,10 @@ async def test_docker_hub_repository_that_its_api_refuses_comes_by_the_protocol(
         snapshot = await crawl_hub(server, tmp_path, limits={"concurrency": 1})
     assert snapshot.by_name["library/app"]["images"] == expected(APP)
     assert (snapshot.by_name["library/tool"]["tags"], snapshot.by_name["library/tool"]["images"]) == (["v1"], None)
-    assert "listed the images of 1 repository and refused 1 repository" in snapshot.manifest["discovery"]["evidence"]
+    assert (
+        "listed 1 repository, and the protocol 1: the API refused 1, for example library/tool: "
+        in snapshot.manifest["discovery"]["evidence"]
+    )
 
 
 async def test_docker_hub_that_finds_nothing_in_a_repository_is_compared_with_the_protocol(tmp_path):

@@ -43,6 +43,7 @@ def test_hub_page_next_url_stays_with_the_requested_list():
         {"count": 1, "results": None},
         {"count": "1", "results": []},
         {"count": True, "results": []},
+        {"count": -1, "results": []},
         {"count": 1, "results": [{"name": ""}]},
         {"count": 1, "results": ["a"]},
         {"count": 1, "next": 2, "results": []},

@@ -156,3 +156,17 @@ def test_ecr_kind_by_media_types(media_type, artifact, kind, artifact_type):
     image = parse_entry(entry).image
     assert image is not None
     assert (image.kind, image.artifact_type) == (kind, artifact_type)
+
+
+@pytest.mark.parametrize("tags", [["a", None], ["a", 1], [["b"]], "a", {"a": 1}])
+def test_ecr_tags_that_are_not_strings_are_malformed(tags):
+    """A tag that is left out would be missing without a word. The protocol lists the repository then."""
+    with pytest.raises(MalformedResponse):
+        parse_entry({"imageDigest": digest_of(b""), "imageTags": tags})
+
+
+def test_ecr_image_without_a_valid_digest_leaves_the_list_of_untagged_images_open():
+    """Nothing that is not listed is proved to be missing then."""
+    whole, unknown = parse_entry({"imageDigest": digest_of(b"")}), parse_entry({"imageDigest": "md5:1"})
+    assert make_ecr_listing([whole]).lists_untagged
+    assert not make_ecr_listing([whole, unknown]).lists_untagged

@@ -80,6 +80,19 @@ async def test_gitea_version_that_is_deleted_meanwhile_makes_the_snapshot_partia
     assert "their versions became fewer meanwhile, 63 of 64: crawl again" in found.manifest.discovery.evidence
 
 
+async def test_gitea_version_that_is_deleted_before_another_is_pushed_makes_the_snapshot_partial(tmp_path):
+    """In the end the count is the same as in the beginning."""
+    script = [
+        page(1, VERSIONS[:20], total=64),
+        page(2, VERSIONS[21:41], total=63),
+        page(3, VERSIONS[40:], total=64),
+    ]
+    async with serve([*script, *registry()]) as server:
+        found = await crawl(server, tmp_path)
+    assert found.manifest.verdict == "partial"
+    assert "their versions became fewer meanwhile, 63 of 64: crawl again" in found.manifest.discovery.evidence
+
+
 async def test_gitea_version_that_is_pushed_meanwhile_hides_none(tmp_path):
     """The versions after it move down: one comes twice, and the count is larger."""
     script = [page(1, VERSIONS[:50], total=64), page(2, VERSIONS[49:], total=65)]

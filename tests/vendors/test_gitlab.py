@@ -60,10 +60,17 @@ def image(number: int, *tags: str, **told: Any) -> dict[str, Any]:
     return api_image(numbered_digest(number), *tags, **{**usual, **told})
 
 
+SBOM_OF_APP = {
+    **dict.fromkeys(("predicate_type", "size_bytes", "created_at")),
+    "digest": numbered_digest(7),
+    "via": "bulk",
+    "kind": "sbom",
+    "artifact_type": SBOM,
+}
 IMAGES = {
     "team/app": [
-        image(1, "1.0", "latest", "v1", updated_at="2026-03-01T00:00:00.500Z"),
-        image(2, "multi", kind="index", media_type=OCI_INDEX, size_bytes=5000),
+        image(1, "1.0", "latest", "v1", updated_at="2026-03-01T00:00:00.500Z", referrers=[SBOM_OF_APP]),
+        image(2, "multi", kind="index", media_type=OCI_INDEX, size_bytes=5000, referrers=[]),
     ],
     "team/app/cache": [image(3, "buildcache")],
     "team/sub/web": [image(4, "v2", updated_at="2026-02-01T00:00:00.000Z")],

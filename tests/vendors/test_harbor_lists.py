@@ -163,3 +163,18 @@ async def test_harbor_artifact_without_a_digest_keeps_its_tags(tmp_path):
     (record,) = snapshot.records
     assert (record["tags"], record["suspect"]) == (["0", "odd"], None)
     assert [each["tags"] for each in record["images"]] == [["0"]]
+
+
+@pytest.mark.parametrize("reply", [NOT_FOUND, document({"errors": []}, status=500), document({"nonsense": 1})])
+async def test_harbor_project_that_cannot_be_listed_does_not_hide_the_others(reply, tmp_path):
+    """It may have been deleted since the projects were listed. The projects after it are listed all the same."""
+    broken = [on(ALL_REPOSITORIES, NOT_FOUND), on(repositories_path("a"), reply)]
+    artifacts = {"a/gone": MANY[:1], "b/app": MANY[:1], "c/app": MANY[:1]}
+    async with serve([*broken, *public(artifacts)]) as server:
+        snapshot = await crawl_digests(server, tmp_path, **ANONYMOUS)
+    assert set(snapshot.by_name) == {"b/app", "c/app"}
+    assert snapshot.manifest["verdict"] == "partial"
+    assert (
+        "Harbor's API listed 2 repositories; it did not list 1 of 3 projects, for example GET "
+        in (snapshot.manifest["discovery"]["evidence"])
+    )

@@ -15,7 +15,8 @@ from registries.harbor_api import (
 from support.json_values import flat, values
 
 from crawler.errors import MalformedResponse
-from crawler.vendors.harbor import parse_artifact, parse_entries, parse_name, parse_system_info, parse_total
+from crawler.vendors.harbor import parse_entries, parse_name, parse_system_info, parse_total
+from crawler.vendors.harbor_artifacts import parse_artifact
 from crawler.wire.digest import is_digest
 
 SIGNED = ARTIFACTS["library/app"][0]

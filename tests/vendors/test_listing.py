@@ -43,6 +43,12 @@ def test_listing_leaves_a_tag_with_two_digests_to_the_protocol():
     assert [(image.digest, image.tags) for image in listing.images or ()] == [(FIRST, ("a",)), (SECOND, ())]
 
 
+def test_listing_leaves_a_tag_that_comes_with_a_digest_and_without_one_to_the_protocol():
+    listing = make_listing([Image(FIRST, ("a", "b"))], lists_untagged=True, without_digest=iter(["b"]))
+    assert listing.tags == ("a", "b")
+    assert [(image.digest, image.tags) for image in listing.images or ()] == [(FIRST, ("a",))]
+
+
 @given(
     st.lists(st.tuples(st.sampled_from([FIRST, SECOND]), st.lists(st.sampled_from("abc"), max_size=3))),
     st.lists(st.sampled_from("cde")),

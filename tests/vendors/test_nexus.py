@@ -100,6 +100,17 @@ async def test_nexus_lists_10_000_images_at_the_price_of_its_pages(size, images,
     assert found.manifest.verdict == "complete"
 
 
+async def test_nexus_component_that_shows_neither_tag_nor_manifest_is_listed_by_the_protocol(tmp_path):
+    """That the account may browse nothing of it does not prove that the repository is empty."""
+    items = [*stored(INVENTORY[:1]), {"name": "many", "version": None, "assets": []}]
+    async with serve([*pages(items), *registry()]) as server:
+        found = await crawl(server, tmp_path, depth="tags")
+    assert {name: tuple(record["tags"]) for name, record in found.records.items()} == {
+        "app": ("1.0",),
+        "many": TAGS["many"],
+    }
+
+
 async def test_nexus_is_asked_first_where_images_are_wanted(tmp_path):
     async with serve([*pages(stored(INVENTORY)), *registry()]) as server:
         await crawl(server, tmp_path, discovery="auto", images_from="auto")

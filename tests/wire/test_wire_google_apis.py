@@ -26,6 +26,7 @@ from crawler.wire.google_apis import (
 REPOSITORY = "projects/p/locations/us/repositories/team"
 DIGEST = f"sha256:{'ab' * 32}"
 OTHER = f"sha256:{'cd' * 32}"
+THIRD = f"sha256:{'cc' * 32}"
 PARSERS = [parse_projects, parse_locations, parse_repositories, parse_docker_images, parse_attachments]
 
 
@@ -96,7 +97,7 @@ def test_api_image_is_parsed_completely():
         imageManifests=[
             {"digest": OTHER, "os": "windows", "architecture": "amd64", "osVersion": "10.0.20348", "mediaType": "m"},
             {"digest": DIGEST, "os": "linux", "architecture": "arm", "variant": "v7"},
-            {"digest": "sha256:cc", "os": "unknown", "architecture": "unknown"},
+            {"digest": THIRD, "os": "unknown", "architecture": "unknown"},
         ],
     )
     assert path == "tools/jq"
@@ -113,7 +114,7 @@ def test_api_image_is_parsed_completely():
         platforms=(
             Platform(OTHER, "windows", "amd64", None, "10.0.20348", None, "m", PlatformRole.IMAGE, None),
             Platform(DIGEST, "linux", "arm", "v7", None, None, None, PlatformRole.IMAGE, None),
-            Platform("sha256:cc", None, None, None, None, None, None, PlatformRole.ATTESTATION, None),
+            Platform(THIRD, None, None, None, None, None, None, PlatformRole.ATTESTATION, None),
         ),
     )
 

@@ -73,6 +73,7 @@ def test_retry_after_of_docker_hub_is_a_time():
     [
         ("0", SOON, 6),
         ("0", "30", 30),
+        ("0", f"{SOON}000", 6),
         ("0", "1.5", 1),
         ("0", "0", 0),
         ("1", SOON, None),

@@ -151,6 +151,12 @@ def test_errors_of_all_three_layers_come_together(write, monkeypatch):
             'kind = "nexus"\ndiscovery = "catalog"\nimages_from = "api"',
             "images_from api needs discovery api: Nexus's API lists names and images together",
         ),
+        (
+            'kind = "artifactory"\nrepositories_from = "names.txt"\nimages_from = "api"',
+            "images_from api needs discovery api: Artifactory's AQL lists names and images together",
+        ),
+        ('kind = "ecr"\nimages_from = "api"', "ECR's API is not known for this host: set registry.apis.own to its URL"),
+        ('kind = "quay"\ndiscovery = "docker-hub"', "discovery docker-hub needs kind docker-hub, not quay"),
         ('discovery = "catalog"\nrepositories_from = "names.txt"', "needs discovery list"),
         ('plain_http = true\nca_file = "ca.pem"', "not both"),
     ],
