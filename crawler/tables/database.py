@@ -65,11 +65,22 @@ class Database:
 @contextmanager
 def open_database(snapshots: Sequence[SelectedSnapshot]) -> Iterator[Database]:
     """The tables of these snapshots; of none of them, the tables are empty. Raises SnapshotError."""
-    with tempfile.TemporaryDirectory(prefix="registry-crawler-") as spill, _connect(spill) as connection:
+    with _spill_folder() as spill, _connect(spill) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         _create_tables(connection, snapshots)
         _close_to_the_world(connection, [path for snapshot in snapshots for path in snapshot.files], spill)
         yield Database(connection)
+
+
+@contextmanager
+def _spill_folder() -> Iterator[str]:
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="registry-crawler-")
+    except OSError as exc:
+        message = f"no temporary folder for what does not fit into memory: {exc.strerror}: set TMPDIR"
+        raise SnapshotError(message) from None
+    with folder as path:
+        yield path
 
 
 def table_columns(name: str) -> tuple[Column, ...]:
@@ -119,7 +130,8 @@ def _source(files: Sequence[Path], columns: Mapping[str, str], longest: int) -> 
         nulls = [f"NULL::{type_} AS {_name(name)}" for name, type_ in columns.items()]
         return f"SELECT {', '.join(nulls)} LIMIT 0"
     size = max(longest + 1024, _SMALLEST_OBJECT_BYTES)
-    options = f"format = 'auto', columns = {_struct(columns)}, maximum_object_size = {size}"
+    # the folders `source=`, `date=` and `run=` are no columns: a record has its target, its run and its times
+    options = f"columns = {_struct(columns)}, maximum_object_size = {size}, hive_partitioning = false"
     return f"SELECT * FROM read_json({_list(files)}, {options})"  # noqa: S608  (quoted)
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,25 @@ def test_record_columns_are_those_of_the_record():
     assert list(record_columns()) == list(RECORD.field_names)
     assert record_columns(["images.digest"])["images"] == 'STRUCT("digest" VARCHAR)[]'
     assert "config" not in RUN_COLUMNS
+
+
+@pytest.mark.parametrize("target", ["[::1]:5000", "registry.example.com/a*b?c"])
+def test_snapshot_in_a_folder_with_special_characters_is_read(target, publish):
+    folder = publish(target=target)
+    assert rows(folder, "SELECT DISTINCT target FROM tags") == [(target,)]
+
+
+def test_records_have_the_fields_of_a_record_alone(publish):
+    with open_database([select_snapshot(Path(), str(publish()))]) as database:
+        assert database.query("SELECT * FROM records").columns == RECORD.field_names
+        assert database.query("SELECT * FROM run_manifests").columns == tuple(RUN_COLUMNS)
+
+
+def test_missing_temporary_folder_is_named(publish, monkeypatch, tmp_path):
+    folder = publish()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(SnapshotError, match="set TMPDIR"):
+        rows(folder, "SELECT 1")
 
 
 def test_line_of_thirty_megabytes_is_read(publish, golden_records):
