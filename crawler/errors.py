@@ -16,6 +16,7 @@
     │   └── UnexpectedStatus any other status, after the retries
     ├── GaveUp               no response for so long that the run ended; it can be resumed
     ├── Interrupted          the run was asked to stop; it can be resumed
+    ├── QueryError           SQL that the tables of a snapshot cannot answer
     └── SnapshotError        the disk: an output folder that cannot be written, a run that cannot be resumed
         └── OutputClosed     the reader of standard output closed the pipe
 
@@ -138,7 +139,7 @@ class Interrupted(CrawlerError):
 
 
 class QueryError(CrawlerError):
-    """A query that the tables cannot answer: a mistake in its SQL, or more memory than it may use."""
+    """SQL that the tables of a snapshot cannot answer: it has a mistake, or needs more memory than it may have."""
 
 
 class SnapshotError(CrawlerError):
