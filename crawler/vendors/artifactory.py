@@ -12,7 +12,7 @@ the manifests that the account may read. So its evidence is complete unless Arti
   counts more than the results is not documented.
 - Of an image it tells the digest, the tags, whether it is an index (`list.manifest.json`), when it was last uploaded
   (`updated`), changed (`modified`) and pulled (`stats[0].downloaded`). The size is that of the manifest's file, and the
-  media type is not told. (https://jfrog.com/help/r/TFrtp_Jcpcw1vmlHZ63Gmw/ahtE3hEIqgdIKCf4Oav~Jw) What nobody has
+  media type is not told. (https://jfrog.com/help/r/TFrtp_Jcpcw1vmlHZ63Gmw/ahtE3hEIqgdIKCf4Oav~Jw) What was never
   pulled is listed as well (devopshq/artifactory-cleanup#156).
 - It searches local repositories, the caches of remote ones, and virtual ones
   (https://jfrog.com/help/r/jfrog-rest-apis/artifactory-query-language), though not in old versions (jfrog/jfrog-cli#4).

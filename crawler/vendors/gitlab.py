@@ -4,7 +4,7 @@ Names: `/api/v4/groups/GROUP/registry/repositories` lists the repositories of a 
 `/api/v4/projects/PROJECT/registry/repositories` those of a project, 100 a page
 (https://docs.gitlab.com/api/container_registry/). `path` is a repository's whole name, in lower case. For a group it
 takes the Reporter role there, and lists each project's repositories but where the project's container registry is
-switched off, which then serves nobody (gitlabhq/gitlabhq app/finders/container_repositories_finder.rb,
+switched off, which then serves nothing (gitlabhq/gitlabhq app/finders/container_repositories_finder.rb,
 app/models/container_repository.rb, app/policies/group_policy.rb). The token is a personal, group or project access
 token with the scope read_api; deploy tokens and job tokens are refused. `X-Total` is left out above 10,000 entries
 (https://docs.gitlab.com/api/rest/#pagination-response-headers). It has no list for the namespace of a user.
