@@ -3,13 +3,14 @@
 import csv
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 from typing import Any, Final
 
 import orjson
 
+from crawler.model.timestamps import timestamp
 from crawler.untrusted_text import printable
 
 _MAX_CELL: Final = 200
@@ -88,7 +89,7 @@ def _text(value: Any) -> str:
         case bool():
             return str(value).lower()
         case datetime():
-            return _timestamp(value)
+            return value.isoformat(timespec="milliseconds") if value.tzinfo is None else timestamp(value)
         case list() | dict():
             return _json(value)
         case _:
@@ -97,9 +98,3 @@ def _text(value: Any) -> str:
 
 def _json(value: Any) -> str:
     return orjson.dumps(value, default=_text, option=orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS).decode()
-
-
-def _timestamp(value: datetime) -> str:
-    if value.tzinfo is None:
-        return value.isoformat(timespec="milliseconds")
-    return f"{value.astimezone(UTC).isoformat(timespec='milliseconds')[:-6]}Z"

@@ -73,6 +73,11 @@ RUN_COLUMNS: Final[Mapping[str, str]] = {
 """Of `_run.json`, without its configuration, which is another one for each version."""
 
 
+def quoted_name(name: str) -> str:
+    """A name as SQL quotes it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 _OF_EVERY_ROW: Final = ("run_id", "registry", "target", "repository")
 
 
@@ -106,7 +111,7 @@ def _type(field: RecordField, paths: _Paths) -> str:
 
 def _struct(record_object: RecordObject, paths: _Paths) -> str:
     fields = [
-        f'"{field.name}" {_type(field, _below(field, paths))}'
+        f"{quoted_name(field.name)} {_type(field, _below(field, paths))}"
         for field in record_object.fields
         if _is_read(field, paths)
     ]

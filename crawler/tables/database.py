@@ -13,7 +13,16 @@ from typing import Any, Final
 import duckdb
 
 from crawler.errors import QueryError, SnapshotError
-from crawler.tables.columns import RUN_COLUMNS, Column, ColumnType, ListOf, Scalar, StructOf, record_columns
+from crawler.tables.columns import (
+    RUN_COLUMNS,
+    Column,
+    ColumnType,
+    ListOf,
+    Scalar,
+    StructOf,
+    quoted_name,
+    record_columns,
+)
 from crawler.tables.definitions import tables
 from crawler.tables.selection import SelectedSnapshot
 
@@ -48,7 +57,7 @@ class Database:
 
     def columns(self, table: str) -> tuple[Column, ...]:
         """The columns of a table."""
-        relation = self._connection.sql(f"SELECT * FROM {_name(table)} LIMIT 0")  # noqa: S608  (quoted)
+        relation = self._connection.sql(f"SELECT * FROM {quoted_name(table)} LIMIT 0")  # noqa: S608  (quoted)
         return tuple(
             Column(name, _column_type(type_)) for name, type_ in zip(relation.columns, relation.types, strict=True)
         )
@@ -127,7 +136,7 @@ def _create_tables(connection: duckdb.DuckDBPyConnection, snapshots: Sequence[Se
 def _source(files: Sequence[Path], columns: Mapping[str, str], longest: int) -> str:
     """A query for the objects in files of JSON, one after the other; `longest` is the length of the longest."""
     if not files:
-        nulls = [f"NULL::{type_} AS {_name(name)}" for name, type_ in columns.items()]
+        nulls = [f"NULL::{type_} AS {quoted_name(name)}" for name, type_ in columns.items()]
         return f"SELECT {', '.join(nulls)} LIMIT 0"
     size = max(longest + 1024, _SMALLEST_OBJECT_BYTES)
     # the folders `source=`, `date=` and `run=` are no columns: a record has its target, its run and its times
@@ -169,7 +178,3 @@ def _struct(columns: Mapping[str, str]) -> str:
 def _text(value: str) -> str:
     """A value as a text of SQL."""
     return "'" + value.replace("'", "''") + "'"
-
-
-def _name(value: str) -> str:
-    return '"' + value.replace('"', '""') + '"'

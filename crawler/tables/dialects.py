@@ -1,11 +1,12 @@
 """A table's columns, as the engines that load a snapshot write them. The types follow from DuckDB's."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from crawler.tables.columns import Column, ColumnType, ListOf, Scalar, StructOf
+from crawler.tables.columns import Column, ColumnType, ListOf, Scalar, StructOf, quoted_name
 
 
 class Dialect(StrEnum):
@@ -26,14 +27,35 @@ _BIGQUERY: Final = {
     "BOOLEAN": "BOOLEAN",
     _TIMESTAMP: "TIMESTAMP",
 }
-_SPARK: Final = {
+_SPARK_SCALARS: Final = {
     "VARCHAR": "STRING",
     "BIGINT": "BIGINT",
     "DOUBLE": "DOUBLE",
     "BOOLEAN": "BOOLEAN",
     _TIMESTAMP: "TIMESTAMP",
 }
-_ATHENA: Final = {name: type_.lower() for name, type_ in _SPARK.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Notation:
+    """How an engine's statements write types. The texts are templates; a type without its own name keeps DuckDB's."""
+
+    scalars: Mapping[str, str]
+    list: str
+    struct: str
+    field: str
+    separator: str = ", "
+
+
+_DUCKDB: Final = _Notation(scalars={}, list="{}[]", struct="STRUCT({})", field='"{}" {}')
+_SPARK: Final = _Notation(scalars=_SPARK_SCALARS, list="ARRAY<{}>", struct="STRUCT<{}>", field="`{}`: {}")
+_ATHENA: Final = _Notation(
+    scalars={name: type_.lower() for name, type_ in _SPARK_SCALARS.items()},
+    list="array<{}>",
+    struct="struct<{}>",
+    field="{}:{}",
+    separator=",",
+)
 _JSON: Final[dict[str, dict[str, Any]]] = {
     "VARCHAR": {"type": "string"},
     "BIGINT": {"type": "integer"},
@@ -48,46 +70,27 @@ def render_schema(table: str, meaning: str, columns: Sequence[Column], dialect: 
     typed = [(column.name, column.type) for column in columns]
     match dialect:
         case Dialect.DUCKDB:
-            lines = [f"    {_quoted(column.name)} {_duckdb(column.type)}" for column in columns]
+            lines = [f"    {quoted_name(column.name)} {_write(column.type, _DUCKDB)}" for column in columns]
             return f"CREATE TABLE {table} (\n" + ",\n".join(lines) + "\n)"
         case Dialect.SPARK:
-            return ",\n".join(f"`{name}` {_spark(type_)}" for name, type_ in typed)
+            return ",\n".join(f"`{name}` {_write(type_, _SPARK)}" for name, type_ in typed)
         case Dialect.ATHENA:
-            return ",\n".join(f"`{name}` {_athena(type_)}" for name, type_ in typed)
+            return ",\n".join(f"`{name}` {_write(type_, _ATHENA)}" for name, type_ in typed)
         case Dialect.BIGQUERY:
             return json.dumps([_bigquery(name, type_) for name, type_ in typed], indent=2)
         case Dialect.JSON_SCHEMA:
             return json.dumps(_json_schema(table, meaning, typed), indent=2)
 
 
-def _duckdb(type_: ColumnType) -> str:
+def _write(type_: ColumnType, notation: _Notation) -> str:
     match type_:
         case ListOf(item):
-            return f"{_duckdb(item)}[]"
+            return notation.list.format(_write(item, notation))
         case StructOf(fields):
-            return f"STRUCT({', '.join(f'{_quoted(name)} {_duckdb(inner)}' for name, inner in fields)})"
+            written = [notation.field.format(name, _write(inner, notation)) for name, inner in fields]
+            return notation.struct.format(notation.separator.join(written))
         case Scalar(name):
-            return name
-
-
-def _spark(type_: ColumnType) -> str:
-    match type_:
-        case ListOf(item):
-            return f"ARRAY<{_spark(item)}>"
-        case StructOf(fields):
-            return f"STRUCT<{', '.join(f'`{name}`: {_spark(inner)}' for name, inner in fields)}>"
-        case Scalar(name):
-            return _SPARK[name]
-
-
-def _athena(type_: ColumnType) -> str:
-    match type_:
-        case ListOf(item):
-            return f"array<{_athena(item)}>"
-        case StructOf(fields):
-            return f"struct<{','.join(f'{name}:{_athena(inner)}' for name, inner in fields)}>"
-        case Scalar(name):
-            return _ATHENA[name]
+            return notation.scalars.get(name, name)
 
 
 def _bigquery(name: str, type_: ColumnType) -> dict[str, Any]:
@@ -128,7 +131,3 @@ def _json_type(type_: ColumnType) -> dict[str, Any]:
 def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
     """Columns are only ever added, and every one may be null."""
     return {**schema, "type": [schema["type"], "null"]}
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

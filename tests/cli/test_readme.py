@@ -287,13 +287,11 @@ async def asks_for_old_images(stage: Stage, block: Block) -> None:
     ended = await stage.shell(block.text.replace(" gcr.io/my-project", ""))
     assert ended.code == 0, ended.err
     snapshot = read_snapshot(stage.folder / "snapshots")
-    images = [(record["repository"], image) for record in snapshot.records for image in record["images"] or []]
-    year_ago = datetime.now(UTC) - timedelta(days=365)
-    old = [
-        name
-        for name, image in images
-        if image["uploaded_at"] is not None and datetime.fromisoformat(image["uploaded_at"]) < year_ago
+    uploads = [
+        (each["repository"], image["uploaded_at"]) for each in snapshot.records for image in each["images"] or []
     ]
+    year_ago = datetime.now(UTC) - timedelta(days=365)
+    old = [name for name, time in uploads if time is not None and datetime.fromisoformat(time) < year_ago]
     rows = ended.out.splitlines()[2:]
     assert old
     assert len(rows) == (min(len(old), 10) if "LIMIT 10" in block.text else len(old))
