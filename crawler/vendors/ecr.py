@@ -33,6 +33,7 @@ from crawler.model.names import RepositoryName, Target
 from crawler.model.record import Listing, NamePage
 from crawler.model.run_manifest import Evidence
 from crawler.model.timestamps import timestamp
+from crawler.model.words import repositories
 from crawler.vendors.access import ApiAccess
 from crawler.vendors.api import RawManifest, VendorApi
 from crawler.vendors.aws_json import AwsClient, page_parser
@@ -111,8 +112,7 @@ class EcrNames:
                 "check the account and the region of the target"
             )
             return Evidence(complete=False, text=text)
-        kind = "repository" if listed == 1 else "repositories"
-        return Evidence(complete=True, text=f"ECR's API listed {listed:,} {kind} of {self._host}: no next page")
+        return Evidence(complete=True, text=f"ECR's API listed {repositories(listed)} of {self._host}: no next page")
 
 
 class EcrImages:

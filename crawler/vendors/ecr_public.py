@@ -22,6 +22,7 @@ from crawler.errors import Denied
 from crawler.model.names import RepositoryName
 from crawler.model.record import Listing, NamePage
 from crawler.model.run_manifest import Evidence
+from crawler.model.words import repositories
 from crawler.single_flight import SingleFlight
 from crawler.vendors.access import ApiAccess
 from crawler.vendors.api import VendorApi
@@ -88,8 +89,9 @@ class EcrPublicNames:
         if not listed:
             text = f"ECR Public's API lists no repository of {namespace}, which proves nothing: check the AWS account"
             return Evidence(complete=False, text=text)
-        kind = "repository" if listed == 1 else "repositories"
-        return Evidence(complete=True, text=f"ECR Public's API listed {listed:,} {kind} of {namespace}: no next page")
+        return Evidence(
+            complete=True, text=f"ECR Public's API listed {repositories(listed)} of {namespace}: no next page"
+        )
 
 
 class EcrPublicImages:
