@@ -16,6 +16,7 @@
     │   └── UnexpectedStatus any other status, after the retries
     ├── GaveUp               no response for so long that the run ended; it can be resumed
     ├── Interrupted          the run was asked to stop; it can be resumed
+    ├── LakeError            a lake that cannot be read or written; the snapshot is as it was
     ├── QueryError           SQL that the tables of a snapshot cannot answer
     └── SnapshotError        the disk: an output folder that cannot be written, a run that cannot be resumed
         └── OutputClosed     the reader of standard output closed the pipe
@@ -136,6 +137,10 @@ class GaveUp(CrawlerError):
 
 class Interrupted(CrawlerError):
     """The run was asked to stop. All that was recorded is on the disk, and the run can be resumed."""
+
+
+class LakeError(CrawlerError):
+    """A lake that cannot be read or written. The snapshot is as it was, and can be published again."""
 
 
 class QueryError(CrawlerError):

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from support.distribution import make_certificates
 from support.run_cli import CommandRunner
+from support.stored_snapshots import SnapshotWriter
 
 import crawler
 from crawler.emulator import Emulator, Settings, serving
@@ -103,3 +104,9 @@ def dead_port() -> Iterator[str]:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield f"127.0.0.1:{held.getsockname()[1]}"
+
+
+@pytest.fixture
+def publish(tmp_path) -> SnapshotWriter:
+    """Publishes snapshots in the folder `snapshots`, where the command looks for them."""
+    return SnapshotWriter(tmp_path / "snapshots")

@@ -9,11 +9,15 @@ from typing import Annotated
 import typer
 
 from crawler.cli import logs, options
+from crawler.cli.audit import audit
 from crawler.cli.demo import demo
+from crawler.cli.diff import diff
 from crawler.cli.emulator_options import emulator
 from crawler.cli.error_output import report_error, report_internal_error, report_usage_error
 from crawler.cli.exit_codes import BAD_USAGE, COMPLETE, COULD_NOT_RUN, INTERRUPTED
+from crawler.cli.publish import publish
 from crawler.cli.query import query, schema
+from crawler.cli.report import report
 from crawler.cli.runs import runs
 from crawler.errors import ConfigError
 from crawler.model.run_manifest import VERSION
@@ -183,6 +187,10 @@ def _password_line() -> str:
 
 
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(demo)
+app.command()(audit)
 app.command()(query)
+app.command()(diff)
+app.command()(report)
+app.command()(publish)
 app.command()(schema)
 app.command()(emulator)

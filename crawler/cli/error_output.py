@@ -1,14 +1,16 @@
 """The error messages of a command that cannot do its work."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import takewhile
 from typing import Final, Never
 
 import typer
 
 from crawler.cli import logs
-from crawler.errors import CrawlerError
+from crawler.cli.exit_codes import BAD_USAGE, COMPLETE, COULD_NOT_RUN
+from crawler.errors import ConfigError, CrawlerError, LakeError, OutputClosed, QueryError, SnapshotError
 from crawler.untrusted_text import printable
 
 _MAX_MESSAGE_LENGTH: Final = 2000
@@ -19,6 +21,19 @@ def report_error(error: CrawlerError, code: int) -> Never:
     for line in str(error).splitlines():
         logs.notice(line, logging.ERROR)
     raise typer.Exit(code)
+
+
+@contextmanager
+def exit_on_error() -> Iterator[None]:
+    """End a command that asks snapshots where it cannot answer: print the error, and exit with its code."""
+    try:
+        yield
+    except OutputClosed:
+        raise typer.Exit(COMPLETE) from None
+    except (ConfigError, QueryError) as exc:
+        report_error(exc, BAD_USAGE)
+    except (SnapshotError, LakeError) as exc:
+        report_error(exc, COULD_NOT_RUN)
 
 
 def report_usage_error(error: typer.TyperException, arguments: Sequence[str]) -> None:

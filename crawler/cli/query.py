@@ -7,34 +7,31 @@ from typing import Annotated
 import typer
 
 from crawler.cli import logs
-from crawler.cli.error_output import report_error
-from crawler.cli.exit_codes import BAD_USAGE, COULD_NOT_RUN
-from crawler.cli.options import ConfigFile, LogFormatOption, OutputFolder
+from crawler.cli.error_output import exit_on_error
 from crawler.cli.rows import Format, print_rows
-from crawler.errors import ConfigError, QueryError, SnapshotError
+from crawler.cli.snapshot_options import (
+    ConfigFile,
+    FormatOption,
+    LogFormatOption,
+    OutputFolder,
+    SnapshotArgument,
+    output_folder,
+)
+from crawler.errors import ConfigError
 from crawler.tables.dialects import Dialect, render_schema
 
 Sql = Annotated[
     str, typer.Argument(metavar="SQL", help="The query; - reads it from standard input, and FILE.sql from a file")
 ]
-Snapshot = Annotated[
-    str,
-    typer.Argument(
-        metavar="[SNAPSHOT]",
-        help="Folder, run id, TARGET (its newest complete snapshot) or TARGET@DATE  [default: the only target]",
-        show_default=False,
-    ),
-]
 Since = Annotated[
     str | None,
     typer.Option(metavar="DATE", help="Every complete snapshot of the target since this day, instead of one"),
 ]
-FormatOption = Annotated[Format, typer.Option("--format", help="How the rows are printed")]
 
 
 def query(
     sql: Sql,
-    snapshot: Snapshot = "",
+    snapshot: SnapshotArgument = "",
     since: Since = None,
     form: FormatOption = Format.TABLE,
     config: ConfigFile = None,
@@ -48,25 +45,16 @@ def query(
 
     Exit code: 0 done, 1 no such snapshot, or it cannot be read, 2 bad usage, or a mistake in the query.
     """
-    from crawler.config import Flag, OutputConfig
     from crawler.tables.database import open_database
     from crawler.tables.selection import select_since, select_snapshot
 
     logs.configure(log_format, verbosity=0)
-    try:
-        settings = OutputConfig.load(config, [] if output is None else [Flag("--output", "output.path", output)])
-        statement = _read_sql(sql)
-        if since is None:
-            snapshots = [select_snapshot(settings.path, snapshot)]
-        else:
-            snapshots = select_since(settings.path, snapshot, since)
+    with exit_on_error():
+        folder, statement = output_folder(config, output), _read_sql(sql)
+        snapshots = [select_snapshot(folder, snapshot)] if since is None else select_since(folder, snapshot, since)
         with open_database(snapshots) as database:
             result = database.query(statement)
             print_rows(result.columns, result.rows, form)
-    except (ConfigError, QueryError) as exc:
-        report_error(exc, BAD_USAGE)
-    except SnapshotError as exc:
-        report_error(exc, COULD_NOT_RUN)
 
 
 def _read_sql(sql: str) -> str:
@@ -96,7 +84,8 @@ def schema(table: TableName, dialect: DialectOption = Dialect.DUCKDB) -> None:
     from crawler.tables.database import table_columns
     from crawler.tables.definitions import tables
 
-    definition = tables().get(table)
-    if definition is None:
-        report_error(ConfigError([f"there is no table {table!r}; there are {', '.join(tables())}"]), BAD_USAGE)
+    with exit_on_error():
+        definition = tables().get(table)
+        if definition is None:
+            raise ConfigError([f"there is no table {table!r}; there are {', '.join(tables())}"])
     print(render_schema(table, definition.meaning, table_columns(table), dialect))

@@ -1,15 +1,15 @@
 """Rows of a result, printed as a table for people, as JSON, CSV or Markdown."""
 
 import csv
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import orjson
 
+from crawler.cli.streams import data_output
 from crawler.model.timestamps import timestamp
 from crawler.untrusted_text import printable
 
@@ -30,46 +30,50 @@ class Format(StrEnum):
 
 
 def print_rows(columns: Sequence[str], rows: Iterable[Row], form: Format) -> None:
-    """Print rows as they come. JSON is one list of objects."""
-    _PRINTERS[form](columns, rows)
+    """Print rows to standard output as they come. JSON is one list of objects.
+
+    Raises OutputClosed and SnapshotError where standard output takes no more.
+    """
+    with data_output() as out:
+        _PRINTERS[form](columns, rows, out)
 
 
-def _print_table(columns: Sequence[str], rows: Iterable[Row]) -> None:
+def _print_table(columns: Sequence[str], rows: Iterable[Row], out: TextIO) -> None:
     rest = iter(rows)
     first = [[_cell(value) for value in row] for row in islice(rest, _ROWS_MEASURED)]
     widths = [max(len(cell) for cell in cells) for cells in zip(columns, *first, strict=True)]
     for cells in (columns, ["-" * width for width in widths], *first):
-        _print_line(cells, widths)
+        _print_line(cells, widths, out)
     for row in rest:
-        _print_line([_cell(value) for value in row], widths)
+        _print_line([_cell(value) for value in row], widths, out)
 
 
-def _print_line(cells: Sequence[str], widths: Sequence[int]) -> None:
-    print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
+def _print_line(cells: Sequence[str], widths: Sequence[int], out: TextIO) -> None:
+    print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip(), file=out)
 
 
-def _print_json(columns: Sequence[str], rows: Iterable[Row]) -> None:
+def _print_json(columns: Sequence[str], rows: Iterable[Row], out: TextIO) -> None:
     before = "["
     for row in rows:
-        print(f"{before}\n{_json(dict(zip(columns, row, strict=True)))}", end="")
+        print(f"{before}\n{_json(dict(zip(columns, row, strict=True)))}", end="", file=out)
         before = ","
-    print("[]" if before == "[" else "\n]")
+    print("[]" if before == "[" else "\n]", file=out)
 
 
-def _print_csv(columns: Sequence[str], rows: Iterable[Row]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+def _print_csv(columns: Sequence[str], rows: Iterable[Row], out: TextIO) -> None:
+    writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows([_text(value) for value in row] for row in rows)
 
 
-def _print_markdown(columns: Sequence[str], rows: Iterable[Row]) -> None:
-    print(f"| {' | '.join(columns)} |")
-    print(f"|{'---|' * len(columns)}")
+def _print_markdown(columns: Sequence[str], rows: Iterable[Row], out: TextIO) -> None:
+    print(f"| {' | '.join(columns)} |", file=out)
+    print(f"|{'---|' * len(columns)}", file=out)
     for row in rows:
-        print(f"| {' | '.join(_cell(value).replace('|', chr(92) + '|') for value in row)} |")
+        print(f"| {' | '.join(_cell(value).replace('|', chr(92) + '|') for value in row)} |", file=out)
 
 
-_PRINTERS: Final[dict[Format, Callable[[Sequence[str], Iterable[Row]], None]]] = {
+_PRINTERS: Final[dict[Format, Callable[[Sequence[str], Iterable[Row], TextIO], None]]] = {
     Format.TABLE: _print_table,
     Format.JSON: _print_json,
     Format.CSV: _print_csv,

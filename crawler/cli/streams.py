@@ -8,10 +8,11 @@ from __future__ import annotations
 import io
 import os
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Final, TextIO
 
 _TERMS_WITHOUT_ESCAPE_CODES: Final = frozenset({"dumb", "unknown"})
@@ -43,6 +44,27 @@ def prepare_streams() -> None:
         sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False), encoding="utf-8")
     sys.stdout = _text_stream(sys.stdout, 1)
     sys.stderr = _text_stream(sys.stderr, 2)
+
+
+@contextmanager
+def data_output() -> Iterator[TextIO]:
+    """Standard output for the data of an answer, in UTF-8. Half an answer is none, so what is lost is an error.
+
+    Raises OutputClosed where the reader has exited (`| head`), and SnapshotError where the disk is full.
+    """
+    from crawler.errors import OutputClosed, SnapshotError
+
+    stream = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w", closefd=False)), encoding="utf-8", newline="")
+    try:
+        yield stream
+        stream.flush()
+    except BrokenPipeError:
+        raise OutputClosed("the output pipe was closed") from None
+    except OSError as exc:
+        raise SnapshotError(f"standard output cannot be written: {exc.strerror}") from None
+    finally:
+        with suppress(OSError):
+            stream.close()
 
 
 def write(stream: TextIO, data: bytes) -> None:

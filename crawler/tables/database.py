@@ -48,10 +48,13 @@ class Database:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
 
-    def query(self, sql: str) -> Result:
-        """The result of one query. Raises QueryError and SnapshotError, also while the rows are read."""
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Result:
+        """The result of one query, in which `$NAME` stands for a parameter.
+
+        Raises QueryError and SnapshotError, also while the rows are read.
+        """
         with _query_errors():
-            self._connection.execute(sql)
+            self._connection.execute(sql, parameters)
             described = self._connection.description or []
         return Result(tuple(name for name, *_ in described), self._rows())
 

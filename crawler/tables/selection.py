@@ -1,4 +1,4 @@
-"""Which snapshots `SNAPSHOT` names: a folder, a run id, a target, `TARGET@DATE`, or nothing."""
+"""Which snapshots `SNAPSHOT` names: a folder, a run id, a target, `TARGET@DATE`, or nothing; and which came before."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from crawler.errors import SnapshotError
+from crawler.model.depth import Depth, ReferrersLevel
 from crawler.snapshot.reader import RUN_MANIFEST, StoredRun, stored_runs
 from crawler.untrusted_text import printable
 
@@ -17,13 +18,18 @@ class SelectedSnapshot:
     """A snapshot that is to be read.
 
     Attributes:
+        depth: how deep images were read.
+        referrers: how referrers were looked for.
         longest_line: bytes of the longest record, decompressed.
     """
 
+    folder: Path
     run_id: str
     target: str
     started_at: str
     is_complete: bool
+    depth: Depth
+    referrers: ReferrersLevel
     run_manifest: Path
     data_files: tuple[Path, ...]
     longest_line: int
@@ -64,6 +70,22 @@ def select_since(output: Path, snapshot: str, since: str) -> list[SelectedSnapsh
     return [_read(stored.folder) for stored in sorted(found, key=lambda stored: stored.run.started_at)]
 
 
+def earlier_snapshots(snapshot: SelectedSnapshot) -> list[SelectedSnapshot]:
+    """The snapshots of the same target that were begun before this one and are kept beside it, the newest first.
+
+    Partial ones are among them; folders that cannot be read are not. Raises SnapshotError where the disk fails.
+    """
+    output = snapshot.folder.parents[2]
+    earlier = [
+        found
+        for found in stored_runs(output)
+        if isinstance(found, StoredRun)
+        and found.target == snapshot.target
+        and found.run.started_at < snapshot.started_at
+    ]
+    return [_read(stored.folder) for stored in sorted(earlier, key=lambda s: s.run.started_at, reverse=True)]
+
+
 def _only_target(runs: Sequence[StoredRun]) -> str:
     targets = sorted({stored.target for stored in runs})
     if len(targets) != 1:
@@ -93,13 +115,16 @@ def _read(folder: Path) -> SelectedSnapshot:
         manifest: dict[str, Any] = orjson.loads((folder / RUN_MANIFEST).read_bytes())
         files = [(folder / file["name"], file["longest_line"]) for file in manifest["files"]]
         return SelectedSnapshot(
+            folder=folder.resolve(),
             run_id=manifest["run_id"],
             target=manifest["target"],
             started_at=manifest["started_at"],
             is_complete=manifest["verdict"] == "complete",
+            depth=Depth(manifest["depth"]),
+            referrers=ReferrersLevel(manifest["referrers"]),
             run_manifest=(folder / RUN_MANIFEST).resolve(),
             data_files=tuple(file.resolve() for file, _ in files),
             longest_line=max((length for _, length in files), default=0),
         )
-    except (OSError, KeyError, TypeError, orjson.JSONDecodeError) as exc:
+    except (OSError, KeyError, TypeError, ValueError) as exc:
         raise SnapshotError(f"{folder} is no snapshot that can be read: {exc}") from None

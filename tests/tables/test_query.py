@@ -5,6 +5,7 @@ import io
 import json
 
 import pytest
+from support.stored_snapshots import golden_records
 
 NAMES = "SELECT repository, tags, observed_at FROM repositories ORDER BY repository LIMIT 2"
 
@@ -77,8 +78,8 @@ async def test_query_that_cannot_be_answered(command, publish, arguments, code, 
     assert message in ended.err
 
 
-async def test_names_and_messages_are_escaped_for_people(command, publish, golden_records):
-    folder = publish(records=[{**golden_records[0], "suspect": "red \x1b[31m text"}])
+async def test_names_and_messages_are_escaped_for_people(command, publish):
+    folder = publish(records=[{**golden_records()[0], "suspect": "red \x1b[31m text"}])
     sql = "SELECT suspect FROM repositories"
     for form in ("table", "markdown"):
         ended = await command("query", sql, folder, "--format", form)

@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 import zstandard
+from support.stored_snapshots import GOLDEN, golden_records
 
 from crawler.errors import QueryError, SnapshotError
 from crawler.model.record_fields import RECORD
@@ -19,7 +20,6 @@ from crawler.tables.definitions import tables
 from crawler.tables.dialects import Dialect, render_schema
 from crawler.tables.selection import select_snapshot
 
-GOLDEN = Path(__file__).parent / "golden"
 VERSIONS = sorted(GOLDEN.iterdir())
 
 
@@ -163,9 +163,9 @@ def test_missing_temporary_folder_is_named(publish, monkeypatch, tmp_path):
         rows(folder, "SELECT 1")
 
 
-def test_line_of_thirty_megabytes_is_read(publish, golden_records):
-    long = {**golden_records[0], "tags": [f"{number:0100}" for number in range(300_000)]}
-    folder = publish(records=[long, golden_records[1]])
+def test_line_of_thirty_megabytes_is_read(publish):
+    long = {**golden_records()[0], "tags": [f"{number:0100}" for number in range(300_000)]}
+    folder = publish(records=[long, golden_records()[1]])
     assert rows(folder, "SELECT max(tags) FROM repositories") == [(300_000,)]
 
 

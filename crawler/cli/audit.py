@@ -1,0 +1,5 @@
+"""`registry-crawler audit`."""
+
+
+def audit() -> None:
+    """To be built."""

@@ -1,0 +1,5 @@
+"""`registry-crawler diff`."""
+
+
+def diff() -> None:
+    """To be built."""

@@ -1,0 +1,5 @@
+"""`registry-crawler publish`."""
+
+
+def publish() -> None:
+    """To be built."""

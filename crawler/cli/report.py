@@ -1,0 +1,5 @@
+"""`registry-crawler report`."""
+
+
+def report() -> None:
+    """To be built."""

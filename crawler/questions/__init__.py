@@ -1,0 +1,9 @@
+"""The questions that people bring to snapshots.
+
+| room | question |
+|---|---|
+| `audit/` | Which images are stale, unsigned, run as root, …? |
+| `diff/` | What changed between two snapshots, and what of it is proved? |
+| `report/` | How is the registry, on one page? |
+| `page` | How does an answer become HTML or Markdown? The one door to Jinja. |
+"""

@@ -1,0 +1,1 @@
+"""Named questions about a snapshot, each a `.sql` file."""
