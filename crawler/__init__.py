@@ -5,8 +5,12 @@
     async with crawler.open_records(config) as records:
         async for record in records: ...
 
+    with crawler.open_snapshot("snapshots/source=…/date=…/run=…") as snapshot:
+        images = pyarrow.table(snapshot.table("images"))
+
 `Config` says what to look at and how; `crawl` publishes a snapshot and returns its `RunManifest`; `open_records` gives
-the `Record`s themselves. Everything that goes wrong on purpose is a `CrawlerError`.
+the `Record`s themselves; `open_snapshot` reads a snapshot that is on the disk. Everything that goes wrong on purpose is
+a `CrawlerError`.
 """
 
 import warnings
@@ -41,10 +45,13 @@ if TYPE_CHECKING:
     from crawler.model.record import ErrorDetail, Outcome, Record
     from crawler.model.run_manifest import RunManifest, Verdict
     from crawler.run.crawl import Crawl, Progress
+    from crawler.tables.database import ArrowTable
+    from crawler.tables.snapshot import Snapshot, open_snapshot
 
     __version__: str
 
 __all__ = [
+    "ArrowTable",
     "Config",
     "ConfigError",
     "Crawl",
@@ -66,6 +73,7 @@ __all__ = [
     "Record",
     "RegistryError",
     "RunManifest",
+    "Snapshot",
     "SnapshotError",
     "TimedOut",
     "UnexpectedStatus",
@@ -76,6 +84,7 @@ __all__ = [
     "__version__",
     "crawl",
     "open_records",
+    "open_snapshot",
 ]
 
 _ELSEWHERE = {
@@ -84,11 +93,14 @@ _ELSEWHERE = {
     "Progress": "crawler.run.crawl",
     "crawl": "crawler.library",
     "open_records": "crawler.library",
+    "open_snapshot": "crawler.tables.snapshot",
+    "ArrowTable": "crawler.tables.database",
     "ErrorDetail": "crawler.model.record",
     "Image": "crawler.model.image",
     "Outcome": "crawler.model.record",
     "Record": "crawler.model.record",
     "RunManifest": "crawler.model.run_manifest",
+    "Snapshot": "crawler.tables.snapshot",
     "Verdict": "crawler.model.run_manifest",
 }
 """Where a name of `__all__` is defined, unless it is an error."""

@@ -1,21 +1,17 @@
 """Which digests the snapshots and unfinished runs of an output folder mention: what the digest cache is kept for."""
 
-import gzip
 import re
-import zlib
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
-import zstandard
 
-from crawler.errors import SnapshotError
 from crawler.snapshot.disk import wrap_os_errors
-from crawler.snapshot.parts import open_part
+from crawler.snapshot.parts import read_lines
 from crawler.snapshot.reader import run_folders, subfolders
 from crawler.snapshot.unfinished import UNFINISHED
-from crawler.untrusted_text import quoted_path
 
 _PART_NAME: Final = re.compile(r"part-\d+\.jsonl(\.gz|\.zst)?")
 
@@ -45,15 +41,9 @@ def _digests_in(folder: Path) -> Iterator[str]:
 
 
 def _digests_of_part(part: Path) -> Iterator[str]:
-    with wrap_os_errors(part):
-        try:
-            with open_part(part) as lines:
-                for line in lines:
-                    yield from _digests_of_line(line)
-        except FileNotFoundError:
-            return
-        except (gzip.BadGzipFile, EOFError, zlib.error, zstandard.ZstdError):
-            raise SnapshotError(f"{quoted_path(part)}: it is damaged, and cannot be decompressed") from None
+    with wrap_os_errors(part), suppress(FileNotFoundError):
+        for line in read_lines(part):
+            yield from _digests_of_line(line)
 
 
 def _digests_of_line(line: bytes) -> list[str]:

@@ -10,6 +10,7 @@ import io
 import os
 import re
 import shutil
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,6 +67,17 @@ def open_part(part: Path) -> Iterator[io.BufferedIOBase]:
     else:
         with part.open("rb") as file:
             yield file
+
+
+def read_lines(part: Path) -> Iterator[bytes]:
+    """The lines of a part. Raises OSError, and SnapshotError where the part is damaged."""
+    import zstandard
+
+    try:
+        with open_part(part) as content:
+            yield from content
+    except (gzip.BadGzipFile, EOFError, zlib.error, zstandard.ZstdError):
+        raise SnapshotError(f"{quoted_path(part)}: it is damaged, and cannot be decompressed") from None
 
 
 def describe_part(part: Path) -> SnapshotFile:

@@ -42,6 +42,28 @@ class Result:
     rows: Iterator[tuple[Any, ...]]
 
 
+class ArrowTable:
+    """Rows for everything that reads Arrow: `pyarrow.table(rows)`, `polars.DataFrame(rows)`, `pandas` and others.
+
+    Nothing is read before it is asked for, and each asking reads the snapshot anew, in batches: a table need not fit
+    into memory. Times are microseconds in UTC.
+    """
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None = None
+    ) -> None:
+        self._connection = connection
+        self._sql = sql
+        self._parameters = parameters
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """The rows by Arrow's PyCapsule interface. Raises QueryError and SnapshotError."""
+        # a connection can give one result at a time
+        with _query_errors():
+            rows = self._connection.cursor().sql(self._sql, params=self._parameters)
+            return rows.__arrow_c_stream__(requested_schema)
+
+
 class Database:
     """The tables of some snapshots. Made by `open_database`."""
 
@@ -57,6 +79,10 @@ class Database:
             self._connection.execute(sql, parameters)
             described = self._connection.description or []
         return Result(tuple(name for name, *_ in described), self._rows())
+
+    def arrow(self, sql: str, parameters: Mapping[str, Any] | None = None) -> ArrowTable:
+        """The result of a query for other libraries, while the database is open."""
+        return ArrowTable(self._connection, sql, parameters)
 
     def columns(self, table: str) -> tuple[Column, ...]:
         """The columns of a table."""
@@ -78,7 +104,7 @@ class Database:
 def open_database(snapshots: Sequence[SelectedSnapshot]) -> Iterator[Database]:
     """The tables of these snapshots; of none of them, the tables are empty. Raises SnapshotError."""
     with _spill_folder() as spill, _connect(spill) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET GLOBAL TimeZone = 'UTC'")
         _create_tables(connection, snapshots)
         _close_to_the_world(connection, [path for snapshot in snapshots for path in snapshot.files], spill)
         yield Database(connection)

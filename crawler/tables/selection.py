@@ -46,15 +46,36 @@ def select_snapshot(output: Path, snapshot: str) -> SelectedSnapshot:
     newest complete one of the only target. Raises SnapshotError where there is none, or more than one could be meant.
     """
     if snapshot and (folder := Path(snapshot)).is_dir():
-        return _read(folder)
+        return select_folder(folder)
     runs = [found for found in stored_runs(output) if isinstance(found, StoredRun)]
     if not runs:
         raise SnapshotError(f"there is no snapshot in {output}: take one with registry-crawler crawl, or name --output")
     by_id = [stored for stored in runs if stored.run.run_id == snapshot]
     if by_id:
-        return _read(by_id[0].folder)
+        return select_folder(by_id[0].folder)
     target, _, date = snapshot.partition("@")
-    return _read(_newest_complete(runs, target or _only_target(runs), date).folder)
+    return select_folder(_newest_complete(runs, target or _only_target(runs), date).folder)
+
+
+def select_folder(folder: Path) -> SelectedSnapshot:
+    """The snapshot in a folder. Raises SnapshotError."""
+    try:
+        manifest: dict[str, Any] = orjson.loads((folder / RUN_MANIFEST).read_bytes())
+        files = [(folder / file["name"], file["longest_line"]) for file in manifest["files"]]
+        return SelectedSnapshot(
+            folder=folder.resolve(),
+            run_id=manifest["run_id"],
+            target=manifest["target"],
+            started_at=manifest["started_at"],
+            is_complete=manifest["verdict"] == "complete",
+            depth=Depth(manifest["depth"]),
+            referrers=ReferrersLevel(manifest["referrers"]),
+            run_manifest=(folder / RUN_MANIFEST).resolve(),
+            data_files=tuple(file.resolve() for file, _ in files),
+            longest_line=max((length for _, length in files), default=0),
+        )
+    except (OSError, KeyError, TypeError, ValueError) as exc:
+        raise SnapshotError(f"{folder} is no snapshot that can be read: {exc}") from None
 
 
 def select_since(output: Path, snapshot: str, since: str) -> list[SelectedSnapshot]:
@@ -67,7 +88,7 @@ def select_since(output: Path, snapshot: str, since: str) -> list[SelectedSnapsh
     found = [s for s in runs if s.target == target and s.run.is_complete and s.run.started_at[:10] >= since]
     if not found:
         raise SnapshotError(f"there is no complete snapshot of {printable(target)} since {since} in {output}")
-    return [_read(stored.folder) for stored in sorted(found, key=lambda stored: stored.run.started_at)]
+    return [select_folder(stored.folder) for stored in sorted(found, key=lambda stored: stored.run.started_at)]
 
 
 def earlier_snapshots(snapshot: SelectedSnapshot) -> list[SelectedSnapshot]:
@@ -83,7 +104,7 @@ def earlier_snapshots(snapshot: SelectedSnapshot) -> list[SelectedSnapshot]:
         and found.target == snapshot.target
         and found.run.started_at < snapshot.started_at
     ]
-    return [_read(stored.folder) for stored in sorted(earlier, key=lambda s: s.run.started_at, reverse=True)]
+    return [select_folder(stored.folder) for stored in sorted(earlier, key=lambda s: s.run.started_at, reverse=True)]
 
 
 def _only_target(runs: Sequence[StoredRun]) -> str:
@@ -108,23 +129,3 @@ def _newest_complete(runs: Sequence[StoredRun], target: str, date: str) -> Store
     raise SnapshotError(
         f"{printable(target)} has no complete snapshot{when}; the newest partial one is {newest.run.run_id}: name it"
     )
-
-
-def _read(folder: Path) -> SelectedSnapshot:
-    try:
-        manifest: dict[str, Any] = orjson.loads((folder / RUN_MANIFEST).read_bytes())
-        files = [(folder / file["name"], file["longest_line"]) for file in manifest["files"]]
-        return SelectedSnapshot(
-            folder=folder.resolve(),
-            run_id=manifest["run_id"],
-            target=manifest["target"],
-            started_at=manifest["started_at"],
-            is_complete=manifest["verdict"] == "complete",
-            depth=Depth(manifest["depth"]),
-            referrers=ReferrersLevel(manifest["referrers"]),
-            run_manifest=(folder / RUN_MANIFEST).resolve(),
-            data_files=tuple(file.resolve() for file, _ in files),
-            longest_line=max((length for _, length in files), default=0),
-        )
-    except (OSError, KeyError, TypeError, ValueError) as exc:
-        raise SnapshotError(f"{folder} is no snapshot that can be read: {exc}") from None

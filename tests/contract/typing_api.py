@@ -1,7 +1,7 @@
 """The public face as a type checker sees it. No test runs this file: `make check` reads it with mypy."""
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
 from typing import assert_type
 
@@ -43,6 +43,15 @@ async def watch_a_run(config: crawler.Config) -> None:
     except crawler.RegistryError as error:
         assert_type(error.http_status, int | None)
         assert_type(error.outcome, crawler.Outcome)
+
+
+def read_a_snapshot(folder: Path) -> None:
+    opened: AbstractContextManager[crawler.Snapshot] = crawler.open_snapshot(folder)
+    with opened as snapshot:
+        assert_type(snapshot.run_manifest, crawler.RunManifest)
+        assert_type(snapshot.records(), Iterator[crawler.Record])
+        assert_type(snapshot.table("images"), crawler.ArrowTable)
+        assert_type(snapshot.query("SELECT * FROM tags WHERE tag = $tag", {"tag": "latest"}), crawler.ArrowTable)
 
 
 assert_type(crawler.__version__, str)

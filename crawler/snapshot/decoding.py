@@ -1,0 +1,54 @@
+"""What a snapshot's files hold, as the values that the run wrote."""
+
+from functools import cache
+from typing import Any
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from crawler.errors import SnapshotError
+from crawler.model.record import Record
+from crawler.model.record_fields import IMAGE, RECORD, RecordObject
+from crawler.model.run_manifest import RunManifest
+
+
+def parse_record(line: bytes) -> Record:
+    """The record of one JSON line. Keys that a later version has added are left out. Raises SnapshotError."""
+    try:
+        document = _known(orjson.loads(line), RECORD)
+        if document["images"]:
+            document["images"] = [_known(image, IMAGE) for image in document["images"]]
+        return _records().validate_python(document)
+    except (AttributeError, TypeError, ValueError, KeyError) as exc:
+        raise SnapshotError(f"a line of a snapshot is no record: {_reason(exc)}") from None
+
+
+def parse_run_manifest(data: bytes) -> RunManifest:
+    """The content of `_run.json`. Raises SnapshotError."""
+    try:
+        return _run_manifests().validate_json(data)
+    except ValidationError as exc:
+        raise SnapshotError(f"_run.json is not a run's: {_reason(exc)}") from None
+
+
+def _known(document: dict[str, Any], described: RecordObject) -> dict[str, Any]:
+    """The fields that this version knows: named tuples have room for no others."""
+    return {name: document[name] for name in described.field_names if name in document}
+
+
+def _reason(exc: Exception) -> str:
+    """Where the first mistake is, and what it is, without the value itself."""
+    if not isinstance(exc, ValidationError):
+        return type(exc).__name__
+    first = exc.errors(include_input=False, include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+
+
+@cache
+def _records() -> TypeAdapter[Record]:
+    return TypeAdapter(Record)
+
+
+@cache
+def _run_manifests() -> TypeAdapter[RunManifest]:
+    return TypeAdapter(RunManifest)
