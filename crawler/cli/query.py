@@ -1,8 +1,9 @@
 """`registry-crawler query` and `schema`: SQL over the tables of snapshots, and how other engines write the tables."""
 
+import re
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -19,6 +20,7 @@ from crawler.cli.snapshot_options import (
 )
 from crawler.errors import ConfigError
 from crawler.tables.dialects import Dialect, render_schema
+from crawler.untrusted_text import printable
 
 Sql = Annotated[
     str, typer.Argument(metavar="SQL", help="The query; - reads it from standard input, and FILE.sql from a file")
@@ -70,22 +72,38 @@ def _read_sql(sql: str) -> str:
         raise ConfigError([f"{sql}: cannot be read: {reason}"]) from None
 
 
-TableName = Annotated[str, typer.Argument(metavar="TABLE", help="runs, repositories, tags, images, platforms, …")]
+_NOT_IN_DATASET: Final = re.compile(r"[^\w.-]")
+"""What no part of a dataset's name has: the name goes into a statement."""
+
+TableName = Annotated[
+    str,
+    typer.Argument(
+        metavar="TABLE", help="runs, repositories, tags, images, platforms, …; latest_TABLE for a view in a lake"
+    ),
+]
 DialectOption = Annotated[Dialect, typer.Option("--for", help="Who reads the schema")]
 
 
 def schema(table: TableName, dialect: DialectOption = Dialect.DUCKDB) -> None:
     """Print the columns of a table: for BigQuery, DuckDB, Spark, Athena, or as JSON Schema.
 
-    Columns are only ever added, and every one may be null.
+    Columns are only ever added, and every one may be null. latest_TABLE prints the statement of the view that shows a
+    lake's newest complete snapshot of each target; DATASET.latest_TABLE puts it into a dataset or database.
 
     Exit code: 0 done, 2 no such table.
     """
     from crawler.tables.database import table_columns
     from crawler.tables.definitions import tables
+    from crawler.tables.latest import PREFIX, render_latest_view
 
     with exit_on_error():
-        definition = tables().get(table)
-        if definition is None:
-            raise ConfigError([f"there is no table {table!r}; there are {', '.join(tables())}"])
-    print(render_schema(table, definition.meaning, table_columns(table), dialect))
+        dataset, _, name = table.rpartition(".")
+        base = name.removeprefix(PREFIX)
+        definition = tables().get(base)
+        if definition is None or _NOT_IN_DATASET.search(dataset) or (dataset and base == name):
+            listed = ", ".join(tables())
+            raise ConfigError([f"there is no table {printable(table)!r}; there are {listed}, and latest_ of each"])
+        if base == name:
+            print(render_schema(name, definition.meaning, table_columns(name), dialect))
+        else:
+            print(f"{render_latest_view(base, dataset, dialect)};")

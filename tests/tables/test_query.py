@@ -100,3 +100,28 @@ async def test_schema_of_an_unknown_table_names_the_tables(command):
     ended = await command("schema", "tag")
     assert ended.code == 2
     assert "there is no table 'tag'; there are runs, repositories, tags, images," in ended.err
+
+
+async def test_schema_of_a_latest_view_is_a_statement(command):
+    ended = await command("schema", "latest_images")
+    assert ended.out.startswith("CREATE OR REPLACE VIEW latest_images AS\nSELECT *\nFROM images\n")
+    assert ended.out.endswith(");\n")
+    ended = await command("schema", "my-project.inventory.latest_images", "--for", "bigquery")
+    assert ended.out.startswith("CREATE OR REPLACE VIEW `my-project`.`inventory`.latest_images AS\n")
+    assert "FROM `my-project`.`inventory`.runs\n" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["latest_images", "--for", "bigquery"], "BigQuery needs the dataset in a view: schema DATASET.latest_images"),
+        (["latest_images", "--for", "json-schema"], "latest_images is a view, and has the JSON Schema of images"),
+        (["latest_tag"], "there is no table 'latest_tag'; there are runs, "),
+        (["a`b.latest_tags"], "there is no table 'a`b.latest_tags'"),
+        (["inventory.tags"], "there is no table 'inventory.tags'"),
+    ],
+)
+async def test_schema_that_cannot_be_written(command, arguments, message):
+    ended = await command("schema", *arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert message in ended.err
