@@ -26,8 +26,11 @@ from crawler.tables.columns import (
 from crawler.tables.definitions import tables
 from crawler.tables.selection import SelectedSnapshot
 
-MEMORY_LIMIT: Final = "1GB"
+_MEMORY_LIMIT_BYTES: Final = 10**9
 """What a query may hold in memory. What needs more is spilled to a temporary folder."""
+
+_MEMORY_PER_LINE_BYTE: Final = 10
+"""A record is parsed whole: DuckDB 2.0 asks for up to eight times the bytes of one with 280,000 images."""
 
 _ROWS_FETCHED: Final = 1000
 _SMALLEST_OBJECT_BYTES: Final = 16 * 1024**2
@@ -103,9 +106,11 @@ class Database:
 @contextmanager
 def open_database(snapshots: Sequence[SelectedSnapshot]) -> Iterator[Database]:
     """The tables of these snapshots; of none of them, the tables are empty. Raises SnapshotError."""
-    with _spill_folder() as spill, _connect(spill) as connection:
+    longest = max((snapshot.longest_line for snapshot in snapshots), default=0)
+    memory = max(_MEMORY_LIMIT_BYTES, _MEMORY_PER_LINE_BYTE * longest)
+    with _spill_folder() as spill, _connect(spill, memory) as connection:
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
-        _create_tables(connection, snapshots)
+        _create_tables(connection, snapshots, longest)
         _close_to_the_world(connection, [path for snapshot in snapshots for path in snapshot.files], spill)
         yield Database(connection)
 
@@ -137,10 +142,10 @@ def _column_type(type_: Any) -> ColumnType:
             return Scalar(str(type_))
 
 
-def _connect(spill: str) -> duckdb.DuckDBPyConnection:
+def _connect(spill: str, memory: int) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(
         config={
-            "memory_limit": MEMORY_LIMIT,
+            "memory_limit": f"{memory}B",
             "temp_directory": spill,
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
@@ -149,10 +154,9 @@ def _connect(spill: str) -> duckdb.DuckDBPyConnection:
     )
 
 
-def _create_tables(connection: duckdb.DuckDBPyConnection, snapshots: Sequence[SelectedSnapshot]) -> None:
+def _create_tables(connection: duckdb.DuckDBPyConnection, snapshots: Sequence[SelectedSnapshot], longest: int) -> None:
     """Create the tables, and the views `records` and `run_manifests` for those who ask for everything."""
     records = [path for snapshot in snapshots for path in snapshot.data_files]
-    longest = max((snapshot.longest_line for snapshot in snapshots), default=0)
     run_manifests = _source([snapshot.run_manifest for snapshot in snapshots], RUN_COLUMNS, 0)
     connection.execute(f"CREATE VIEW run_manifests AS {run_manifests}")
     connection.execute(f"CREATE VIEW records AS {_source(records, record_columns(), longest)}")
@@ -187,6 +191,10 @@ def _query_errors() -> Iterator[None]:
         yield
     except duckdb.IOException as exc:
         raise SnapshotError(_message(exc)) from None
+    except duckdb.OutOfMemoryException as exc:
+        # its advice is about settings that are locked here
+        reason = _message(exc).partition("\n")[0]
+        raise QueryError(f"{reason}: ask for fewer columns or rows at once, and sort less") from None
     except duckdb.Error as exc:
         raise QueryError(_message(exc)) from None
 

@@ -163,10 +163,28 @@ def test_missing_temporary_folder_is_named(publish, monkeypatch, tmp_path):
         rows(folder, "SELECT 1")
 
 
-def test_line_of_thirty_megabytes_is_read(publish):
-    long = {**golden_records()[0], "tags": [f"{number:0100}" for number in range(300_000)]}
+def test_line_of_a_hundred_megabytes_is_read(publish):
+    long = {**golden_records()[0], "tags": [f"{number:01000}" for number in range(100_000)]}
     folder = publish(records=[long, golden_records()[1]])
-    assert rows(folder, "SELECT max(tags) FROM repositories") == [(300_000,)]
+    assert rows(folder, "SELECT max(tags) FROM repositories") == [(100_000,)]
+
+
+def test_memory_grows_with_the_longest_line_alone(publish):
+    folder = publish()
+    setting = "SELECT current_setting('memory_limit')"
+    assert rows(folder, setting) == [("953.6 MiB",)]
+    manifest = json.loads((folder / "_run.json").read_text())
+    manifest["files"][0]["longest_line"] = 1024**3
+    (folder / "_run.json").write_text(json.dumps(manifest))
+    assert rows(folder, setting) == [("10.0 GiB",)]
+
+
+def test_query_that_needs_more_memory_says_what_helps(publish):
+    with pytest.raises(QueryError) as refused:
+        rows(publish(), "SELECT list(repeat('x', 1000000) || i) FROM range(3000) AS numbers(i)")
+    assert str(refused.value).startswith("Out of Memory Error: ")
+    assert str(refused.value).endswith(": ask for fewer columns or rows at once, and sort less")
+    assert "SET " not in str(refused.value)
 
 
 @pytest.mark.parametrize(("suffix", "compress"), [(".gz", gzip.compress), (".zst", zstandard.compress)])
