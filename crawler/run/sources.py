@@ -1,6 +1,6 @@
 """The discovery of a run: `--discovery METHOD` becomes a source of names, and `auto` a fallback over several sources.
 
-Which methods `auto` tries, and in which order, is data of the registry's profile (`crawler/profiles.py`).
+Which methods `auto` tries, and in which order, is data of the registry's profile (`crawler/profiles/products.py`).
 """
 
 import os

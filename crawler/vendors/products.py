@@ -32,4 +32,4 @@ PRODUCTS: Final[Mapping[str, Callable[[ApiAccess], VendorApi]]] = {
     "zot": open_zot,
     "gitea": open_gitea,
 }
-"""By the kind of `profiles.py`, in its order."""
+"""By the kind of `profiles/products.py`, in its order."""
