@@ -9,15 +9,9 @@ import typer
 
 from crawler.cli import logs
 from crawler.cli.error_output import exit_on_error
+from crawler.cli.options import ConfigFile, LogFormatOption, OutputFolder
 from crawler.cli.rows import Format, print_rows
-from crawler.cli.snapshot_options import (
-    ConfigFile,
-    FormatOption,
-    LogFormatOption,
-    OutputFolder,
-    SnapshotArgument,
-    output_folder,
-)
+from crawler.cli.snapshot_options import FormatOption, SnapshotArgument, output_folder
 from crawler.errors import ConfigError
 from crawler.tables.dialects import Dialect, render_schema
 from crawler.untrusted_text import printable

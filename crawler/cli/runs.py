@@ -1,18 +1,70 @@
 """`registry-crawler runs`: snapshots and unfinished runs in the output folder."""
 
 import logging
+from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from crawler.cli import logs
-from crawler.cli.error_output import report_error
+from crawler.cli.error_output import exit_on_error, report_error
 from crawler.cli.exit_codes import BAD_USAGE, COULD_NOT_RUN
 from crawler.cli.options import Cache, ConfigFile, LogFormatOption, OutputFolder, RunId, Targets
+from crawler.cli.rows import Format, print_rows
+from crawler.cli.snapshot_options import FormatOption, output_settings
 from crawler.errors import ConfigError, SnapshotError
+from crawler.untrusted_text import printable, quoted_path
 
-runs = typer.Typer(help="Snapshots and unfinished runs in the output folder.", rich_markup_mode=None)
+
+class _ListsByDefault(TyperGroup):
+    """The group of commands whose first word may be missing: `runs TARGET` is `runs list TARGET`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        is_named = bool(args) and args[0] in {*self.commands, "-h", "--help"}
+        return super().parse_args(ctx, args if is_named else ["list", *args])
+
+
+runs = typer.Typer(
+    cls=_ListsByDefault,
+    help="List the snapshots and unfinished runs of each target, or of TARGET (`runs TARGET` is `runs list TARGET`).",
+    rich_markup_mode=None,
+)
+
+TargetArgument = Annotated[
+    str, typer.Argument(metavar="[TARGET]", help="Only the runs of this target", show_default=False)
+]
+
+
+@runs.command(name="list")
+def list_runs(
+    target: TargetArgument = "",
+    form: FormatOption = Format.TABLE,
+    config: ConfigFile = None,
+    output: OutputFolder = None,
+    log_format: LogFormatOption = logs.LogFormat.TEXT,
+) -> None:
+    """List snapshots and unfinished runs, target by target, the newest first.
+
+    The changes are those since the target's last complete snapshot before the run. "repositories" counts those that
+    were listed (ok).
+
+    Exit code: 0 done, 1 there is no run of the target, or a folder cannot be read, 2 bad usage.
+    """
+    from crawler.questions.kept_runs import KeptRun, kept_runs
+    from crawler.snapshot.locks import FileLocks, NoLocks
+    from crawler.snapshot.unfinished import UnfinishedRuns
+
+    logs.configure(log_format, verbosity=0)
+    with exit_on_error():
+        settings = output_settings(config, output)
+        unfinished = UnfinishedRuns(settings.path, FileLocks() if settings.lock else NoLocks())
+        found = kept_runs(settings.path, unfinished, target or None)
+        if target and not found:
+            raise SnapshotError(f"there is no run of {printable(target)} in {quoted_path(settings.path)}")
+        columns = [field.name for field in fields(KeptRun)]
+        print_rows(columns, [[getattr(run, name) for name in columns] for run in found], form)
 
 
 @runs.command()
@@ -28,25 +80,18 @@ def discard(
 
     Exit code: 0 deleted, 1 could not be deleted, 2 bad usage, or no such run.
     """
-    from crawler.config import STDIO, Flag, OutputConfig
     from crawler.snapshot.locks import FileLocks, NoLocks
     from crawler.snapshot.unfinished import UnfinishedRuns
 
     logs.configure(log_format, verbosity=0)
-    try:
-        settings = OutputConfig.load(config, [] if output is None else [Flag("--output", "output.path", output)])
-    except ConfigError as exc:
-        report_error(exc, BAD_USAGE)
-    if settings.path == STDIO:
-        report_error(ConfigError(["--output: standard output holds no runs"]), BAD_USAGE)
-    unfinished = UnfinishedRuns(settings.path, FileLocks() if settings.lock else NoLocks())
-    try:
-        unfinished.discard(run_id)
-    except LookupError as exc:
-        message = f"there is no unfinished run {run_id!r} in {settings.path}; there are: {exc}"
-        report_error(ConfigError([message]), BAD_USAGE)
-    except SnapshotError as exc:
-        report_error(exc, COULD_NOT_RUN)
+    with exit_on_error():
+        settings = output_settings(config, output)
+        unfinished = UnfinishedRuns(settings.path, FileLocks() if settings.lock else NoLocks())
+        try:
+            unfinished.discard(run_id)
+        except LookupError as exc:
+            message = f"there is no unfinished run {run_id!r} in {settings.path}; there are: {exc}"
+            raise ConfigError([message]) from None
     logs.notice(f"run {run_id} is discarded", logging.INFO)
 
 

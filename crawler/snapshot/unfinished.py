@@ -36,7 +36,7 @@ class Resumption:
 
 
 @dataclass(frozen=True, slots=True)
-class _UnreadableRun:
+class UnreadableRun:
     """A run that this version cannot resume. `target` is "" where the run's parameters do not name it."""
 
     run_id: str
@@ -107,12 +107,12 @@ class UnfinishedRuns:
         return [
             run
             for run in self._unpublished_runs(current.target)
-            if not (self._obstacle(run, now, snapshots) or run.differences(current) or self._is_held(run))
+            if not (self._obstacle(run, now, snapshots) or run.differences(current) or self.is_held(run))
         ]
 
     def unreadable_runs(self, target: str) -> list[str]:
         """A line for each run that this version cannot read, unless the run is known to be of another target."""
-        runs = (run for run in self._all_runs() if isinstance(run, _UnreadableRun) and run.target in {"", target})
+        runs = (run for run in self.all_runs() if isinstance(run, UnreadableRun) and run.target in {"", target})
         return [
             f"run {printable(run.run_id)} in {quoted_path(self._folder)} cannot be resumed and is left: {run.reason}; "
             f"`registry-crawler runs discard {printable(run.run_id)}` drops it"
@@ -126,7 +126,7 @@ class UnfinishedRuns:
         """
         snapshots = self._newest_snapshots(target, now)
         past = [run for run in self._unpublished_runs(target) if run.age(now) >= timedelta(0)]
-        stale = [run for run in past if self._obstacle(run, now, snapshots) and not self._is_held(run)]
+        stale = [run for run in past if self._obstacle(run, now, snapshots) and not self.is_held(run)]
         for run in stale[1:]:
             self._drop(run.run_id)
 
@@ -137,6 +137,27 @@ class UnfinishedRuns:
             raise LookupError(", ".join(map(printable, run_ids)) or "none")
         if not self._drop(run_id):
             raise SnapshotError(f"run {printable(run_id)} is not discarded: another process works on it")
+
+    def all_runs(self) -> Iterator[RunParameters | UnreadableRun]:
+        """Every run in the folder, by its id. A kill may have left one whose snapshot is published."""
+        for run_id in self._run_ids():
+            try:
+                yield RunParameters.parse((self._folder / run_id / PARAMETERS).read_bytes(), run_id)
+            except (FileNotFoundError, NotADirectoryError):
+                continue  # not a run, or removed by now
+            except UnreadableParametersError as exc:
+                yield UnreadableRun(run_id, exc.target, str(exc))
+            except OSError as exc:
+                yield UnreadableRun(run_id, "", f"its {PARAMETERS} cannot be read: {exc.strerror}")
+
+    def is_held(self, run: RunParameters) -> bool:
+        """Whether a process works on the run."""
+        folder = self._folder / run.run_id
+        with wrap_os_errors(folder):
+            try:
+                return self._locks.is_held(folder)
+            except FileNotFoundError:
+                return False
 
     def _take_over(self, run: RunParameters, resumed_at: str) -> Journal | None:
         """The run's journal, locked for this process; None where the run is gone by now."""
@@ -184,24 +205,13 @@ class UnfinishedRuns:
 
     def _unpublished_runs(self, target: str) -> list[RunParameters]:
         """A target's runs that have no snapshot, the newest first."""
-        runs = [run for run in self._all_runs() if isinstance(run, RunParameters) and run.target == target]
+        runs = [run for run in self.all_runs() if isinstance(run, RunParameters) and run.target == target]
         unpublished = [run for run in runs if not self._is_published(run)]
         return sorted(unpublished, key=lambda run: (run.started_at, run.run_id), reverse=True)
 
     def _is_published(self, run: RunParameters) -> bool:
         """Whether the run's snapshot exists. A kill between the rename and the journal's removal leaves both."""
         return (self._output / run.folder).exists()
-
-    def _all_runs(self) -> Iterator[RunParameters | _UnreadableRun]:
-        for run_id in self._run_ids():
-            try:
-                yield RunParameters.parse((self._folder / run_id / PARAMETERS).read_bytes(), run_id)
-            except (FileNotFoundError, NotADirectoryError):
-                continue  # not a run, or removed by now
-            except UnreadableParametersError as exc:
-                yield _UnreadableRun(run_id, exc.target, str(exc))
-            except OSError as exc:
-                yield _UnreadableRun(run_id, "", f"its {PARAMETERS} cannot be read: {exc.strerror}")
 
     def _run_ids(self) -> list[str]:
         with wrap_os_errors(self._folder):
@@ -212,7 +222,7 @@ class UnfinishedRuns:
 
     def _remove_published(self) -> None:
         """Remove what kills leave: journals whose snapshot is published, and folders half made or half removed."""
-        for run in self._all_runs():
+        for run in self.all_runs():
             if isinstance(run, RunParameters) and self._is_published(run):
                 self._drop(run.run_id)
         for folder in self._folder.glob(".*.dropped"):
@@ -221,14 +231,6 @@ class UnfinishedRuns:
             with suppress(OSError):
                 if time.time() - folder.stat().st_mtime > _LEFTOVER_AFTER_S and not self._locks.is_held(folder):
                     shutil.rmtree(folder, ignore_errors=True)
-
-    def _is_held(self, run: RunParameters) -> bool:
-        folder = self._folder / run.run_id
-        with wrap_os_errors(folder):
-            try:
-                return self._locks.is_held(folder)
-            except FileNotFoundError:
-                return False
 
     def _drop(self, run_id: str) -> bool:
         """Remove a run that no process works on. Returns whether the run is gone."""
