@@ -1,0 +1,332 @@
+"""Asks a registry what a few of its repositories cost, as a crawl would ask, and stops at a bound.
+
+The exchanges are made one repository after the other, so that what is counted meanwhile is the cost of that repository.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from statistics import median
+from typing import Final, cast
+
+import anyio
+
+from crawler.digest_cache.cache import DigestCache
+from crawler.discovery.name_filter import NameFilter
+from crawler.discovery.pending import ListResult
+from crawler.errors import CredentialsError, RegistryError
+from crawler.forecast.cost import NOTHING, Cost, Spending
+from crawler.forecast.sample import Estimate, Level, SampledRepository, spread_evenly
+from crawler.inspect.allowance import Allowance
+from crawler.inspect.inspector import Inspector
+from crawler.model.depth import Depth, ReferrersLevel
+from crawler.model.names import RepositoryName
+from crawler.model.record import Listing, NamePage
+from crawler.run.assemble import OpenParts, open_parts
+from crawler.run.credentials import ResolvedAuth
+from crawler.run.failures import unwrap_group
+from crawler.run.inspection import Inspection, reads_images
+from crawler.run.plan import Plan
+from crawler.transport.messages import Purpose
+from crawler.transport.run_limits import RunLimits
+from crawler.wire.pull_limit import PullsLeft
+
+_UNIT_GUESS: Final = {Depth.TAGS: 0.0, Depth.DIGESTS: 1.0, Depth.MANIFESTS: 2.0, Depth.CONFIGS: 3.0}
+"""The exchanges of a tag, until some were measured."""
+
+
+_LEVELS: Final = 4
+"""Of Google's folders, that the exchanges should suffice for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """How much a forecast asks.
+
+    Attributes:
+        exchanges: the most in all.
+        discovery_exchanges: after so many, no further page of names is read.
+        repositories: how many are listed; of Google's folders, how many of each level.
+        pulls: the most images that are read where the registry limits pulls.
+        opens_folders: whether Google's folders are opened, level by level, to learn how many there are.
+    """
+
+    exchanges: int
+    discovery_exchanges: int
+    repositories: int
+    pulls: int
+    opens_folders: bool
+
+
+FIRST_NIGHT: Final = Extent(exchanges=100, discovery_exchanges=20, repositories=20, pulls=5, opens_folders=True)
+"""Where there is no snapshot that says what the registry holds."""
+
+LATER_NIGHT: Final = Extent(exchanges=40, discovery_exchanges=5, repositories=5, pulls=0, opens_folders=False)
+"""Where the last snapshot says it: what the exchanges weigh, and how long they take."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Findings:
+    """What the registry answered.
+
+    Attributes:
+        connection: the cost of the connection, with what credentials cost.
+        discovery: the cost of the pages of names.
+        method: the discovery method.
+        pages: how many pages of names were read.
+        names: the repositories on them, after the filters; 0 for Google's folders.
+        names_are_all: whether there are no further names.
+        levels: the repositories that were measured; one level, or those of Google's folders.
+        listings: tags and images of the repositories that were measured, by name.
+        failures: repositories that could not be listed, with the error.
+        latency_s: how long an exchange takes; None where no exchange was timed.
+        pulls_left: what is left of a limit on pulls; None where the registry does not say.
+        has_referrers_api: False where it was asked, and is not there.
+        asked: all exchanges of the forecast itself.
+    """
+
+    connection: Cost = NOTHING
+    discovery: Cost = NOTHING
+    method: str = ""
+    pages: int = 0
+    names: int = 0
+    names_are_all: bool = False
+    levels: list[Level] = field(default_factory=list)
+    listings: dict[str, tuple[Listing, SampledRepository]] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    latency_s: float | None = None
+    pulls_left: PullsLeft | None = None
+    has_referrers_api: bool = True
+    asked: Cost = NOTHING
+
+    @property
+    def lists_images(self) -> bool:
+        """Whether listings have images, so that no tag has to be resolved."""
+        return any(listing.images is not None for listing, _ in self.listings.values())
+
+
+def bounded_plan(plan: Plan, spending: Spending) -> Plan:
+    """The plan of a crawl for its forecast: with its own count of exchanges, and without the crawl's budget."""
+    return replace(plan, limits=RunLimits(plan.limits.policy, spending), allowance=Allowance(None))
+
+
+async def sample_registry(
+    plan: Plan, spending: Spending, extent: Extent, auth: ResolvedAuth, cache: DigestCache, *, names: Sequence[str]
+) -> Findings:
+    """Ask the registry. `names` are the repositories to choose from; without any, those that discovery finds.
+
+    `plan` and `spending` belong together, by `bounded_plan`. What is in `cache` is not asked for, and what is read is
+    put into it. Raises what a crawl raises where it cannot begin: CredentialsError, RegistryError, GaveUp.
+    """
+    inspection = Inspection(cache) if reads_images(plan.config.images) else None
+    with unwrap_group():
+        async with open_parts(plan, auth, inspection) as parts:
+            sampler = _Sampler(plan, parts, spending, extent)
+            with anyio.CancelScope() as scope:
+                spending.on_spent = scope.cancel
+                await sampler.ask(names)
+            return sampler.findings()
+    raise AssertionError("open_parts suppresses no exception")
+
+
+class _Sampler:
+    """One forecast's questions. `findings` is valid at any time, also after `ask` was cancelled."""
+
+    def __init__(self, plan: Plan, parts: OpenParts, spending: Spending, extent: Extent) -> None:
+        registry = plan.registry
+        self._plan = plan
+        self._parts = parts
+        self._spending = spending
+        self._extent = extent
+        self._filter = NameFilter(registry.target, include=registry.include, exclude=registry.exclude)
+        self._found = Findings(connection=spending.so_far)
+        self._names: list[str] = []
+        self._came_listed: dict[str, Listing] = {}
+        self._nodes: dict[str, SampledRepository] = {}
+        self._level_sizes: dict[int, int] = defaultdict(int)
+        self._latencies: list[float] = []
+
+    async def ask(self, names: Sequence[str]) -> None:
+        await self._discover()
+        for name in spread_evenly(names or self._names, self._extent.repositories):
+            await self._list(name)
+        if self._parts.inspector is not None:
+            await self._read(self._parts.inspector)
+
+    def findings(self) -> Findings:
+        found = self._found
+        found.method, found.pages = self._parts.discovery.method, self._parts.discovery.pages_read
+        found.names = len(self._names)
+        found.latency_s = median(self._latencies) if self._latencies else None
+        found.pulls_left = self._plan.allowance.pulls_left
+        found.has_referrers_api = self._parts.inspector is None or not self._parts.inspector.lacks_referrers_api
+        found.asked = self._spending.so_far
+        found.listings = {name: (listing, self._nodes[name]) for name, (listing, _) in found.listings.items()}
+        found.levels = self._levels()
+        return found
+
+    def _levels(self) -> list[Level]:
+        if not self._level_sizes:
+            return [Level(Estimate(len(self._names)), list(self._nodes.values()))]
+        levels: list[Level] = []
+        for depth in sorted(self._level_sizes):
+            size = levels[-1].below if levels else Estimate(self._level_sizes[depth])
+            levels.append(Level(size, [node for name, node in self._nodes.items() if name.count("/") == depth]))
+        return levels
+
+    # ------------------------------------------------------------------------------------------------------- discovery
+
+    async def _discover(self) -> None:
+        """Read pages of names, until there are no more, or enough exchanges were made for them."""
+        discovery = self._parts.discovery
+        async with aclosing(cast("AsyncGenerator[NamePage]", discovery.pages())) as pages:
+            async for page, cost in self._measured(pages):
+                self._found.discovery += cost
+                if discovery.requires_all_listings:
+                    if not self._extent.opens_folders:
+                        return
+                    await self._open_folders(page)
+                    continue
+                self._add_names(page)
+                if self._found.discovery.total >= self._extent.discovery_exchanges:
+                    return
+        self._found.names_are_all = True
+
+    async def _measured(self, pages: AsyncIterator[NamePage]) -> AsyncIterator[tuple[NamePage, Cost]]:
+        """Each page, with what it cost since the last one was asked for."""
+        before = self._spending.so_far
+        async for page in pages:
+            yield page, self._spending.so_far - before
+            before = self._spending.so_far
+
+    def _add_names(self, page: NamePage) -> None:
+        for name, listing in page.items():
+            if self._filter.matches(name) and _is_valid(name):
+                self._names.append(name)
+                if listing is not None:
+                    self._came_listed[name] = listing
+
+    async def _open_folders(self, page: NamePage) -> None:
+        """List some nodes of a page, whose children are on the next page. The others count as nodes without any."""
+        by_level = defaultdict[int, list[str]](list)
+        for name in page:
+            by_level[name.count("/")].append(name)
+        for level, names in by_level.items():
+            sampled = sum(node.count("/") == level for node in self._nodes)
+            chosen = set(spread_evenly(names, max(0, self._per_level - sampled)))
+            self._level_sizes[level] += len(names)
+            for name in names:
+                with self._parts.discovery.pending(name) as pending:
+                    result: ListResult = Listing(tags=())
+                    if name in chosen and _is_valid(name):
+                        result = await self._list(name)
+                    pending.resolve(result)
+
+    @property
+    def _per_level(self) -> int:
+        """How many nodes of a level are opened, so that the exchanges reach four levels down."""
+        listed = [node.listing.total for node in self._nodes.values()]
+        each = sum(listed) / len(listed) if listed else 1
+        return min(self._extent.repositories, int(self._extent.exchanges / _LEVELS / max(each, 1)))
+
+    # --------------------------------------------------------------------------------------------------------- listing
+
+    async def _list(self, name: str) -> ListResult:
+        """List a repository or a folder, and measure it."""
+        before, waited_s, began = self._spending.so_far, self._plan.limits.wait_s, time.monotonic()
+        result: ListResult
+        try:
+            result = self._came_listed.get(name) or await self._parts.lister.list_tags(RepositoryName(name))
+        except (RegistryError, CredentialsError) as exc:
+            result = exc
+        seconds = time.monotonic() - began - (self._plan.limits.wait_s - waited_s)
+        cost = self._spending.so_far - before
+        if cost.total:
+            self._latencies.append(max(seconds, 0.0) / cost.total)
+        self._nodes[name] = self._sampled(name, result, cost)
+        if isinstance(result, Listing):
+            self._found.listings[name] = (result, self._nodes[name])
+        else:
+            self._found.failures[name] = str(result)
+        return result
+
+    def _sampled(self, name: str, result: ListResult, cost: Cost) -> SampledRepository:
+        if not isinstance(result, Listing):
+            return SampledRepository(listing=cost)
+        node = SampledRepository(
+            listing=cost,
+            children=len(result.children or ()),
+            tags=len(result.tags),
+            images=len(result.images or ()),
+        )
+        inspector = self._parts.inspector
+        if inspector is None or not self._filter.matches(name):
+            return node
+        images = self._plan.config.images
+        looks_into_images = images.depth.reads_manifests or images.referrers is ReferrersLevel.API
+        return replace(
+            node,
+            tags_to_resolve=len(inspector.tags_to_resolve(result)),
+            images_to_read=len(inspector.images_to_read(result)) if looks_into_images else 0,
+            batch=inspector.contents.batch_size,
+        )
+
+    # --------------------------------------------------------------------------------------------------------- reading
+
+    async def _read(self, inspector: Inspector) -> None:
+        """Read tags and images of the repositories that were listed: those with few first, so that most are whole."""
+        waiting = sorted(
+            (name for name, node in self._nodes.items() if node.units), key=lambda name: self._nodes[name].units
+        )
+        for number, name in enumerate(waiting):
+            count = min(self._nodes[name].units, self._affordable(len(waiting) - number))
+            if count:
+                await self._read_some(inspector, name, count)
+
+    def _affordable(self, repositories: int) -> int:
+        """How many tags or images of the next repository may be read, where so many are still to be read."""
+        images = self._plan.config.images
+        read = [node for node in self._nodes.values() if node.units_read]
+        units = sum(node.units_read for node in read)
+        guess = _UNIT_GUESS[images.depth] + (images.referrers is ReferrersLevel.API)
+        each = sum(node.reading.total for node in read) / units if units else guess
+        left = self._extent.exchanges - 1 - self._spending.total
+        affordable = int(left / repositories / max(each, 0.01)) or int(left >= each)
+        if self._plan.registry.profile.limits_pulls and images.depth.reads_manifests:
+            return min(affordable, self._extent.pulls - units)
+        return affordable
+
+    async def _read_some(self, inspector: Inspector, name: str, count: int) -> None:
+        listing, node = self._found.listings[name][0], self._nodes[name]
+        tags, images = inspector.tags_to_resolve(listing), inspector.images_to_read(listing)
+        chosen = spread_evenly([*tags, *(images if node.images_to_read else ())], count)
+        picked = [each for each in chosen if not isinstance(each, str)]
+        picked_tags = [each for each in chosen if isinstance(each, str)]
+        if count == node.units:
+            part = listing
+        else:
+            tags_of_images = [tag for image in picked for tag in image.tags]
+            part = replace(
+                listing,
+                tags=(*picked_tags, *tags_of_images),
+                images=None if listing.images is None else tuple(picked),
+            )
+        before = self._spending.so_far
+        await inspector.inspect(RepositoryName(name), part)
+        reading = self._spending.so_far - before
+        images_read = len(picked)
+        if picked and listing.lists_untagged:
+            # an image of several platforms was read with its children, which the listing has too
+            images_read = min(node.images_to_read, max(images_read, round(reading.of(Purpose.MANIFEST))))
+        self._nodes[name] = replace(node, tags_read=len(picked_tags), images_read=images_read, reading=reading)
+
+
+def _is_valid(name: str) -> bool:
+    """Whether the name is one that a crawl requests."""
+    try:
+        RepositoryName(name)
+    except ValueError:
+        return False
+    return True
