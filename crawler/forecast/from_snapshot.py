@@ -29,6 +29,9 @@ _USUAL_BYTES: Final[Mapping[Purpose, float]] = {
 }
 """Of one exchange, where none was measured."""
 
+_SAME_SHARE: Final = 0.05
+"""Two numbers that differ by no more of the larger one count as the same."""
+
 
 def expect_from_snapshot(
     snapshot: LastSnapshot, found: Findings, config: Config, registry: RegistryConfig, cache: DigestCache
@@ -49,7 +52,7 @@ def expect_from_snapshot(
     once = {Purpose.PING, Purpose.CATALOG}
     expected = _exchanges(run, inventory, found, images.referrers)
     exchanges = {kind: count * (1 if kind in once else growth) for kind, count in expected.items()}
-    cost = Cost(exchanges, _bytes(exchanges, snapshot, inventory, found, images.depth))
+    cost = Cost(exchanges, _bytes(exchanges, run, inventory, found))
     return Expectation(
         cost=cost,
         least=cost.total,
@@ -87,11 +90,14 @@ def _exchanges(
 
 
 def _bytes(
-    exchanges: Mapping[Purpose, float], snapshot: LastSnapshot, inventory: Inventory, found: Findings, depth: Depth
+    exchanges: Mapping[Purpose, float], run: RunManifest, inventory: Inventory, found: Findings
 ) -> dict[Purpose, float]:
-    run = snapshot.run_manifest
-    if Depth(run.depth) is depth is Depth.TAGS:
-        return {Purpose.LISTING: run.requests.bytes}
+    """Where as much is asked as last night, as much comes; else what the exchanges of the plan weigh, and listings."""
+    knew_its_tags = run.cache.hits >= inventory.resolves / 2  # else they came with their manifests, and tonight do not
+    if knew_its_tags and all(
+        _is_about(count, run.requests.by_kind.get(kind.value, 0)) for kind, count in exchanges.items()
+    ):
+        return {Purpose.LISTING: run.requests.bytes}  # of all kinds together
     asked = found.asked
     sizes = {
         kind: count * (asked.bytes.get(kind, 0) / asked.of(kind) if asked.of(kind) else _USUAL_BYTES.get(kind, 0))
@@ -104,6 +110,10 @@ def _bytes(
     if listed:
         sizes[Purpose.LISTING] = listed * inventory.listing_weight / weight
     return sizes
+
+
+def _is_about(one: float, other: float) -> bool:
+    return abs(one - other) <= _SAME_SHARE * max(one, other)
 
 
 def _usual_news(run: RunManifest, depth: Depth) -> int:
