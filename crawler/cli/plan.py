@@ -37,7 +37,7 @@ def plan(settings: "Config", form: PlanFormatOption = PlanFormat.TEXT) -> None:
     """Say what a crawl with the same options would cost: exchanges, time, bytes and pulls. It takes no snapshot.
 
     Takes every option of crawl. The forecast comes from the target's last complete snapshot; without one, from twenty
-    repositories that are listed for it. It makes at most 100 exchanges with each registry, and writes nothing.
+    repositories that are listed for it. It makes about 100 exchanges at most with each registry, and writes nothing.
 
     Exit code: 0 done, 1 a registry could not be asked, 2 bad usage or configuration.
 
@@ -129,11 +129,12 @@ def render_text(forecast: "Forecast") -> str:
 
 
 def _exchanges_text(forecast: "Forecast") -> str:
-    at_least = "at least " if forecast.is_lower_bound else ""
-    text = f"{at_least}{forecast.exchanges:,}"
+    if forecast.is_lower_bound:
+        found = "" if forecast.least == forecast.exchanges else f", and {forecast.exchanges:,} for what was found"
+        return f"at least {forecast.least:,}{found}"
     if forecast.least == forecast.most:
-        return text
-    return f"{text}, between {forecast.least:,} and {forecast.most:,}"
+        return f"{forecast.exchanges:,}"
+    return f"{forecast.exchanges:,}, between {forecast.least:,} and {forecast.most:,}"
 
 
 def _kinds_text(by_kind: Mapping[str, int]) -> str:
@@ -142,11 +143,12 @@ def _kinds_text(by_kind: Mapping[str, int]) -> str:
 
 def _time_text(forecast: "Forecast") -> str:
     seconds = _duration_text(forecast.duration.seconds)
-    between = ""
+    between, limit = "", f"; limited by {forecast.duration.limited_by}"
+    if forecast.is_lower_bound:
+        return f"at least {_duration_text(forecast.least_s)}{limit}"
     if forecast.least != forecast.most:
         between = f", between {_duration_text(forecast.least_s)} and {_duration_text(forecast.most_s)}"
-    at_least = "at least " if forecast.is_lower_bound else "about "
-    return f"{at_least}{seconds}{between}; limited by {forecast.duration.limited_by}"
+    return f"about {seconds}{between}{limit}"
 
 
 def _duration_text(seconds: float) -> str:

@@ -6,7 +6,6 @@ from typing import Final
 from crawler.config import RegistryConfig
 from crawler.forecast.cost import Cost
 from crawler.forecast.expectation import Expectation
-from crawler.forecast.sample import STANDARD_ERRORS, Level, cost_of_one_unit, expected_cost, sum_levels
 from crawler.forecast.sampler import Findings
 from crawler.model.words import repositories
 from crawler.transport.messages import Purpose
@@ -17,73 +16,75 @@ _FIRST_TOKENS: Final = 1
 
 def expect_from_sample(found: Findings, registry: RegistryConfig) -> Expectation:
     """What a crawl costs, by the repositories that were measured."""
-    levels = found.levels
-    unit = cost_of_one_unit(levels)
-    once = found.connection + found.discovery
-    each = expected_cost(levels, unit)
-    total = sum_levels(levels, lambda node: node.expected(unit).total)
-    least = sum_levels(levels, lambda node: node.least(unit))
+    sample, once = found.sample, found.connection + found.discovery
+    each = sample.cost
     corrected = _corrected(each, found, registry)
-    correction = corrected.total - each.total
-    measured = once.total + sum(node.listing.total + node.reading.total for level in levels for node in level.sample)
+    fixed = once.total + corrected.total - each.total
+    least, most = sample.range
+    measured = once.total + sum(node.listing.total + node.reading.total for node in sample.nodes)
     return Expectation(
         cost=once + corrected,
-        least=max(measured, once.total + least.expected - STANDARD_ERRORS * least.error + correction),
-        most=once.total + total.expected + STANDARD_ERRORS * total.error + correction,
+        least=max(measured, fixed + least),
+        most=fixed + most,
         is_lower_bound=not found.names_are_all,
-        repositories=sum_levels(levels, lambda _: 1).expected,
-        resolves=sum_levels(levels, lambda node: node.tags_to_resolve).expected,
-        images=sum_levels(levels, lambda node: node.images).expected,
-        evidence=_evidence(found),
+        repositories=sample.size,
+        resolves=sample.sum(lambda node: node.tags_to_resolve).expected,
+        images=sample.sum(lambda node: node.images).expected,
+        evidence=tuple(filter(None, (_repositories_text(found), _units_text(found), _failures_text(found)))),
     )
 
 
 def _corrected(each: Cost, found: Findings, registry: RegistryConfig) -> Cost:
     """What does not grow as the sample does: tokens for many repositories, and an API that is not there."""
     factors: dict[Purpose, float] = {}
-    sample = [node for level in found.levels for node in level.sample]
-    if registry.tokens == "batched" and sample:
+    nodes = found.sample.nodes
+    if registry.tokens == "batched" and each.of(Purpose.TOKEN):
         size = registry.profile.scopes_per_token
-        measured = sum(node.listing.of(Purpose.TOKEN) for node in sample)
-        if measured <= ceil(len(sample) / size) + _FIRST_TOKENS and each.of(Purpose.TOKEN):
-            factors[Purpose.TOKEN] = ceil(found.names / size) / each.of(Purpose.TOKEN)
+        measured = sum(node.listing.of(Purpose.TOKEN) for node in nodes)
+        if measured <= ceil(len(nodes) / size) + _FIRST_TOKENS:
+            factors[Purpose.TOKEN] = ceil(found.sample.size / size) / each.of(Purpose.TOKEN)
     if not found.has_referrers_api and each.of(Purpose.REFERRERS):
         factors[Purpose.REFERRERS] = found.asked.of(Purpose.REFERRERS) / each.of(Purpose.REFERRERS)
     return each.scaled(lambda kind: factors.get(kind, 1))
 
 
-def _evidence(found: Findings) -> tuple[str, ...]:
-    return tuple(filter(None, (_repositories_text(found), _units_text(found), _failures_text(found))))
-
-
 def _repositories_text(found: Findings) -> str:
-    sampled = sum(len(level.sample) for level in found.levels)
-    if len(found.levels) > 1 or found.levels[0].size.expected != found.names:
-        nodes = sum_levels(found.levels, lambda _: 1)
-        if all(_is_listed_whole(level) for level in found.levels):
-            return f"every folder was opened: {sampled:,} nodes"
-        of = "at least " if not found.names_are_all else "about "
-        return f"{sampled:,} of {of}{nodes.expected:,.0f} nodes of folders, on {len(found.levels)} levels"
+    if found.survey.nodes:
+        return _survey_text(found)
+    if found.opened_folders:
+        return _folders_text(found)
     if not found.names_are_all:
-        read = f"discovery ({found.method}) was not read to its end"
-        return f"{sampled:,} of at least {repositories(found.names)}: {read}, after {found.pages:,} pages"
-    if sampled == found.names:
+        read = f"discovery ({found.method}) was not read to its end, but for {found.pages:,} pages"
+        return f"{found.listed:,} of at least {repositories(found.names)}: {read}"
+    if found.listed == found.names:
         return f"all {repositories(found.names)}"
-    return f"{sampled:,} of {repositories(found.names)}, which are all that discovery ({found.method}) lists"
+    return f"{found.listed:,} of {repositories(found.names)}, which are all that discovery ({found.method}) lists"
 
 
-def _is_listed_whole(level: Level) -> bool:
-    return level.size.error == 0 and len(level.sample) >= level.size.expected
+def _survey_text(found: Findings) -> str:
+    at_least, more = ("", "") if found.survey.is_whole else ("at least ", ": a walk also finds emptied ones")
+    nodes = f"{at_least}{len(found.survey.nodes):,} repositories and folders"
+    return f"{found.listed:,} of {nodes}, by {found.survey.source}{more}"
+
+
+def _folders_text(found: Findings) -> str:
+    if found.names_are_all:
+        return f"every folder was opened: {found.listed:,} repositories and folders"
+    return (
+        f"{found.listed:,} of at least {found.sample.size:,} repositories and folders: neither the catalog nor "
+        "Artifact Registry's API says how many are below the others"
+    )
 
 
 def _units_text(found: Findings) -> str:
-    nodes = [node for level in found.levels for node in level.sample]
-    units, read = sum(node.units for node in nodes), sum(node.units_read for node in nodes)
+    units = sum(node.units for node in found.sample.nodes)
+    read = sum(node.units_read for node in found.sample.nodes)
     if not units:
         return ""
-    of_these = "all" if read == units else f"{read:,}"
-    text = f"{of_these} of their {units:,} tags and images were read"
-    return text if read == units else f"{text}; where tags share an image, the crawl costs less"
+    if read == units:
+        return f"all of their {units:,} tags and images were read"
+    text = f"{read:,} of their {units:,} tags and images were read; tags that share an image cost less"
+    return f"{text}, and a far larger repository costs more" if len(found.sample.nodes) < found.sample.size else text
 
 
 def _failures_text(found: Findings) -> str:

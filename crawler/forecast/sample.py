@@ -1,9 +1,4 @@
-"""A few repositories that were measured become an estimate of all repositories, and of how far it may be off.
-
-A flat list of names is one level. Google's folders are a tree, of which a few nodes of each level are opened: how many
-nodes the next level has follows from the children that they have (Knuth 1975, "Estimating the efficiency of
-backtrack programs", with several nodes a level in place of one).
-"""
+"""A few repositories that were measured become an estimate of all repositories, and of how far it may be off."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,7 +21,6 @@ class SampledRepository:
 
     Attributes:
         listing: the cost of its listing, with tokens.
-        children: nodes directly below it that the crawl lists too.
         tags: how many it has.
         images: how many its listing has; 0 where listings have none.
         tags_to_resolve: tags whose digest the listing does not have, and that depth asks for.
@@ -38,7 +32,6 @@ class SampledRepository:
     """
 
     listing: Cost
-    children: int = 0
     tags: int = 0
     images: int = 0
     tags_to_resolve: int = 0
@@ -85,64 +78,59 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
-    """Repositories, or nodes of one level of Google's folders, of which some were measured.
+class Sample:
+    """Repositories, or Google's folders, of which some were measured.
 
     Attributes:
-        size: how many there are; with an error where it follows from another level.
-        sample: those that were measured. Empty only where there are none.
+        size: how many there are.
+        nodes: those that were measured. Empty only where there are none, or none could be asked.
     """
 
-    size: Estimate
-    sample: Sequence[SampledRepository]
+    size: int
+    nodes: Sequence[SampledRepository] = ()
 
     @property
-    def is_whole(self) -> bool:
-        """Whether each of them was measured, down to the last tag."""
-        everything = self.size.error == 0 and len(self.sample) >= self.size.expected
-        return everything and all(node.is_read_whole for node in self.sample)
+    def of_one_unit(self) -> Cost:
+        """The mean cost of a tag or image that depth looks into, over all that were read."""
+        read = [node for node in self.nodes if node.units_read]
+        units = sum(node.units_read for node in read)
+        return sum((node.reading for node in read), NOTHING).times(1 / units) if units else NOTHING
+
+    @property
+    def cost(self) -> Cost:
+        """What all of them cost, as expected."""
+        if not self.nodes:
+            return NOTHING
+        unit = self.of_one_unit
+        return sum((node.expected(unit) for node in self.nodes), NOTHING).times(self.size / len(self.nodes))
 
     def sum(self, value: Callable[[SampledRepository], float]) -> Estimate:
-        """The sum of a value over all of them."""
-        if not self.sample:
+        """The sum of a value over all of them. Those that were not measured differ as much as those that were."""
+        if not self.nodes:
             return Estimate(0.0)
-        values, size = [value(node) for node in self.sample], self.size.expected
-        average, unseen = mean(values), max(0.0, 1 - len(values) / max(size, 1))
-        if not all(node.is_read_whole for node in self.sample):
-            unseen = 1.0  # each value is an estimate, too
+        values = [value(node) for node in self.nodes]
+        average, unseen = mean(values), max(0.0, 1 - len(values) / max(self.size, 1))
         spread = stdev(values) if len(values) > 1 else abs(average)
-        error = size * spread / sqrt(len(values)) * sqrt(unseen)
-        return Estimate(size * average, sqrt(error**2 + (average * self.size.error) ** 2))
+        return Estimate(self.size * average, self.size * spread / sqrt(len(values)) * sqrt(unseen))
 
     @property
-    def below(self) -> Estimate:
-        """How many nodes are directly below the nodes of this level."""
-        return Level(self.size, [SampledRepository(listing=n.listing, children=n.children) for n in self.sample]).sum(
-            lambda node: node.children
+    def range(self) -> tuple[float, float]:
+        """Between how many exchanges all of them cost."""
+        unit, unread = self.of_one_unit, self._error_of_unread
+        most, least = self.sum(lambda node: node.expected(unit).total), self.sum(lambda node: node.least(unit))
+        return (
+            least.expected - STANDARD_ERRORS * (least.error + unread),
+            most.expected + STANDARD_ERRORS * (most.error + unread),
         )
 
-
-def sum_levels(levels: Sequence[Level], value: Callable[[SampledRepository], float]) -> Estimate:
-    """The sum of a value over all levels. The errors add up: where a level is larger, those below it are too."""
-    sums = [level.sum(value) for level in levels]
-    return Estimate(sum(each.expected for each in sums), sum(each.error for each in sums))
-
-
-def expected_cost(levels: Sequence[Level], of_one_unit: Cost) -> Cost:
-    """What all repositories of all levels cost; `of_one_unit` as in `SampledRepository.expected`."""
-    return sum((_expected_cost(level, of_one_unit) for level in levels if level.sample), NOTHING)
-
-
-def _expected_cost(level: Level, of_one_unit: Cost) -> Cost:
-    measured = sum((node.expected(of_one_unit) for node in level.sample), NOTHING)
-    return measured.times(level.size.expected / len(level.sample))
-
-
-def cost_of_one_unit(levels: Sequence[Level]) -> Cost:
-    """The mean cost of a tag or image that depth looks into, over all that were read."""
-    read = [node for level in levels for node in level.sample if node.units_read]
-    units = sum(node.units_read for node in read)
-    return sum((node.reading for node in read), NOTHING).times(1 / units) if units else NOTHING
+    @property
+    def _error_of_unread(self) -> float:
+        """The standard error of what was not read of tags and images: how much those differ that were read."""
+        each = [node.reading.total / node.units_read for node in self.nodes if node.units_read]
+        unread = self.sum(lambda node: node.units - node.units_read).expected
+        if not each:
+            return unread
+        return unread * (stdev(each) / sqrt(len(each)) if len(each) > 1 else each[0])
 
 
 def spread_evenly(items: Sequence[T], count: int) -> list[T]:

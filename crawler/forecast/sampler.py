@@ -4,11 +4,11 @@ The exchanges are made one repository after the other, so that what is counted m
 """
 
 import time
-from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from statistics import median
+from functools import partial
+from statistics import mean, median
 from typing import Final, cast
 
 import anyio
@@ -18,7 +18,9 @@ from crawler.discovery.name_filter import NameFilter
 from crawler.discovery.pending import ListResult
 from crawler.errors import CredentialsError, RegistryError
 from crawler.forecast.cost import NOTHING, Cost, Spending
-from crawler.forecast.sample import Estimate, Level, SampledRepository, spread_evenly
+from crawler.forecast.last_snapshot import listing_weight
+from crawler.forecast.sample import Sample, SampledRepository, spread_evenly
+from crawler.forecast.survey import NO_SURVEY, Survey, survey_folders
 from crawler.inspect.allowance import Allowance
 from crawler.inspect.inspector import Inspector
 from crawler.model.depth import Depth, ReferrersLevel
@@ -37,8 +39,7 @@ _UNIT_GUESS: Final = {Depth.TAGS: 0.0, Depth.DIGESTS: 1.0, Depth.MANIFESTS: 2.0,
 """The exchanges of a tag, until some were measured."""
 
 
-_LEVELS: Final = 4
-"""Of Google's folders, that the exchanges should suffice for."""
+NO_SAMPLE: Final = Sample(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,22 +49,22 @@ class Extent:
     Attributes:
         exchanges: the most in all.
         discovery_exchanges: after so many, no further page of names is read.
-        repositories: how many are listed; of Google's folders, how many of each level.
+        folders: how many of Google's folders are opened one by one.
+        repositories: how many are listed.
         pulls: the most images that are read where the registry limits pulls.
-        opens_folders: whether Google's folders are opened, level by level, to learn how many there are.
     """
 
     exchanges: int
     discovery_exchanges: int
     repositories: int
+    folders: int
     pulls: int
-    opens_folders: bool
 
 
-FIRST_NIGHT: Final = Extent(exchanges=100, discovery_exchanges=20, repositories=20, pulls=5, opens_folders=True)
+FIRST_NIGHT: Final = Extent(exchanges=100, discovery_exchanges=20, repositories=20, folders=30, pulls=5)
 """Where there is no snapshot that says what the registry holds."""
 
-LATER_NIGHT: Final = Extent(exchanges=40, discovery_exchanges=5, repositories=5, pulls=0, opens_folders=False)
+LATER_NIGHT: Final = Extent(exchanges=40, discovery_exchanges=5, repositories=5, folders=0, pulls=0)
 """Where the last snapshot says it: what the exchanges weigh, and how long they take."""
 
 
@@ -78,7 +79,9 @@ class Findings:
         pages: how many pages of names were read.
         names: the repositories on them, after the filters; 0 for Google's folders.
         names_are_all: whether there are no further names.
-        levels: the repositories that were measured; one level, or those of Google's folders.
+        survey: what another source than the walk says of Google's folders; without nodes where none was needed.
+        opened_folders: whether Google's folders were opened one by one.
+        sample: the repositories that were measured.
         listings: tags and images of the repositories that were measured, by name.
         failures: repositories that could not be listed, with the error.
         latency_s: how long an exchange takes; None where no exchange was timed.
@@ -93,13 +96,20 @@ class Findings:
     pages: int = 0
     names: int = 0
     names_are_all: bool = False
-    levels: list[Level] = field(default_factory=list)
+    survey: Survey = NO_SURVEY
+    opened_folders: bool = False
+    sample: Sample = NO_SAMPLE
     listings: dict[str, tuple[Listing, SampledRepository]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     latency_s: float | None = None
     pulls_left: PullsLeft | None = None
     has_referrers_api: bool = True
     asked: Cost = NOTHING
+
+    @property
+    def listed(self) -> int:
+        """How many repositories or folders were listed, or refused it."""
+        return len(self.listings) + len(self.failures)
 
     @property
     def lists_images(self) -> bool:
@@ -123,7 +133,7 @@ async def sample_registry(
     inspection = Inspection(cache) if reads_images(plan.config.images) else None
     with unwrap_group():
         async with open_parts(plan, auth, inspection) as parts:
-            sampler = _Sampler(plan, parts, spending, extent)
+            sampler = _Sampler(plan, parts, spending, extent, survey=partial(survey_folders, plan, auth))
             with anyio.CancelScope() as scope:
                 spending.on_spent = scope.cancel
                 await sampler.ask(names)
@@ -134,8 +144,18 @@ async def sample_registry(
 class _Sampler:
     """One forecast's questions. `findings` is valid at any time, also after `ask` was cancelled."""
 
-    def __init__(self, plan: Plan, parts: OpenParts, spending: Spending, extent: Extent) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        parts: OpenParts,
+        spending: Spending,
+        extent: Extent,
+        *,
+        survey: Callable[[Collection[str]], Awaitable[Survey]],
+    ) -> None:
+        """`survey` asks other sources for Google's folders, from these roots down."""
         registry = plan.registry
+        self._survey = survey
         self._plan = plan
         self._parts = parts
         self._spending = spending
@@ -145,12 +165,13 @@ class _Sampler:
         self._names: list[str] = []
         self._came_listed: dict[str, Listing] = {}
         self._nodes: dict[str, SampledRepository] = {}
-        self._level_sizes: dict[int, int] = defaultdict(int)
+        self._folders = 0
         self._latencies: list[float] = []
+        self._page_latencies: list[float] = []
 
     async def ask(self, names: Sequence[str]) -> None:
         await self._discover()
-        for name in spread_evenly(names or self._names, self._extent.repositories):
+        for name in spread_evenly(names or self._names or list(self._found.survey.nodes), self._extent.repositories):
             await self._list(name)
         if self._parts.inspector is not None:
             await self._read(self._parts.inspector)
@@ -159,22 +180,27 @@ class _Sampler:
         found = self._found
         found.method, found.pages = self._parts.discovery.method, self._parts.discovery.pages_read
         found.names = len(self._names)
-        found.latency_s = median(self._latencies) if self._latencies else None
+        timed = self._latencies or self._page_latencies
+        found.latency_s = median(timed) if timed else None
         found.pulls_left = self._plan.allowance.pulls_left
         found.has_referrers_api = self._parts.inspector is None or not self._parts.inspector.lacks_referrers_api
         found.asked = self._spending.so_far
         found.listings = {name: (listing, self._nodes[name]) for name, (listing, _) in found.listings.items()}
-        found.levels = self._levels()
+        found.opened_folders = bool(self._folders)
+        size = len(found.survey.nodes) or self._folders or len(self._names)
+        found.sample = Sample(size, [*self._nodes.values(), *self._surveyed(found.survey)])
         return found
 
-    def _levels(self) -> list[Level]:
-        if not self._level_sizes:
-            return [Level(Estimate(len(self._names)), list(self._nodes.values()))]
-        levels: list[Level] = []
-        for depth in sorted(self._level_sizes):
-            size = levels[-1].below if levels else Estimate(self._level_sizes[depth])
-            levels.append(Level(size, [node for name, node in self._nodes.items() if name.count("/") == depth]))
-        return levels
+    def _surveyed(self, survey: Survey) -> Iterator[SampledRepository]:
+        """The nodes that were not listed, where the survey has their images. Their listings cost what others did."""
+        if not survey.has_images or not self._nodes:
+            return
+        listed = sum((node.listing for node in self._nodes.values()), NOTHING).times(1 / len(self._nodes))
+        weight = mean(_weight(name, survey.nodes[name]) for name in self._nodes if name in survey.nodes)
+        for name, listing in survey.nodes.items():
+            if name not in self._nodes:
+                cost = replace(listed, bytes=listed.times(_weight(name, listing) / weight).bytes)
+                yield self._sampled(name, listing or Listing(tags=()), cost)
 
     # ------------------------------------------------------------------------------------------------------- discovery
 
@@ -185,21 +211,33 @@ class _Sampler:
             async for page, cost in self._measured(pages):
                 self._found.discovery += cost
                 if discovery.requires_all_listings:
-                    if not self._extent.opens_folders:
+                    if not self._extent.folders or await self._is_surveyed(page):
                         return
                     await self._open_folders(page)
                     continue
                 self._add_names(page)
                 if self._found.discovery.total >= self._extent.discovery_exchanges:
                     return
-        self._found.names_are_all = True
+        self._found.names_are_all = not self._folders or len(self._nodes) == self._folders
+
+    async def _is_surveyed(self, page: NamePage) -> bool:
+        """Whether another source says how many folders there are, and they are too many to open each."""
+        if not self._folders:  # the first page has the roots
+            survey = await self._survey(page)
+            if len(survey.nodes) > self._extent.folders:
+                self._found.survey, self._found.names_are_all = survey, survey.is_whole
+        return bool(self._found.survey.nodes)
 
     async def _measured(self, pages: AsyncIterator[NamePage]) -> AsyncIterator[tuple[NamePage, Cost]]:
         """Each page, with what it cost since the last one was asked for."""
         before = self._spending.so_far
+        began = time.monotonic()
         async for page in pages:
-            yield page, self._spending.so_far - before
-            before = self._spending.so_far
+            cost = self._spending.so_far - before
+            if cost.total:
+                self._page_latencies.append((time.monotonic() - began) / cost.total)
+            yield page, cost
+            before, began = self._spending.so_far, time.monotonic()
 
     def _add_names(self, page: NamePage) -> None:
         for name, listing in page.items():
@@ -210,26 +248,14 @@ class _Sampler:
 
     async def _open_folders(self, page: NamePage) -> None:
         """List some nodes of a page, whose children are on the next page. The others count as nodes without any."""
-        by_level = defaultdict[int, list[str]](list)
+        chosen = set(spread_evenly(list(page), max(0, self._extent.folders - len(self._nodes))))
+        self._folders += len(page)
         for name in page:
-            by_level[name.count("/")].append(name)
-        for level, names in by_level.items():
-            sampled = sum(node.count("/") == level for node in self._nodes)
-            chosen = set(spread_evenly(names, max(0, self._per_level - sampled)))
-            self._level_sizes[level] += len(names)
-            for name in names:
-                with self._parts.discovery.pending(name) as pending:
-                    result: ListResult = Listing(tags=())
-                    if name in chosen and _is_valid(name):
-                        result = await self._list(name)
-                    pending.resolve(result)
-
-    @property
-    def _per_level(self) -> int:
-        """How many nodes of a level are opened, so that the exchanges reach four levels down."""
-        listed = [node.listing.total for node in self._nodes.values()]
-        each = sum(listed) / len(listed) if listed else 1
-        return min(self._extent.repositories, int(self._extent.exchanges / _LEVELS / max(each, 1)))
+            with self._parts.discovery.pending(name) as pending:
+                result: ListResult = Listing(tags=())
+                if name in chosen and _is_valid(name):
+                    result = await self._list(name)
+                pending.resolve(result)
 
     # --------------------------------------------------------------------------------------------------------- listing
 
@@ -257,7 +283,6 @@ class _Sampler:
             return SampledRepository(listing=cost)
         node = SampledRepository(
             listing=cost,
-            children=len(result.children or ()),
             tags=len(result.tags),
             images=len(result.images or ()),
         )
@@ -321,6 +346,11 @@ class _Sampler:
             # an image of several platforms was read with its children, which the listing has too
             images_read = min(node.images_to_read, max(images_read, round(reading.of(Purpose.MANIFEST))))
         self._nodes[name] = replace(node, tags_read=len(picked_tags), images_read=images_read, reading=reading)
+
+
+def _weight(name: str, listing: Listing | None) -> float:
+    """About the bytes of a listing; None for a folder."""
+    return listing_weight(name, listing.tags, len(listing.images or ())) if listing else listing_weight(name, (), 0)
 
 
 def _is_valid(name: str) -> bool:

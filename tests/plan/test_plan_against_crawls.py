@@ -3,8 +3,7 @@
 from typing import Any
 
 import pytest
-from registries import docker_hub_api, ecr_api, harbor_api
-from registries.docker_hub import depth as hub_depth
+from registries import docker_hub_api, harbor_api
 from support.distribution import open_registry, push_content, requires_docker_registry
 from support.distribution.samples import sample_repositories
 from support.plan_nights import Nights, far_off
@@ -21,7 +20,8 @@ FEW = {"repositories": 16, "giants": 0.0}
 async def check_two_nights(nights: Nights) -> tuple[dict[str, Any], dict[str, Any]]:
     """Plan and crawl, twice. Returns both plans."""
     first = await nights.plan()
-    assert far_off(first, await nights.crawl()) == {}
+    crawled = await nights.crawl()
+    assert far_off(first, crawled) == {}
     second = await nights.plan()
     assert far_off(second, await nights.crawl()) == {}
     assert second["evidence"][0].startswith("the snapshot of ")
@@ -43,7 +43,7 @@ async def test_plan_of_docker_registry(command, tmp_path, depth):
 async def test_plan_of_a_walk_through_gcr(google, command, images):
     role = ArtifactRegistry(serves="gcr.io", projects=("my-project",))
     registry = await google(repositories=8, giants=0.0, catalog="empty", artifact_registry=role)
-    table = {"target": f"{registry.emulator.registry}/my-project", "kind": "gcr", **with_key(registry, "json-key")}
+    table = {"target": f"{registry.emulator.registry}/my-project", "kind": "gcr", **google_table(registry, "json-key")}
     first, _ = await check_two_nights(Nights(command, table, images=images))
     assert first["evidence"][0].startswith("every folder was opened: ")
 
@@ -51,15 +51,13 @@ async def test_plan_of_a_walk_through_gcr(google, command, images):
 @pytest.mark.parametrize("images_from", ["listing", "api"])
 async def test_plan_of_artifact_registry_by_its_api(google, command, images_from):
     registry = await google(**FEW, empty=0, vanished=0, catalog="empty", artifact_registry=ArtifactRegistry())
-    api = f"http://{registry.emulator.registry}"
     table = {
         "target": registry.emulator.registry,
         "kind": "artifact-registry",
         "location": "us-central1",
-        "apis": {"artifact_registry": api, "resource_manager": api},
         "discovery": "artifact-registry",
         "images_from": images_from,
-        **with_key(registry, "access-token"),
+        **google_table(registry, "access-token"),
     }
     await check_two_nights(Nights(command, table, images={"depth": "digests"}))
 
@@ -67,7 +65,9 @@ async def test_plan_of_artifact_registry_by_its_api(google, command, images_from
 @pytest.mark.parametrize("images", [{"depth": "manifests"}, {"depth": "digests", "referrers": "api"}], ids=str)
 async def test_plan_of_a_registry_whose_listings_have_tags_only(google, command, images):
     registry = await google(repositories=6, giants=0.0, listings="plain", broken=0.0)
-    nights = Nights(command, {"target": registry.emulator.registry, **with_key(registry, "json-key")}, images=images)
+    nights = Nights(
+        command, {"target": registry.emulator.registry, **google_table(registry, "json-key")}, images=images
+    )
     first, second = await check_two_nights(nights)
     assert second["asked"]["total"] < first["asked"]["total"] <= 100
 
@@ -105,8 +105,13 @@ async def test_plan_of_docker_hub_by_its_api(command):
     assert first["pulls"] is None
 
 
-def with_key(registry: Any, method: str) -> dict[str, Any]:
-    return {"auth": {"method": method, "key_file": str(registry.key_file)}}
+def google_table(registry: Any, method: str) -> dict[str, Any]:
+    """What the emulator needs in a `[[registry]]` table: its key, and its APIs."""
+    api = f"http://{registry.emulator.registry}"
+    return {
+        "auth": {"method": method, "key_file": str(registry.key_file)},
+        "apis": {"artifact_registry": api, "resource_manager": api},
+    }
 
 
 def configs(count: int) -> list[Any]:

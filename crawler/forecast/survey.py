@@ -1,0 +1,114 @@
+"""How many folders has a Google registry? Its catalog or its API says it in a few exchanges; a walk opens every one.
+
+A crawl walks, because only the walk finds everything: the catalog of a Google host may be empty, and the API leaves out
+names whose last image was deleted. For a forecast both are good evidence.
+"""
+
+import logging
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, cast
+
+from crawler.errors import CredentialsError, GaveUp, RegistryError
+from crawler.model.record import Listing
+from crawler.profiles import DiscoveryMethod
+from crawler.run.assemble import open_parts
+from crawler.run.credentials import ResolvedAuth
+from crawler.run.inspection import reads_images
+from crawler.run.plan import Plan
+from crawler.transport.run_limits import RunLimits
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from crawler.model.record import NamePage
+
+log = logging.getLogger(__name__)
+
+MAX_EXCHANGES: Final = 40
+"""Of one survey: 40,000 names of a catalog, or 40,000 images of the API."""
+
+_LABELS: Final = {
+    DiscoveryMethod.CATALOG: "the catalog",
+    DiscoveryMethod.ARTIFACT_REGISTRY: "Artifact Registry's API",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The nodes of Google's folders, as another source than the walk has them.
+
+    Attributes:
+        source: for people; "" where no source has any.
+        nodes: the names, and the folders above them; each with its listing, where the source has it.
+        is_whole: whether these are all: the API leaves out names whose last image was deleted.
+        has_images: whether every image of every node is there.
+    """
+
+    source: str = ""
+    nodes: Mapping[str, Listing | None] = field(default_factory=dict)
+    is_whole: bool = False
+    has_images: bool = False
+
+
+NO_SURVEY: Final = Survey()
+
+
+async def survey_folders(plan: Plan, auth: ResolvedAuth, roots: Collection[str]) -> Survey:
+    """Ask the catalog, and the API where the catalog has no names at or below the roots.
+
+    The API is also asked where depth looks into images: it says how many there are.
+    """
+    by_catalog = await _survey_if_open(plan, auth, roots, DiscoveryMethod.CATALOG)
+    if by_catalog.nodes and not reads_images(plan.config.images):
+        return by_catalog
+    by_api = await _survey_if_open(plan, auth, roots, DiscoveryMethod.ARTIFACT_REGISTRY)
+    return Survey(
+        source=" and ".join(filter(None, (by_catalog.source, by_api.source))),
+        nodes={**by_catalog.nodes, **by_api.nodes},
+        is_whole=by_catalog.is_whole and bool(by_catalog.nodes),
+        has_images=by_api.is_whole and bool(by_api.nodes),
+    )
+
+
+async def _survey_if_open(plan: Plan, auth: ResolvedAuth, roots: Collection[str], method: DiscoveryMethod) -> Survey:
+    """The survey of one source; none where it cannot be asked."""
+    try:
+        return await _survey(plan, auth, roots, method)
+    except (RegistryError, CredentialsError, GaveUp) as exc:
+        log.info("%s does not say how many folders there are: %s", method, exc)
+        return NO_SURVEY
+
+
+async def _survey(plan: Plan, auth: ResolvedAuth, roots: Collection[str], method: DiscoveryMethod) -> Survey:
+    """Raises what a crawl by this method raises where it cannot begin."""
+    images_from = "api" if method is DiscoveryMethod.ARTIFACT_REGISTRY else "listing"
+    registry = plan.registry.model_copy(update={"discovery": method, "images_from": images_from})
+    # the forecast can do without: no retries, and no waiting for what is not there
+    limits = RunLimits(replace(plan.limits.policy, attempts=1), plan.limits.requests)
+    before = plan.limits.requests.total
+    nodes: dict[str, Listing | None] = {}
+    async with open_parts(replace(plan, registry=registry, limits=limits), auth, None) as parts:
+        async with aclosing(cast("AsyncGenerator[NamePage]", parts.discovery.pages())) as pages:
+            async for page in pages:
+                for name, listing in page.items():
+                    nodes.update({node: nodes.get(node) for node in _folders(name, roots)})
+                    if name in nodes:
+                        nodes[name] = listing
+                if plan.limits.requests.total - before >= MAX_EXCHANGES:
+                    return Survey(_LABELS[method], nodes)
+        return Survey(_LABELS[method] if nodes else "", nodes, is_whole=True)
+    raise AssertionError("open_parts suppresses no exception")
+
+
+def _folders(name: str, roots: Collection[str]) -> Iterator[str]:
+    """The name and the folders above it, up to the first root; none where it is not below a root."""
+    nodes = []
+    while name not in roots:
+        nodes.append(name)
+        name, slash, _ = name.rpartition("/")
+        if not slash:
+            return
+    yield name
+    yield from nodes
