@@ -37,7 +37,8 @@ def plan(settings: "Config", form: PlanFormatOption = PlanFormat.TEXT) -> None:
     """Say what a crawl with the same options would cost: exchanges, time, bytes and pulls. It takes no snapshot.
 
     Takes every option of crawl. The forecast comes from the target's last complete snapshot; without one, from twenty
-    repositories that are listed for it. It makes about 100 exchanges at most with each registry, and writes nothing.
+    or more repositories that are listed for it. It makes about 100 exchanges at most with each registry, and writes
+    nothing.
 
     Exit code: 0 done, 1 a registry could not be asked, 2 bad usage or configuration.
 

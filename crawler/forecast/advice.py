@@ -71,7 +71,8 @@ def _google_api(bill: Bill, registry: RegistryConfig, auth: ResolvedAuth) -> str
         return ""
     return (
         f"--discovery artifact-registry --images-from api needs about {exchanges:,} exchanges, and one or more for "
-        f"each repository of Artifact Registry, in place of {now:,.0f} for listings and tokens"
+        f"each repository of Artifact Registry, in place of {now:,.0f} for listings and tokens; it leaves out names "
+        "whose last image was deleted"
     )
 
 

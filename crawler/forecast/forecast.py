@@ -97,11 +97,13 @@ async def make_forecast(config: Config, registry: RegistryConfig, rate_limits: S
     spending = Spending(most=extent.exchanges)
     plan = bounded_plan(make_plan(config, registry, rate_limits), spending)
     auth = await resolve_credentials(registry, plan.limits.outage)
-    with DigestCache.open_unchanged(config.cache_file) as cache:
+    # two views of one file: the sample puts what it reads into its own, and the crawl will not have that
+    file = config.cache_file
+    with DigestCache.open_unchanged(file) as cache, DigestCache.open_unchanged(file) as sampled:
         names: Sequence[str] = ()
         if comparable is not None:
             names = await anyio.to_thread.run_sync(pick_names, comparable, extent.repositories)
-        found = await sample_registry(plan, spending, extent, auth, cache, names=names)
+        found = await sample_registry(plan, spending, extent, auth, sampled, names=names)
         if comparable is None:
             expected = expect_from_sample(found, registry)
         else:

@@ -47,7 +47,7 @@ def expect_from_snapshot(
         batch=max((node.batch for _, node in found.listings.values()), default=1),
         is_known=cache.has,
     )
-    inventory = count_inventory(snapshot.records(), night)
+    inventory = count_inventory(snapshot.lines(), night)
     growth = _growth(run, found)
     once = {Purpose.PING, Purpose.CATALOG}
     expected = _exchanges(run, inventory, found, images.referrers)

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import ceil, sqrt
-from statistics import mean, stdev
+from math import ceil, log, sqrt
+from statistics import mean, median, stdev
 from typing import Final, TypeVar
 
 from crawler.forecast.cost import NOTHING, Cost
@@ -13,6 +13,10 @@ T = TypeVar("T")
 
 STANDARD_ERRORS: Final = 2.1
 """How many of them a range reaches to each side: for twenty samples, 95 % of the time."""
+
+
+_FEWEST_LARGEST: Final = 3
+"""The repositories from which the tail of a small sample is measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,13 +119,27 @@ class Sample:
 
     @property
     def range(self) -> tuple[float, float]:
-        """Between how many exchanges all of them cost."""
+        """Between how many exchanges all of them cost.
+
+        A few repositories of a registry have most of its tags, and a sample has none or one of them. So the range
+        reaches further up, by what Zipf's law adds to the tail of the sample: each repository that is e times as rare
+        is e times as large, and all of them together cost the same again.
+        """
         unit, unread = self.of_one_unit, self._error_of_unread
         most, least = self.sum(lambda node: node.expected(unit).total), self.sum(lambda node: node.least(unit))
+        tail = self.size * self._tail * log(max(self.size / max(len(self.nodes), 1), 1))
         return (
             least.expected - STANDARD_ERRORS * (least.error + unread),
-            most.expected + STANDARD_ERRORS * (most.error + unread),
+            most.expected + STANDARD_ERRORS * (most.error + unread) + tail,
         )
+
+    @property
+    def _tail(self) -> float:
+        """The scale of the tail: the exchanges above the median of the nth largest repository, times its share."""
+        unit, count = self.of_one_unit, len(self.nodes)
+        costs = sorted((node.expected(unit).total for node in self.nodes), reverse=True)
+        largest = costs[: max(_FEWEST_LARGEST, count // 5)]
+        return max(((cost - median(costs)) * rank / count for rank, cost in enumerate(largest, 1)), default=0.0)
 
     @property
     def _error_of_unread(self) -> float:

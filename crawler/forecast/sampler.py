@@ -41,6 +41,8 @@ _UNIT_GUESS: Final = {Depth.TAGS: 0.0, Depth.DIGESTS: 1.0, Depth.MANIFESTS: 2.0,
 
 NO_SAMPLE: Final = Sample(0)
 
+_ROUNDS: Final = 4
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extent:
@@ -50,21 +52,27 @@ class Extent:
         exchanges: the most in all.
         discovery_exchanges: after so many, no further page of names is read.
         folders: how many of Google's folders are opened one by one.
-        repositories: how many are listed.
+        repositories: how many are listed where only listings cost anything.
+        listing_exchanges: what listings may cost where depth depends on what they have: then more are listed.
         pulls: the most images that are read where the registry limits pulls.
     """
 
     exchanges: int
     discovery_exchanges: int
     repositories: int
+    listing_exchanges: int
     folders: int
     pulls: int
 
 
-FIRST_NIGHT: Final = Extent(exchanges=100, discovery_exchanges=20, repositories=20, folders=30, pulls=5)
+FIRST_NIGHT: Final = Extent(
+    exchanges=100, discovery_exchanges=20, repositories=20, listing_exchanges=65, folders=30, pulls=5
+)
 """Where there is no snapshot that says what the registry holds."""
 
-LATER_NIGHT: Final = Extent(exchanges=40, discovery_exchanges=5, repositories=5, folders=0, pulls=0)
+LATER_NIGHT: Final = Extent(
+    exchanges=40, discovery_exchanges=5, repositories=5, listing_exchanges=0, folders=0, pulls=0
+)
 """Where the last snapshot says it: what the exchanges weigh, and how long they take."""
 
 
@@ -171,8 +179,8 @@ class _Sampler:
 
     async def ask(self, names: Sequence[str]) -> None:
         await self._discover()
-        for name in spread_evenly(names or self._names or list(self._found.survey.nodes), self._extent.repositories):
-            await self._list(name)
+        known = names or self._names or list(self._found.survey.nodes)
+        await self._list_some([name for name in known if _is_valid(name)])
         if self._parts.inspector is not None:
             await self._read(self._parts.inspector)
 
@@ -258,6 +266,21 @@ class _Sampler:
                 pending.resolve(result)
 
     # --------------------------------------------------------------------------------------------------------- listing
+
+    async def _list_some(self, names: Sequence[str]) -> None:
+        """List repositories, spread evenly; more of them where how many tags they have is what counts."""
+        few = spread_evenly(names, self._extent.repositories)
+        more: list[str] = []
+        if self._parts.inspector is not None and not self._found.survey.has_images:
+            more = spread_evenly([name for name in names if name not in set(few)], self._extent.listing_exchanges)
+            more = [name for start in range(_ROUNDS) for name in more[start::_ROUNDS]]  # spread, wherever it stops
+        self._parts.lister.prefetch_hint(map(RepositoryName, (*few, *more)))
+        for name in few:
+            await self._list(name)
+        for name in more:
+            if self._spending.total >= self._extent.listing_exchanges:
+                return
+            await self._list(name)
 
     async def _list(self, name: str) -> ListResult:
         """List a repository or a folder, and measure it."""
