@@ -45,7 +45,8 @@ def _corrected(each: Cost, found: Findings, registry: RegistryConfig) -> Cost:
             factors[Purpose.TOKEN] = ceil(found.sample.size / size) / each.of(Purpose.TOKEN)
     if not found.has_referrers_api and each.of(Purpose.REFERRERS):
         factors[Purpose.REFERRERS] = found.asked.of(Purpose.REFERRERS) / each.of(Purpose.REFERRERS)
-    return each.scaled(lambda kind: factors.get(kind, 1))
+    exchanges = {kind: count * factors.get(kind, 1) for kind, count in each.exchanges.items()}
+    return Cost(exchanges, each.bytes)  # a token for many repositories is as long as they are many
 
 
 def _repositories_text(found: Findings) -> str:

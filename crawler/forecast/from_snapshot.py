@@ -45,12 +45,13 @@ def expect_from_snapshot(
         lists_images=found.lists_images,
         limits_pulls=registry.profile.limits_pulls,
         batch=max((node.batch for _, node in found.listings.values()), default=1),
+        images_per_page=1 if registry.profile.api is None else registry.profile.api.images_per_exchange,
         is_known=cache.has,
     )
     inventory = count_inventory(snapshot.lines(), night)
     growth = _growth(run, found)
     once = {Purpose.PING, Purpose.CATALOG}
-    expected = _exchanges(run, inventory, found, images.referrers)
+    expected = _exchanges(run, inventory, found, night)
     exchanges = {kind: count * (1 if kind in once else growth) for kind, count in expected.items()}
     cost = Cost(exchanges, _bytes(exchanges, run, inventory, found))
     return Expectation(
@@ -72,17 +73,15 @@ def _growth(run: RunManifest, found: Findings) -> float:
     return found.names / run.discovery.repositories
 
 
-def _exchanges(
-    run: RunManifest, inventory: Inventory, found: Findings, referrers: ReferrersLevel
-) -> dict[Purpose, float]:
+def _exchanges(run: RunManifest, inventory: Inventory, found: Findings, night: Night) -> dict[Purpose, float]:
     then = run.requests.by_kind
     exchanges: dict[Purpose, float] = {kind: then.get(kind.value, 0) for kind in _AS_BEFORE}
     exchanges[Purpose.PING] = found.connection.of(Purpose.PING)
-    if run.cache.hits < run.cache.misses:  # that night read its manifests by the API, which this one does not
-        exchanges[Purpose.API] = max(0, exchanges[Purpose.API] - inventory.batches)
+    if night.batch > 1:  # that night may have read manifests by the API, which this one knows
+        exchanges[Purpose.API] = run.discovery.pages + inventory.api_pages
     for kind, count in inventory.exchanges.items():
         exchanges[kind] = exchanges.get(kind, 0) + count
-    if referrers is ReferrersLevel.API and run.referrers == ReferrersLevel.API:
+    if night.referrers is ReferrersLevel.API and run.referrers == ReferrersLevel.API:
         exchanges[Purpose.REFERRERS] = then.get(Purpose.REFERRERS.value, 0)
     elif not found.has_referrers_api:
         exchanges[Purpose.REFERRERS] = found.asked.of(Purpose.REFERRERS)

@@ -105,6 +105,7 @@ class Night:
         lists_images: whether listings have images, so that their tags need not be resolved.
         limits_pulls: whether tags are resolved by HEAD, so that an unknown manifest costs a GET more.
         batch: manifests that the product's own API reads in one exchange.
+        images_per_page: images that it lists in one exchange.
         is_known: whether a digest is in the digest cache.
     """
 
@@ -114,6 +115,7 @@ class Night:
     lists_images: bool
     limits_pulls: bool
     batch: int
+    images_per_page: int
     is_known: Callable[[str], bool]
 
 
@@ -126,14 +128,14 @@ class Inventory:
         images: of the records that have any.
         resolves: tags that are resolved, among the exchanges for manifests.
         exchanges: for the images, by kind.
-        batches: exchanges with the API that would read all manifests, were none of them known.
+        api_pages: pages of the product's own API that list the images.
         listing_weight: about the bytes of all listings: a measure of size alone.
     """
 
     tags: int
     images: int
     resolves: int
-    batches: int
+    api_pages: int
     exchanges: Mapping[Purpose, float]
     listing_weight: float
 
@@ -150,7 +152,7 @@ def count_inventory(lines: Iterable[bytes], night: Night) -> Inventory:
         tags=counter.tags,
         images=counter.images,
         resolves=counter.resolves,
-        batches=counter.batches,
+        api_pages=counter.api_pages,
         exchanges=dict(counter.exchanges),
         listing_weight=counter.listing_weight,
     )
@@ -190,7 +192,7 @@ class _Counter:
     def __init__(self, night: Night) -> None:
         self._night = night
         self._requested: set[str] = set()
-        self.tags = self.images = self.resolves = self.batches = 0
+        self.tags = self.images = self.resolves = self.api_pages = 0
         self.listing_weight = 0.0
         self.exchanges: Counter[Purpose] = Counter()
 
@@ -198,6 +200,7 @@ class _Counter:
         images: list[JsonRecord] = record["images"] or []
         self.tags += len(record["tags"])
         self.images += len(images)
+        self.api_pages += max(1, ceil(len(images) / self._night.images_per_page))
         listed = len(images) if self._night.lists_images else 0
         self.listing_weight += listing_weight(record["repository"], record["tags"], listed)
         if self._night.depth.reads_tags and not self._night.lists_images:
@@ -220,7 +223,6 @@ class _Counter:
         unknown = [digest for digest in read if self._is_first_request(digest)]
         batch = self._night.batch
         if batch > 1:
-            self.batches += ceil(len(read) / batch)
             self.exchanges[Purpose.API] += ceil(len(unknown) / batch)
         else:
             self.exchanges[Purpose.MANIFEST] += len(unknown)
