@@ -46,7 +46,7 @@ def cheaper_ways(bill: Bill, config: Config, registry: RegistryConfig, auth: Res
 
 
 def _access_token(bill: Bill, auth: ResolvedAuth) -> str:
-    if not (auth.could_skip_token and bill.tokens):
+    if not auth.could_skip_token or bill.tokens <= 1:
         return ""
     return f"--auth access-token needs none of the {bill.tokens:,.0f} exchanges for tokens"
 

@@ -85,6 +85,9 @@ def why_not_comparable(run: RunManifest, config: Config, registry: RegistryConfi
     changed = [key for key in _COMPARED if then.get(key) != effective.get(key)]
     if then.get("auth", {}).get("method") != effective["auth"]["method"]:
         changed.append("auth.method")
+    if images.depth.reads_manifests:
+        then_images, now = run.config.get("images", {}), images.model_dump(mode="json")
+        changed += [key for key in ("include_tags", "exclude_tags") if then_images.get(key) != now[key]]
     if changed:
         return f"it was taken with other options ({', '.join(changed)})"
     if run.resumed_at:

@@ -102,6 +102,7 @@ async def test_plan_notes_that_there_are_more_repositories_now(command):
         (("--depth", "manifests"), "it has depth digests, and manifests looks into more"),
         (("--include", "team/r00"), "it was taken with other options (include)"),
         (("--auth", "anonymous"), "it was taken with other options (auth.method)"),
+        (("--images-from", "listing", "--kind", "harbor"), "it was taken with other options (kind, images_from)"),
     ],
 )
 async def test_plan_says_why_a_snapshot_was_not_used(command, options, reason):
