@@ -1,6 +1,6 @@
 """The forecast of one crawl: what it costs, how long it takes, how sure that is, and what would be cheaper."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
@@ -16,8 +16,15 @@ from crawler.forecast.duration import Duration, Pace, expected_duration
 from crawler.forecast.expectation import Expectation
 from crawler.forecast.from_sample import expect_from_sample
 from crawler.forecast.from_snapshot import expect_from_snapshot
-from crawler.forecast.last_snapshot import LastSnapshot, find_last_snapshot, pick_names, why_not_comparable
-from crawler.forecast.sampler import FIRST_NIGHT, LATER_NIGHT, Findings, bounded_plan, sample_registry
+from crawler.forecast.last_snapshot import (
+    LastSnapshot,
+    find_last_snapshot,
+    is_shallower,
+    pick_names,
+    why_not_comparable,
+)
+from crawler.forecast.sampler import FIRST_NIGHT, LATER_NIGHT, Findings, Known, bounded_plan, sample_registry
+from crawler.forecast.survey import survey_of_snapshot
 from crawler.run.credentials import ResolvedAuth, resolve_credentials
 from crawler.run.plan import Plan, SharedRateLimits, make_plan
 from crawler.run.throughput import describe_pace
@@ -92,7 +99,13 @@ async def make_forecast(config: Config, registry: RegistryConfig, rate_limits: S
     """
     snapshot = await anyio.to_thread.run_sync(find_last_snapshot, config, registry)
     unused = "" if snapshot is None else why_not_comparable(snapshot.run_manifest, config, registry)
-    comparable = None if unused else snapshot
+    known, comparable = Known(), None
+    if snapshot is not None and not unused:
+        if is_shallower(snapshot.run_manifest, config):
+            known = Known(survey=await anyio.to_thread.run_sync(survey_of_snapshot, snapshot))
+        else:
+            names = await anyio.to_thread.run_sync(pick_names, snapshot, LATER_NIGHT.repositories)
+            known, comparable = Known(names=names), snapshot
     extent = FIRST_NIGHT if comparable is None else LATER_NIGHT
     spending = Spending(most=extent.exchanges)
     plan = bounded_plan(make_plan(config, registry, rate_limits), spending)
@@ -100,10 +113,7 @@ async def make_forecast(config: Config, registry: RegistryConfig, rate_limits: S
     # two views of one file: the sample puts what it reads into its own, and the crawl will not have that
     file = config.cache_file
     with DigestCache.open_unchanged(file) as cache, DigestCache.open_unchanged(file) as sampled:
-        names: Sequence[str] = ()
-        if comparable is not None:
-            names = await anyio.to_thread.run_sync(pick_names, comparable, extent.repositories)
-        found = await sample_registry(plan, spending, extent, auth, sampled, names=names)
+        found = await sample_registry(plan, spending, extent, auth, sampled, known=known)
         if comparable is None:
             expected = expect_from_sample(found, registry)
         else:

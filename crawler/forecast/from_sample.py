@@ -64,8 +64,8 @@ def _repositories_text(found: Findings) -> str:
 
 def _survey_text(found: Findings) -> str:
     at_least, more = ("", "") if found.survey.is_whole else ("at least ", ": a walk also finds emptied ones")
-    nodes = f"{at_least}{len(found.survey.nodes):,} repositories and folders"
-    return f"{found.listed:,} of {nodes}, by {found.survey.source}{more}"
+    nodes = "repositories" if found.names else "repositories and folders"
+    return f"{found.listed:,} of {at_least}{len(found.survey.nodes):,} {nodes}, by {found.survey.source}{more}"
 
 
 def _folders_text(found: Findings) -> str:

@@ -14,7 +14,8 @@ from crawler.config import Config, RegistryConfig
 from crawler.errors import SnapshotError
 from crawler.inspect.tag_filter import TagFilter
 from crawler.model.depth import Depth, ReferrersLevel
-from crawler.model.record import ProblemKind
+from crawler.model.image import Image
+from crawler.model.record import Listing, ProblemKind
 from crawler.model.run_manifest import RunManifest, snapshot_folder
 from crawler.model.timestamps import timestamp
 from crawler.run.own_api import takes_images_from_api
@@ -66,6 +67,18 @@ def find_last_snapshot(config: Config, registry: RegistryConfig) -> LastSnapshot
     return LastSnapshot(folder=folder, run_manifest=run_manifest)
 
 
+def listings_of(snapshot: LastSnapshot) -> dict[str, Listing]:
+    """Every repository of a snapshot, with its tags, and its images where the record has any. Raises SnapshotError."""
+    listings = {}
+    for record in map(_parsed, snapshot.lines()):
+        images = record["images"]
+        listings[record["repository"]] = Listing(
+            tags=tuple(record["tags"]),
+            images=None if images is None else tuple(Image(each["digest"], tuple(each["tags"])) for each in images),
+        )
+    return listings
+
+
 def pick_names(snapshot: LastSnapshot, count: int) -> list[str]:
     """At most `count` repositories of a snapshot that have tags, spread about evenly. Raises SnapshotError."""
     distance = max(1, sum(file.rows for file in snapshot.run_manifest.files) // count)
@@ -78,23 +91,28 @@ def pick_names(snapshot: LastSnapshot, count: int) -> list[str]:
     return names
 
 
+def is_shallower(run: RunManifest, config: Config) -> bool:
+    """Whether the next crawl looks deeper than that run did."""
+    return _DEPTHS.index(Depth(run.depth)) < _DEPTHS.index(config.images.depth)
+
+
 def why_not_comparable(run: RunManifest, config: Config, registry: RegistryConfig) -> str:
-    """Why the next crawl does not cost what that run did; "" where it does, as far as the options say."""
+    """Why that run says nothing of the next crawl; "" where it does, if the crawl is not deeper."""
     images, effective = config.images, config.effective(registry)["registry"]
     then = run.config.get("registry", {})
     changed = [key for key in _COMPARED if then.get(key) != effective.get(key)]
     if then.get("auth", {}).get("method") != effective["auth"]["method"]:
         changed.append("auth.method")
-    if images.depth.reads_manifests:
+    if images.depth.reads_manifests and not is_shallower(run, config):
         then_images, now = run.config.get("images", {}), images.model_dump(mode="json")
         changed += [key for key in ("include_tags", "exclude_tags") if then_images.get(key) != now[key]]
     if changed:
         return f"it was taken with other options ({', '.join(changed)})"
+    if is_shallower(run, config):
+        return ""
     if run.resumed_at:
         return "it was resumed, and counts only the exchanges after that"
     then_depth = Depth(run.depth)
-    if _DEPTHS.index(then_depth) < _DEPTHS.index(images.depth):
-        return f"it has depth {run.depth}, and {images.depth} looks into more"
     if takes_images_from_api(registry, then_depth) != takes_images_from_api(registry, images.depth):
         return f"at depth {run.depth} its images came from another source"
     return ""

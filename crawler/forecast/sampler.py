@@ -20,10 +20,11 @@ from crawler.errors import CredentialsError, RegistryError
 from crawler.forecast.cost import NOTHING, Cost, Spending
 from crawler.forecast.last_snapshot import listing_weight
 from crawler.forecast.sample import Sample, SampledRepository, spread_evenly
-from crawler.forecast.survey import NO_SURVEY, Survey, survey_folders
+from crawler.forecast.survey import NO_SURVEY, Survey, survey_folders, with_folders
 from crawler.inspect.allowance import Allowance
 from crawler.inspect.inspector import Inspector
 from crawler.model.depth import Depth, ReferrersLevel
+from crawler.model.image import Image
 from crawler.model.names import RepositoryName
 from crawler.model.record import Listing, NamePage
 from crawler.run.assemble import OpenParts, open_parts
@@ -87,7 +88,7 @@ class Findings:
         pages: how many pages of names were read.
         names: the repositories on them, after the filters; 0 for Google's folders.
         names_are_all: whether there are no further names.
-        survey: what another source than the walk says of Google's folders; without nodes where none was needed.
+        survey: what another source than discovery has; without nodes where none was needed.
         opened_folders: whether Google's folders were opened one by one.
         sample: the repositories that were measured.
         listings: tags and images of the repositories that were measured, by name.
@@ -130,10 +131,23 @@ def bounded_plan(plan: Plan, spending: Spending) -> Plan:
     return replace(plan, limits=RunLimits(plan.limits.policy, spending), allowance=Allowance(None))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known before the registry is asked.
+
+    Attributes:
+        names: the repositories to list; without any, some of those that discovery finds.
+        survey: what the registry has, by a snapshot; without nodes where there is none.
+    """
+
+    names: Sequence[str] = ()
+    survey: Survey = NO_SURVEY
+
+
 async def sample_registry(
-    plan: Plan, spending: Spending, extent: Extent, auth: ResolvedAuth, cache: DigestCache, *, names: Sequence[str]
+    plan: Plan, spending: Spending, extent: Extent, auth: ResolvedAuth, cache: DigestCache, *, known: Known
 ) -> Findings:
-    """Ask the registry. `names` are the repositories to choose from; without any, those that discovery finds.
+    """Ask the registry.
 
     `plan` and `spending` belong together, by `bounded_plan`. What is in `cache` is not asked for, and what is read is
     put into it. Raises what a crawl raises where it cannot begin: CredentialsError, RegistryError, GaveUp.
@@ -141,10 +155,10 @@ async def sample_registry(
     inspection = Inspection(cache) if reads_images(plan.config.images) else None
     with unwrap_group():
         async with open_parts(plan, auth, inspection) as parts:
-            sampler = _Sampler(plan, parts, spending, extent, survey=partial(survey_folders, plan, auth))
+            sampler = _Sampler(plan, parts, spending, extent, known=known, survey=partial(survey_folders, plan, auth))
             with anyio.CancelScope() as scope:
                 spending.on_spent = scope.cancel
-                await sampler.ask(names)
+                await sampler.ask()
             return sampler.findings()
     raise AssertionError("open_parts suppresses no exception")
 
@@ -159,11 +173,13 @@ class _Sampler:
         spending: Spending,
         extent: Extent,
         *,
+        known: Known,
         survey: Callable[[Collection[str]], Awaitable[Survey]],
     ) -> None:
         """`survey` asks other sources for Google's folders, from these roots down."""
         registry = plan.registry
         self._survey = survey
+        self._known = known
         self._plan = plan
         self._parts = parts
         self._spending = spending
@@ -177,10 +193,12 @@ class _Sampler:
         self._latencies: list[float] = []
         self._page_latencies: list[float] = []
 
-    async def ask(self, names: Sequence[str]) -> None:
+    async def ask(self) -> None:
         await self._discover()
-        known = names or self._names or list(self._found.survey.nodes)
-        await self._list_some([name for name in known if _is_valid(name)])
+        if self._names and self._known.survey.nodes:
+            self._compare_with_snapshot()
+        names = self._known.names or self._names or list(self._found.survey.nodes)
+        await self._list_some([name for name in names if _is_valid(name)])
         if self._parts.inspector is not None:
             await self._read(self._parts.inspector)
 
@@ -200,15 +218,17 @@ class _Sampler:
         return found
 
     def _surveyed(self, survey: Survey) -> Iterator[SampledRepository]:
-        """The nodes that were not listed, where the survey has their images. Their listings cost what others did."""
-        if not survey.has_images or not self._nodes:
+        """The nodes that were not listed, where the survey has their contents. Their listings cost what others did."""
+        if not survey.has_contents or not self._nodes:
             return
         listed = sum((node.listing for node in self._nodes.values()), NOTHING).times(1 / len(self._nodes))
-        weight = mean(_weight(name, survey.nodes[name]) for name in self._nodes if name in survey.nodes)
-        for name, listing in survey.nodes.items():
+        listing_as_now = _with_images if self._found.lists_images else _without_images
+        nodes = {name: listing_as_now(listing) for name, listing in survey.nodes.items()}
+        weight = mean([_weight(name, nodes[name]) for name in self._nodes if name in nodes] or [1.0])
+        for name, listing in nodes.items():
             if name not in self._nodes:
                 cost = replace(listed, bytes=listed.times(_weight(name, listing) / weight).bytes)
-                yield self._sampled(name, listing or Listing(tags=()), cost)
+                yield self._sampled(name, listing, cost)
 
     # ------------------------------------------------------------------------------------------------------- discovery
 
@@ -230,11 +250,22 @@ class _Sampler:
 
     async def _is_surveyed(self, page: NamePage) -> bool:
         """Whether another source says how many folders there are, and they are too many to open each."""
-        if not self._folders:  # the first page has the roots
+        if self._known.survey.nodes:
+            self._found.survey, self._found.names_are_all = with_folders(self._known.survey, page), True
+        elif not self._folders:  # the first page has the roots
             survey = await self._survey(page)
             if len(survey.nodes) > self._extent.folders:
                 self._found.survey, self._found.names_are_all = survey, survey.is_whole
         return bool(self._found.survey.nodes)
+
+    def _compare_with_snapshot(self) -> None:
+        """The names of now, with what the snapshot has of them; its own names, where discovery has too many pages."""
+        known, found = self._known.survey, self._found
+        if found.names_are_all:
+            found.survey = replace(known, nodes={name: known.nodes.get(name) for name in self._names})
+        else:
+            found.survey, found.names_are_all = known, True
+            found.discovery = found.discovery.times(max(1, len(known.nodes) / len(self._names)))
 
     async def _measured(self, pages: AsyncIterator[NamePage]) -> AsyncIterator[tuple[NamePage, Cost]]:
         """Each page, with what it cost since the last one was asked for."""
@@ -271,7 +302,7 @@ class _Sampler:
         """List repositories, spread evenly; more of them where how many tags they have is what counts."""
         few = spread_evenly(names, self._extent.repositories)
         more: list[str] = []
-        if self._parts.inspector is not None and not self._found.survey.has_images:
+        if self._parts.inspector is not None and not self._found.survey.has_contents:
             more = spread_evenly([name for name in names if name not in set(few)], self._extent.listing_exchanges)
             more = [name for start in range(_ROUNDS) for name in more[start::_ROUNDS]]  # spread, wherever it stops
         self._parts.lister.prefetch_hint(map(RepositoryName, (*few, *more)))
@@ -371,9 +402,21 @@ class _Sampler:
         self._nodes[name] = replace(node, tags_read=len(picked_tags), images_read=images_read, reading=reading)
 
 
-def _weight(name: str, listing: Listing | None) -> float:
-    """About the bytes of a listing; None for a folder."""
-    return listing_weight(name, listing.tags, len(listing.images or ())) if listing else listing_weight(name, (), 0)
+def _weight(name: str, listing: Listing) -> float:
+    """About the bytes of a listing."""
+    return listing_weight(name, listing.tags, len(listing.images or ()))
+
+
+def _with_images(listing: Listing | None) -> Listing:
+    """What a survey has, as a listing with images; where it has none, an image for each tag."""
+    if listing is None or listing.images is not None:
+        return listing or Listing(tags=(), images=())
+    return replace(listing, images=tuple(Image(tag, (tag,)) for tag in listing.tags))
+
+
+def _without_images(listing: Listing | None) -> Listing:
+    """What a survey has, as a listing of tags alone."""
+    return Listing(tags=()) if listing is None else replace(listing, images=None)
 
 
 def _is_valid(name: str) -> bool:

@@ -1,7 +1,8 @@
-"""How many folders has a Google registry? Its catalog or its API says it in a few exchanges; a walk opens every one.
+"""What else than a crawl says how many repositories there are: a snapshot, and for Google's folders two sources.
 
-A crawl walks, because only the walk finds everything: the catalog of a Google host may be empty, and the API leaves out
-names whose last image was deleted. For a forecast both are good evidence.
+A walk opens every folder. Google's catalog or its API say in a few exchanges how many there are. A crawl walks all the
+same, because only the walk finds everything: the catalog of a Google host may be empty, and the API leaves out names
+whose last image was deleted. For a forecast both are good evidence.
 """
 
 import logging
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, cast
 
 from crawler.errors import CredentialsError, GaveUp, RegistryError
+from crawler.forecast.last_snapshot import LastSnapshot, listings_of
 from crawler.model.record import Listing
 from crawler.profiles import DiscoveryMethod
 from crawler.run.assemble import open_parts
@@ -37,22 +39,35 @@ _LABELS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """The nodes of Google's folders, as another source than the walk has them.
+    """Repositories, with the nodes of Google's folders, as another source than discovery has them.
 
     Attributes:
         source: for people; "" where no source has any.
         nodes: the names, and the folders above them; each with its listing, where the source has it.
         is_whole: whether these are all: the API leaves out names whose last image was deleted.
-        has_images: whether every image of every node is there.
+        has_contents: whether all tags and images of every node are there.
     """
 
     source: str = ""
     nodes: Mapping[str, Listing | None] = field(default_factory=dict)
     is_whole: bool = False
-    has_images: bool = False
+    has_contents: bool = False
 
 
 NO_SURVEY: Final = Survey()
+
+
+def survey_of_snapshot(snapshot: LastSnapshot) -> Survey:
+    """What a snapshot has. Raises SnapshotError."""
+    run = snapshot.run_manifest
+    source = f"the snapshot of {run.started_at[:10]} ({run.run_id}, depth {run.depth})"
+    return Survey(source, listings_of(snapshot), is_whole=True, has_contents=True)
+
+
+def with_folders(survey: Survey, roots: Collection[str]) -> Survey:
+    """The survey with the folders above its repositories, up to the roots."""
+    folders = {node: None for name in survey.nodes for node in _folders(name, roots)}
+    return replace(survey, nodes={**folders, **survey.nodes})
 
 
 async def survey_folders(plan: Plan, auth: ResolvedAuth, roots: Collection[str]) -> Survey:
@@ -68,7 +83,7 @@ async def survey_folders(plan: Plan, auth: ResolvedAuth, roots: Collection[str])
         source=" and ".join(filter(None, (by_catalog.source, by_api.source))),
         nodes={**by_catalog.nodes, **by_api.nodes},
         is_whole=by_catalog.is_whole and bool(by_catalog.nodes),
-        has_images=by_api.is_whole and bool(by_api.nodes),
+        has_contents=by_api.is_whole and bool(by_api.nodes),
     )
 
 

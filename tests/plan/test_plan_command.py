@@ -6,12 +6,14 @@ import re
 import sqlite3
 
 import pytest
-from support.plan_nights import Nights, files_in
+from support.plan_nights import Nights, far_off, files_in
 from support.run_cli import ONE_TRY
 from support.scripted import document, listing_path, on, plain_registry, refusal, serve
 from support.scripted_images import blobs, manifests, unchanged
 from support.scripted_images import config as config_of
 from support.scripted_images import image as image_of
+
+from crawler.emulator import ArtifactRegistry
 
 TAGS = {f"team/r{number:02}": ("1", "2") for number in range(8)}
 IMAGES = {tag: image_of(config_of(tag)) for tag in ("1", "2")}
@@ -99,7 +101,6 @@ async def test_plan_notes_that_there_are_more_repositories_now(command):
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (("--depth", "manifests"), "it has depth digests, and manifests looks into more"),
         (("--include", "team/r00"), "it was taken with other options (include)"),
         (("--auth", "anonymous"), "it was taken with other options (auth.method)"),
         (("--images-from", "listing", "--kind", "harbor"), "it was taken with other options (kind, images_from)"),
@@ -141,6 +142,40 @@ async def test_plan_has_a_range_that_holds_the_truth(google, command):
     assert planned["least"] < planned["total"] < planned["most"]
     assert planned["least"] <= crawled["total"] <= planned["most"]
     assert not planned["is_lower_bound"]
+
+
+@pytest.mark.parametrize("listings", ["plain", "google"])
+async def test_plan_takes_what_there_is_from_a_snapshot_of_less_depth(google, command, listings):
+    """The largest repositories have most of the tags, and the snapshot has them all."""
+    registry = await google(repositories=200, giants=0.0, seed=1, listings=listings, broken=0.0)
+    table = {
+        "target": registry.emulator.registry,
+        "auth": {"method": "json-key", "key_file": str(registry.key_file)},
+    }
+    await Nights(command, table).crawl()
+    deep = Nights(command, table, images={"depth": "digests" if listings == "plain" else "manifests"})
+    planned = await deep.plan()
+    assert far_off(planned, await deep.crawl()).keys() <= {"bytes"}, "a few manifests say roughly how long all are"
+    assert re.fullmatch(
+        r"20 of 200 repositories, by the snapshot of [\d-]+ \([\w-]+, depth tags\)", planned["evidence"][0]
+    )
+    assert planned["asked"]["total"] <= 100
+    assert planned["notes"] == []
+
+
+async def test_plan_takes_folders_from_a_snapshot_of_less_depth(google, command):
+    role = ArtifactRegistry(serves="gcr.io", projects=("my-project",))
+    registry = await google(repositories=150, giants=0.0, catalog="empty", artifact_registry=role)
+    table = {
+        "target": f"{registry.emulator.registry}/my-project",
+        "kind": "gcr",
+        "auth": {"method": "access-token", "key_file": str(registry.key_file)},
+    }
+    await Nights(command, table).crawl()
+    deep = Nights(command, table, images={"depth": "manifests"})
+    planned = await deep.plan()
+    assert planned["asked"]["by_kind"].keys() == {"ping", "listing", "manifest"}
+    assert far_off(planned, await deep.crawl()) == {}
 
 
 async def test_plan_under_a_budget_says_that_it_is_too_small(command):
