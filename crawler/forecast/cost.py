@@ -1,9 +1,12 @@
 """Exchanges and bytes by kind: of one step that was measured, or of a whole crawl that is expected."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Self
+
+import anyio
 
 from crawler.transport.messages import Purpose, RequestStats
 
@@ -65,24 +68,35 @@ NOTHING = Cost()
 
 @dataclass(slots=True)
 class Spending(RequestStats):
-    """The exchanges that a forecast itself makes.
+    """The exchanges that a forecast itself makes, and the bounds that it keeps to.
 
     Attributes:
-        most: how many it may make.
-        on_spent: called when they are made, and after each further one.
         bytes_by_kind: bytes of bodies by purpose.
     """
 
-    most: int = 0
-    on_spent: Callable[[], None] = lambda: None
     bytes_by_kind: Counter[Purpose] = field(default_factory=Counter)
+    _bounds: list[tuple[int, anyio.CancelScope]] = field(default_factory=list)
 
     def add_exchange(self, purpose: Purpose, body_bytes: int) -> None:
         # not super(): a dataclass with slots is a new class, which the compiler's cell does not know
         RequestStats.add_exchange(self, purpose, body_bytes)
         self.bytes_by_kind[purpose] += body_bytes
-        if self.total >= self.most:
-            self.on_spent()
+        for most, scope in self._bounds:
+            if self.total >= most:
+                scope.cancel()
+
+    @contextmanager
+    def bounded(self, exchanges: int) -> Iterator[None]:
+        """A block that is cancelled once so many exchanges ended in it, and is left quietly. Blocks may be nested.
+
+        Exchanges that are under way then are cancelled, too.
+        """
+        with anyio.CancelScope() as scope:
+            self._bounds.append((self.total + exchanges, scope))
+            try:
+                yield
+            finally:
+                self._bounds.pop()
 
     @property
     def so_far(self) -> Cost:

@@ -10,10 +10,12 @@ import anyio.to_thread
 
 from crawler.config import Config, RegistryConfig
 from crawler.digest_cache.cache import DigestCache
+from crawler.errors import SnapshotError
 from crawler.forecast.advice import Bill, cheaper_ways
 from crawler.forecast.cost import Cost, Spending
 from crawler.forecast.duration import Duration, Pace, expected_duration
 from crawler.forecast.expectation import Expectation
+from crawler.forecast.findings import FIRST_NIGHT, LATER_NIGHT, Findings, Known
 from crawler.forecast.from_sample import expect_from_sample
 from crawler.forecast.from_snapshot import expect_from_snapshot
 from crawler.forecast.last_snapshot import (
@@ -23,7 +25,7 @@ from crawler.forecast.last_snapshot import (
     pick_names,
     why_not_comparable,
 )
-from crawler.forecast.sampler import FIRST_NIGHT, LATER_NIGHT, Findings, Known, bounded_plan, sample_registry
+from crawler.forecast.sampler import bounded_plan, sample_registry
 from crawler.forecast.survey import survey_of_snapshot
 from crawler.run.credentials import ResolvedAuth, resolve_credentials
 from crawler.run.plan import Plan, SharedRateLimits, make_plan
@@ -95,9 +97,9 @@ async def make_forecast(config: Config, registry: RegistryConfig, rate_limits: S
     """Ask the registry a little, and say what a crawl would cost. Nothing is written.
 
     Raises what a crawl raises where it cannot begin: CredentialsError, RegistryError, GaveUp, ConfigError for a list of
-    names, and SnapshotError where the output folder cannot be read.
+    names, and SnapshotError where the last snapshot is damaged.
     """
-    snapshot = await anyio.to_thread.run_sync(find_last_snapshot, config, registry)
+    snapshot, unreadable = await anyio.to_thread.run_sync(_readable_snapshot, config, registry)
     unused = "" if snapshot is None else why_not_comparable(snapshot.run_manifest, config, registry)
     known, comparable = Known(), None
     if snapshot is not None and not unused:
@@ -107,7 +109,7 @@ async def make_forecast(config: Config, registry: RegistryConfig, rate_limits: S
             names = await anyio.to_thread.run_sync(pick_names, snapshot, LATER_NIGHT.repositories)
             known, comparable = Known(names=names), snapshot
     extent = FIRST_NIGHT if comparable is None else LATER_NIGHT
-    spending = Spending(most=extent.exchanges)
+    spending = Spending()
     plan = bounded_plan(make_plan(config, registry, rate_limits), spending)
     auth = await resolve_credentials(registry, plan.limits.outage)
     # two views of one file: the sample puts what it reads into its own, and the crawl will not have that
@@ -119,10 +121,18 @@ async def make_forecast(config: Config, registry: RegistryConfig, rate_limits: S
         else:
             count = partial(expect_from_snapshot, comparable, found, config, registry, cache)
             expected = await anyio.to_thread.run_sync(count)
-        notes = (*auth.warnings, *cache.notes)
+        notes = (*auth.warnings, *cache.notes, *unreadable)
     if unused and snapshot is not None:
         notes = (*notes, f"the snapshot of {_day(snapshot)} was not used: {unused}")
     return _forecast(plan, auth, found, expected, snapshot=comparable, notes=notes)
+
+
+def _readable_snapshot(config: Config, registry: RegistryConfig) -> tuple[LastSnapshot | None, tuple[str, ...]]:
+    """The target's last complete snapshot, and a note where there is one that cannot be read."""
+    try:
+        return find_last_snapshot(config, registry), ()
+    except SnapshotError as exc:
+        return None, (f"the last snapshot was not used: {exc}",)
 
 
 def _forecast(

@@ -6,7 +6,7 @@ from typing import Final
 from crawler.config import RegistryConfig
 from crawler.forecast.cost import Cost
 from crawler.forecast.expectation import Expectation
-from crawler.forecast.sampler import Findings
+from crawler.forecast.findings import Findings
 from crawler.model.words import repositories
 from crawler.transport.messages import Purpose
 

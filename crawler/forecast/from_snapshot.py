@@ -7,8 +7,8 @@ from crawler.config import Config, RegistryConfig
 from crawler.digest_cache.cache import DigestCache
 from crawler.forecast.cost import Cost
 from crawler.forecast.expectation import Expectation
+from crawler.forecast.findings import Findings
 from crawler.forecast.last_snapshot import Inventory, LastSnapshot, Night, count_inventory, listing_weight
-from crawler.forecast.sampler import Findings
 from crawler.inspect.tag_filter import TagFilter
 from crawler.model.depth import Depth, ReferrersLevel
 from crawler.model.run_manifest import RunManifest

@@ -6,21 +6,20 @@ The exchanges are made one repository after the other, so that what is counted m
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from statistics import mean, median
 from typing import Final, cast
-
-import anyio
 
 from crawler.digest_cache.cache import DigestCache
 from crawler.discovery.name_filter import NameFilter
 from crawler.discovery.pending import ListResult
 from crawler.errors import CredentialsError, RegistryError
 from crawler.forecast.cost import NOTHING, Cost, Spending
+from crawler.forecast.findings import Extent, Findings, Known
 from crawler.forecast.last_snapshot import listing_weight
 from crawler.forecast.sample import Sample, SampledRepository, spread_evenly
-from crawler.forecast.survey import NO_SURVEY, Survey, survey_folders, with_folders
+from crawler.forecast.survey import Survey, survey_folders, with_folders
 from crawler.inspect.allowance import Allowance
 from crawler.inspect.inspector import Inspector
 from crawler.model.depth import Depth, ReferrersLevel
@@ -34,114 +33,18 @@ from crawler.run.inspection import Inspection, reads_images
 from crawler.run.plan import Plan
 from crawler.transport.messages import Purpose
 from crawler.transport.run_limits import RunLimits
-from crawler.wire.pull_limit import PullsLeft
 
 _UNIT_GUESS: Final = {Depth.TAGS: 0.0, Depth.DIGESTS: 1.0, Depth.MANIFESTS: 2.0, Depth.CONFIGS: 3.0}
 """The exchanges of a tag, until some were measured."""
 
 
-NO_SAMPLE: Final = Sample(0)
-
 _ROUNDS: Final = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Extent:
-    """How much a forecast asks.
-
-    Attributes:
-        exchanges: the most in all.
-        discovery_exchanges: after so many, no further page of names is read.
-        folders: how many of Google's folders are opened one by one.
-        repositories: how many are listed where only listings cost anything.
-        listing_exchanges: what listings may cost where depth depends on what they have: then more are listed.
-        pulls: the most images that are read where the registry limits pulls.
-    """
-
-    exchanges: int
-    discovery_exchanges: int
-    repositories: int
-    listing_exchanges: int
-    folders: int
-    pulls: int
-
-
-FIRST_NIGHT: Final = Extent(
-    exchanges=100, discovery_exchanges=20, repositories=20, listing_exchanges=65, folders=30, pulls=5
-)
-"""Where there is no snapshot that says what the registry holds."""
-
-LATER_NIGHT: Final = Extent(
-    exchanges=40, discovery_exchanges=5, repositories=5, listing_exchanges=0, folders=0, pulls=0
-)
-"""Where the last snapshot says it: what the exchanges weigh, and how long they take."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Findings:
-    """What the registry answered.
-
-    Attributes:
-        connection: the cost of the connection, with what credentials cost.
-        discovery: the cost of the pages of names.
-        method: the discovery method.
-        pages: how many pages of names were read.
-        names: the repositories on them, after the filters; 0 for Google's folders.
-        names_are_all: whether there are no further names.
-        survey: what another source than discovery has; without nodes where none was needed.
-        opened_folders: whether Google's folders were opened one by one.
-        sample: the repositories that were measured.
-        listings: tags and images of the repositories that were measured, by name.
-        failures: repositories that could not be listed, with the error.
-        latency_s: how long an exchange takes; None where no exchange was timed.
-        pulls_left: what is left of a limit on pulls; None where the registry does not say.
-        has_referrers_api: False where it was asked, and is not there.
-        asked: all exchanges of the forecast itself.
-    """
-
-    connection: Cost = NOTHING
-    discovery: Cost = NOTHING
-    method: str = ""
-    pages: int = 0
-    names: int = 0
-    names_are_all: bool = False
-    survey: Survey = NO_SURVEY
-    opened_folders: bool = False
-    sample: Sample = NO_SAMPLE
-    listings: dict[str, tuple[Listing, SampledRepository]] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)
-    latency_s: float | None = None
-    pulls_left: PullsLeft | None = None
-    has_referrers_api: bool = True
-    asked: Cost = NOTHING
-
-    @property
-    def listed(self) -> int:
-        """How many repositories or folders were listed, or refused it."""
-        return len(self.listings) + len(self.failures)
-
-    @property
-    def lists_images(self) -> bool:
-        """Whether listings have images, so that no tag has to be resolved."""
-        return any(listing.images is not None for listing, _ in self.listings.values())
+"""The repositories are listed in so many rounds, each of which spreads over all of them: the bound ends one early."""
 
 
 def bounded_plan(plan: Plan, spending: Spending) -> Plan:
     """The plan of a crawl for its forecast: with its own count of exchanges, and without the crawl's budget."""
     return replace(plan, limits=RunLimits(plan.limits.policy, spending), allowance=Allowance(None))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What is known before the registry is asked.
-
-    Attributes:
-        names: the repositories to list; without any, some of those that discovery finds.
-        survey: what the registry has, by a snapshot; without nodes where there is none.
-    """
-
-    names: Sequence[str] = ()
-    survey: Survey = NO_SURVEY
 
 
 async def sample_registry(
@@ -155,12 +58,13 @@ async def sample_registry(
     inspection = Inspection(cache) if reads_images(plan.config.images) else None
     with unwrap_group():
         async with open_parts(plan, auth, inspection) as parts:
-            sampler = _Sampler(plan, parts, spending, extent, known=known, survey=partial(survey_folders, plan, auth))
-            with anyio.CancelScope() as scope:
-                spending.on_spent = scope.cancel
+            sampler = _Sampler(
+                plan, parts, spending, extent, known=known, survey=partial(survey_folders, plan, spending, auth)
+            )
+            with spending.bounded(extent.exchanges):
                 await sampler.ask()
-            return sampler.findings()
-    raise AssertionError("open_parts suppresses no exception")
+            found = sampler.findings()
+    return found
 
 
 class _Sampler:
@@ -189,6 +93,8 @@ class _Sampler:
         self._names: list[str] = []
         self._came_listed: dict[str, Listing] = {}
         self._nodes: dict[str, SampledRepository] = {}
+        self._before_page: Cost | None = None
+        """What was spent before the page that is being read; None while none is."""
         self._folders = 0
         self._latencies: list[float] = []
         self._page_latencies: list[float] = []
@@ -206,6 +112,8 @@ class _Sampler:
         found = self._found
         found.method, found.pages = self._parts.discovery.method, self._parts.discovery.pages_read
         found.names = len(self._names)
+        if self._before_page is not None:  # the bound came before the page, or before the end of the pages
+            found.discovery += self._spending.so_far - self._before_page
         timed = self._latencies or self._page_latencies
         found.latency_s = median(timed) if timed else None
         found.pulls_left = self._plan.allowance.pulls_left
@@ -239,16 +147,19 @@ class _Sampler:
             async for page, cost in self._measured(pages):
                 self._found.discovery += cost
                 if discovery.requires_all_listings:
-                    if not self._extent.folders or await self._is_surveyed(page):
+                    if not self._extent.folders or await self._survey_folders(page):
                         return
                     await self._open_folders(page)
                     continue
                 self._add_names(page)
                 if self._found.discovery.total >= self._extent.discovery_exchanges:
                     return
+        if self._before_page is not None:
+            self._found.discovery += self._spending.so_far - self._before_page
+            self._before_page = None
         self._found.names_are_all = not self._folders or len(self._nodes) == self._folders
 
-    async def _is_surveyed(self, page: NamePage) -> bool:
+    async def _survey_folders(self, page: NamePage) -> bool:
         """Whether another source says how many folders there are, and they are too many to open each."""
         if self._known.survey.nodes:
             self._found.survey, self._found.names_are_all = with_folders(self._known.survey, page), True
@@ -269,14 +180,13 @@ class _Sampler:
 
     async def _measured(self, pages: AsyncIterator[NamePage]) -> AsyncIterator[tuple[NamePage, Cost]]:
         """Each page, with what it cost since the last one was asked for."""
-        before = self._spending.so_far
-        began = time.monotonic()
+        self._before_page, began = self._spending.so_far, time.monotonic()
         async for page in pages:
-            cost = self._spending.so_far - before
+            cost, self._before_page = self._spending.so_far - self._before_page, None
             if cost.total:
                 self._page_latencies.append((time.monotonic() - began) / cost.total)
             yield page, cost
-            before, began = self._spending.so_far, time.monotonic()
+            self._before_page, began = self._spending.so_far, time.monotonic()
 
     def _add_names(self, page: NamePage) -> None:
         for name, listing in page.items():

@@ -11,7 +11,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, cast
 
+from crawler.discovery import Discovery
 from crawler.errors import CredentialsError, GaveUp, RegistryError
+from crawler.forecast.cost import Spending
 from crawler.forecast.last_snapshot import LastSnapshot, listings_of
 from crawler.model.record import Listing
 from crawler.profiles import DiscoveryMethod
@@ -70,51 +72,51 @@ def with_folders(survey: Survey, roots: Collection[str]) -> Survey:
     return replace(survey, nodes={**folders, **survey.nodes})
 
 
-async def survey_folders(plan: Plan, auth: ResolvedAuth, roots: Collection[str]) -> Survey:
+async def survey_folders(plan: Plan, spending: Spending, auth: ResolvedAuth, roots: Collection[str]) -> Survey:
     """Ask the catalog, and the API where the catalog has no names at or below the roots.
 
-    The API is also asked where depth looks into images: it says how many there are.
+    The API is also asked where depth looks into images: it says how many there are. A source that cannot be asked has
+    none.
     """
-    by_catalog = await _survey_if_open(plan, auth, roots, DiscoveryMethod.CATALOG)
+    by_catalog = await _survey(plan, spending, auth, roots, DiscoveryMethod.CATALOG)
     if by_catalog.nodes and not reads_images(plan.config.images):
         return by_catalog
-    by_api = await _survey_if_open(plan, auth, roots, DiscoveryMethod.ARTIFACT_REGISTRY)
+    by_api = await _survey(plan, spending, auth, roots, DiscoveryMethod.ARTIFACT_REGISTRY)
     return Survey(
         source=" and ".join(filter(None, (by_catalog.source, by_api.source))),
         nodes={**by_catalog.nodes, **by_api.nodes},
-        is_whole=by_catalog.is_whole and bool(by_catalog.nodes),
-        has_contents=by_api.is_whole and bool(by_api.nodes),
+        is_whole=by_catalog.is_whole,
+        has_contents=by_api.is_whole,
     )
 
 
-async def _survey_if_open(plan: Plan, auth: ResolvedAuth, roots: Collection[str], method: DiscoveryMethod) -> Survey:
-    """The survey of one source; none where it cannot be asked."""
-    try:
-        return await _survey(plan, auth, roots, method)
-    except (RegistryError, CredentialsError, GaveUp) as exc:
-        log.info("%s does not say how many folders there are: %s", method, exc)
-        return NO_SURVEY
-
-
-async def _survey(plan: Plan, auth: ResolvedAuth, roots: Collection[str], method: DiscoveryMethod) -> Survey:
-    """Raises what a crawl by this method raises where it cannot begin."""
+async def _survey(
+    plan: Plan, spending: Spending, auth: ResolvedAuth, roots: Collection[str], method: DiscoveryMethod
+) -> Survey:
+    """What one source has, as far as the bound allows."""
     images_from = "api" if method is DiscoveryMethod.ARTIFACT_REGISTRY else "listing"
     registry = plan.registry.model_copy(update={"discovery": method, "images_from": images_from})
     # the forecast can do without: no retries, and no waiting for what is not there
-    limits = RunLimits(replace(plan.limits.policy, attempts=1), plan.limits.requests)
-    before = plan.limits.requests.total
+    limits = RunLimits(replace(plan.limits.policy, attempts=1), spending)
     nodes: dict[str, Listing | None] = {}
-    async with open_parts(replace(plan, registry=registry, limits=limits), auth, None) as parts:
-        async with aclosing(cast("AsyncGenerator[NamePage]", parts.discovery.pages())) as pages:
-            async for page in pages:
-                for name, listing in page.items():
-                    nodes.update({node: nodes.get(node) for node in _folders(name, roots)})
-                    if name in nodes:
-                        nodes[name] = listing
-                if plan.limits.requests.total - before >= MAX_EXCHANGES:
-                    return Survey(_LABELS[method], nodes)
-        return Survey(_LABELS[method] if nodes else "", nodes, is_whole=True)
-    raise AssertionError("open_parts suppresses no exception")
+    is_whole = False
+    try:
+        async with open_parts(replace(plan, registry=registry, limits=limits), auth, None) as parts:
+            with spending.bounded(MAX_EXCHANGES):
+                await _add_nodes(nodes, parts.discovery, roots)
+                is_whole = bool(nodes)
+    except (RegistryError, CredentialsError, GaveUp) as exc:
+        log.info("%s does not say how many folders there are: %s", _LABELS[method], exc)
+    return Survey(_LABELS[method] if nodes else "", nodes, is_whole=is_whole)
+
+
+async def _add_nodes(nodes: dict[str, Listing | None], discovery: Discovery, roots: Collection[str]) -> None:
+    async with aclosing(cast("AsyncGenerator[NamePage]", discovery.pages())) as pages:
+        async for page in pages:
+            for name, listing in page.items():
+                nodes.update({node: nodes.get(node) for node in _folders(name, roots)})
+                if name in nodes:
+                    nodes[name] = listing
 
 
 def _folders(name: str, roots: Collection[str]) -> Iterator[str]:

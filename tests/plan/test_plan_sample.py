@@ -1,5 +1,6 @@
 """Measured repositories become all of them: the sum, its range, and what of a repository was not read."""
 
+import anyio.lowlevel
 import pytest
 
 from crawler.forecast.cost import NOTHING, Cost, Spending
@@ -65,10 +66,20 @@ def test_sample_is_spread_evenly(count, chosen):
     assert spread_evenly(range(10), count) == chosen
 
 
-def test_spending_tells_when_it_is_spent():
-    spent = []
-    spending = Spending(most=2, on_spent=lambda: spent.append(spending.total))
-    for size in (10, 20, 30):
-        spending.add_exchange(Purpose.LISTING, size)
-    assert spent == [2, 3]
-    assert spending.so_far == Cost({Purpose.LISTING: 3}, {Purpose.LISTING: 60})
+async def exchange(spending: Spending, count: int) -> None:
+    for _ in range(count):
+        spending.add_exchange(Purpose.LISTING, 10)
+        await anyio.lowlevel.checkpoint()
+
+
+async def test_spending_ends_a_block_at_its_bound():
+    spending = Spending()
+    await exchange(spending, 5)
+    with spending.bounded(10):
+        with spending.bounded(2):
+            await exchange(spending, 100)
+        assert spending.total == 7
+        await exchange(spending, 100)
+    assert spending.total == 15
+    await exchange(spending, 1)
+    assert spending.so_far == Cost({Purpose.LISTING: 16}, {Purpose.LISTING: 160})
