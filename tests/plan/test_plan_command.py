@@ -144,6 +144,53 @@ async def test_plan_has_a_range_that_holds_the_truth(google, command):
     assert not planned["is_lower_bound"]
 
 
+def google_registry(registry, kind, **table):
+    api = f"http://{registry.emulator.registry}"
+    return {
+        "target": f"{registry.emulator.registry}/my-project",
+        "kind": kind,
+        "location": "us-central1" if kind == "artifact-registry" else "us",
+        "auth": {"method": "access-token", "key_file": str(registry.key_file)},
+        "apis": {"artifact_registry": api, "resource_manager": api},
+        **table,
+    }
+
+
+async def test_plan_stops_within_a_list_that_takes_too_many_exchanges(google, command):
+    """The API has one image on a page, so that not even the first repository is read to its end."""
+    role = ArtifactRegistry(projects=("my-project",), repositories_per_location=1, api_page=1)
+    registry = await google(repositories=150, artifact_registry=role)
+    table = google_registry(registry, "artifact-registry", discovery="artifact-registry", images_from="api")
+    planned = await Nights(command, table).plan()
+    assert planned["exchanges"]["is_lower_bound"]
+    assert 100 <= planned["exchanges"]["least"] <= planned["asked"]["total"] <= 140
+    assert planned["evidence"][0].startswith("0 of at least 0 repositories: discovery (artifact-registry) was not read")
+
+
+@pytest.mark.parametrize(("catalog", "is_lower_bound"), [("full", False), ("empty", True)])
+async def test_plan_of_many_folders_has_their_number_from_another_source(google, command, catalog, is_lower_bound):
+    role = ArtifactRegistry(serves="gcr.io", projects=("my-project",))
+    registry = await google(repositories=300, catalog=catalog, artifact_registry=role)
+    nights = Nights(command, google_registry(registry, "gcr"))
+    planned = await nights.plan()
+    assert far_off(planned, await nights.crawl()).keys() <= {"bytes"}
+    assert planned["exchanges"]["is_lower_bound"] == is_lower_bound
+    source = "Artifact Registry's API: a walk also finds emptied ones" if is_lower_bound else "the catalog"
+    assert planned["evidence"][0].endswith(f" repositories and folders, by {source}")
+    assert planned["asked"]["total"] < 60
+
+
+async def test_plan_of_many_folders_that_no_source_counts_is_a_lower_bound(google, command, dead_port):
+    role = ArtifactRegistry(serves="gcr.io", projects=("my-project",))
+    registry = await google(repositories=300, catalog="empty", artifact_registry=role)
+    apis = dict.fromkeys(("artifact_registry", "resource_manager"), f"http://{dead_port}")
+    nights = Nights(command, google_registry(registry, "gcr", apis=apis))
+    planned, crawled = await nights.plan(), await nights.crawl()
+    assert planned["exchanges"]["is_lower_bound"]
+    assert 31 < planned["exchanges"]["least"] < crawled["total"]
+    assert planned["asked"]["by_kind"]["listing"] == 30
+
+
 @pytest.mark.parametrize("listings", ["plain", "google"])
 async def test_plan_takes_what_there_is_from_a_snapshot_of_less_depth(google, command, listings):
     """The largest repositories have most of the tags, and the snapshot has them all."""
@@ -166,11 +213,7 @@ async def test_plan_takes_what_there_is_from_a_snapshot_of_less_depth(google, co
 async def test_plan_takes_folders_from_a_snapshot_of_less_depth(google, command):
     role = ArtifactRegistry(serves="gcr.io", projects=("my-project",))
     registry = await google(repositories=150, giants=0.0, catalog="empty", artifact_registry=role)
-    table = {
-        "target": f"{registry.emulator.registry}/my-project",
-        "kind": "gcr",
-        "auth": {"method": "access-token", "key_file": str(registry.key_file)},
-    }
+    table = google_registry(registry, "gcr")
     await Nights(command, table).crawl()
     deep = Nights(command, table, images={"depth": "manifests"})
     planned = await deep.plan()
