@@ -15,6 +15,9 @@ STANDARD_ERRORS: Final = 2.1
 """How many of them a range reaches to each side: for twenty samples, 95 % of the time."""
 
 
+RULE_OF_THREE: Final = 3 / STANDARD_ERRORS
+"""Where n of n are alike, 95 % of the time at most 3/n of the others are not: here, cost one exchange less or more."""
+
 _FEWEST_LARGEST: Final = 3
 """The repositories from which the tail of a small sample is measured."""
 
@@ -59,12 +62,12 @@ class SampledRepository:
         return self.units_read == self.units
 
     def expected(self, of_one_unit: Cost) -> Cost:
-        """What the whole repository costs; `of_one_unit` is the cost of a tag or image where none of it was read."""
-        if not self.units_read:
-            return self.listing + of_one_unit.times(self.units)
-        batches = ceil(self.units / self.batch) / ceil(self.units_read / self.batch)
-        factor = self.units / self.units_read
-        return self.listing + self.reading.scaled(lambda kind: batches if kind is Purpose.API else factor)
+        """What the whole repository costs; `of_one_unit` is the mean cost of a tag or image, for those not read."""
+        rest = of_one_unit.times(self.units - self.units_read)
+        if self.batch > 1 and rest.of(Purpose.API):
+            batches = ceil(self.units / self.batch) - ceil(self.units_read / self.batch)
+            rest = Cost({**rest.exchanges, Purpose.API: batches}, rest.bytes)
+        return self.listing + self.reading + rest
 
     def least(self, of_one_unit: Cost) -> float:
         """The fewest exchanges: all tags that were not read lead to images that were."""
@@ -88,10 +91,13 @@ class Sample:
     Attributes:
         size: how many there are.
         nodes: those that were measured. Empty only where there are none, or none could be asked.
+        unit_error: the least standard error of what a tag or image costs, times how many were read. 0 where each costs
+            the same.
     """
 
     size: int
     nodes: Sequence[SampledRepository] = ()
+    unit_error: float = 0.0
 
     @property
     def of_one_unit(self) -> Cost:
@@ -128,8 +134,10 @@ class Sample:
         unit, unread = self.of_one_unit, self._error_of_unread
         most, least = self.sum(lambda node: node.expected(unit).total), self.sum(lambda node: node.least(unit))
         tail = self.size * self._tail * log(max(self.size / max(len(self.nodes), 1), 1))
+        # of a tag that is resolved, `least` has the one exchange that it costs at least
+        unsure = 0 if any(node.tags_to_resolve for node in self.nodes) else unread
         return (
-            least.expected - STANDARD_ERRORS * (least.error + unread),
+            least.expected - STANDARD_ERRORS * (least.error + unsure),
             most.expected + STANDARD_ERRORS * (most.error + unread) + tail,
         )
 
@@ -148,7 +156,9 @@ class Sample:
         unread = self.sum(lambda node: node.units - node.units_read).expected
         if not each:
             return unread
-        return unread * (stdev(each) / sqrt(len(each)) if len(each) > 1 else each[0])
+        read = sum(node.units_read for node in self.nodes)
+        measured = stdev(each) / sqrt(len(each)) if len(each) > 1 else each[0] / sqrt(read)
+        return unread * max(measured, self.unit_error / read)
 
 
 def spread_evenly(items: Sequence[T], count: int) -> list[T]:

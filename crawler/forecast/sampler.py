@@ -18,7 +18,7 @@ from crawler.errors import CredentialsError, RegistryError
 from crawler.forecast.cost import NOTHING, Cost, Spending
 from crawler.forecast.findings import Extent, Findings, Known
 from crawler.forecast.last_snapshot import listing_weight
-from crawler.forecast.sample import Sample, SampledRepository, spread_evenly
+from crawler.forecast.sample import RULE_OF_THREE, Sample, SampledRepository, spread_evenly
 from crawler.forecast.survey import Survey, survey_folders, with_folders
 from crawler.inspect.allowance import Allowance
 from crawler.inspect.inspector import Inspector
@@ -122,7 +122,13 @@ class _Sampler:
         found.listings = {name: (listing, self._nodes[name]) for name, (listing, _) in found.listings.items()}
         found.opened_folders = bool(self._folders)
         size = len(found.survey.nodes) or self._folders or len(self._names)
-        found.sample = Sample(size, [*self._nodes.values(), *self._surveyed(found.survey)])
+        images = self._plan.config.images
+        has_more_below = images.depth.reads_manifests or images.referrers is ReferrersLevel.API
+        found.sample = Sample(
+            size,
+            [*self._nodes.values(), *self._surveyed(found.survey)],
+            unit_error=RULE_OF_THREE if has_more_below else 0.0,
+        )
         return found
 
     def _surveyed(self, survey: Survey) -> Iterator[SampledRepository]:
@@ -265,24 +271,33 @@ class _Sampler:
     # --------------------------------------------------------------------------------------------------------- reading
 
     async def _read(self, inspector: Inspector) -> None:
-        """Read tags and images of the repositories that were listed: those with few first, so that most are whole."""
-        waiting = sorted(
-            (name for name, node in self._nodes.items() if node.units), key=lambda name: self._nodes[name].units
-        )
-        for number, name in enumerate(waiting):
-            count = min(self._nodes[name].units, self._affordable(len(waiting) - number))
-            if count:
-                await self._read_some(inspector, name, count)
+        """Read tags and images of the repositories that were listed, of each in proportion to how many it has.
 
-    def _affordable(self, repositories: int) -> int:
-        """How many tags or images of the next repository may be read, where so many are still to be read."""
+        The large ones come first: most of a registry's images are in them.
+        """
+        waiting = sorted((name for name in self._nodes if self._nodes[name].units), key=self._units_of, reverse=True)
+        unread = sum(map(self._units_of, waiting))
+        for name in waiting:
+            units = self._units_of(name)
+            if count := min(units, self._affordable(units / unread)):
+                await self._read_some(inspector, name, count)
+            unread -= units
+
+    def _units_of(self, name: str) -> int:
+        return self._nodes[name].units
+
+    def _affordable(self, share: float) -> int:
+        """How many tags or images may be read for a share of the exchanges that are left.
+
+        Their price is taken to be low, so that a small registry is read whole; the bound holds all the same.
+        """
         images = self._plan.config.images
         read = [node for node in self._nodes.values() if node.units_read]
         units = sum(node.units_read for node in read)
         guess = _UNIT_GUESS[images.depth] + (images.referrers is ReferrersLevel.API)
-        each = sum(node.reading.total for node in read) / units if units else guess
-        left = self._extent.exchanges - 1 - self._spending.total
-        affordable = int(left / repositories / max(each, 0.01)) or int(left >= each)
+        each = min(guess, sum(node.reading.total for node in read) / units) if units else guess
+        left = self._extent.exchanges - self._spending.total
+        affordable = round(left * share / max(each, 0.01))
         if self._plan.registry.profile.limits_pulls and images.depth.reads_manifests:
             return min(affordable, self._extent.pulls - units)
         return affordable

@@ -4,7 +4,7 @@ import anyio.lowlevel
 import pytest
 
 from crawler.forecast.cost import NOTHING, Cost, Spending
-from crawler.forecast.sample import Sample, SampledRepository, spread_evenly
+from crawler.forecast.sample import RULE_OF_THREE, Sample, SampledRepository, spread_evenly
 from crawler.transport.messages import Purpose
 
 LISTING = Cost({Purpose.LISTING: 1, Purpose.TOKEN: 1}, {Purpose.LISTING: 100})
@@ -45,7 +45,7 @@ def test_sample_prices_what_was_not_read_by_what_was():
 def test_sample_counts_manifests_by_the_batch():
     reading = Cost({Purpose.API: 1})
     node = SampledRepository(listing=NOTHING, images_to_read=250, images_read=50, reading=reading, batch=100)
-    assert node.expected(NOTHING).total == 3
+    assert Sample(1, [node]).cost.total == 3
 
 
 def test_sample_of_unequal_repositories_has_a_range_around_the_sum():
@@ -53,6 +53,18 @@ def test_sample_of_unequal_repositories_has_a_range_around_the_sum():
     least, most = sample.range
     assert least < sample.cost.total < most
     assert most - sample.cost.total > sample.cost.total - least, "the largest are more likely missing"
+
+
+def test_sample_of_images_that_are_alike_has_a_range_all_the_same():
+    few = Sample(2, [repository(1000, 5), repository(1000, 5)], unit_error=RULE_OF_THREE)
+    many = Sample(2, [repository(1000, 50), repository(1000, 50)], unit_error=RULE_OF_THREE)
+    assert few.range[1] - few.cost.total == pytest.approx(0.3 * 1990)
+    assert many.range[1] - many.cost.total == pytest.approx(0.03 * 1900)
+
+
+def test_sample_costs_an_exchange_for_each_tag_at_least():
+    sample = Sample(2, [repository(1000, 3, each=9), repository(1000, 3, each=1)])
+    assert sample.range[0] == pytest.approx(2 * 2 + 6 * 5 + 1994)
 
 
 def test_sample_of_nothing_costs_nothing():

@@ -41,6 +41,7 @@ def test_digest_cache_that_is_only_read_keeps_what_is_put_to_itself(path):
         cache.keep_last_digests(*REPOSITORY, {"latest": "sha256:2"})
         assert entries(cache, range(3)) == {1, 2}
         assert cache.last_digests(*REPOSITORY) == {"latest": "sha256:2"}
+        assert cache.notes == []
     assert on_disk(path) == before
 
 
