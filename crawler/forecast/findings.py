@@ -54,6 +54,7 @@ class Findings:
         discovery: the cost of the pages of names.
         method: the discovery method.
         pages: how many pages of names were read.
+        repositories: how many are known, with Google's folders.
         names: the repositories on them, after the filters; 0 for Google's folders.
         names_are_all: whether there are no further names.
         survey: what another source than discovery has; without nodes where none was needed.
@@ -71,6 +72,7 @@ class Findings:
     discovery: Cost = NOTHING
     method: str = ""
     pages: int = 0
+    repositories: int = 0
     names: int = 0
     names_are_all: bool = False
     survey: Survey = NO_SURVEY

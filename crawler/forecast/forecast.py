@@ -27,6 +27,7 @@ from crawler.forecast.last_snapshot import (
 )
 from crawler.forecast.sampler import bounded_plan, sample_registry
 from crawler.forecast.survey import survey_of_snapshot
+from crawler.inspect.tag_filter import TagFilter
 from crawler.run.credentials import ResolvedAuth, resolve_credentials
 from crawler.run.plan import Plan, SharedRateLimits, make_plan
 from crawler.run.throughput import describe_pace
@@ -104,7 +105,9 @@ async def make_forecast(config: Config, registry: RegistryConfig, rate_limits: S
     known, comparable = Known(), None
     if snapshot is not None and not unused:
         if is_shallower(snapshot.run_manifest, config):
-            known = Known(survey=await anyio.to_thread.run_sync(survey_of_snapshot, snapshot))
+            images = config.images
+            tag_filter = TagFilter(include=images.include_tags, exclude=images.exclude_tags)
+            known = Known(survey=await anyio.to_thread.run_sync(survey_of_snapshot, snapshot, tag_filter))
         else:
             names = await anyio.to_thread.run_sync(pick_names, snapshot, LATER_NIGHT.repositories)
             known, comparable = Known(names=names), snapshot

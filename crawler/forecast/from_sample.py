@@ -27,7 +27,7 @@ def expect_from_sample(found: Findings, registry: RegistryConfig) -> Expectation
         least=max(measured, fixed + least),
         most=fixed + most,
         is_lower_bound=not found.names_are_all,
-        repositories=sample.size,
+        repositories=found.repositories,
         resolves=sample.sum(lambda node: node.tags_to_resolve).expected,
         images=sample.sum(lambda node: node.images).expected,
         evidence=tuple(filter(None, (_repositories_text(found), _units_text(found), _failures_text(found)))),
@@ -42,7 +42,7 @@ def _corrected(each: Cost, found: Findings, registry: RegistryConfig) -> Cost:
         size = registry.profile.scopes_per_token
         measured = sum(node.listing.of(Purpose.TOKEN) for node in nodes)
         if measured <= ceil(len(nodes) / size) + _FIRST_TOKENS:
-            factors[Purpose.TOKEN] = ceil(found.sample.size / size) / each.of(Purpose.TOKEN)
+            factors[Purpose.TOKEN] = ceil(found.repositories / size) / each.of(Purpose.TOKEN)
     if not found.has_referrers_api and each.of(Purpose.REFERRERS):
         factors[Purpose.REFERRERS] = found.asked.of(Purpose.REFERRERS) / each.of(Purpose.REFERRERS)
     exchanges = {kind: count * factors.get(kind, 1) for kind, count in each.exchanges.items()}
@@ -72,7 +72,7 @@ def _folders_text(found: Findings) -> str:
     if found.names_are_all:
         return f"every folder was opened: {found.listed:,} repositories and folders"
     return (
-        f"{found.listed:,} of at least {found.sample.size:,} repositories and folders: neither the catalog nor "
+        f"{found.listed:,} of at least {found.repositories:,} repositories and folders: neither the catalog nor "
         "Artifact Registry's API says how many are below the others"
     )
 
@@ -85,7 +85,11 @@ def _units_text(found: Findings) -> str:
     if read == units:
         return f"all of their {units:,} tags and images were read"
     text = f"{read:,} of their {units:,} tags and images were read; tags that share an image cost less"
-    return f"{text}, and a far larger repository costs more" if len(found.sample.nodes) < found.sample.size else text
+    return (
+        f"{text}, and a far larger repository costs more"
+        if found.listed < found.repositories and not found.survey.has_contents
+        else text
+    )
 
 
 def _failures_text(found: Findings) -> str:

@@ -67,15 +67,23 @@ def find_last_snapshot(config: Config, registry: RegistryConfig) -> LastSnapshot
     return LastSnapshot(folder=folder, run_manifest=run_manifest)
 
 
-def listings_of(snapshot: LastSnapshot) -> dict[str, Listing]:
-    """Every repository of a snapshot, with its tags, and its images where the record has any. Raises SnapshotError."""
+_UNTAGGED: Final = Image("")
+
+
+def listings_of(snapshot: LastSnapshot, tag_filter: TagFilter) -> dict[str, Listing]:
+    """Every repository of a snapshot, with its tags, and as many images as the record has. Raises SnapshotError.
+
+    Where the filter does not choose by tags, the first image has all tags of its repository: images of their own would
+    take half a kilobyte each.
+    """
     listings = {}
     for record in map(_parsed, snapshot.lines()):
-        images = record["images"]
-        listings[record["repository"]] = Listing(
-            tags=tuple(record["tags"]),
-            images=None if images is None else tuple(Image(each["digest"], tuple(each["tags"])) for each in images),
-        )
+        tags, images = tuple(record["tags"]), record["images"]
+        if images and tag_filter.matches_all:
+            images = (Image("", tags), *(_UNTAGGED,) * (len(images) - 1))
+        elif images is not None:
+            images = tuple(Image("", tuple(image["tags"])) for image in images)
+        listings[record["repository"]] = Listing(tags=tags, images=images)
     return listings
 
 

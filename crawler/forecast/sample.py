@@ -1,6 +1,6 @@
 """A few repositories that were measured become an estimate of all repositories, and of how far it may be off."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, log, sqrt
 from statistics import mean, median, stdev
@@ -159,6 +159,25 @@ class Sample:
         read = sum(node.units_read for node in self.nodes)
         measured = stdev(each) / sqrt(len(each)) if len(each) > 1 else each[0] / sqrt(read)
         return unread * max(measured, self.unit_error / read)
+
+
+def merged(nodes: Iterable[SampledRepository]) -> SampledRepository | None:
+    """One node in place of many of which nothing was read; None in place of none."""
+    total: SampledRepository | None = None
+    for node in nodes:
+        if total is None:
+            total = node
+            continue
+        total = SampledRepository(
+            listing=total.listing + node.listing,
+            tags=total.tags + node.tags,
+            images=total.images + node.images,
+            tags_to_resolve=total.tags_to_resolve + node.tags_to_resolve,
+            # a batch is of one repository, and the last one of each is not full
+            images_to_read=total.images_to_read + ceil(node.images_to_read / node.batch) * node.batch,
+            batch=node.batch,
+        )
+    return total
 
 
 def spread_evenly(items: Sequence[T], count: int) -> list[T]:

@@ -18,7 +18,7 @@ from crawler.errors import CredentialsError, RegistryError
 from crawler.forecast.cost import NOTHING, Cost, Spending
 from crawler.forecast.findings import Extent, Findings, Known
 from crawler.forecast.last_snapshot import listing_weight
-from crawler.forecast.sample import RULE_OF_THREE, Sample, SampledRepository, spread_evenly
+from crawler.forecast.sample import RULE_OF_THREE, Sample, SampledRepository, merged, spread_evenly
 from crawler.forecast.survey import Survey, survey_folders, with_folders
 from crawler.inspect.allowance import Allowance
 from crawler.inspect.inspector import Inspector
@@ -103,7 +103,8 @@ class _Sampler:
         await self._discover()
         if self._names and self._known.survey.nodes:
             self._compare_with_snapshot()
-        names = self._known.names or self._names or list(self._found.survey.nodes)
+        # what came with its listing shows how a crawl lists; a listing by the protocol would show something else
+        names = list(self._came_listed) or self._known.names or self._names or list(self._found.survey.nodes)
         await self._list_some([name for name in names if _is_valid(name)])
         if self._parts.inspector is not None:
             await self._read(self._parts.inspector)
@@ -124,9 +125,13 @@ class _Sampler:
         size = len(found.survey.nodes) or self._folders or len(self._names)
         images = self._plan.config.images
         has_more_below = images.depth.reads_manifests or images.referrers is ReferrersLevel.API
+        found.repositories = size
+        nodes = list(self._nodes.values())
+        if rest := merged(self._surveyed(found.survey)):
+            nodes, size = [*nodes, rest], len(nodes) + 1
         found.sample = Sample(
             size,
-            [*self._nodes.values(), *self._surveyed(found.survey)],
+            nodes,
             unit_error=RULE_OF_THREE if has_more_below else 0.0,
         )
         return found
@@ -217,9 +222,10 @@ class _Sampler:
     async def _list_some(self, names: Sequence[str]) -> None:
         """List repositories, spread evenly; more of them where how many tags they have is what counts."""
         few = spread_evenly(names, self._extent.repositories)
+        chosen = set(few)
         more: list[str] = []
         if self._parts.inspector is not None and not self._found.survey.has_contents:
-            more = spread_evenly([name for name in names if name not in set(few)], self._extent.listing_exchanges)
+            more = spread_evenly([name for name in names if name not in chosen], self._extent.listing_exchanges)
             more = [name for start in range(_ROUNDS) for name in more[start::_ROUNDS]]  # spread, wherever it stops
         self._parts.lister.prefetch_hint(map(RepositoryName, (*few, *more)))
         for name in few:

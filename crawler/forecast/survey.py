@@ -15,6 +15,7 @@ from crawler.discovery import Discovery
 from crawler.errors import CredentialsError, GaveUp, RegistryError
 from crawler.forecast.cost import Spending
 from crawler.forecast.last_snapshot import LastSnapshot, listings_of
+from crawler.inspect.tag_filter import TagFilter
 from crawler.model.record import Listing
 from crawler.profiles import DiscoveryMethod
 from crawler.run.assemble import open_parts
@@ -59,11 +60,11 @@ class Survey:
 NO_SURVEY: Final = Survey()
 
 
-def survey_of_snapshot(snapshot: LastSnapshot) -> Survey:
+def survey_of_snapshot(snapshot: LastSnapshot, tag_filter: TagFilter) -> Survey:
     """What a snapshot has. Raises SnapshotError."""
     run = snapshot.run_manifest
     source = f"the snapshot of {run.started_at[:10]} ({run.run_id}, depth {run.depth})"
-    return Survey(source, listings_of(snapshot), is_whole=True, has_contents=True)
+    return Survey(source, listings_of(snapshot, tag_filter), is_whole=True, has_contents=True)
 
 
 def with_folders(survey: Survey, roots: Collection[str]) -> Survey:

@@ -3,10 +3,12 @@
 import json
 
 import pytest
+from registries import artifactory_api
 from registries.docker_hub import APP, HubImage, pulls_left
 from registries.docker_hub import depth as hub_depth
 from registries.ecr_api import SETTINGS, Held, aws_document, images, operation, operations, protocol, repositories
 from registries.harbor_api import ANONYMOUS, IMAGE, api
+from registries.vocabulary import WITH_PASSWORD
 from support.plan_nights import Nights, far_off
 from support.plan_servers import serving_tokens
 from support.scripted import document, on, plain_registry, serve
@@ -80,6 +82,24 @@ async def test_plan_of_ecr_counts_manifests_by_the_hundred(command):
         second = await nights.plan()
     assert first["exchanges"]["by_kind"]["api"] == 1 + 1 + 3
     assert second["exchanges"]["by_kind"]["api"] == 1 + 1
+
+
+async def test_plan_of_artifactory_whose_names_come_with_their_images(command):
+    stored = [
+        artifactory_api.Stored(repository=f"app-{number}", folder=tag, content=f"{number} {tag}")
+        for number in range(30)
+        for tag in ("1", "2")
+    ]
+    async with serve([artifactory_api.aql(artifactory_api.result(stored)), *artifactory_api.registry()]) as server:
+        table = {"target": server.host, "kind": "artifactory", "api_path": artifactory_api.API_PATH, **WITH_PASSWORD}
+        nights = Nights(command, table, images={"depth": "digests"})
+        first = await nights.plan()
+        assert far_off(first, await nights.crawl()) == {}
+        second = await nights.plan()
+        assert far_off(second, await nights.crawl()) == {}
+    assert first["exchanges"] == second["exchanges"]
+    assert first["exchanges"]["by_kind"] == {"api": 1, "ping": 2}
+    assert first["asked"]["total"] == second["asked"]["total"] == 3
 
 
 async def test_plan_with_tokens_for_fifty_repositories_each(command):
