@@ -15,6 +15,7 @@ from crawler.cli.diff import diff
 from crawler.cli.emulator_options import emulator
 from crawler.cli.error_output import report_error, report_internal_error, report_usage_error
 from crawler.cli.exit_codes import BAD_USAGE, COMPLETE, COULD_NOT_RUN, INTERRUPTED
+from crawler.cli.metrics import metrics
 from crawler.cli.publish import publish
 from crawler.cli.query import query, schema
 from crawler.cli.report import report
@@ -192,5 +193,6 @@ app.command()(query)
 app.command()(diff)
 app.command()(report)
 app.command()(publish)
+app.command()(metrics)
 app.command()(schema)
 app.command()(emulator)
