@@ -42,8 +42,21 @@ class Result:
     rows: Iterator[tuple[Any, ...]]
 
 
+@dataclass(frozen=True, slots=True)
+class RecordsView:
+    """A view over the records of one snapshot.
+
+    Attributes:
+        reads: the fields of a record that are read, as `Table.reads` names them.
+    """
+
+    name: str
+    snapshot: SelectedSnapshot
+    reads: tuple[str, ...]
+
+
 class Database:
-    """The tables of some snapshots. Made by `open_database`."""
+    """The tables of some snapshots. Made by `open_database` and `open_records`."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
@@ -81,6 +94,21 @@ def open_database(snapshots: Sequence[SelectedSnapshot]) -> Iterator[Database]:
         connection.execute("SET TimeZone = 'UTC'")
         _create_tables(connection, snapshots)
         _close_to_the_world(connection, [path for snapshot in snapshots for path in snapshot.files], spill)
+        yield Database(connection)
+
+
+@contextmanager
+def open_records(views: Sequence[RecordsView]) -> Iterator[Database]:
+    """The records of some snapshots, each under a name of its own, to compare them. Raises SnapshotError.
+
+    They are read by one thread: each thread holds the records of two thousand repositories in memory.
+    """
+    with _spill_folder() as spill, _connect(spill) as connection:
+        connection.execute("SET threads = 1")
+        for view in views:
+            source = _source(view.snapshot.data_files, record_columns(view.reads), view.snapshot.longest_line)
+            connection.execute(f"CREATE VIEW {quoted_name(view.name)} AS {source}")
+        _close_to_the_world(connection, [path for view in views for path in view.snapshot.files], spill)
         yield Database(connection)
 
 

@@ -1,0 +1,30 @@
+-- What is compared of each record. A tag that was gone when its manifest was read is not there.
+CREATE TEMP VIEW {side}_contents AS
+SELECT *, hash(repository, outcome, suspect, list_sort(tags), images, list_sort(problems)) AS fingerprint
+FROM (
+    SELECT
+        CASE
+            WHEN {side}_prefix = '' THEN repository
+            WHEN repository = {side}_prefix THEN '.'
+            ELSE substr(repository, length({side}_prefix) + 2)
+        END AS repository,
+        outcome,
+        suspect,
+        error.code AS error_code,
+        CASE
+            WHEN len(problems) = 0 THEN tags
+            ELSE list_filter(
+                tags,
+                lambda tag: NOT list_contains(
+                    list_transform(
+                        list_filter(problems, lambda problem: problem.problem = 'vanished-tag'),
+                        lambda problem: problem.tag
+                    ),
+                    tag
+                )
+            )
+        END AS tags,
+        images,
+        problems
+    FROM {side}_records, evidence
+)
