@@ -16,7 +16,7 @@ _MARKDOWN: Final = (
     (re.compile(">"), "&gt;"),
     (re.compile(r"[\\`*_\[\]|~$]"), r"\\\g<0>"),
     (re.compile(r"^[-+#=]"), r"\\\g<0>"),  # a heading or a list
-    (re.compile(r"^(\d+)([.)])"), r"\1\\\2"),
+    (re.compile(r"^(\d+)([.)])(?!\S)"), r"\1\\\2"),
     (re.compile("://"), r"\\://"),  # GitHub makes links of bare URLs
     (re.compile(r"\b(www)\."), r"\1\\."),
     (re.compile(r"(?<!\w)@"), "@\u200b"),  # and notifies who is mentioned, which no backslash prevents

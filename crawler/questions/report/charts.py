@@ -1,7 +1,7 @@
 """Numbers as inline SVG, drawn by pygal. The one door to pygal.
 
-pygal's picture has scripts, fonts, colours and ids of its own. Only its shapes and texts are kept, with classes that the
-page's style sheet colours for light and dark; so a chart holds nothing that runs, loads, or repeats an id.
+pygal's picture has scripts, fonts, colours and ids of its own. Only its shapes and texts are kept, with classes that
+the page's style sheet colours for light and dark; so a chart holds nothing that runs, loads, or repeats an id.
 """
 
 import re
@@ -14,17 +14,18 @@ from xml.etree import ElementTree as ET
 from crawler.errors import ConfigError
 
 try:
-    import pygal
-    from pygal.style import Style
+    import pygal  # type: ignore[import-untyped]
+    from pygal.style import Style  # type: ignore[import-untyped]
 except ImportError:
     message = "the page's charts need pygal: pip install 'registry-crawler[report]', or use --format markdown"
     raise ConfigError([message]) from None
 
-_WIDTH: Final = 480
+_BARS_WIDTH: Final = 480
+_LINE_WIDTH: Final = 340
 """In pixels, about as wide as a chart is shown, so that its texts are as large as those of the page."""
 
 _FONT_SIZE: Final = 14
-_LINE_CHART_HEIGHT: Final = 200
+_LINE_HEIGHT: Final = 170
 _ROW_HEIGHT: Final = 28
 _AXIS_HEIGHT: Final = 36
 _LONGEST_LABEL: Final = 18
@@ -62,7 +63,7 @@ def stacked_bar_chart(
 ) -> str:
     """A bar for each label. Each of `parts` has a number for each label, and a colour: `color-0`, `color-1`, …"""
     chart = pygal.HorizontalStackedBar(
-        **_options(written, height=_ROW_HEIGHT * len(labels) + _AXIS_HEIGHT),
+        **_options(written, _BARS_WIDTH, _ROW_HEIGHT * len(labels) + _AXIS_HEIGHT),
         x_labels=[_shortened(label) for label in reversed(labels)],  # pygal begins at the bottom
         range=(0, max(1, *map(sum, zip(*parts, strict=True)))),
     )
@@ -75,7 +76,8 @@ def line_chart(name: str, title: str, points: Dates, marked: Dates, written: Cal
     """A line over time, which begins at zero. The points that are `marked` have a dot."""
     first, last = points[0][0], points[-1][0]
     chart = pygal.DateTimeLine(
-        **_options(written, height=_LINE_CHART_HEIGHT),
+        **_options(written, _LINE_WIDTH, _LINE_HEIGHT),
+        margin_left=12,
         margin_right=44,  # half of the last date
         x_labels=[first, last],
         x_value_formatter=lambda moment: f"{moment:%Y-%m-%d}",
@@ -86,10 +88,10 @@ def line_chart(name: str, title: str, points: Dates, marked: Dates, written: Cal
     return _inline_svg(name, title, chart)
 
 
-def _options(written: Callable[[float], str], *, height: int) -> dict[str, Any]:
+def _options(written: Callable[[float], str], width: int, height: int) -> dict[str, Any]:
     font_sizes = dict.fromkeys(("label_font_size", "major_label_font_size"), _FONT_SIZE)
     return {
-        "width": _WIDTH,
+        "width": width,
         "height": height,
         "style": Style(**font_sizes),
         "value_formatter": written,

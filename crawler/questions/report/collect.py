@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from crawler.questions.report.history import Growth, read_growth, snapshots_before
+from crawler.questions.report.history import Growth, LastChanges, read_growth, read_last_changes, snapshots_before
 from crawler.questions.report.images import Images, read_images
 from crawler.questions.report.run_facts import RunFacts, read_run_facts
 from crawler.questions.report.statements import create
@@ -14,9 +14,13 @@ from crawler.tables.selection import SelectedSnapshot
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A snapshot on one page. Every text from a registry is printable, and every list has an end."""
+    """A snapshot on one page. Every text from a registry is printable, and every list has an end.
+
+    `changes` is None where no complete snapshot of the target is kept from before.
+    """
 
     facts: RunFacts
+    changes: LastChanges | None
     growth: Growth
     teams: Teams
     images: Images
@@ -27,6 +31,7 @@ class Report:
 def collect_report(snapshot: SelectedSnapshot) -> Report:
     """Ask everything of a snapshot, and of those before it. Raises SnapshotError."""
     earlier = snapshots_before(snapshot)
+    changes = read_last_changes(earlier, snapshot)
     growth = read_growth([*reversed(earlier), snapshot])
     with open_database([snapshot]) as database:
         facts = read_run_facts(database)
@@ -34,6 +39,7 @@ def collect_report(snapshot: SelectedSnapshot) -> Report:
         create(database, "listed")
         return Report(
             facts=facts,
+            changes=changes,
             growth=growth,
             teams=read_teams(database, images.known),
             images=images,

@@ -1,10 +1,12 @@
-"""How the registry has grown over the snapshots that are kept."""
+"""How the registry has grown over the snapshots that are kept, and what has changed since the last one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import islice
 from typing import Final
 
+from crawler.questions.diff.changes import Change, ChangeKind, Comparison, compare
 from crawler.questions.report.statements import statement
 from crawler.tables.database import open_database
 from crawler.tables.selection import SelectedSnapshot, earlier_snapshots
@@ -12,6 +14,22 @@ from crawler.untrusted_text import printable
 
 POINTS_SHOWN: Final = 100
 """More would be closer to each other than a pixel, and the table beside the chart has a row for each."""
+
+CHANGES_SHOWN: Final = 10
+_LONGEST_DETAIL: Final = 160
+_SHORT_DIGEST: Final = len("sha256:") + 12
+
+_WITH_EXAMPLES: Final = (
+    ChangeKind.REPOSITORY_REMOVED,
+    ChangeKind.REPOSITORY_EMPTIED,
+    ChangeKind.REPOSITORY_ADDED,
+    ChangeKind.TAG_MOVED,
+    ChangeKind.TAG_REMOVED,
+    ChangeKind.SIGNATURE_REMOVED,
+    ChangeKind.PROBLEM_NEW,
+    ChangeKind.UNKNOWN,
+)
+"""The kinds of changes that are shown one by one, the most urgent first. The others are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +50,45 @@ class Growth:
 
     points: tuple[GrowthPoint, ...]
     kept: int
+
+    @property
+    def has_partial(self) -> bool:
+        return not all(point.is_complete for point in self.points)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownChange:
+    """A change in words. `where` is the repository, with the tag or digest; "" for one of the whole snapshot."""
+
+    where: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesOfKind:
+    """The changes of one kind: the first few, and how many more there are."""
+
+    kind: str
+    shown: tuple[ShownChange, ...]
+    others: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastChanges:
+    """What changed since the last complete snapshot before this one.
+
+    Attributes:
+        old_run_id, old_started_at: that snapshot.
+        notes: what the two snapshots cannot tell.
+        counts: how many changes of each kind, where there are any.
+        examples: the changes of the kinds that matter most.
+    """
+
+    old_run_id: str
+    old_started_at: datetime
+    notes: tuple[str, ...]
+    counts: tuple[tuple[str, int], ...]
+    examples: tuple[ChangesOfKind, ...]
 
 
 def snapshots_before(snapshot: SelectedSnapshot) -> list[SelectedSnapshot]:
@@ -64,3 +121,40 @@ def _thinned(points: list[GrowthPoint]) -> list[GrowthPoint]:
     if len(points) <= POINTS_SHOWN:
         return points
     return [points[round(i * (len(points) - 1) / (POINTS_SHOWN - 1))] for i in range(POINTS_SHOWN)]
+
+
+def read_last_changes(earlier: Sequence[SelectedSnapshot], snapshot: SelectedSnapshot) -> LastChanges | None:
+    """What changed since the newest complete one of the earlier snapshots; None where there is none.
+
+    Raises SnapshotError.
+    """
+    old = next((before for before in earlier if before.is_complete), None)
+    if old is None:
+        return None
+    with compare(old, snapshot) as comparison:
+        return LastChanges(
+            old_run_id=printable(old.run_id),
+            old_started_at=datetime.fromisoformat(old.started_at).astimezone(UTC),
+            notes=tuple(printable(note) for note in comparison.notes),
+            counts=tuple((kind.value, count) for kind, count in comparison.counts.items() if count),
+            examples=tuple(_changes(comparison, kind) for kind in _WITH_EXAMPLES if comparison.counts[kind]),
+        )
+
+
+def _changes(comparison: Comparison, kind: ChangeKind) -> ChangesOfKind:
+    shown = tuple(_shown(change) for change in islice(comparison.changes_of(kind), CHANGES_SHOWN))
+    return ChangesOfKind(kind.value, shown, comparison.counts[kind] - len(shown))
+
+
+def _shown(change: Change) -> ShownChange:
+    digest = change.subject_digest or change.new_digest or change.old_digest
+    place = f":{change.tag}" if change.tag is not None else f"@{digest}" if digest is not None else ""
+    moved = change.kind is ChangeKind.TAG_MOVED
+    digests = f"from {_shortened(change.old_digest)} to {_shortened(change.new_digest)}" if moved else ""
+    detail = "; ".join(part for part in (digests, change.detail) if part)
+    return ShownChange(printable(f"{change.repository or ''}{place}"), printable(detail, _LONGEST_DETAIL))
+
+
+def _shortened(digest: str | None) -> str:
+    """A digest as people tell two apart; `registry-crawler diff` has all of it."""
+    return (digest or "")[:_SHORT_DIGEST]

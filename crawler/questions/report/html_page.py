@@ -1,6 +1,10 @@
-"""The report as one HTML page, which requests nothing and runs nothing."""
+"""The report as one HTML page, which requests nothing and runs nothing.
 
-from collections.abc import Iterator
+Importing this raises ConfigError where pygal, the extra `report`, is not installed.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from crawler.questions.page import render_page, size
 from crawler.questions.report.charts import bar_chart, line_chart, stacked_bar_chart
@@ -11,28 +15,24 @@ from crawler.questions.report.teams import Teams
 
 
 def html_page(report: Report) -> str:
-    """The page. Raises ConfigError where pygal, the extra `report`, is not installed."""
-    charts = {**_growth(report.growth), **dict(_of_teams(report.teams)), **dict(_of_images(report.images))}
-    return render_page("report.html", report=report, charts=charts)
+    """The page."""
+    drawn = (*_of_growth(report.growth), *_of_teams(report.teams), *_of_images(report.images))
+    return render_page("report.html", report=report, charts=dict(drawn))
 
 
-def _growth(growth: Growth) -> dict[str, str]:
-    charts = {}
+def _of_growth(growth: Growth) -> Iterator[tuple[str, str]]:
     for what in ("repositories", "tags", "images"):
-        points = [(point.started_at, count) for point in growth.points if (count := _count(point, what)) is not None]
-        partial = [
-            (point.started_at, count)
-            for point in growth.points
-            if not point.is_complete and (count := _count(point, what)) is not None
-        ]
+        points = _points(growth.points, what)
+        partial = _points([point for point in growth.points if not point.is_complete], what)
         if len(points) > 1:
-            charts[f"growth-{what}"] = line_chart(f"growth-{what}", f"{what.capitalize()} over time", points, partial, short)
-    return charts
+            name = f"growth-{what}"
+            yield name, line_chart(name, f"{what.capitalize()} over time", points, partial, short)
 
 
-def _count(point: GrowthPoint, what: str) -> int | None:
-    counts = {"repositories": point.repositories, "tags": point.tags, "images": point.images}
-    return counts[what]
+def _points(points: Iterable[GrowthPoint], what: str) -> list[tuple[datetime, int]]:
+    """The counts that are known, with their time."""
+    counted = [(point.started_at, getattr(point, what)) for point in points]
+    return [(started_at, count) for started_at, count in counted if count is not None]
 
 
 def _of_teams(teams: Teams) -> Iterator[tuple[str, str]]:

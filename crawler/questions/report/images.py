@@ -87,7 +87,7 @@ class Images:
 
 
 def read_images(database: Database, started_at: str) -> Images:
-    """The images of the only snapshot in a database; their age is that at the start of the run. Raises SnapshotError."""
+    """The images of the only snapshot in a database, and their age at the start of the run. Raises SnapshotError."""
     create(database, "manifests", {"started_at": started_at})
     create(database, "platform_rows")
     known = Known(*next(iter(database.query(statement("known")).rows)))
