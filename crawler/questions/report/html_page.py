@@ -11,7 +11,7 @@ from crawler.questions.report.charts import bar_chart, line_chart, stacked_bar_c
 from crawler.questions.report.collect import Report
 from crawler.questions.report.history import Growth, GrowthPoint
 from crawler.questions.report.images import Images
-from crawler.questions.report.teams import Teams
+from crawler.questions.report.teams import BytesFrom, Teams
 
 
 def html_page(report: Report) -> str:
@@ -39,7 +39,7 @@ def _of_teams(teams: Teams) -> Iterator[tuple[str, str]]:
     rows = [(team.name, team.size_bytes) for team in teams.shown if team.size_bytes is not None]
     if teams.rest is not None and teams.rest.size_bytes is not None:
         rows.append((f"{teams.others:,} others", teams.rest.size_bytes))
-    if rows:
+    if rows and teams.bytes_from is not BytesFrom.NOTHING:
         yield "teams", bar_chart("teams", "Bytes by team", rows, lambda value: size(round(value)))
 
 

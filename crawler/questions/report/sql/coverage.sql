@@ -22,9 +22,9 @@ WITH
         GROUP BY key
     )
 SELECT
-    count_if(is_signed) AS signed,
-    count_if(has_sbom) AS with_sbom,
-    count_if(has_provenance) AS with_provenance
+    count(*) FILTER (WHERE is_signed) AS signed,
+    count(*) FILTER (WHERE has_sbom) AS with_sbom,
+    count(*) FILTER (WHERE has_provenance) AS with_provenance
 FROM manifests
 JOIN subjects USING (key)
 WHERE is_subject AND referrers_known

@@ -1,4 +1,4 @@
--- The largest teams, and all others as one row without a name.
+-- The largest teams, and all others as one row without a name. A team that is known to have nothing has 0 bytes.
 WITH
     counted AS (
         SELECT
@@ -8,19 +8,19 @@ WITH
                 1
             ) AS team,
             count(*) AS repositories,
-            sum(tags) AS tags
+            sum(tags) AS tags,
+            bool_and(outcome = 'missing' OR (outcome = 'ok' AND coalesce(images, tags) = 0)) AS is_empty
         FROM listed
         GROUP BY team
     ),
-    ranked AS (
-        SELECT
-            team,
-            repositories,
-            tags,
-            bytes,
-            row_number() OVER (ORDER BY bytes DESC NULLS LAST, tags DESC, team) AS place
+    sized AS (
+        SELECT team, repositories, tags, CASE WHEN is_empty THEN 0 ELSE bytes END AS bytes
         FROM counted
         LEFT JOIN team_bytes USING (team)
+    ),
+    ranked AS (
+        SELECT *, row_number() OVER (ORDER BY bytes DESC NULLS LAST, tags DESC, team) AS place
+        FROM sized
     )
 SELECT
     CASE WHEN place <= $most THEN team END AS team,
