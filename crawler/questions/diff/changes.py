@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from crawler.errors import ConfigError, QueryError, SnapshotError
-from crawler.questions.diff.limits import Limits, limits_between
+from crawler.questions.diff.limits import limits_between
 from crawler.questions.diff.pairing import Pairing
 from crawler.questions.diff.proof import ComparedRun
 from crawler.questions.diff.statements import fill_changes, record_fields
@@ -93,9 +93,10 @@ class Comparison:
         """
         return self._read(f"SELECT {_COLUMNS} FROM changes {_IN_ORDER}")  # noqa: S608  (constants)
 
-    def changes_of(self, kind: ChangeKind) -> Iterator[Change]:
-        """The changes of one kind, likewise."""
-        return self._read(f"SELECT {_COLUMNS} FROM changes WHERE kind = '{kind}' {_IN_ORDER}")  # noqa: S608
+    def changes_of(self, kind: ChangeKind, limit: int) -> Iterator[Change]:
+        """The first changes of one kind, at most `limit`, likewise."""
+        where = f"WHERE kind = '{kind.value}'"
+        return self._read(f"SELECT {_COLUMNS} FROM changes {where} {_IN_ORDER} LIMIT {limit}")  # noqa: S608
 
     def _read(self, sql: str) -> Iterator[Change]:
         with _as_snapshot_errors():

@@ -102,7 +102,7 @@ def _fill_outside(database: Database, old: ComparedRun, new: ComparedRun, pairin
             continue
         sql = f"SELECT repository FROM {other}_heads ANTI JOIN {side}_heads USING (repository)"  # noqa: S608
         names = [name for (name,) in database.query(sql).rows if not _is_covered(run, name, pairing)]
-        _execute(database, f"INSERT INTO outside_{side} SELECT unnest($names::VARCHAR[])", {"names": names})  # noqa: S608
+        _execute(database, f"INSERT INTO outside_{side} SELECT unnest($names::VARCHAR[])", {"names": names})
 
 
 def _is_covered(run: ComparedRun, name: str, pairing: Pairing) -> bool:

@@ -39,6 +39,8 @@ LEFT JOIN (
         repository,
         CASE WHEN suspect IS NOT NULL OR NOT was_read(problems) THEN 'the old snapshot may have missed it' END AS doubt
     FROM old_kept
+    UNION ALL
+    SELECT repository, addition_doubt FROM new_heads ANTI JOIN old_heads USING (repository) CROSS JOIN evidence
 ) USING (repository)
 WHERE CASE
     WHEN is_new THEN repository NOT IN (SELECT repository FROM old_heads WHERE outcome IN ('denied', 'failed'))

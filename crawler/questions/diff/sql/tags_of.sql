@@ -4,7 +4,7 @@ SELECT
     repository,
     listed.tag AS tag,
     any_value(suspect) AS suspect,
-    CASE count(DISTINCT listed.digest) WHEN 1 THEN any_value(listed.digest) END AS digest
+    CASE WHEN min(listed.digest) = max(listed.digest) THEN min(listed.digest) END AS digest
 FROM (
     SELECT
         repository,
