@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Final
 
 from crawler.questions.diff.changes import Change, ChangeKind, Comparison, compare
@@ -142,7 +141,7 @@ def read_last_changes(earlier: Sequence[SelectedSnapshot], snapshot: SelectedSna
 
 
 def _changes(comparison: Comparison, kind: ChangeKind) -> ChangesOfKind:
-    shown = tuple(_shown(change) for change in islice(comparison.changes_of(kind), CHANGES_SHOWN))
+    shown = tuple(_shown(change) for change in comparison.changes_of(kind, CHANGES_SHOWN))
     return ChangesOfKind(kind.value, shown, comparison.counts[kind] - len(shown))
 
 
