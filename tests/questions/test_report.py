@@ -90,8 +90,8 @@ async def test_report_shows_fifteen_teams_and_the_sum_of_the_others(publish, rep
     records = [of_team(number) for number in range(1, 20)]
     page = await report(publish(records=records, **DEEP, **counts_of(records)))
     rows = page.tables["Bytes by team"][1:]
-    assert [row[0] for row in rows] == [f"team-{number:02}" for number in range(19, 4, -1)] + ["4 others"]
-    assert rows[-1] == ["4 others", "10 kB", "4", "4"]
+    assert [row[0] for row in rows] == [f"team-{number:02}" for number in range(19, 4, -1)] + ["others (4)"]
+    assert rows[-1] == ["others (4)", "10 kB", "4", "4"]
 
 
 async def test_report_of_a_complete_snapshot_says_why_it_is_complete(publish, report, markdown):
@@ -116,11 +116,11 @@ async def test_report_of_a_partial_snapshot_has_each_reason_first(publish, repor
     assert "Complete" not in page.text.partition("Changes since")[0]
     failed = page.tables["Repositories that were denied, failed or may be truncated"][1:]
     assert failed == [[f"team/app-{n:02}", "denied", "403 DENIED: no access"] for n in range(20)]
-    assert "And 6 more repositories." in page.text
+    assert "And 6 more." in page.text
     text = await markdown(folder)
     assert "**Partial.**" in text
     assert all(f"\n- {reason}\n" in text for reason in reasons)
-    assert "| team/app-19 | denied | 403 DENIED: no access |\n\nAnd 6 more repositories." in text
+    assert "| team/app-19 | denied | 403 DENIED: no access |\n\nAnd 6 more." in text
 
 
 async def test_report_names_the_option_for_what_the_depth_cannot_tell(publish, report, markdown):
@@ -144,7 +144,7 @@ async def test_report_says_that_listed_sizes_are_an_upper_limit(publish, report)
     page = await report(publish(records=records, **SHALLOW, **counts_of(records)))
     assert page.tables["Bytes by team"][1:] == [["x", "3 kB", "1", "2"], ["y", "unknown", "1", "0"]]
     assert "a layer counts for each image that has it. --depth manifests counts each layer once" in page.text
-    assert "The bytes of 1 manifests are not known" in page.text
+    assert "since their bytes are not known: 1 of 3 images" in page.text
     assert "bytes at most" in page.text
 
 
@@ -172,7 +172,7 @@ async def test_report_of_problems_has_examples_of_each_kind(publish, report, mar
     page = await report(folder)
     assert page.tables["Problems by kind"][1:] == [["dangling-tag", "6", "2"], ["schema1", "1", "1"]]
     assert "a/b:v0: X: not there" in page.text
-    assert "And 3 more of this kind." in page.text
+    assert "And 3 more." in page.text
     assert "a/b:v3" not in page.text
     assert "- a/c:old: X: not there" in await markdown(folder)
 

@@ -20,7 +20,7 @@ except ImportError:
     message = "the page's charts need pygal: pip install 'registry-crawler[report]', or use --format markdown"
     raise ConfigError([message]) from None
 
-_BARS_WIDTH: Final = 480
+_BARS_WIDTH: Final = 400
 _LINE_WIDTH: Final = 340
 """In pixels, about as wide as a chart is shown, so that its texts are as large as those of the page."""
 
@@ -28,7 +28,7 @@ _FONT_SIZE: Final = 14
 _LINE_HEIGHT: Final = 170
 _ROW_HEIGHT: Final = 28
 _AXIS_HEIGHT: Final = 36
-_LONGEST_LABEL: Final = 18
+_LONGEST_LABEL: Final = 16
 _STEPS: Final = 4
 
 _KEPT: Final[Mapping[str, tuple[str, ...]]] = {

@@ -38,7 +38,7 @@ def _points(points: Iterable[GrowthPoint], what: str) -> list[tuple[datetime, in
 def _of_teams(teams: Teams) -> Iterator[tuple[str, str]]:
     rows = [(team.name, team.size_bytes) for team in teams.shown if team.size_bytes is not None]
     if teams.rest is not None and teams.rest.size_bytes is not None:
-        rows.append((f"{teams.others:,} others", teams.rest.size_bytes))
+        rows.append((f"others ({teams.others:,})", teams.rest.size_bytes))
     if rows and teams.bytes_from is not BytesFrom.NOTHING:
         yield "teams", bar_chart("teams", "Bytes by team", rows, lambda value: size(round(value)))
 

@@ -119,7 +119,7 @@ def _age(days: int | None) -> str:
 def _platforms(rows: list[tuple[str | None, int]]) -> tuple[Bar, ...]:
     named = [Bar(printable(platform, 60), images) for platform, images in rows if platform is not None]
     shown, rest = named[:PLATFORMS_SHOWN], named[PLATFORMS_SHOWN:]
-    others = [Bar(f"{len(rest)} others", sum(bar.images for bar in rest))] if rest else []
+    others = [Bar(f"others ({len(rest):,})", sum(bar.images for bar in rest))] if rest else []
     unknown = [Bar(UNKNOWN, images) for platform, images in rows if platform is None]
     return (*shown, *others, *unknown)
 
