@@ -1,5 +1,8 @@
 """What `registry-crawler report` says: its numbers are those of the records, and what is not known is said apart."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from support.report_pages import Page, read_page
 from support.report_records import (
@@ -15,6 +18,8 @@ from support.report_records import (
 )
 
 from crawler.questions.page import size
+from crawler.questions.report.history import newer_snapshot, snapshots_before
+from crawler.tables.selection import select_snapshot
 
 DEEP = {"depth": "configs", "referrers": "api"}
 SHALLOW = {"depth": "tags", "referrers": "none"}
@@ -123,6 +128,17 @@ async def test_report_of_a_partial_snapshot_has_each_reason_first(publish, repor
     assert "| team/app-19 | denied | 403 DENIED: no access |\n\nAnd 6 more." in text
 
 
+async def test_report_says_that_a_newer_snapshot_is_partial(publish, report, markdown):
+    publish("2026-11-19", verdict="partial")
+    publish("2026-11-20", target="elsewhere.example.com")
+    folder = publish("2026-11-20")
+    newest = publish("2026-11-21", verdict="partial")
+    said = f"There is a newer snapshot, of 2026-11-21 02:00 UTC: run {newest.name.removeprefix('run=')}, partial."
+    assert said in (await report(folder)).text
+    assert said in (await markdown(folder)).replace("**", "")
+    assert "newer snapshot" not in (await report(newest)).text
+
+
 async def test_report_names_the_option_for_what_the_depth_cannot_tell(publish, report, markdown):
     records = [record("a/b", tags=["v"]), record("a/c", tags=["v"])]
     folder = publish(records=records, **SHALLOW, **counts_of(records))
@@ -199,6 +215,19 @@ async def test_report_has_the_growth_of_every_snapshot_before(publish, report, m
     ]
     assert page.charts[:3] == ["Repositories over time", "Tags over time", "Images over time"]
     assert "| 2026-11-19 02:00 UTC | partial | 4 | 2,000 | 5 |" in await markdown(folder)
+
+
+async def test_report_has_the_growth_of_snapshots_whose_records_were_removed(publish, report):
+    removed = publish("2026-11-19", verdict="partial")
+    folder = publish("2026-11-20")
+    (removed / "part-00000.jsonl").unlink()
+    assert len((await report(folder)).tables["Growth over the snapshots kept"][1:]) == 2
+
+
+def test_report_of_a_folder_at_the_top_of_a_disk_has_no_history(publish):
+    folder = publish()
+    snapshot = replace(select_snapshot(folder, str(folder)), folder=Path("/snapshot"))
+    assert (snapshots_before(snapshot), newer_snapshot(snapshot)) == ([], None)
 
 
 async def test_report_thins_the_growth_of_many_snapshots(publish, report):

@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass
 
-from crawler.questions.report.history import Growth, LastChanges, read_growth, read_last_changes, snapshots_before
+from crawler.questions.report.history import (
+    Growth,
+    LastChanges,
+    NewerSnapshot,
+    newer_snapshot,
+    read_growth,
+    read_last_changes,
+    snapshots_before,
+)
 from crawler.questions.report.images import Images, read_images
 from crawler.questions.report.run_facts import RunFacts, read_run_facts
 from crawler.questions.report.statements import create
@@ -16,10 +24,13 @@ from crawler.tables.selection import SelectedSnapshot
 class Report:
     """A snapshot on one page. Every text from a registry is printable, and every list has an end.
 
-    `changes` is None where no complete snapshot of the target is kept from before.
+    Attributes:
+        newer: None where this is the newest snapshot of its target.
+        changes: None where no complete snapshot of the target is kept from before.
     """
 
     facts: RunFacts
+    newer: NewerSnapshot | None
     changes: LastChanges | None
     growth: Growth
     teams: Teams
@@ -39,6 +50,7 @@ def collect_report(snapshot: SelectedSnapshot) -> Report:
         create(database, "listed")
         return Report(
             facts=facts,
+            newer=newer_snapshot(snapshot),
             changes=changes,
             growth=growth,
             teams=read_teams(database, images.known),

@@ -1,12 +1,13 @@
 """How the registry has grown over the snapshots that are kept, and what has changed since the last one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
 from crawler.questions.diff.changes import Change, ChangeKind, Comparison, compare
 from crawler.questions.report.statements import statement
+from crawler.snapshot.reader import published_runs
 from crawler.tables.database import open_database
 from crawler.tables.selection import SelectedSnapshot, earlier_snapshots
 from crawler.untrusted_text import printable
@@ -55,6 +56,15 @@ class Growth:
         return not all(point.is_complete for point in self.points)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewerSnapshot:
+    """The newest snapshot of a target, where it is newer than the one of the report."""
+
+    run_id: str
+    started_at: datetime
+    is_complete: bool
+
+
 @dataclass(frozen=True, slots=True)
 class ShownChange:
     """A change in words. `where` is the repository, with the tag or digest; "" for one of the whole snapshot."""
@@ -98,9 +108,26 @@ def snapshots_before(snapshot: SelectedSnapshot) -> list[SelectedSnapshot]:
     return earlier_snapshots(snapshot) if len(snapshot.folder.parents) > 2 else []
 
 
+def newer_snapshot(snapshot: SelectedSnapshot) -> NewerSnapshot | None:
+    """The newest snapshot of the same target that was begun after this one; None where this is the newest.
+
+    Without a name the report is of the newest complete snapshot: the last night may have been partial.
+    """
+    if len(snapshot.folder.parents) <= 2:
+        return None
+    runs = list(published_runs(snapshot.folder.parents[2], snapshot.target))
+    newest = max(runs, key=lambda run: run.started_at, default=None)
+    if newest is None or newest.started_at <= snapshot.started_at:
+        return None
+    return NewerSnapshot(
+        run_id=printable(newest.run_id), started_at=_time(newest.started_at), is_complete=newest.is_complete
+    )
+
+
 def read_growth(snapshots: Sequence[SelectedSnapshot]) -> Growth:
-    """The growth over some snapshots of one target. Raises SnapshotError."""
-    with open_database(snapshots) as database:
+    """The growth over some snapshots of one target: their `_run.json` is enough. Raises SnapshotError."""
+    without_records = [replace(snapshot, data_files=()) for snapshot in snapshots]
+    with open_database(without_records) as database:
         points = [
             GrowthPoint(
                 run_id=printable(run_id),
@@ -133,7 +160,7 @@ def read_last_changes(earlier: Sequence[SelectedSnapshot], snapshot: SelectedSna
     with compare(old, snapshot) as comparison:
         return LastChanges(
             old_run_id=printable(old.run_id),
-            old_started_at=datetime.fromisoformat(old.started_at).astimezone(UTC),
+            old_started_at=_time(old.started_at),
             notes=tuple(printable(note) for note in comparison.notes),
             counts=tuple((kind.value, count) for kind, count in comparison.counts.items() if count),
             examples=tuple(_changes(comparison, kind) for kind in _WITH_EXAMPLES if comparison.counts[kind]),
@@ -157,3 +184,7 @@ def _shown(change: Change) -> ShownChange:
 def _shortened(digest: str | None) -> str:
     """A digest as people tell two apart; `registry-crawler diff` has all of it."""
     return (digest or "")[:_SHORT_DIGEST]
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
