@@ -14,16 +14,7 @@ FROM (
         error.code AS error_code,
         CASE
             WHEN len(problems) = 0 THEN tags
-            ELSE list_filter(
-                tags,
-                lambda tag: NOT list_contains(
-                    list_transform(
-                        list_filter(problems, lambda problem: problem.problem = 'vanished-tag'),
-                        lambda problem: problem.tag
-                    ),
-                    tag
-                )
-            )
+            ELSE list_filter(tags, lambda tag: NOT list_contains(vanished(problems), tag))
         END AS tags,
         images,
         problems

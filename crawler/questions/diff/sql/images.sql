@@ -21,6 +21,6 @@ SELECT
     CASE WHEN old.digest IS NULL AND old_suspect IS NOT NULL
     THEN 'the old listing may not have been whole: the old snapshot may have missed it' END AS detail
 FROM old
-FULL JOIN new ON old.repository = new.repository AND old.digest = new.digest
-JOIN listed_by_both ON repository = coalesce(old.repository, new.repository)
+FULL JOIN new USING (repository, digest)
+JOIN listed_by_both USING (repository)
 WHERE old.digest IS NULL OR (new.digest IS NULL AND new_suspect IS NULL)

@@ -10,3 +10,7 @@ CREATE TEMP MACRO not_among(these, those) AS list_filter(
 CREATE TEMP MACRO was_read(problems) AS len(list_filter(
     problems, lambda problem: problem.problem IN ('manifest-unreadable', 'digest-mismatch')
 )) = 0;
+-- The tags that were listed, and gone when their manifests were read.
+CREATE TEMP MACRO vanished(problems) AS list_transform(
+    list_filter(problems, lambda problem: problem.problem = 'vanished-tag'), lambda problem: problem.tag
+);

@@ -9,6 +9,7 @@ FROM (
     SELECT
         repository,
         suspect,
+        vanished(problems) AS vanished,
         unnest(
             list_concat(
                 list_transform(tags, lambda tag: {tag: tag, digest: NULL::VARCHAR}),
@@ -22,5 +23,6 @@ FROM (
         ) AS listed
     FROM {side}_kept
 )
-WHERE repository NOT IN (SELECT repository FROM changes WHERE kind = 'repository-emptied')
+WHERE NOT list_contains(vanished, listed.tag)
+    AND repository NOT IN (SELECT repository FROM changes WHERE kind = 'repository-emptied')
 GROUP BY repository, listed.tag
