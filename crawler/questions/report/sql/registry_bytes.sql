@@ -1,1 +1,1 @@
-SELECT any_value(bytes) AS bytes FROM team_bytes WHERE team IS NULL
+SELECT any_value(bytes) AS bytes FROM team_bytes WHERE key IS NULL

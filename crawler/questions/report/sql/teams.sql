@@ -16,7 +16,7 @@ WITH
     sized AS (
         SELECT team, repositories, tags, CASE WHEN is_empty THEN 0 ELSE bytes END AS bytes
         FROM counted
-        LEFT JOIN team_bytes USING (team)
+        LEFT JOIN team_bytes ON team_bytes.key = hash(counted.team)
     ),
     ranked AS (
         SELECT *, row_number() OVER (ORDER BY bytes DESC NULLS LAST, tags DESC, team) AS place
