@@ -69,6 +69,8 @@ async def test_report_has_the_numbers_of_the_records(publish, report, markdown, 
     assert {team: row[0] for team, row in page.numbers("Bytes by team").items()} == expected
     assert f"once in the {size(total)} of the whole registry" in page.text
     assert cells(page.numbers("Images by age"), 0) == written(images_by_age(records))
+    of_unknown_kind = sum(found["kind"] is None for each in records for found in each["images"])
+    assert f"as far as these are known: {of_unknown_kind} are of an unknown kind" in page.text
     assert cells(page.numbers("Images by platform"), 0) == written(images_by_platform(records))
     covered = page.numbers("Tagged images with a signature, an SBOM and a provenance")
     of_kinds = {kind.lower(): [int(row[n]) for n in (0, 2, 3)] for kind, row in covered.items()}
@@ -148,20 +150,32 @@ async def test_report_names_the_option_for_what_the_depth_cannot_tell(publish, r
         assert "The age of images is not known from this snapshot: take one with --depth configs." in said
         assert "Platforms are not known from this snapshot: take one with --depth configs." in said
         assert "take one with --depth configs --referrers listed." in said
-        assert "images were not read: --depth configs finds" in said
+        assert "read only to the depth tags: --depth configs also finds tags without an image" in said
         assert "There are no images" not in said
     assert not page.charts
     assert "Images by age" not in page.tables
 
 
-async def test_report_says_that_listed_sizes_are_an_upper_limit(publish, report):
+async def test_report_names_no_option_where_nothing_more_could_be_read(publish, report, markdown):
+    unread = [image(digest_of("x"), tags=["v"], kind="image")]
+    records = [record("a/b", tags=["v"], images=unread)]
+    folder = publish(records=records, **DEEP, **counts_of(records))
+    for said in ((await report(folder)).text, (await markdown(folder)).replace("\n", " ")):
+        assert "Bytes are not known. " in said
+        assert "The age of images is not known. " in said
+        assert "Platforms are not known. " in said
+        assert "Signatures and SBOMs are not known. " in said
+        assert "--depth" not in said
+
+
+async def test_report_says_that_listed_sizes_count_shared_layers_twice(publish, report):
     images = [image(digest_of(f"{n}"), tags=[f"v{n}"], size_bytes=1500) for n in range(2)]
     records = [record("a/x/app", tags=["v0", "v1"], images=images), record("a/y", images=[image(digest_of("z"))])]
     page = await report(publish(records=records, **SHALLOW, **counts_of(records)))
     assert page.tables["Bytes by team"][1:] == [["x", "3 kB", "1", "2"], ["y", "unknown", "1", "0"]]
-    assert "a layer counts for each image that has it. --depth manifests counts each layer once" in page.text
+    assert "a layer counts for each image that has it, so they may be too high. --depth manifests" in page.text
     assert "since their bytes are not known: 1 of 3 images" in page.text
-    assert "bytes at most" in page.text
+    assert "bytes, as listed" in page.text
 
 
 async def test_report_counts_a_signature_as_unknown_where_none_was_looked_for(publish, report):

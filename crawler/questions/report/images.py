@@ -30,6 +30,7 @@ class Known:
 
     Attributes:
         images: manifests that are images, or of an unknown kind.
+        of_unknown_kind: those that may be indexes or signatures.
         subjects: images and indexes that have a tag: what people pull, and sign.
         with_layers: manifests that were read.
         with_size: manifests whose size is listed.
@@ -38,6 +39,7 @@ class Known:
 
     manifests: int
     images: int
+    of_unknown_kind: int
     subjects: int
     with_layers: int
     with_size: int

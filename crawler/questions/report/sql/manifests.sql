@@ -4,6 +4,7 @@ CREATE TEMP TABLE manifests AS
 SELECT
     hash(repository, digest) AS key,
     kind IS NULL OR kind = 'image' AS is_image,
+    kind IS NULL AS of_unknown_kind,
     (kind IS NULL OR kind IN ('image', 'index')) AND len(tags) > 0 AS is_subject,
     floor((epoch($started_at::TIMESTAMPTZ) - epoch(
         CASE
