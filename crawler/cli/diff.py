@@ -77,7 +77,7 @@ def diff(
     from crawler.questions.diff.changes import compare
     from crawler.questions.diff.fail_on import parse_fail_on
     from crawler.questions.diff.pairing import Pairing
-    from crawler.questions.diff.wording import heading
+    from crawler.questions.diff.wording import counted
     from crawler.tables.selection import select_pair
 
     logs.configure(log_format, verbosity=0)
@@ -91,8 +91,8 @@ def diff(
                 _print(comparison, form)
             found = [kind for kind, count in comparison.counts.items() if count and kind in failing]
             for kind in found:
-                line = f"--fail-on: {comparison.counts[kind]:,} {heading(kind, comparison.pairing)}"
-                logs.notice(line, logging.ERROR)
+                line = counted(kind, comparison.counts[kind], comparison.pairing)
+                logs.notice(f"--fail-on: {line}", logging.ERROR)
     if found:
         raise typer.Exit(FOUND)
 

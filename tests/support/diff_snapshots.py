@@ -61,13 +61,14 @@ def run_fields(
     kind: str = "distribution",
     is_complete: bool = True,
     images: int | None = 1,
+    problems_counted: int = 1,
     config: Mapping[str, Any] | None = None,
     images_config: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> dict[str, Any]:
     """Fields of a `_run.json`. `config` and `images_config` are of the tables `registry` and `images`."""
     registry = {"include": [], "exclude": [], "repositories_from": None, "images_from": "auto", "location": None}
-    counts = {"repositories": 1, "ok": 1, "images": images, "problems": 1}
+    counts = {"repositories": 1, "ok": 1, "images": images, "problems": problems_counted}
     return {
         "kind": kind,
         "identity": "anonymous",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from crawler.questions.diff.changes import Change, ChangeKind, Comparison
-from crawler.questions.diff.wording import detail_of, digests_of, heading, name_of, nothing_changed, run_lines
+from crawler.questions.diff.wording import counted, detail_of, digests_of, name_of, nothing_changed, run_lines
 
 _MOST_ROWS: Final = 100
 """Of each kind. GitHub takes comments of 65,536 characters."""
@@ -36,7 +36,7 @@ def _notes(comparison: Comparison) -> Iterator[str]:
 
 def _section(comparison: Comparison, kind: ChangeKind, count: int) -> Iterator[str]:
     yield ""
-    yield f"**{count:,} {heading(kind, comparison.pairing)}**"
+    yield f"**{counted(kind, count, comparison.pairing)}**"
     yield ""
     for change in comparison.changes_of(kind, _MOST_ROWS):
         yield f"- {_row(change)}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from crawler.questions.diff.changes import Change, ChangeKind, Comparison
-from crawler.questions.diff.wording import detail_of, digests_of, heading, name_of, nothing_changed, run_lines
+from crawler.questions.diff.wording import counted, detail_of, digests_of, heading, name_of, nothing_changed, run_lines
 
 
 def text_lines(comparison: Comparison) -> Iterator[str]:
@@ -15,10 +15,9 @@ def text_lines(comparison: Comparison) -> Iterator[str]:
     yield from run_lines(comparison)
     yield from _notes(comparison)
     yield ""
-    width = max(len(f"{count:,}") for count in comparison.counts.values())
     found = {kind: count for kind, count in comparison.counts.items() if count}
     for kind, count in found.items():
-        yield f"{count:>{width},} {heading(kind, comparison.pairing)}"
+        yield counted(kind, count, comparison.pairing)
     for kind, count in found.items():
         yield from _section(comparison, kind, count)
 

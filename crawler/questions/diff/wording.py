@@ -10,41 +10,42 @@ from crawler.untrusted_text import printable
 
 _LONGEST_NAME: Final = 512
 
-_OF_NIGHTS: Final[Mapping[ChangeKind, str]] = {
-    ChangeKind.REPOSITORY_ADDED: "repositories added",
-    ChangeKind.REPOSITORY_REMOVED: "repositories removed",
-    ChangeKind.REPOSITORY_EMPTIED: "repositories emptied",
-    ChangeKind.TAG_ADDED: "tags added",
-    ChangeKind.TAG_REMOVED: "tags removed",
-    ChangeKind.TAG_MOVED: "tags moved",
-    ChangeKind.IMAGE_ADDED: "images added",
-    ChangeKind.IMAGE_REMOVED: "images removed",
-    ChangeKind.SIGNATURE_ADDED: "signatures added",
-    ChangeKind.SIGNATURE_REMOVED: "signatures removed",
-    ChangeKind.PROBLEM_NEW: "new problems",
-    ChangeKind.PROBLEM_GONE: "problems gone",
-    ChangeKind.UNKNOWN: "unknown",
+_NOUNS: Final[Mapping[str, tuple[str, str]]] = {
+    "repository": ("repository", "repositories"),
+    "tag": ("tag", "tags"),
+    "image": ("image", "images"),
+    "signature": ("signature", "signatures"),
+    "problem": ("problem", "problems"),
 }
-_OF_A_MIRROR: Final[Mapping[ChangeKind, str]] = {
-    ChangeKind.REPOSITORY_ADDED: "repositories only in the mirror",
-    ChangeKind.REPOSITORY_REMOVED: "repositories missing in the mirror",
-    ChangeKind.REPOSITORY_EMPTIED: "repositories empty in the mirror",
-    ChangeKind.TAG_ADDED: "tags only in the mirror",
-    ChangeKind.TAG_REMOVED: "tags missing in the mirror",
-    ChangeKind.TAG_MOVED: "tags that differ in the mirror",
-    ChangeKind.IMAGE_ADDED: "images only in the mirror",
-    ChangeKind.IMAGE_REMOVED: "images missing in the mirror",
-    ChangeKind.SIGNATURE_ADDED: "signatures only in the mirror",
-    ChangeKind.SIGNATURE_REMOVED: "signatures missing in the mirror",
-    ChangeKind.PROBLEM_NEW: "problems only in the mirror",
-    ChangeKind.PROBLEM_GONE: "problems not in the mirror",
-    ChangeKind.UNKNOWN: "unknown",
+_OF_A_MIRROR: Final[Mapping[str, str]] = {
+    "added": "only in the mirror",
+    "new": "only in the mirror",
+    "removed": "missing in the mirror",
+    "gone": "not in the mirror",
+    "emptied": "empty in the mirror",
+    "moved": "different in the mirror",
 }
+
+
+def counted(kind: ChangeKind, count: int, pairing: Pairing) -> str:
+    """So many changes of a kind, such as `1 tag moved`."""
+    noun, _, happened = kind.partition("-")
+    return f"{count:,} {_phrase(noun, happened, count, pairing)}"
 
 
 def heading(kind: ChangeKind, pairing: Pairing) -> str:
     """What changes of a kind are called, in the plural and in lower case."""
-    return (_OF_A_MIRROR if pairing is Pairing.AS_MIRROR else _OF_NIGHTS)[kind]
+    noun, _, happened = kind.partition("-")
+    return _phrase(noun, happened, 2, pairing)
+
+
+def _phrase(noun: str, happened: str, count: int, pairing: Pairing) -> str:
+    if not happened:
+        return noun
+    written = _NOUNS[noun][count != 1]
+    if pairing is Pairing.AS_MIRROR:
+        return f"{written} {_OF_A_MIRROR[happened]}"
+    return f"new {written}" if happened == "new" else f"{written} {happened}"
 
 
 def run_lines(comparison: Comparison) -> tuple[str, str]:

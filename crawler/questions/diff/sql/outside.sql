@@ -6,7 +6,7 @@ SELECT
     NULL AS subject_digest,
     NULL AS old_digest,
     NULL AS new_digest,
-    CASE count(*) WHEN 1 THEN '1 repository is' ELSE count(*) || ' repositories are' END
-        || ' in the {side} snapshot alone, and outside the prefix and the filters of the other: not compared' AS detail
+    CASE count(*) WHEN 1 THEN '1 repository' ELSE count(*) || ' repositories' END
+        || ' of the {side} snapshot not compared: outside the prefix or the filters of the {other} one' AS detail
 FROM outside_{other}
 HAVING count(*) > 0

@@ -59,6 +59,7 @@ SELECT
         ELSE CASE
             WHEN new_suspect IS NOT NULL AND old_outcome = 'ok' THEN 'the new listing may not be whole: ' || new_suspect
             WHEN old_outcome = 'ok' AND new_outcome = 'unlisted' THEN absence_doubt
+            WHEN old_outcome = new_outcome THEN new_outcome || ' in both snapshots' || coalesce(': ' || new_error, '')
             ELSE concat_ws(
                 '; ',
                 CASE WHEN old_outcome IN ('denied', 'failed')

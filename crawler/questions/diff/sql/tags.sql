@@ -14,7 +14,11 @@ SELECT
     CASE
         WHEN old.tag IS NULL AND heads.suspect IS NOT NULL
         THEN 'the old listing may not have been whole: the old snapshot may have missed it'
-        WHEN new.tag IS NOT NULL AND new.digest IS NULL THEN 'no digest in the new snapshot'
+        WHEN old.tag IS NOT NULL AND new.tag IS NOT NULL AND new.digest IS NULL THEN concat_ws(
+            ': ',
+            'no digest in the new snapshot',
+            list_filter(contents.problems, lambda problem: problem.tag = tag)[1].problem
+        )
     END AS detail
 FROM old_tags AS old
 FULL JOIN new_tags AS new USING (repository, tag)
