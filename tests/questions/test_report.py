@@ -168,6 +168,14 @@ async def test_report_names_no_option_where_nothing_more_could_be_read(publish, 
         assert "--depth" not in said
 
 
+async def test_report_knows_no_bytes_where_only_indexes_were_read(publish, report):
+    manifest = {"config_digest": None, "layers": None, "annotations": None}
+    records = [record("a/b", tags=["v"], images=[image(digest_of("x"), tags=["v"], kind="index", manifest=manifest)])]
+    page = await report(publish(records=records, **DEEP, **counts_of(records)))
+    assert page.tables["Bytes by team"][1:] == [["b", "unknown", "1", "1"]]
+    assert "Bytes are not known." in page.text
+
+
 async def test_report_says_that_listed_sizes_count_shared_layers_twice(publish, report):
     images = [image(digest_of(f"{n}"), tags=[f"v{n}"], size_bytes=1500) for n in range(2)]
     records = [record("a/x/app", tags=["v0", "v1"], images=images), record("a/y", images=[image(digest_of("z"))])]

@@ -71,6 +71,8 @@ def read_teams(database: Database, known: Known) -> Teams:
     bytes_from = _bytes_from(known)
     create(database, _STATEMENTS[bytes_from], None if bytes_from is BytesFrom.NOTHING else {"below": below})
     ((total_bytes,),) = database.query(statement("registry_bytes")).rows
+    if total_bytes is None:  # only indexes were read, which have no layers
+        bytes_from = BytesFrom.NOTHING
     rows = list(database.query(statement("teams"), {"below": below, "most": TEAMS_SHOWN}).rows)
     rest = next((row for row in rows if row[0] is None), None)
     return Teams(
