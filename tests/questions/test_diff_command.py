@@ -29,7 +29,7 @@ async def test_diff_prints_counts_and_changes_as_text(command, nights):
     assert ended.out.splitlines() == [
         "old: registry.example.com, run 20261120T020000Z-0000 of 2026-11-20T02:00:00.000Z, complete",
         "new: registry.example.com, run 20261121T020000Z-0001 of 2026-11-21T02:00:00.000Z, complete",
-        "note: images without a tag are not compared: not every image is listed",
+        "note: untagged images are not compared: the registry does not list every image",
         "",
         "1 repository removed",
         "1 tag added",

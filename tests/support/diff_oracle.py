@@ -101,7 +101,7 @@ def _of_both(name: str, before: Record, after: Record, old: Night, new: Night) -
 
 
 def _tags(record: Record) -> dict[str, str | None]:
-    digests = defaultdict(set)
+    digests: defaultdict[str, set[str]] = defaultdict(set)
     for tag in record["tags"]:
         digests[tag] |= set()
     for image in record["images"] or ():

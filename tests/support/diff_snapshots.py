@@ -60,6 +60,8 @@ def run_fields(
     *,
     kind: str = "distribution",
     is_complete: bool = True,
+    method: str = "catalog",
+    names: int = 1,
     images: int | None = 1,
     problems_counted: int = 1,
     config: Mapping[str, Any] | None = None,
@@ -67,7 +69,13 @@ def run_fields(
     **fields: Any,
 ) -> dict[str, Any]:
     """Fields of a `_run.json`. `config` and `images_config` are of the tables `registry` and `images`."""
-    registry = {"include": [], "exclude": [], "repositories_from": None, "images_from": "auto", "location": None}
+    registry: dict[str, Any] = {
+        "include": [],
+        "exclude": [],
+        "repositories_from": None,
+        "images_from": "auto",
+        "location": None,
+    }
     counts = {"repositories": 1, "ok": 1, "images": images, "problems": problems_counted}
     return {
         "kind": kind,
@@ -76,9 +84,9 @@ def run_fields(
         "referrers": "listed",
         "reasons": [],
         "discovery": {
-            "method": "catalog",
+            "method": method,
             "pages": 1,
-            "repositories": 1,
+            "repositories": names,
             "complete": is_complete,
             "evidence": "it ended",
         },

@@ -63,6 +63,8 @@ def _absence_doubt(run: ComparedRun, which: str) -> str | None:
         return f"not on the {which} snapshot's list of names"
     if not run.is_discovered:
         return f"not listed, and discovery of the {which} snapshot may be incomplete"
+    if run.unrecorded:
+        return f"not recorded, and {run.unrecorded:,} of the names that the {which} run found have no record"
     return None
 
 
@@ -104,18 +106,20 @@ def _notes(old: ComparedRun, new: ComparedRun) -> list[str]:
     if not (old.knows_images or new.knows_images):
         notes.append("moved tags are not seen: no digests are known (--depth digests)")
     if not (old.lists_every_image and new.lists_every_image):
-        notes.append("images without a tag are not compared: not every image is listed")
+        notes.append("untagged images are not compared: the registry does not list every image")
     if old.reading.referrers is ReferrersLevel.NONE:
         notes.append("signatures are not compared: the old snapshot did not look for them (--referrers listed)")
     if old.reading != new.reading and not _is_lost(old, new):
-        notes.append(f"problems and signatures are not compared: {_readings(old.reading, new.reading)}")
+        notes.append(
+            f"problems, signatures and untagged images are not compared: {_readings(old.reading, new.reading)}"
+        )
     return notes
 
 
 def _unknown(old: ComparedRun, new: ComparedRun) -> list[str]:
     if not _is_lost(old, new):
         return []
-    return [f"problems and signatures are not compared: {_readings(old.reading, new.reading)}"]
+    return [f"problems, signatures and untagged images are not compared: {_readings(old.reading, new.reading)}"]
 
 
 def _readings(old: Reading, new: Reading) -> str:

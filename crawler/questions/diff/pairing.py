@@ -1,6 +1,7 @@
 """Which repository of one snapshot is which of the other."""
 
 from enum import StrEnum
+from typing import Final
 
 from crawler.model.names import Target
 
@@ -14,19 +15,12 @@ class Pairing(StrEnum):
     """The new snapshot is of a mirror: by the name below the target's prefix."""
 
 
-PREFIX_ITSELF = "."
-"""The name, below the prefix, of a repository whose name is the prefix. No repository is named so."""
-
-
-def name_below(target: Target, name: str) -> str:
-    """A repository's name below the target's prefix."""
-    if not target.prefix:
-        return name
-    return name.removeprefix(target.prefix).lstrip("/") or PREFIX_ITSELF
+PREFIX_ITSELF: Final = "."
+"""The name, below the prefix, of a repository whose name is the prefix; see `sql/contents.sql`."""
 
 
 def full_name(target: Target, below: str) -> str:
-    """The full name of the repository that has this name below the target's prefix; "" where there can be none."""
+    """The full name of the repository that has this name below the target's prefix."""
     if below == PREFIX_ITSELF:
         return target.prefix
     return f"{target.prefix}/{below}" if target.prefix else below

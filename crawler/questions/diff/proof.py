@@ -56,6 +56,7 @@ class ComparedRun:
         records: how many its files must hold.
         problems: how many it found.
         is_discovered: whether every name was found, with proof.
+        unrecorded: how many of the names that were found have no record.
         is_name_list: whether the names came from a list that somebody wrote.
         lists_every_image: whether the registry lists images without a tag, too, so that one which is not listed does
             not exist.
@@ -73,6 +74,7 @@ class ComparedRun:
     records: int
     problems: int
     is_discovered: bool
+    unrecorded: int
     is_name_list: bool
     lists_every_image: bool
     knows_images: bool
@@ -110,6 +112,7 @@ class ComparedRun:
             records=sum(file["rows"] for file in manifest["files"]),
             problems=manifest["counts"]["problems"],
             is_discovered=discovery["complete"] is True,
+            unrecorded=max(0, discovery["repositories"] - manifest["counts"]["repositories"]),
             is_name_list=registry.get("repositories_from") is not None or discovery["method"] == DiscoveryMethod.LIST,
             # the API of Google lists no attachments, and other APIs give way to listings of tags
             lists_every_image=profile is not None and profile.is_google and by_listing,
