@@ -210,8 +210,8 @@ def test_diff_says_once_that_runs_of_another_depth_share_no_problems(diff, night
         new={"depth": "digests", "referrers": "none"},
     )
     detail = (
-        "problems, signatures and untagged images are not compared: the old snapshot has depth configs, referrers listed, "
-        "the new one depth digests, referrers none"
+        "problems, signatures and untagged images are not compared: "
+        "the old snapshot has depth configs, referrers listed, the new one depth digests, referrers none"
     )
     assert diff()["changes"] == [change("unknown", None, detail=detail)]
 
