@@ -107,6 +107,34 @@ def earlier_snapshots(snapshot: SelectedSnapshot) -> list[SelectedSnapshot]:
     return [select_folder(stored.folder) for stored in sorted(earlier, key=lambda s: s.run.started_at, reverse=True)]
 
 
+def select_pair(output: Path, snapshots: Sequence[str]) -> tuple[SelectedSnapshot, SelectedSnapshot]:
+    """The old and the new snapshot that up to two names stand for, each as `select_snapshot` has it.
+
+    One name is that of the new snapshot, and none its newest complete one of the only target; the old one is then the
+    newest complete snapshot of the same target that was begun before. Raises SnapshotError.
+    """
+    if len(snapshots) > 1:
+        old, new = snapshots
+        return select_snapshot(output, old), select_snapshot(output, new)
+    new_snapshot = select_snapshot(output, snapshots[0] if snapshots else "")
+    return _complete_before(new_snapshot), new_snapshot
+
+
+def _complete_before(snapshot: SelectedSnapshot) -> SelectedSnapshot:
+    complete = [
+        found
+        for found in stored_runs(snapshot.folder.parents[2])
+        if isinstance(found, StoredRun)
+        and found.run.is_complete
+        and found.target == snapshot.target
+        and found.run.started_at < snapshot.started_at
+    ]
+    if not complete:
+        target = printable(snapshot.target)
+        raise SnapshotError(f"{target} has no complete snapshot from before {snapshot.run_id}: name both snapshots")
+    return select_folder(max(complete, key=lambda stored: stored.run.started_at).folder)
+
+
 def _only_target(runs: Sequence[StoredRun]) -> str:
     targets = sorted({stored.target for stored in runs})
     if len(targets) != 1:
