@@ -121,9 +121,11 @@ def select_pair(output: Path, snapshots: Sequence[str]) -> tuple[SelectedSnapsho
 
 
 def _complete_before(snapshot: SelectedSnapshot) -> SelectedSnapshot:
+    above = snapshot.folder.parents[2:3]  # none for a snapshot that was copied to the top of a disk
     complete = [
         found
-        for found in stored_runs(snapshot.folder.parents[2])
+        for output in above
+        for found in stored_runs(output)
         if isinstance(found, StoredRun)
         and found.run.is_complete
         and found.target == snapshot.target

@@ -162,7 +162,7 @@ def test_diff_claims_no_deleted_image_where_tags_alone_are_listed(diff, nights):
     nights([record("app", [image(1, "1.0"), image(2)])], [record("app", [image(1, "1.0")])])
     found = diff()
     assert found["changes"] == []
-    assert "untagged images are not compared: the registry does not list every image" in found["notes"]
+    assert "untagged images are not compared: only Google's listings are known to have all" in found["notes"]
 
 
 def test_diff_of_signatures(diff, nights):
@@ -284,3 +284,26 @@ def test_diff_of_a_repository_with_untagged_images_alone(diff, nights):
 def test_diff_of_untagged_images_that_another_listing_does_not_have(diff, nights):
     nights([record("app", [image(1)])], [record("app", [])], kind="ecr")
     assert diff()["changes"] == []
+
+
+@pytest.mark.parametrize(("depths", "unknown"), [(("configs", "digests"), 1), (("digests", "configs"), 0)])
+def test_diff_misses_problems_only_if_the_new_run_was_less_deep(diff, nights, depths, unknown):
+    old, new = ({"depth": depth} for depth in depths)
+    broken = [record("app", [image(1, "1.0")], problems=[problem("config-missing", "1.0")])]
+    nights(*((broken, []) if unknown else ([], broken)), old=old, new=new, is_complete=False)
+    found = diff()
+    not_compared = "problems, signatures and untagged images are not compared: the old snapshot has depth "
+    lines = [one["detail"] for one in found["changes"] if one["repository"] is None]
+    assert [line.startswith(not_compared) for line in lines] == [True] * unknown
+    assert any(note.startswith(not_compared) for note in found["notes"]) == (not unknown)
+    assert found["counts"]["problem-new"] == found["counts"]["problem-gone"] == 0
+
+
+def test_diff_reports_no_problems_of_what_the_old_run_did_not_look_for(diff, nights):
+    nights(
+        [],
+        [record("other/app", [], tags=["1.0"], problems=[problem("dangling-tag", "1.0")])],
+        old={"config": {"include": ["team/*"]}},
+    )
+    detail = "1 repository of the new snapshot not compared: outside the prefix or the filters of the old one"
+    assert diff()["changes"] == [change("unknown", None, detail=detail)]

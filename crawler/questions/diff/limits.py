@@ -106,7 +106,7 @@ def _notes(old: ComparedRun, new: ComparedRun) -> list[str]:
     if not (old.knows_images or new.knows_images):
         notes.append("moved tags are not seen: no digests are known (--depth digests)")
     if not (old.lists_every_image and new.lists_every_image):
-        notes.append("untagged images are not compared: the registry does not list every image")
+        notes.append("untagged images are not compared: only Google's listings are known to have all")
     if old.reading.referrers is ReferrersLevel.NONE:
         notes.append("signatures are not compared: the old snapshot did not look for them (--referrers listed)")
     if old.reading != new.reading and not _is_lost(old, new):
