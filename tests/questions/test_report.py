@@ -18,8 +18,8 @@ from support.report_records import (
 )
 
 from crawler.questions.page import size
-from crawler.questions.report.history import newer_snapshot, snapshots_before
-from crawler.tables.selection import select_snapshot
+from crawler.questions.report.history import newer_snapshot
+from crawler.tables.selection import earlier_snapshots, select_snapshot
 
 DEEP = {"depth": "configs", "referrers": "api"}
 SHALLOW = {"depth": "tags", "referrers": "none"}
@@ -249,7 +249,7 @@ async def test_report_has_the_growth_of_snapshots_whose_records_were_removed(pub
 def test_report_of_a_folder_at_the_top_of_a_disk_has_no_history(publish):
     folder = publish()
     snapshot = replace(select_snapshot(folder, str(folder)), folder=Path("/snapshot"))
-    assert (snapshots_before(snapshot), newer_snapshot(snapshot)) == ([], None)
+    assert (earlier_snapshots(snapshot), newer_snapshot(snapshot)) == ([], None)
 
 
 async def test_report_thins_the_growth_of_many_snapshots(publish, report):

@@ -9,7 +9,6 @@ from crawler.questions.report.history import (
     newer_snapshot,
     read_growth,
     read_last_changes,
-    snapshots_before,
 )
 from crawler.questions.report.images import Images, read_images
 from crawler.questions.report.run_facts import RunFacts, read_run_facts
@@ -17,7 +16,7 @@ from crawler.questions.report.statements import create
 from crawler.questions.report.teams import Teams, read_teams
 from crawler.questions.report.trouble import Failures, ProblemCount, read_failures, read_problems
 from crawler.tables.database import open_database
-from crawler.tables.selection import SelectedSnapshot
+from crawler.tables.selection import SelectedSnapshot, earlier_snapshots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +40,7 @@ class Report:
 
 def collect_report(snapshot: SelectedSnapshot) -> Report:
     """Ask everything of a snapshot, and of those before it. Raises SnapshotError."""
-    earlier = snapshots_before(snapshot)
+    earlier = earlier_snapshots(snapshot)
     changes = read_last_changes(earlier, snapshot)
     growth = read_growth([*reversed(earlier), snapshot])
     with open_database([snapshot]) as database:

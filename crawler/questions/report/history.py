@@ -9,7 +9,7 @@ from crawler.questions.diff.changes import Change, ChangeKind, Comparison, compa
 from crawler.questions.report.statements import statement
 from crawler.snapshot.reader import published_runs
 from crawler.tables.database import open_database
-from crawler.tables.selection import SelectedSnapshot, earlier_snapshots
+from crawler.tables.selection import SelectedSnapshot
 from crawler.untrusted_text import printable
 
 POINTS_SHOWN: Final = 100
@@ -100,22 +100,14 @@ class LastChanges:
     examples: tuple[ChangesOfKind, ...]
 
 
-def snapshots_before(snapshot: SelectedSnapshot) -> list[SelectedSnapshot]:
-    """The snapshots of the same target that were begun before this one, the newest first. Raises SnapshotError.
-
-    A snapshot by itself, copied out of its output folder, may lie at the top of a disk: then there are none.
-    """
-    return earlier_snapshots(snapshot) if len(snapshot.folder.parents) > 2 else []
-
-
 def newer_snapshot(snapshot: SelectedSnapshot) -> NewerSnapshot | None:
     """The newest snapshot of the same target that was begun after this one; None where this is the newest.
 
     Without a name the report is of the newest complete snapshot: the last night may have been partial.
     """
-    if len(snapshot.folder.parents) <= 2:
+    if snapshot.output is None:
         return None
-    runs = list(published_runs(snapshot.folder.parents[2], snapshot.target))
+    runs = list(published_runs(snapshot.output, snapshot.target))
     newest = max(runs, key=lambda run: run.started_at, default=None)
     if newest is None or newest.started_at <= snapshot.started_at:
         return None
