@@ -23,7 +23,7 @@ from crawler.tables.columns import (
     quoted_name,
     record_columns,
 )
-from crawler.tables.definitions import tables
+from crawler.tables.definitions import Table, tables
 from crawler.tables.selection import SelectedSnapshot
 
 MEMORY_LIMIT: Final = "1GB"
@@ -75,11 +75,11 @@ class Database:
 
 
 @contextmanager
-def open_database(snapshots: Sequence[SelectedSnapshot]) -> Iterator[Database]:
-    """The tables of these snapshots; of none of them, the tables are empty. Raises SnapshotError."""
+def open_database(snapshots: Sequence[SelectedSnapshot], more: Sequence[Table] = ()) -> Iterator[Database]:
+    """The tables of these snapshots, and `more` tables; of no snapshots they are empty. Raises SnapshotError."""
     with _spill_folder() as spill, _connect(spill) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        _create_tables(connection, snapshots)
+        _create_tables(connection, snapshots, (*tables().values(), *more))
         _close_to_the_world(connection, [path for snapshot in snapshots for path in snapshot.files], spill)
         yield Database(connection)
 
@@ -123,14 +123,16 @@ def _connect(spill: str) -> duckdb.DuckDBPyConnection:
     )
 
 
-def _create_tables(connection: duckdb.DuckDBPyConnection, snapshots: Sequence[SelectedSnapshot]) -> None:
+def _create_tables(
+    connection: duckdb.DuckDBPyConnection, snapshots: Sequence[SelectedSnapshot], definitions: Sequence[Table]
+) -> None:
     """Create the tables, and the views `records` and `run_manifests` for those who ask for everything."""
     records = [path for snapshot in snapshots for path in snapshot.data_files]
     longest = max((snapshot.longest_line for snapshot in snapshots), default=0)
     run_manifests = _source([snapshot.run_manifest for snapshot in snapshots], RUN_COLUMNS, 0)
     connection.execute(f"CREATE VIEW run_manifests AS {run_manifests}")
     connection.execute(f"CREATE VIEW records AS {_source(records, record_columns(), longest)}")
-    for table in tables().values():
+    for table in definitions:
         source = _source(records, record_columns(table.reads), longest) if table.reads else run_manifests
         name = "records" if table.reads else "run_manifests"
         connection.execute(f"CREATE VIEW {table.name} AS WITH {name} AS ({source}) {table.sql}")
