@@ -10,7 +10,8 @@ from typing import Final
 
 from crawler.tables.definitions import Table, load_table
 
-_NAMES: Final = ("contents", "lifecycles", "pullable", "pushes", "unread")
+_NAMES: Final = ("contents", "lifecycles", "pullable", "runnable", "pushes", "unread")
+"""In the order in which they are made: `runnable` reads `pullable`."""
 
 _SHARED: Final = {
     # Why something of a repository is not known; NULL where all is known. What is missing or has an invalid name is

@@ -15,7 +15,7 @@
 SELECT
     CASE WHEN base_from IS NULL THEN 'unknown' ELSE 'yes' END AS answer,
     repository,
-    CASE WHEN len(tags) > 0 THEN tags ELSE index_tags END AS tags,
+    tags,
     digest,
     base_name,
     base_digest,
@@ -29,6 +29,5 @@ SELECT
         WHEN NOT config_known THEN 'its config was not read'
         WHEN base_from IS NULL THEN 'neither annotations, labels nor layers name a base'
     END AS why
-FROM pullable
-WHERE kind = 'image' OR kind IS NULL
+FROM runnable
 ORDER BY answer DESC, family, base_name, repository, digest

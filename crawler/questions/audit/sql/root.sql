@@ -11,17 +11,12 @@
 SELECT
     CASE WHEN config_known THEN 'yes' ELSE 'unknown' END AS answer,
     repository,
-    CASE WHEN len(tags) > 0 THEN tags ELSE index_tags END AS tags,
+    tags,
     digest,
     "user",
     CASE WHEN NOT config_known THEN coalesce(unread, 'its config was not read') END AS why
-FROM pullable
+FROM runnable
 WHERE
-    (kind = 'image' OR kind IS NULL)
-    AND (
-        NOT config_known
-        OR regexp_full_match(
-            coalesce("user", ''), '\s*(root|[+-]?0+|(.*\\)?ContainerAdministrator)?\s*(:.*)?', 'i'
-        )
-    )
+    NOT config_known
+    OR regexp_full_match(coalesce("user", ''), '\s*(root|[+-]?0+|(.*\\)?ContainerAdministrator)?\s*(:.*)?', 'i')
 ORDER BY answer DESC, repository, digest

@@ -13,6 +13,6 @@ SELECT
 FROM (
     SELECT
         *,
-        unnest(list_concat(coalesce(images, []), CASE WHEN unread IS NULL THEN [] ELSE [NULL] END)) AS image
+        unnest(CASE WHEN unread IS NULL THEN images ELSE list_append(coalesce(images, []), NULL) END) AS image
     FROM (SELECT *, {{why_unread}} AS unread FROM records)
 )
