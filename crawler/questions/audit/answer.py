@@ -45,8 +45,9 @@ def open_answer(question: Question, snapshot: SelectedSnapshot, given: Mapping[s
     baseline = _baseline(question, snapshot, values)
     snapshots = [snapshot]
     if baseline is not None:
-        values |= {RUN_ID: snapshot.run_id, BASELINE: baseline.run_id}
         snapshots.append(baseline)
+        del values[question.compares]
+        values |= {RUN_ID: snapshot.run_id, BASELINE: baseline.run_id}
     with _open_tables(snapshots) as database, _errors_of(question):
         result = database.query(question.sql, values)
         if result.columns != question.column_names:

@@ -17,7 +17,7 @@ WHY: Final = "why"
 RUN_ID: Final = "run_id"
 BASELINE: Final = "baseline"
 RESERVED: Final = (RUN_ID, BASELINE)
-"""Parameters that a question which compares has beside its own: the run id of the snapshot, and of the earlier one."""
+"""Parameters of a question that compares: the run ids of the snapshot, and of the earlier one."""
 
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
@@ -69,7 +69,7 @@ class Question:
         asks: the question in words.
         columns: those of the answer, in their order.
         compares: the parameter with the number of days between the snapshot and the earlier one that it is compared
-            with; "" for a question about one snapshot.
+            with; "" for a question about one snapshot. The SQL has `$run_id` and `$baseline` instead of it.
         lines: the column that is printed alone, a line for each row that is so, for other programs; "" for rows.
         file: where it is written, for messages.
     """
