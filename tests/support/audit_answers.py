@@ -2,8 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from crawler.questions.audit.answer import open_answer
+from crawler.questions.audit.catalog import load_questions
+from crawler.tables.selection import select_snapshot
 from support.audit_truth import Truth
 
 
@@ -24,3 +28,11 @@ def read_answer(printed: str, columns: Sequence[str]) -> Truth:
 
 def _hashable(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
+
+
+def ask(folder: Path, question: str, **given: object) -> list[dict[str, Any]]:
+    """The rows of an answer, asked within this process."""
+    asked = load_questions()[question]
+    snapshot = select_snapshot(folder.parents[2], str(folder))
+    with open_answer(asked, snapshot, {name: str(value) for name, value in given.items()}) as answer:
+        return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
