@@ -6,7 +6,7 @@ import json
 import os
 
 import pytest
-from support.audit_records import denied, digest, image, listed_image, repository
+from support.audit_records import denied, digest, image, listed_image, problem, repository
 from support.run_cli import assert_plain
 
 DEEP = {"depth": "configs", "referrers": "listed"}
@@ -119,7 +119,12 @@ async def test_audit_refs_prints_a_line_for_each_image_that_is_pulled(command, p
             listed_image(4, f"sha256-{1:064x}.sig", kind="signature"),
             listed_image(5, "unread"),
         ),
-        repository("team/listed", tags=["2.0", f"sha256-{9:064x}", *tricky], images=None),
+        repository(
+            "team/listed",
+            tags=["2.0", "gone", f"sha256-{9:064x}", *tricky],
+            images=None,
+            problems=[problem("dangling-tag", tag="gone")],
+        ),
         repository("team/suspect", suspect="a full page without a next link"),
     ]
     ended = await command("audit", "refs", publish(records=records, depth="tags", referrers="none"))

@@ -125,11 +125,17 @@ def test_audit_stale_takes_the_upload_where_the_build_time_is_not_real(answer, u
 
 
 def test_audit_stale_takes_an_index_to_be_as_old_as_its_newest_image(answer):
-    children = [image(1, created_at=YEARS_AGO), image(2, created_at=LAST_WEEK)]
-    indexes = [index(3, [1, 2], "new"), index(4, [1], "old"), index(5, [9], "undated")]
+    children = [image(1, created_at=YEARS_AGO), image(2, created_at=LAST_WEEK), image(3)]
+    indexes = [
+        index(4, [1, 2], "new"),
+        index(5, [1, 99], "old"),
+        index(6, [1, 3], "half-known"),
+        index(7, [1, 3], "uploaded", uploaded_at=LAST_WEEK),
+        index(8, [99], "undated"),
+    ]
     rows = answer("stale", repository("team/app", *children, *indexes))
     assert so(rows, "tags") == [(["old"],)]
-    assert [row["tags"] for row in rows if row["answer"] == "unknown"] == [["undated"]]
+    assert [row["tags"] for row in rows if row["answer"] == "unknown"] == [["half-known"], ["undated"]]
 
 
 def test_audit_untouched_takes_a_known_push_for_proof_and_silence_for_none(answer):
@@ -358,11 +364,12 @@ def test_audit_end_of_life_by_the_date_of_the_lifecycle_artifact(answer):
         image(4, "undated", referrers=[referrer(13, "lifecycle")]),
         image(5, "not-here", referrers=[referrer(14, "lifecycle")]),
         image(6, "forever"),
+        image(7, "two", referrers=[referrer(11, "lifecycle"), referrer(12, "lifecycle")]),
         *(lifecycle(number, date) for number, date in dates.items()),
     )
     rows = answer("end-of-life", record)
     assert so(rows, "tags") == [(["ended"],)]
-    assert {row["tags"][0] for row in rows if row["answer"] == "unknown"} == {"odd", "undated", "not-here"}
+    assert {row["tags"][0] for row in rows if row["answer"] == "unknown"} == {"odd", "undated", "not-here", "two"}
 
 
 def test_audit_bases_tells_the_family(answer):

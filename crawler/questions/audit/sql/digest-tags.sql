@@ -1,4 +1,4 @@
--- question: Which tags are no names, but belong to a digest (sha256-….sig and its kin)?
+-- question: Which tags are named for a digest, as those of signatures are?
 -- column: answer   yes, or unknown
 -- column: repository   the repository
 -- column: tag   the tag

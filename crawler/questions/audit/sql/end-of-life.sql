@@ -15,7 +15,11 @@ WITH asked AS (
     WHERE len(tags) > 0 OR unread IS NOT NULL
 ),
 ends AS (
-    SELECT repository, digest, count(*) AS artifacts, min(try_cast(end_of_life AS TIMESTAMPTZ)) AS end_of_life_at
+    SELECT
+        repository,
+        digest,
+        min(try_cast(end_of_life AS TIMESTAMPTZ)) AS end_of_life_at,
+        count(*) - count(try_cast(end_of_life AS TIMESTAMPTZ)) AS undated
     FROM (
         SELECT repository, digest, unnest(list_filter(referrers, lambda referrer: referrer.kind = 'lifecycle')).digest AS artifact
         FROM asked
@@ -32,8 +36,9 @@ judged AS (
         started_at,
         CASE
             WHEN unread IS NOT NULL THEN unread
+            WHEN end_of_life_at <= started_at THEN NULL
+            WHEN undated > 0 THEN 'it has a lifecycle artifact, whose date is not known'
             WHEN end_of_life_at IS NOT NULL THEN NULL
-            WHEN artifacts IS NOT NULL THEN 'it has a lifecycle artifact, whose date is not known'
             WHEN referrers IS NULL OR reading_failed THEN 'its referrers were not read'
             WHEN NOT every_manifest_read AND level <> 'api'
             THEN 'no lifecycle artifact is listed, and the referrers API was not asked: crawl with --referrers api'

@@ -27,7 +27,11 @@ listed AS (
     WHERE kind = 'index' AND len(tags) > 0
 ),
 newest_child AS (
-    SELECT listed.repository, listed.digest, max(built_at) AS child_built_at
+    -- a child that may be newer leaves the time open
+    SELECT
+        listed.repository,
+        listed.digest,
+        CASE WHEN count(*) = count(built_at) THEN max(built_at) END AS child_built_at
     FROM listed
     JOIN built ON built.repository = listed.repository AND built.digest = listed.child_digest
     GROUP BY ALL
