@@ -190,6 +190,7 @@ def test_audit_unsigned_asks_for_a_signature_of_the_tagged_image_itself(answer):
             index(4, [3], "signed-index", referrers=signature),
             listed_image(5, f"sha256-{1:064x}.sig", kind="signature", manifest={"config_digest": None}),
             index(6, [9], f"sha256-{1:064x}"),
+            listed_image(7, f"sha256-{2:064x}.att"),
         ),
     )
     assert [(row["answer"], row["tags"]) for row in rows] == [("yes", ["attested"])]
