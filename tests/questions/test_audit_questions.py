@@ -308,6 +308,21 @@ def test_audit_duplicates_names_every_repository(answer):
     assert so(rows, "digest", "repositories") == [(digest(1), ["team/a", "team/b"])]
 
 
+def test_audit_moved_says_unknown_of_tags_that_one_of_the_snapshots_has_not_read(publish):
+    def run(day, first, second):
+        images = [[image(number, "1.0")] if number else [] for number in (first, second)]
+        records = [repository(name, *its, tags=["1.0"]) for name, its in zip(["a/a", "b/b"], images, strict=True)]
+        return publish(day, records=records, **DEEP)
+
+    run("2026-11-01", 0, 2)
+    rows = ask(run("2026-11-20", 1, 0), "moved")
+    assert whys(rows) == [
+        ("a/a", "not every image of its tags was read, in the earlier snapshot"),
+        ("b/b", "not every image of its tags was read"),
+    ]
+    assert so(rows, "tag") == []
+
+
 def test_audit_broken_says_unknown_of_what_could_not_be_read(answer):
     problems = [
         problem("dangling-tag", tag="gone"),

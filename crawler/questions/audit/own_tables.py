@@ -10,7 +10,7 @@ from typing import Final
 
 from crawler.tables.definitions import Table, load_table
 
-_NAMES: Final = ("contents", "lifecycles", "pullable", "runnable", "pushes", "unread")
+_NAMES: Final = ("contents", "lifecycles", "pullable", "runnable", "pushes", "tagged", "unread")
 """In the order in which they are made: `runnable` reads `pullable`."""
 
 _SHARED: Final = {

@@ -11,31 +11,30 @@
 
 -- Tags that only one of the snapshots has are new or deleted, not moved. The tags sha256-… of signatures and of lists of
 -- referrers are left out: those move whenever something is signed.
-WITH now AS (
-    SELECT repository, tag, digest
-    FROM tags
-    WHERE run_id = $run_id AND NOT regexp_full_match(tag, 'sha(256-[0-9a-f]{64}|512-[0-9a-f]{128})([.](sig|att|sbom))?')
+WITH found AS (
+    SELECT run_id = $run_id AS is_new, run_id = $baseline AS is_old, repository, tag, digest, unread FROM tagged
 ),
-before AS (
-    SELECT repository, tag, digest FROM tags WHERE run_id = $baseline
+pairs AS (
+    SELECT
+        repository,
+        tag,
+        any_value(digest) FILTER (WHERE is_old) AS old_digest,
+        any_value(digest) FILTER (WHERE is_new) AS new_digest
+    FROM found
+    WHERE NOT regexp_full_match(tag, 'sha(256-[0-9a-f]{64}|512-[0-9a-f]{128})([.](sig|att|sbom))?')
+    GROUP BY repository, tag
 )
-SELECT 'yes' AS answer, repository, tag, before.digest AS old_digest, now.digest AS new_digest, NULL AS why
-FROM now
-JOIN before USING (repository, tag)
-WHERE now.digest <> before.digest
+SELECT 'yes' AS answer, repository, tag, old_digest, new_digest, NULL AS why
+FROM pairs
+WHERE old_digest <> new_digest
 UNION ALL BY NAME
 SELECT
     'unknown' AS answer,
     repository,
-    tag,
-    before.digest AS old_digest,
-    now.digest AS new_digest,
-    'its image was not read in ' || CASE WHEN now.digest IS NULL THEN 'this' ELSE 'the earlier' END || ' snapshot' AS why
-FROM now
-JOIN before USING (repository, tag)
-WHERE now.digest IS NULL OR before.digest IS NULL
-UNION ALL BY NAME
-SELECT 'unknown' AS answer, repository, why
-FROM unread
-WHERE run_id = $run_id AND NOT tags_known
+    coalesce(
+        any_value(unread) FILTER (WHERE is_new), any_value(unread) FILTER (WHERE is_old) || ', in the earlier snapshot'
+    ) AS why
+FROM found
+WHERE unread IS NOT NULL
+GROUP BY repository
 ORDER BY answer DESC, repository, tag
