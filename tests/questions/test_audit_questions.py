@@ -225,6 +225,24 @@ def test_audit_takes_a_list_without_untagged_manifests_for_no_proof(publish, que
     assert so(asked, "repository") == [("a/filtered",), ("a/tags-only",)]
 
 
+@pytest.mark.parametrize("question", ["unsigned", "no-sbom", "end-of-life"])
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"suspect": "a full page without a next link"}, "its listing may be truncated"),
+        ({"tags": ["1.0", f"sha256-{1:064x}.sig"]}, "not every image of its tags was read"),
+    ],
+)
+def test_audit_says_unknown_where_a_referrer_may_be_what_was_not_read(publish, question, fields, why):
+    record = repository("team/app", image(1, "1.0"), **fields)
+    for level in ("listed", "api"):
+        rows = ask(publish(records=[record], depth="configs", referrers=level), question)
+        assert [(row["tags"], row["answer"], row["why"]) for row in rows] == [
+            (["1.0"], "unknown", why),
+            ([], "unknown", why),
+        ]
+
+
 def test_audit_unsigned_says_unknown_where_the_referrers_api_failed(publish):
     failed = problem("manifest-unreadable", digest=digest(1), code="HTTP_503", http_status=503)
     record = repository("team/app", image(1, "1.0"), problems=[failed])

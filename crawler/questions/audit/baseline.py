@@ -22,7 +22,9 @@ def baseline_of(
     found = next(filter(can_answer, [*old, *reversed(younger)]), None)
     if found is None:
         reason = "no complete snapshot" if not complete else "no complete snapshot that is deep enough"
-        raise SnapshotError(f"{printable(snapshot.target)} has {reason} before {snapshot.run_id}, to compare it with")
+        raise SnapshotError(
+            f"{printable(snapshot.target)} has {reason} before {snapshot.run_id}: it takes two to compare"
+        )
     return found
 
 

@@ -10,7 +10,7 @@
 
 -- The end is compared with the time of the snapshot. An image without a lifecycle artifact has no end.
 WITH asked AS (
-    SELECT repository, tags, digest, kind, referrers, reading_failed, every_manifest_read, unread
+    SELECT repository, tags, digest, kind, referrers, reading_failed, every_manifest_read, repository_unread
     FROM pullable
     WHERE len(tags) > 0 OR unread IS NOT NULL
 ),
@@ -35,10 +35,10 @@ judged AS (
         end_of_life_at,
         started_at,
         CASE
-            WHEN unread IS NOT NULL THEN unread
             WHEN end_of_life_at <= started_at THEN NULL
             WHEN undated > 0 THEN 'it has a lifecycle artifact, whose date is not known'
             WHEN end_of_life_at IS NOT NULL THEN NULL
+            WHEN repository_unread IS NOT NULL THEN repository_unread
             WHEN referrers IS NULL OR reading_failed THEN 'its referrers were not read'
             WHEN NOT every_manifest_read AND level <> 'api'
             THEN 'no lifecycle artifact is listed, and the referrers API was not asked: crawl with --referrers api'

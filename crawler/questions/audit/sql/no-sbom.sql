@@ -20,7 +20,7 @@ WITH found AS (
         ) AS has_sbom,
         unread,
         CASE
-            WHEN unread IS NOT NULL THEN unread
+            WHEN repository_unread IS NOT NULL THEN repository_unread
             WHEN referrers IS NULL OR reading_failed THEN 'its referrers were not read'
             WHEN kind IS NULL THEN 'its manifest was not read'
             WHEN

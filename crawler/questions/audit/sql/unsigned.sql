@@ -7,14 +7,15 @@
 -- column: digest   the image or index
 -- column: why   why the answer is unknown
 
--- A signature of an index covers its images. A signature counts where it is listed: it is not verified.
+-- A signature of an index covers its images. A signature counts where it is listed: it is not verified. In a repository of
+-- which not everything was read, what was not read may be a signature.
 WITH asked AS (
     SELECT
         repository,
         tags,
         digest,
         CASE
-            WHEN unread IS NOT NULL THEN unread
+            WHEN repository_unread IS NOT NULL THEN repository_unread
             WHEN referrers IS NULL OR reading_failed THEN 'its referrers were not read'
             WHEN kind IS NULL THEN 'its manifest was not read'
             WHEN

@@ -27,7 +27,8 @@ SELECT
     image.referrers AS referrers,
     every_manifest_read,
     list_contains(failed_digests, image.digest) AS reading_failed,
-    CASE WHEN image IS NULL THEN unread END AS unread
+    CASE WHEN image IS NULL THEN unread END AS unread,
+    unread AS repository_unread
 FROM (
     SELECT
         run_id,
