@@ -160,5 +160,5 @@ def test_own_question_whose_sql_has_a_mistake_names_its_file(publish, own, sql, 
     selected = select_snapshot(snapshot.parents[2], str(snapshot))
     with pytest.raises(error) as raised, open_answer(question, selected, {}) as answer:
         list(answer.rows)
-    assert "exposes.sql: " in str(raised.value)
+    assert str(raised.value).count("exposes.sql: ") == 1
     assert message in str(raised.value)

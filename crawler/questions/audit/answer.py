@@ -1,7 +1,7 @@
 """The answer to a question: rows, each of which says that something is so, or that it is unknown."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -9,9 +9,8 @@ from typing import Any, Final
 from crawler.errors import ConfigError, QueryError, SnapshotError
 from crawler.questions.audit.baseline import baseline_of
 from crawler.questions.audit.needs import crawl_options, unmet_needs
-from crawler.questions.audit.own_tables import own_tables
+from crawler.questions.audit.own_tables import open_tables
 from crawler.questions.audit.question import ANSWER, BASELINE, RUN_ID, Need, Question
-from crawler.tables.database import Database, open_database
 from crawler.tables.selection import SelectedSnapshot
 from crawler.untrusted_text import printable
 
@@ -48,18 +47,18 @@ def open_answer(question: Question, snapshot: SelectedSnapshot, given: Mapping[s
         snapshots.append(baseline)
         del values[question.compares]
         values |= {RUN_ID: snapshot.run_id, BASELINE: baseline.run_id}
-    with _open_tables(snapshots) as database, _errors_of(question):
-        result = database.query(question.sql, values)
-        if result.columns != question.column_names:
-            head, found = ", ".join(question.column_names), printable(", ".join(result.columns))
+    with open_tables(snapshots) as database:
+        with _errors_of(question):
+            result = database.query(question.sql, values)
+        if result.columns != question.columns:
+            head, found = ", ".join(question.columns), printable(", ".join(result.columns))
             raise ConfigError([f"{question.file}: its head has the columns {head}, and its query has {found}"])
         yield Answer(result.columns, _checked(question, result.rows), baseline)
 
 
 def what_it_takes(questions: Iterable[Question], snapshot: SelectedSnapshot) -> dict[str, str]:
     """By question, what a snapshot lacks to answer it; "" where it lacks nothing. Raises SnapshotError."""
-    with _open_tables([snapshot]) as database:
-        unmet = unmet_needs(Need, snapshot, database)
+    unmet = unmet_needs(Need, snapshot)
     return {question.name: _lacking(question, snapshot, unmet) for question in questions}
 
 
@@ -75,20 +74,15 @@ def _lacking(question: Question, snapshot: SelectedSnapshot, unmet: Sequence[Nee
 
 
 def _check_needs(question: Question, snapshot: SelectedSnapshot) -> None:
-    unmet = _unmet(question, snapshot)
+    unmet = unmet_needs(question.needs, snapshot)
     if unmet:
         has = f"depth {snapshot.depth} and referrers {snapshot.referrers}"
         message = f"{snapshot.run_id} cannot answer {question.name}: it has {has}"
         raise SnapshotError(f"{message}; crawl with {crawl_options(unmet)}")
 
 
-def _unmet(question: Question, snapshot: SelectedSnapshot) -> list[Need]:
-    with _open_tables([snapshot]) as database:
-        return unmet_needs(question.needs, snapshot, database)
-
-
 def _can_answer(question: Question, snapshot: SelectedSnapshot) -> bool:
-    return not _unmet(question, snapshot)
+    return not unmet_needs(question.needs, snapshot)
 
 
 def _baseline(
@@ -99,13 +93,9 @@ def _baseline(
     return baseline_of(snapshot, int(values[question.compares]), partial(_can_answer, question))
 
 
-def _open_tables(snapshots: Sequence[SelectedSnapshot]) -> AbstractContextManager[Database]:
-    return open_database(snapshots, own_tables())
-
-
 def _checked(question: Question, rows: Iterable[Row]) -> Iterator[Row]:
     """The rows. Raises QueryError at one whose answer is neither yes nor unknown."""
-    at = question.column_names.index(ANSWER)
+    at = question.columns.index(ANSWER)
     with _errors_of(question):
         for row in rows:
             if row[at] not in {YES, UNKNOWN}:

@@ -17,13 +17,12 @@ from itertools import takewhile
 from typing import Final, NamedTuple
 
 from crawler.errors import ConfigError
-from crawler.questions.audit.question import ANSWER, RESERVED, WHY, AnswerColumn, Need, Parameter, Question
+from crawler.questions.audit.question import ANSWER, RESERVED, WHOLE_NUMBER, WHY, Need, Parameter, Question
 from crawler.untrusted_text import printable
 
 _LINE: Final = re.compile(r"--\s*([a-z]+):\s*(\S.*)")
 _PARAMETER: Final = re.compile(r"([a-z][a-z0-9_]*)\s*=\s*(\S+)\s+(\S.*)")
 _COLUMN: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\s+(\S.*)")
-_NUMBER: Final = re.compile(r"[0-9]{1,9}")
 _KEYS: Final = ("question", "needs", "parameter", "column", "compares", "lines")
 _ONCE: Final = ("question", "compares", "lines")
 
@@ -84,14 +83,14 @@ def _parameter(line: _Line) -> Parameter:
     name, default, meaning = match.groups()
     if name in RESERVED:
         raise line.mistake(f"{name} is set by the program: choose another name")
-    return Parameter(name, int(default) if _NUMBER.fullmatch(default) else default, meaning)
+    return Parameter(name, int(default) if WHOLE_NUMBER.fullmatch(default) else default, meaning)
 
 
-def _column(line: _Line) -> AnswerColumn:
+def _column(line: _Line) -> str:
     match = _COLUMN.fullmatch(line.value)
     if match is None:
         raise line.mistake("must be '-- column: NAME   MEANING'")
-    return AnswerColumn(match[1], match[2])
+    return match[1]
 
 
 def _check_unique(lines: Sequence[_Line]) -> None:
@@ -105,7 +104,7 @@ def _check_unique(lines: Sequence[_Line]) -> None:
 
 def _check_whole(question: Question) -> None:
     """Raises ConfigError where something of the head is missing, or does not fit the rest."""
-    file, columns = question.file, question.column_names
+    file, columns = question.file, question.columns
     numbers = [parameter.name for parameter in question.parameters if isinstance(parameter.default, int)]
     mistakes = [
         "" if question.asks else f"{file}: has no line '-- question: …'",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from crawler.model.depth import Depth, ReferrersLevel
+from crawler.questions.audit.own_tables import open_tables
 from crawler.questions.audit.question import Need
 from crawler.tables.database import Database
 from crawler.tables.selection import SelectedSnapshot
@@ -34,9 +35,13 @@ _LEVELS: Final = {
 }
 
 
-def unmet_needs(needs: Iterable[Need], snapshot: SelectedSnapshot, database: Database) -> list[Need]:
-    """Those of the needs that a snapshot does not meet. `database` has that snapshot alone. Raises SnapshotError."""
-    return [need for need in needs if not _is_met(_LEVELS[need], snapshot, database)]
+def unmet_needs(needs: Iterable[Need], snapshot: SelectedSnapshot) -> list[Need]:
+    """Those of the needs that a snapshot does not meet. Raises SnapshotError."""
+    shallow = [need for need in needs if not _is_deep_enough(_LEVELS[need], snapshot)]
+    if not any(_LEVELS[need].listed for need in shallow):
+        return shallow
+    with open_tables([snapshot]) as database:
+        return [need for need in shallow if not _is_listed(_LEVELS[need], database)]
 
 
 def crawl_options(needs: Iterable[Need]) -> str:
@@ -51,8 +56,10 @@ def crawl_options(needs: Iterable[Need]) -> str:
     return " ".join(option for option in options if option)
 
 
-def _is_met(levels: _Levels, snapshot: SelectedSnapshot, database: Database) -> bool:
+def _is_deep_enough(levels: _Levels, snapshot: SelectedSnapshot) -> bool:
     is_deep = _DEPTHS.index(snapshot.depth) >= _DEPTHS.index(levels.depth)
-    if is_deep and _REFERRERS.index(snapshot.referrers) >= _REFERRERS.index(levels.referrers):
-        return True
+    return is_deep and _REFERRERS.index(snapshot.referrers) >= _REFERRERS.index(levels.referrers)
+
+
+def _is_listed(levels: _Levels, database: Database) -> bool:
     return bool(levels.listed) and any(found for (found,) in database.query(levels.listed).rows)

@@ -4,11 +4,15 @@ They read little of each record, which makes them quick, and they keep what noth
 several of them share are written here; `{{NAME}}` stands for them.
 """
 
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from importlib.resources import files
 from typing import Final
 
+from crawler.tables.database import Database, open_database
 from crawler.tables.definitions import Table, load_table
+from crawler.tables.selection import SelectedSnapshot
 
 _NAMES: Final = ("contents", "lifecycles", "pullable", "runnable", "pushes", "tagged", "unread")
 """In the order in which they are made: `runnable` reads `pullable`."""
@@ -42,10 +46,10 @@ _SHARED: Final = {
 }
 
 
-def own_tables() -> list[Table]:
-    """The tables for questions."""
+def open_tables(snapshots: Sequence[SelectedSnapshot]) -> AbstractContextManager[Database]:
+    """The tables of snapshots, and those for questions. Raises SnapshotError."""
     folder = files(__package__) / "tables"
-    return [_filled(load_table(folder, name)) for name in _NAMES]
+    return open_database(snapshots, [_filled(load_table(folder, name)) for name in _NAMES])
 
 
 def _filled(table: Table) -> Table:

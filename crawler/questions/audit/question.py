@@ -19,7 +19,7 @@ BASELINE: Final = "baseline"
 RESERVED: Final = (RUN_ID, BASELINE)
 """Parameters of a question that compares: the run ids of the snapshot, and of the earlier one."""
 
-_NUMBER: Final = re.compile(r"[0-9]{1,9}")
+WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
 
 class Need(StrEnum):
@@ -48,17 +48,9 @@ class Parameter:
         """A value that a user wrote. Raises ConfigError."""
         if isinstance(self.default, str):
             return text
-        if _NUMBER.fullmatch(text) is None:
+        if WHOLE_NUMBER.fullmatch(text) is None:
             raise ConfigError([f"{self.name}={printable(text)}: must be a whole number, 0 or more"])
         return int(text)
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerColumn:
-    """A column of the answer."""
-
-    name: str
-    meaning: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,21 +70,18 @@ class Question:
     asks: str
     needs: tuple[Need, ...]
     parameters: tuple[Parameter, ...]
-    columns: tuple[AnswerColumn, ...]
+    columns: tuple[str, ...]
     compares: str
     lines: str
     sql: str
     file: str
-
-    @property
-    def column_names(self) -> tuple[str, ...]:
-        return tuple(column.name for column in self.columns)
 
     def values(self, given: Mapping[str, str]) -> dict[str, int | str]:
         """The value of each parameter: the given one, else the default. Raises ConfigError."""
         known = {parameter.name: parameter for parameter in self.parameters}
         unknown = [name for name in given if name not in known]
         if unknown:
-            takes = f"its parameters are {', '.join(known)}" if known else "it takes none"
-            raise ConfigError([f"{self.name} has no parameter {printable(name)}: {takes}" for name in unknown])
+            takes = [f"{each.name} ({each.meaning})" for each in self.parameters]
+            words = f"its parameters are {', '.join(takes)}" if takes else "it takes none"
+            raise ConfigError([f"{self.name} has no parameter {printable(name)}: {words}" for name in unknown])
         return {name: each.parse(given[name]) if name in given else each.default for name, each in known.items()}
