@@ -6,12 +6,12 @@
 -- column: digest   the image; one for each platform
 -- column: base_name   the base image
 -- column: base_digest   its manifest
--- column: base_from   where it is named: annotation, label, or layers where the image begins with all layers of the base
+-- column: base_from   annotation or label, where it is named; layers: the image begins with all layers of the base
 -- column: family   debian for registry/base/debian12:12.1
 -- column: why   why the answer is unknown
 
--- The family is distroless for a name with distroless/ in it, else the letters that the last path component begins with.
--- An image that is built from nothing looks the same as one whose base nobody names.
+-- The family is distroless for a name with distroless/ in it, else the letters that the last path component begins
+-- with. An image that is built from nothing looks the same as one whose base nobody names.
 SELECT
     CASE WHEN base_from IS NULL THEN 'unknown' ELSE 'yes' END AS answer,
     repository,

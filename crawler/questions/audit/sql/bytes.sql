@@ -27,7 +27,10 @@ used AS (
 only_here AS (
     SELECT component, sum(size_bytes) AS bytes
     FROM (
-        SELECT any_value(component) AS component, max(size_bytes) AS size_bytes FROM used GROUP BY digest HAVING count(*) = 1
+        SELECT any_value(component) AS component, max(size_bytes) AS size_bytes
+        FROM used
+        GROUP BY digest
+        HAVING count(*) = 1
     )
     GROUP BY ALL
 ),

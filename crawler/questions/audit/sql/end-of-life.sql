@@ -21,7 +21,10 @@ ends AS (
         min(try_cast(end_of_life AS TIMESTAMPTZ)) AS end_of_life_at,
         count(*) - count(try_cast(end_of_life AS TIMESTAMPTZ)) AS undated
     FROM (
-        SELECT repository, digest, unnest(list_filter(referrers, lambda referrer: referrer.kind = 'lifecycle')).digest AS artifact
+        SELECT
+            repository,
+            digest,
+            unnest(list_filter(referrers, lambda referrer: referrer.kind = 'lifecycle')).digest AS artifact
         FROM asked
     )
     LEFT JOIN (SELECT repository, digest AS artifact, end_of_life FROM lifecycles) USING (repository, artifact)

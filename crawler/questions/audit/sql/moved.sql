@@ -9,8 +9,8 @@
 -- column: new_digest   its digest in this snapshot
 -- column: why   why the answer is unknown
 
--- Tags that only one of the snapshots has are new or deleted, not moved. The tags sha256-… of signatures and of lists of
--- referrers are left out: those move whenever something is signed.
+-- Tags that only one of the snapshots has are new or deleted, not moved. The tags sha256-… of signatures and of lists
+-- of referrers are left out: those move whenever something is signed.
 WITH found AS (
     SELECT run_id = $run_id AS is_new, run_id = $baseline AS is_old, repository, tag, digest, unread FROM tagged
 ),

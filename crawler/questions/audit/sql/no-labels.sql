@@ -10,8 +10,8 @@
 -- column: missing   which of owner, source and revision it does not name
 -- column: why   why the answer is unknown
 
--- A label of the config counts, and so does an annotation of the manifest; an empty one does not. Builds copy the labels
--- of a base image, so that a label may be that of the base.
+-- A label of the config counts, and so does an annotation of the manifest; an empty one does not. Builds copy the
+-- labels of a base image, so that a label may be that of the base.
 WITH wanted AS (
     SELECT
         CASE $owner

@@ -30,7 +30,9 @@ WITH found AS (
                         lambda referrer: referrer.kind = 'other'
                         AND referrer.predicate_type IS NULL
                         AND coalesce(
-                            regexp_matches(referrer.artifact_type, '^application/vnd[.](dev[.]sigstore[.]bundle|in-toto)'),
+                            regexp_matches(
+                                referrer.artifact_type, '^application/vnd[.](dev[.]sigstore[.]bundle|in-toto)'
+                            ),
                             true
                         )
                     )
@@ -64,7 +66,9 @@ asked AS (
         digest,
         coalesce(
             why,
-            CASE WHEN kind = 'index' AND NOT coalesce(one_has_none, true) THEN 'the SBOMs of its images are not known' END
+            CASE
+                WHEN kind = 'index' AND NOT coalesce(one_has_none, true) THEN 'the SBOMs of its images are not known'
+            END
         ) AS why
     FROM found
     LEFT JOIN children USING (repository, digest)

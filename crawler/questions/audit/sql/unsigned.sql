@@ -7,8 +7,8 @@
 -- column: digest   the image or index
 -- column: why   why the answer is unknown
 
--- A signature of an index covers its images. A signature counts where it is listed: it is not verified. In a repository of
--- which not everything was read, what was not read may be a signature.
+-- A signature of an index covers its images. A signature counts where it is listed: it is not verified. In a repository
+-- of which not everything was read, what was not read may be a signature.
 WITH asked AS (
     SELECT
         repository,
@@ -25,7 +25,9 @@ WITH asked AS (
                         lambda referrer: referrer.kind = 'other'
                         AND referrer.predicate_type IS NULL
                         AND coalesce(
-                            regexp_matches(referrer.artifact_type, '^application/vnd[.](dev[.]sigstore[.]bundle|in-toto)'),
+                            regexp_matches(
+                                referrer.artifact_type, '^application/vnd[.](dev[.]sigstore[.]bundle|in-toto)'
+                            ),
                             true
                         )
                     )
