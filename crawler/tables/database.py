@@ -23,7 +23,7 @@ from crawler.tables.columns import (
     quoted_name,
     record_columns,
 )
-from crawler.tables.definitions import tables
+from crawler.tables.definitions import Table, tables
 from crawler.tables.selection import SelectedSnapshot
 
 _MEMORY_LIMIT_BYTES: Final = 10**9
@@ -34,7 +34,6 @@ _MEMORY_PER_LINE_BYTE: Final = 10
 
 _ROWS_FETCHED: Final = 1000
 _SMALLEST_OBJECT_BYTES: Final = 16 * 1024**2
-_TOO_LONG: Final = "maximum_object_size"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +116,11 @@ class Database:
 
 
 @contextmanager
-def open_database(snapshots: Sequence[SelectedSnapshot]) -> Iterator[Database]:
-    """The tables of these snapshots; of none of them, the tables are empty. Raises SnapshotError."""
+def open_database(snapshots: Sequence[SelectedSnapshot], more: Sequence[Table] = ()) -> Iterator[Database]:
+    """The tables of these snapshots, and `more` tables; of no snapshots they are empty. Raises SnapshotError."""
 
     def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
-        _create_tables(connection, snapshots)
+        _create_tables(connection, snapshots, (*tables().values(), *more))
 
     with _open(snapshots, create_tables) as database:
         yield database
@@ -155,6 +154,7 @@ def _open(
     with _spill_folder() as spill, _connect(spill, memory) as connection:
         with _query_errors():
             connection.execute("SET GLOBAL TimeZone = 'UTC'")
+            connection.execute("SET enable_progress_bar = false")  # it is drawn for a program that has no file
             create(connection)
             _close_to_the_world(connection, [path for snapshot in snapshots for path in snapshot.files], spill)
         yield Database(connection)
@@ -203,14 +203,16 @@ def _connect(spill: str, memory: int) -> duckdb.DuckDBPyConnection:
     )
 
 
-def _create_tables(connection: duckdb.DuckDBPyConnection, snapshots: Sequence[SelectedSnapshot]) -> None:
+def _create_tables(
+    connection: duckdb.DuckDBPyConnection, snapshots: Sequence[SelectedSnapshot], definitions: Sequence[Table]
+) -> None:
     """Create the tables, and the views `records` and `run_manifests` for those who ask for everything."""
     longest = _longest_line(snapshots)
     records = [path for snapshot in snapshots for path in snapshot.data_files]
     run_manifests = _source([snapshot.run_manifest for snapshot in snapshots], RUN_COLUMNS, 0)
     connection.execute(f"CREATE VIEW run_manifests AS {run_manifests}")
     connection.execute(f"CREATE VIEW records AS {_source(records, record_columns(), longest)}")
-    for table in tables().values():
+    for table in definitions:
         source = _source(records, record_columns(table.reads), longest) if table.reads else run_manifests
         name = "records" if table.reads else "run_manifests"
         connection.execute(f"CREATE VIEW {table.name} AS WITH {name} AS ({source}) {table.sql}")
