@@ -1,12 +1,14 @@
-"""The tables of some snapshots, asked by SQL. The one door to DuckDB.
+"""The tables of some snapshots, asked by SQL or written to files. The one door to DuckDB.
 
-The database is in memory and reads the snapshots' files alone: no other file, no network, and nothing is written.
+The database is in memory and reads the snapshots' files alone: no other file and no network. A query writes nothing; a
+`TableWriter` writes into the one folder that it was opened with.
 """
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +30,9 @@ from crawler.tables.selection import SelectedSnapshot
 
 MEMORY_LIMIT: Final = "1GB"
 """What a query may hold in memory. What needs more is spilled to a temporary folder."""
+
+_FRUGAL_MEMORY_LIMIT: Final = "300MB"
+"""What writing a table may hold at first: most tables pass through. Grouping millions of tags needs more."""
 
 _ROWS_FETCHED: Final = 1000
 _SMALLEST_OBJECT_BYTES: Final = 16 * 1024**2
@@ -74,6 +79,55 @@ class Database:
             yield from batch
 
 
+class FileFormat(StrEnum):
+    """How a table is written to a file, as the options of DuckDB's COPY.
+
+    Readers split Parquet by its row groups. Twenty thousand rows of images are some megabytes.
+    """
+
+    PARQUET = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20000"
+    JSON_LINES = "FORMAT json, COMPRESSION gzip, TIMESTAMPFORMAT '%Y-%m-%dT%H:%M:%S.%gZ'"
+
+
+class TableWriter:
+    """Writes the tables of one snapshot to files. Made by `open_writer`."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def write(self, table: str, file: Path, form: FileFormat) -> int:
+        """Write a table to a file, in the snapshot's order; return its rows. A table without rows has a file, too.
+
+        The columns and their types are those of every snapshot, and each may be null. Raises QueryError where the
+        memory does not suffice, and SnapshotError.
+        """
+        statement = f"COPY {quoted_name(table)} TO {_text(str(file))} ({form})"
+        with _query_errors():
+            try:
+                return self._copy(statement, _FRUGAL_MEMORY_LIMIT)
+            except duckdb.OutOfMemoryException:
+                return self._copy(statement, MEMORY_LIMIT)
+
+    def _copy(self, statement: str, memory_limit: str) -> int:
+        self._connection.execute(f"SET memory_limit = '{memory_limit}'")
+        (rows,) = self._connection.execute(statement).fetchone() or (0,)
+        return int(rows)
+
+
+@contextmanager
+def open_writer(snapshot: SelectedSnapshot, folder: Path) -> Iterator[TableWriter]:
+    """A writer of a snapshot's tables, which reads the snapshot and writes into `folder` alone. Raises SnapshotError.
+
+    One thread, which keeps the order: equal snapshots make equal files. More threads take more memory, and save little
+    time where one file of JSON is read.
+    """
+    with _connect(str(folder)) as connection:
+        connection.execute("SET TimeZone = 'UTC'; SET threads = 1; SET preserve_insertion_order = true")
+        _create_tables(connection, [snapshot])
+        _close_to_the_world(connection, snapshot.files, str(folder))
+        yield TableWriter(connection)
+
+
 @contextmanager
 def open_database(snapshots: Sequence[SelectedSnapshot]) -> Iterator[Database]:
     """The tables of these snapshots; of none of them, the tables are empty. Raises SnapshotError."""
@@ -81,6 +135,7 @@ def open_database(snapshots: Sequence[SelectedSnapshot]) -> Iterator[Database]:
         connection.execute("SET TimeZone = 'UTC'")
         _create_tables(connection, snapshots)
         _close_to_the_world(connection, [path for snapshot in snapshots for path in snapshot.files], spill)
+        connection.execute("SET lock_configuration = true")
         yield Database(connection)
 
 
@@ -147,12 +202,11 @@ def _source(files: Sequence[Path], columns: Mapping[str, str], longest: int) -> 
     return f"SELECT * FROM read_json({_list(files)}, {options})"  # noqa: S608  (quoted)
 
 
-def _close_to_the_world(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], spill: str) -> None:
-    """From here on a query reads the snapshots' files, spills, and does nothing else."""
+def _close_to_the_world(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], folder: str) -> None:
+    """From here on a statement reads the snapshots' files, uses the folder, and does nothing else."""
     connection.execute(f"SET allowed_paths = {_list(files)}")
-    connection.execute(f"SET allowed_directories = {_list([Path(spill)])}")
+    connection.execute(f"SET allowed_directories = {_list([Path(folder)])}")
     connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
 
 
 @contextmanager
