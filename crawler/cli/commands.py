@@ -118,8 +118,8 @@ def crawl(
 
     TARGET is HOST[:PORT][/PREFIX]: gcr.io/my-project, localhost:5000.
 
-    Exit code: 0 complete, 1 could not run or publish, 2 bad usage or configuration, 3 published but partial (0 with --partial-ok),
-    130/143 interrupted.
+    Exit code: 0 complete, 1 could not run, or not published to the lake, 2 bad usage or configuration, 3 published but
+    partial (0 with --partial-ok), 130/143 interrupted.
 
     \b
     Examples:

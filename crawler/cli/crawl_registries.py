@@ -98,7 +98,7 @@ async def _publish_until_signal(folder: Path, lake: "Lake", scratch: Path, signa
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(publish)
-        while signals.exit_code is None:
+        while signals.exit_code is None:  # noqa: ASYNC110  (a signal handler sets it, which may set no event)
             await anyio.sleep(_SIGNAL_POLL_S)
         tasks.cancel_scope.cancel()
     return published[0] if published else None

@@ -98,9 +98,9 @@ def publication_text(publication: "Publication") -> str:
     """What was published, or what was there already."""
     form = printable(publication.form)
     if not publication.is_new:
-        return f"published already, at {printable(publication.published_at)}, as {form}"
-    tables = len(publication.objects)
-    return f"{tables} tables, {publication.rows:,} rows, {publication.bytes / 1e6:,.1f} MB as {form}"
+        return f"was published already, at {printable(publication.published_at)}, as {form}"
+    size = f"{len(publication.objects)} tables, {publication.rows:,} rows, {publication.bytes / 1e6:,.1f} MB"
+    return f"published {size} as {form}"
 
 
 def report_publication(publication: "Publication", lake: "Lake") -> None:
@@ -108,7 +108,7 @@ def report_publication(publication: "Publication", lake: "Lake") -> None:
     is_other_format = publication.form != lake.form
     in_vain = f", not as {lake.form}: a run is published in one format" if is_other_format else ""
     logs.notice(
-        f"{publication.run_id} in {printable(publication.lake)}: {publication_text(publication)}{in_vain}",
+        f"run {publication.run_id} in {printable(publication.lake)}: {publication_text(publication)}{in_vain}",
         logging.WARNING if is_other_format else logging.INFO,
         event="published",
         run_id=publication.run_id,

@@ -384,7 +384,7 @@ class Config(_Table):
         if len([r for r in self.registry if r.repositories_from == STDIO]) > 1:
             raise ValueError("registry.repositories_from: standard input can hold the names of one registry only")
         if self.lake.url is not None and self.output.path == STDIO:
-            raise ValueError("lake.url (--lake) needs a folder as output.path: records on standard output are no snapshot to publish")
+            raise ValueError("lake.url needs snapshots to publish: set output.path to a folder (--output)")
         return self
 
     @property

@@ -55,5 +55,5 @@ def _hint(text: str, debug: str) -> str:
         # clients ask this server, which few machines have, where nothing else is configured
         return " (the environment has no credentials for this lake, so this machine's metadata server was asked)"
     if "BadScheme" in debug:
-        return " (plain http is for this machine alone: use https, or set AWS_ALLOW_HTTP, GOOGLE_ALLOW_HTTP or AZURE_ALLOW_HTTP)"
+        return " (http is for this machine alone: use https, or set {AWS,GOOGLE,AZURE}_ALLOW_HTTP=true)"
     return ""

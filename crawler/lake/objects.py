@@ -1,4 +1,4 @@
-"""A lake in object storage: S3 and what speaks its protocol, Google Cloud Storage, Azure Blob Storage. The door to obstore.
+"""A lake in object storage: S3 and its kin, Google Cloud Storage, Azure Blob Storage. The one door to obstore.
 
 Credentials, region and endpoint come from the provider's own environment variables, as obstore reads them.
 """
