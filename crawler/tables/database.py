@@ -31,7 +31,7 @@ from crawler.tables.selection import SelectedSnapshot
 MEMORY_LIMIT: Final = "1GB"
 """What a query may hold in memory. What needs more is spilled to a temporary folder."""
 
-_FRUGAL_MEMORY_LIMIT: Final = "300MB"
+_FRUGAL_MEMORY_LIMIT: Final = "200MB"
 """What writing a table may hold at first: most tables pass through. Grouping millions of tags needs more."""
 
 _ROWS_FETCHED: Final = 1000
