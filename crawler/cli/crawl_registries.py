@@ -17,7 +17,7 @@ from crawler.cli.publish import open_configured_lake, publish_folder, scratch_fo
 from crawler.cli.run_report import DisplayOptions, PublishResult, RunResult, report_run
 from crawler.cli.signals import Signals
 from crawler.config import Config
-from crawler.errors import LakeError, OutputClosed
+from crawler.errors import LakeError, OutputClosed, SnapshotError
 from crawler.model.run_manifest import RunManifest, Verdict
 from crawler.run.crawl import Crawl
 from crawler.run.plan import SharedRateLimits
@@ -80,7 +80,7 @@ async def _publish_result(result: RunResult, config: Config, lake: "Lake", signa
     try:
         with scratch_folder() as scratch:
             published = await _publish_until_signal(config.output.path / result.folder, lake, scratch, signals)
-    except Exception as exc:  # noqa: BLE001  (it is reported, and the next registry is crawled)
+    except SnapshotError as exc:
         return exc
     if published is None:
         advice = f"run `registry-crawler publish {result.run_id} --lake {lake.url}`"
@@ -88,12 +88,15 @@ async def _publish_result(result: RunResult, config: Config, lake: "Lake", signa
     return published
 
 
-async def _publish_until_signal(folder: Path, lake: "Lake", scratch: Path, signals: Signals) -> "Publication | None":
+async def _publish_until_signal(folder: Path, lake: "Lake", scratch: Path, signals: Signals) -> PublishResult:
     """Publish in a thread, which is abandoned at a signal: None. What it has uploaded by then is not visible."""
-    published: list[Publication] = []
+    ended: list[Publication | Exception] = []
 
     async def publish() -> None:
-        published.append(await anyio.to_thread.run_sync(publish_folder, folder, lake, scratch, abandon_on_cancel=True))
+        try:
+            ended.append(await anyio.to_thread.run_sync(publish_folder, folder, lake, scratch, abandon_on_cancel=True))
+        except Exception as exc:  # noqa: BLE001  (it is reported, and the next registry is crawled)
+            ended.append(exc)
         tasks.cancel_scope.cancel()
 
     async with anyio.create_task_group() as tasks:
@@ -101,7 +104,7 @@ async def _publish_until_signal(folder: Path, lake: "Lake", scratch: Path, signa
         while signals.exit_code is None:  # noqa: ASYNC110  (a signal handler sets it, which may set no event)
             await anyio.sleep(_SIGNAL_POLL_S)
         tasks.cancel_scope.cancel()
-    return published[0] if published else None
+    return ended[0] if ended else None
 
 
 def _exit_code(result: RunResult, published: PublishResult, config: Config, signals: Signals) -> int:

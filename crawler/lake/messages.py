@@ -5,8 +5,10 @@ of such a page are shown, and of a URL no query; what is left loses the secrets 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
+
+import orjson
 
 from crawler.transport.redact import SECRET_FIELD, Redactor
 from crawler.untrusted_text import printable
@@ -46,8 +48,18 @@ def _page_message(page: str) -> str:
 
 
 def _redactor(environ: Mapping[str, str]) -> Redactor:
-    secrets = [value for name, value in environ.items() if _SECRET_VARIABLE.fullmatch(name)]
-    return Redactor((), [(SECRET_FIELD, secret) for secret in secrets])
+    values = [value for name, value in environ.items() if _SECRET_VARIABLE.fullmatch(name)]
+    return Redactor((), [(SECRET_FIELD, secret) for value in values for secret in (value, *_secrets_in(value))])
+
+
+def _secrets_in(value: str) -> Iterator[str]:
+    """The strings in a service account's key, which a variable may hold as JSON."""
+    try:
+        key = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return
+    if isinstance(key, dict):
+        yield from (each for name, each in key.items() if name.startswith("private_key") and isinstance(each, str))
 
 
 def _hint(text: str, debug: str) -> str:

@@ -1,7 +1,8 @@
 """Lakes that are tested against: a folder, and the object storage of each provider."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from support.lake_servers import CloudLake, MotoServer, azurite, moto_server, requires_azurite
@@ -14,12 +15,19 @@ def moto() -> Iterator[MotoServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def azure() -> Iterator[Callable[[str], CloudLake]]:
+    """Azurite, which takes seconds to start; a lake is below a prefix of its own."""
+    with azurite() as lake_at:
+        yield lake_at
+
+
 @pytest.fixture(params=["s3", "gs", pytest.param("az", marks=requires_azurite)])
 def cloud(request) -> Iterator[CloudLake]:
     """An empty lake of each provider."""
     if request.param == "az":
-        with azurite() as lake:
-            yield lake
+        azure: Callable[[str], CloudLake] = request.getfixturevalue("azure")
+        yield azure(f"az-{uuid4()}")
     else:
         with moto_server() as server:
             yield server.s3() if request.param == "s3" else server.gs()

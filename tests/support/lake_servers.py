@@ -3,16 +3,18 @@
 import base64
 import hashlib
 import hmac
+import json
 import os
 import re
 import shutil
 import subprocess
 import threading
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,10 @@ from support.distribution.process import may_skip
 BUCKET = "lake"
 SECRET = "not-to-be-printed-0123456789"
 """The secret half of the credentials for moto, which checks none."""
+
+_AWS_SIGNATURE = (
+    "AWS4-HMAC-SHA256 Credential=google/20261127/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=none"
+)
 
 _AZURITE = Path(__file__).parents[2] / ".venv" / "azurite" / "node_modules" / ".bin" / "azurite-blob"
 _AZURITE_ACCOUNT = "devstoreaccount1"
@@ -94,7 +100,9 @@ class MotoServer:
 
     def gs(self, prefix: str = "gs") -> CloudLake:
         """A lake that is reached by Google Cloud Storage's protocol."""
-        environment = {"GOOGLE_BASE_URL": self.endpoint, "GOOGLE_BEARER_TOKEN": SECRET}
+        unused = dict.fromkeys(("client_email", "private_key", "private_key_id"), "")
+        key = {"gcs_base_url": self.endpoint, "disable_oauth": True, **unused}
+        environment = {"GOOGLE_BASE_URL": self.endpoint, "GOOGLE_SERVICE_ACCOUNT_KEY": json.dumps(key)}
         return CloudLake(f"gs://{BUCKET}/{prefix}", environment, self._store(prefix))
 
     def _store(self, prefix: str) -> S3Store:
@@ -131,7 +139,7 @@ class MotoServer:
 @contextmanager
 def moto_server() -> Iterator[MotoServer]:
     """moto, with an empty bucket."""
-    from moto.server import DomainDispatcherApplication, create_backend_app
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import WSGIRequestHandler, make_server
 
     class Silent(WSGIRequestHandler):
@@ -142,6 +150,8 @@ def moto_server() -> Iterator[MotoServer]:
     moto = MotoServer()
 
     def front(environ: Environ, start_response: Any) -> Iterable[bytes]:
+        if not environ.get("HTTP_AUTHORIZATION", "").startswith("AWS4"):
+            environ["HTTP_AUTHORIZATION"] = _AWS_SIGNATURE  # moto understands no other, and checks none
         is_object = environ["PATH_INFO"].count("/") > 1
         if environ["REQUEST_METHOD"] == "PUT" and is_object and moto.refuses(environ["PATH_INFO"]):
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
@@ -165,14 +175,16 @@ def moto_server() -> Iterator[MotoServer]:
 
 
 @contextmanager
-def azurite() -> Iterator[CloudLake]:
-    """Azurite in memory, with an empty container."""
+def azurite() -> Iterator[Callable[[str], CloudLake]]:
+    """Azurite in memory, with an empty container; yields what makes a lake below a prefix of it."""
     port_options = ("--blobPort", "0", "--blobHost", "127.0.0.1", "--inMemoryPersistence")
     options = (*port_options, "--silent", "--skipApiVersionCheck", "--disableTelemetry")
     node = shutil.which("node") or "node"
     with subprocess.Popen([node, _AZURITE, *options], stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield _azure_lake(_endpoint_in(process))
+            endpoint = _endpoint_in(process)
+            _create_container(endpoint)
+            yield partial(_azure_lake, endpoint)
         finally:
             process.kill()
 
@@ -185,7 +197,7 @@ def _endpoint_in(process: "subprocess.Popen[str]") -> str:
     raise AssertionError("azurite has ended")
 
 
-def _azure_lake(endpoint: str) -> CloudLake:
+def _create_container(endpoint: str) -> None:
     date = f"{datetime.now(UTC):%a, %d %b %Y %H:%M:%S} GMT"
     headers = {"x-ms-date": date, "x-ms-version": "2021-08-06"}
     resource = f"/{_AZURITE_ACCOUNT}/{_AZURITE_ACCOUNT}/{BUCKET}\nrestype:container"
@@ -193,6 +205,9 @@ def _azure_lake(endpoint: str) -> CloudLake:
     digest = hmac.new(base64.b64decode(_AZURITE_KEY), signed.encode(), hashlib.sha256).digest()
     headers["Authorization"] = f"SharedKey {_AZURITE_ACCOUNT}:{base64.b64encode(digest).decode()}"
     _send("PUT", f"{endpoint}/{BUCKET}?restype=container", headers)
+
+
+def _azure_lake(endpoint: str, prefix: str) -> CloudLake:
     environment = {
         "AZURE_STORAGE_ACCOUNT_NAME": _AZURITE_ACCOUNT,
         "AZURE_STORAGE_ACCOUNT_KEY": _AZURITE_KEY,
@@ -200,13 +215,13 @@ def _azure_lake(endpoint: str) -> CloudLake:
     }
     store = AzureStore(
         BUCKET,
-        prefix="az",
+        prefix=prefix,
         account_name=_AZURITE_ACCOUNT,
         account_key=_AZURITE_KEY,
         endpoint=endpoint,
         client_options={"allow_http": True},
     )
-    return CloudLake(f"az://{BUCKET}/az", environment, store)
+    return CloudLake(f"az://{BUCKET}/{prefix}", environment, store)
 
 
 def _send(method: str, url: str, headers: Mapping[str, str] = {}) -> None:
