@@ -162,7 +162,7 @@ async def test_damaged_snapshot_is_not_published(command, publish, folder_lake, 
     assert not folder_lake.exists()
 
 
-@pytest.mark.parametrize("suffix", [".jsonl.gz", ".jsonl.zst"])
+@pytest.mark.parametrize("suffix", [".jsonl.zst"])
 async def test_compressed_snapshot_makes_the_same_files(command, publish, tmp_path, suffix):
     digests = set()
     for number, each in enumerate((".jsonl", suffix)):
