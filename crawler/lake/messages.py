@@ -25,7 +25,7 @@ _AZURE_TRAILER: Final = re.compile(r"\s+RequestId:.*", re.DOTALL)
 _QUERY: Final = re.compile(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*")
 _BLANKS: Final = re.compile(r"\s+")
 
-_SECRET_VARIABLE: Final = re.compile(r"(AWS|AZURE|GOOGLE|AZURITE)_\w*(KEY|SECRET|TOKEN|SAS|PASSWORD)\w*", re.IGNORECASE)
+_SECRET_VARIABLE: Final = re.compile(r"(AWS|AZURE|GOOGLE)_(\w+_)?(KEY|SECRET|TOKEN|PASSWORD)(_BASE64)?", re.IGNORECASE)
 _METADATA_SERVER: Final = "169.254.169.254"
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import orjson
 
-from crawler.errors import ConfigError, LakeError
+from crawler.errors import ConfigError, LakeError, QueryError
 from crawler.lake.layout import RUNS, LakeFormat, RunLayout, run_layout, tables_in_order
 from crawler.lake.store import Content, Store, open_store
 from crawler.lake.verify import verify_files
@@ -167,7 +167,10 @@ def _publish_table(table: str, lake: Lake, layout: RunLayout, writer: TableWrite
 def _table_file(table: str, form: LakeFormat, writer: TableWriter, scratch: Path) -> Iterator[tuple[Content, int]]:
     """A table as a file: its content and its rows. The file is removed at once, so that a kill leaves none."""
     path = scratch / f"{table}{form.suffix}"
-    rows = writer.write(table, path, _FILE_FORMATS[form])
+    try:
+        rows = writer.write(table, path, _FILE_FORMATS[form])
+    except QueryError as exc:
+        raise LakeError(f"table {table} cannot be made: {exc}") from None
     with wrap_os_errors(path), path.open("rb") as file:
         path.unlink()
         with mmap(file.fileno(), 0, access=ACCESS_READ) as content:

@@ -1,11 +1,19 @@
 """Lakes that are tested against: a folder, and the object storage of each provider."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from support.lake_servers import CloudLake, MotoServer, azurite, moto_server, requires_azurite
+
+
+@pytest.fixture(autouse=True)
+def no_clouds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove a developer's accounts: the tests have lakes of their own."""
+    for variable in [name for name in os.environ if name.startswith(("AWS_", "AZURE_", "GOOGLE_"))]:
+        monkeypatch.delenv(variable)
 
 
 @pytest.fixture

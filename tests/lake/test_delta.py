@@ -87,6 +87,7 @@ def test_table_of_an_earlier_version_gets_new_columns(tmp_path):
     table = DeltaTable(tmp_path / "lake" / "tags")
     assert {field.name for field in table.schema().fields} == {*(each.name for each in columns), "date", "run"}
     assert len(table.file_uris()) == 2
+    assert table.version() == 3, "made, one file, one column, one file: a file that is there is not added again"
 
 
 def test_file_that_was_replaced_is_in_the_log_with_its_size(tmp_path):

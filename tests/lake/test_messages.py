@@ -35,7 +35,7 @@ def test_query_of_a_url_is_left_out():
 def test_page_of_a_provider_is_reduced_to_its_code_and_message():
     page = (
         '<?xml version="1.0"?>\n<Error><Code>SignatureDoesNotMatch</Code><Message>The signature differs.'
-        "</Message><StringToSign>AWS4 secret</StringToSign><CanonicalRequest>x-amz-security-token:abc</CanonicalRequest>"
+        "</Message><StringToSign>AWS4 secret</StringToSign><CanonicalRequest>x-amz-security-token:a</CanonicalRequest>"
     )
     message = provider_message(OSError(f"{FAILED}: {page}\n\nDebug source:\nGeneric {{ body: {page} }}"), {})
     assert message == f"{FAILED}: SignatureDoesNotMatch: The signature differs."

@@ -119,6 +119,27 @@ async def test_json_lines_have_the_same_rows(command, publish, folder_lake):
         assert by_text == {json.dumps(row, sort_keys=True) for row in expected}
 
 
+async def test_lake_of_the_configuration_is_used(command, publish, folder_lake, tmp_path):
+    folder, config = publish(), tmp_path / "config.toml"
+    config.write_text(f'[lake]\nurl = "{url_of(folder_lake)}"\nformat = "jsonl"\n', encoding="utf-8")
+    ended = await command("publish", folder, "--config", config)
+    assert ended.code == 0
+    assert len(list(folder_lake.rglob("part-00000.jsonl.gz"))) == len(tables())
+
+
+async def test_line_that_is_no_record_is_not_published(command, publish, folder_lake):
+    folder = publish()
+    file = folder / "part-00000.jsonl"
+    file.write_bytes(b"{broken\n")
+    manifest = json.loads((folder / "_run.json").read_text())
+    manifest["files"][0] |= {"bytes": 8, "sha256": hashlib.sha256(b"{broken\n").hexdigest()}
+    (folder / "_run.json").write_text(json.dumps(manifest), encoding="utf-8")
+    ended = await command("publish", folder, "--lake", url_of(folder_lake))
+    assert ended.code == 1
+    assert ": table repositories cannot be made: " in ended.err.replace("registry-crawler: table", ": table")
+    assert not (folder_lake / "_runs").exists()
+
+
 async def test_second_format_of_a_run_is_refused_kindly(command, publish, folder_lake):
     folder = publish()
     await command("publish", folder, "--lake", url_of(folder_lake))
