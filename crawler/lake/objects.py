@@ -28,7 +28,9 @@ TIMEOUT_S: Final = 60
 _SLOWEST_BYTES_PER_S: Final = 500_000
 """A request has a minute, and as much more as its content takes at this speed."""
 
-RETRIES: Final = 5
+RETRIES: Final = 7
+"""Their pauses double from a tenth of a second, so an outage of some seconds is no error."""
+
 RETRY_TIMEOUT_S: Final = 120
 """After so many seconds nothing is sent again: a lake that is down costs some minutes, and no night."""
 
