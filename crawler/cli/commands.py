@@ -11,6 +11,7 @@ import typer
 from crawler.cli import logs, options
 from crawler.cli.audit import audit
 from crawler.cli.demo import demo
+from crawler.cli.deploy import deploy
 from crawler.cli.diff import diff
 from crawler.cli.emulator_options import emulator
 from crawler.cli.error_output import report_error, report_internal_error, report_usage_error
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 
 app.add_typer(runs, name="runs")
+app.add_typer(deploy, name="deploy")
 
 
 def run_command_line() -> None:

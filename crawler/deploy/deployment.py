@@ -1,0 +1,147 @@
+"""What is deployed: a configuration that is valid here, with its files, its variables, and what must be kept secret."""
+
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from crawler.config import STDIO, Config
+from crawler.config.environment import ENVIRONMENT_PREFIX
+from crawler.config.values import NO_CACHE
+from crawler.deploy.input_files import InputFile, find_input_files
+from crawler.deploy.placed_config import Place, placed_variable, with_places
+from crawler.errors import ConfigError
+from crawler.model.auth_method import AuthMethod
+from crawler.model.run_manifest import VERSION
+from crawler.untrusted_text import printable, quoted_path
+
+GENERATED_BY: Final = f"registry-crawler {VERSION}"
+
+
+_GOOGLE_TOKEN_METHODS: Final = frozenset({AuthMethod.AUTO, AuthMethod.TOKEN, AuthMethod.ACCESS_TOKEN})
+_SET_BY_FLAGS: Final = frozenset({f"{ENVIRONMENT_PREFIX}OUTPUT__PATH", f"{ENVIRONMENT_PREFIX}CACHE__PATH"})
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """What a platform needs: the text to apply, and what to know before that, one sentence each."""
+
+    text: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A valid configuration, and what belongs to it.
+
+    Attributes:
+        config: the configuration, of the file and the environment.
+        file: the configuration file; absolute.
+        folder: where relative paths begin: the current folder; absolute.
+        text: the file's text. It holds no password.
+        files: the files that the configuration names.
+        variables: the REGISTRY_CRAWLER_ variables that are set here and hold no secret.
+        secret_variables: the names of those that do.
+    """
+
+    config: Config
+    file: Path
+    folder: Path
+    text: str
+    files: tuple[InputFile, ...]
+    variables: Mapping[str, str]
+    secret_variables: tuple[str, ...]
+
+    @classmethod
+    def read(cls, file: Path, environ: Mapping[str, str]) -> Self:
+        """Read and check a configuration. Raises ConfigError with every mistake."""
+        path = Path.cwd() / os.path.expanduser(file)  # noqa: PTH111  (as config/layers.py expands it)
+        if path.exists() and not path.is_file():  # it is read twice, and a pipe would be empty the second time
+            raise ConfigError([f"{quoted_path(file)}: must be a file, not a pipe or a folder, to be deployed"])
+        config = Config.load(file)
+        if config.output.path == STDIO:
+            raise ConfigError(["output.path: standard output keeps no snapshots: set it to a folder"])
+        folder = Path.cwd()
+        text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+        if _holds_password(tomllib.loads(text)):
+            mistake = f"{quoted_path(file)}: registry.auth.password: a configuration that is deployed holds no password"
+            raise ConfigError([f"{mistake}: move it into a file, and name the file in password_file"])
+        variables = {
+            name: value for name, value in environ.items() if name.upper().startswith(ENVIRONMENT_PREFIX) and value
+        }
+        secret = tuple(sorted(name for name in variables if name.upper().endswith("PASSWORD")))
+        kept = {n: v for n, v in sorted(variables.items()) if n not in secret and n.upper() not in _SET_BY_FLAGS}
+        return cls(config, path, folder, text, find_input_files(config, folder), kept, secret)
+
+    def placed_text(self, place: Place) -> str:
+        """The configuration's text, whose files are where `place` puts them, and which ends with a newline."""
+        text = with_places(self.text, self._places(place), self.folder, self.file)
+        return text if text.endswith("\n") else f"{text}\n"
+
+    def placed_variables(self, place: Place) -> dict[str, str]:
+        """The variables that hold no secret, whose files are where `place` puts them."""
+        places = self._places(place)
+        return {name: placed_variable(name, value, places, self.folder) for name, value in self.variables.items()}
+
+    def _places(self, place: Place) -> dict[Path, str]:
+        return {file.path: place(file) for file in self.files}
+
+    def crawl_arguments(self, config_file: str, data_folder: str) -> list[str]:
+        """The arguments of the crawl, with the snapshots and the cache in one folder that is kept."""
+        cache = self.config.cache.path
+        kept_cache = [] if cache in {None, NO_CACHE} else ["--cache", f"{data_folder}/digests.sqlite"]
+        output = ["--output", f"{data_folder}/snapshots"]
+        return ["crawl", "--config", config_file, *output, *kept_cache, "--resume"]
+
+    @property
+    def targets(self) -> str:
+        return ", ".join(str(registry.target) for registry in self.config.registry)
+
+    @property
+    def needs_docker_login(self) -> bool:
+        """Whether a registry is configured to use the login that docker keeps."""
+        return any(registry.auth.method is AuthMethod.DOCKER_CONFIG for registry in self.config.registry)
+
+    @property
+    def google_targets(self) -> tuple[str, ...]:
+        """The targets that need Application Default Credentials: Google's, without a key file."""
+        return tuple(
+            str(registry.target)
+            for registry in self.config.registry
+            if registry.profile.is_google
+            and registry.auth.key_file is None
+            and registry.auth.username is None
+            and registry.auth.method in _GOOGLE_TOKEN_METHODS
+        )
+
+    @property
+    def anonymous_targets(self) -> tuple[str, ...]:
+        """The targets for which this machine's docker login is used, if there is one, and which have nothing else."""
+        return tuple(
+            str(registry.target)
+            for registry in self.config.registry
+            if registry.auth.method is AuthMethod.AUTO
+            and not registry.profile.is_google
+            and registry.auth.username is None
+            and registry.auth.key_file is None
+        )
+
+    def common_notes(self) -> list[str]:
+        """What to know wherever the configuration is deployed away from this user."""
+        notes = []
+        if self.variables:
+            notes.append(f"{printable(', '.join(self.variables), 2000)}: set here, and deployed with the configuration")
+        if self.anonymous_targets:
+            notes.append(
+                f"{', '.join(self.anonymous_targets)}: no credentials are configured, and this user's docker login is "
+                'not deployed: the crawl is anonymous; for the login set registry.auth.method = "docker-config"'
+            )
+        return notes
+
+
+def _holds_password(document: Mapping[str, Any]) -> bool:
+    registries = document.get("registry", [])
+    tables: Sequence[Any] = registries if isinstance(registries, list) else [registries]
+    return any("password" in table.get("auth", {}) for table in tables)
