@@ -16,6 +16,7 @@ from crawler.cli.diff import diff
 from crawler.cli.emulator_options import emulator
 from crawler.cli.error_output import report_error, report_internal_error, report_usage_error
 from crawler.cli.exit_codes import BAD_USAGE, COMPLETE, COULD_NOT_RUN, INTERRUPTED
+from crawler.cli.init import init
 from crawler.cli.metrics import metrics
 from crawler.cli.publish import publish
 from crawler.cli.query import query, schema
@@ -190,6 +191,7 @@ def _password_line() -> str:
 
 
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(demo)
+app.command()(init)
 app.command()(audit)
 app.command()(query)
 app.command()(diff)

@@ -18,6 +18,9 @@ _FILES_FOLDER: Final = "/etc/registry-crawler-files"
 _SECRET_BYTES: Final = 65_536
 """A version of a secret in Secret Manager: https://cloud.google.com/secret-manager/quotas"""
 
+_CPUS: Final = ((4096, 1), (8192, 2), (16_384, 4))
+"""The most memory in MiB for so many CPUs: https://cloud.google.com/run/docs/configuring/jobs/memory-limits"""
+
 _LONGEST_TASK_S: Final = 168 * 3600
 """https://cloud.google.com/run/docs/configuring/task-timeout"""
 
@@ -47,6 +50,7 @@ def cloud_run_script(deployment: Deployment, options: CloudRunOptions) -> Printe
     check_sizes(deployment.files, _SECRET_BYTES, "a secret of Secret Manager")
     if len(config_text.encode()) > _SECRET_BYTES:
         raise ConfigError([f"the configuration is larger than {_SECRET_BYTES:,} bytes, which a secret holds"])
+    memory_mi = 1024 + 2 * (192 + deployment.config.limits.concurrency)
     values = {
         "options": options,
         "arguments": _arguments(),
@@ -54,7 +58,8 @@ def cloud_run_script(deployment: Deployment, options: CloudRunOptions) -> Printe
         "files": {file: _secret(options, number, file) for number, file in enumerate(deployment.files, start=1)},
         "secret_variables": {name: f"{options.name}-{name.lower()}" for name in deployment.secret_variables},
         "needs_docker_login": deployment.needs_docker_login,
-        "memory_mi": 1024 + 2 * (192 + deployment.config.limits.concurrency),
+        "memory_mi": memory_mi,
+        "cpus": next(cpus for most_mi, cpus in _CPUS if memory_mi <= most_mi),
         "task_timeout_s": min(_LONGEST_TASK_S, math.ceil(deployment.config.resume.within.total_seconds())),
         "config_folder": _CONFIG_FOLDER,
         "files_folder": _FILES_FOLDER,

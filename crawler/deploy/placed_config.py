@@ -1,6 +1,5 @@
 """How is a configuration's text changed so that its files are found where they are deployed? Comments stay."""
 
-import json
 import os
 import re
 import tomllib
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from crawler.deploy.input_files import FILE_KEYS, InputFile
+from crawler.deploy.quoting import toml_string
 from crawler.errors import ConfigError
 from crawler.untrusted_text import quoted_path
 
@@ -42,11 +42,6 @@ def placed_variable(name: str, value: str, places: Mapping[Path, str], folder: P
     """The value of a variable, where the path of a file is replaced."""
     leaf = name.lower().rpartition("__")[2]
     return places.get(_local_path(value, folder), value) if leaf in _LEAVES else value
-
-
-def toml_string(text: str) -> str:
-    """A text as a basic string of TOML."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _local_path(value: str, folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""How is a text written so that YAML, systemd, cron or a shell reads the same text?"""
+"""How is a text written, so that TOML, YAML, systemd, cron or a shell reads the same text?"""
 
 import json
 import re
@@ -17,6 +17,11 @@ def yaml_string(text: str) -> str:
     """A text as a double-quoted scalar of YAML."""
     quoted = json.dumps(text, ensure_ascii=False)
     return _NOT_IN_YAML.sub(lambda found: f"\\U{ord(found[0]):08x}", quoted)
+
+
+def toml_string(text: str) -> str:
+    """A text as a basic string of TOML."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def yaml_block(text: str, indent: int) -> str:

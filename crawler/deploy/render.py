@@ -29,6 +29,7 @@ def render(template: str, **values: Any) -> str:
         argument=quoting.unit_argument,
         shell=quoting.shell_word,
         heredoc=quoting.heredoc,
+        toml=quoting.toml_string,
     )
     text = environment.get_template(template).render(**values)
     try:
