@@ -142,9 +142,16 @@ def _ask_file(question: str) -> Path:
             return path
 
 
-def _prompt(question: str, default: str | None = None) -> str:
-    answer: str = typer.prompt(question, default=default, err=True)
-    return answer.strip()
+def _prompt(question: str, default: str = "") -> str:
+    """Ask on standard error until there is an answer; an empty one is the default. Raises Abort at the end of input."""
+    suffix = f" [{default}]" if default else ""
+    while True:
+        print(f"{question}{suffix}: ", end="", file=sys.stderr, flush=True)
+        line = sys.stdin.readline()
+        if not line:
+            raise typer.Abort
+        if answer := line.strip() or default:
+            return answer
 
 
 def _write(file: Path, text: str) -> None:

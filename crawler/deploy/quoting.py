@@ -5,10 +5,11 @@ import re
 import shlex
 from typing import Final
 
-_NOT_IN_YAML: Final = re.compile(
-    "[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-)
-"""What YAML does not read as it is written: control characters, the other line breaks (NEL, LS, PS), the BOM."""
+_NOT_IN_YAML: Final = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+"""What YAML does not read as it is written: control characters, the other line breaks (NEL, LS, PS), the BOM.
+
+Lone surrogates are left, which `render` refuses.
+"""
 
 _UNIT_ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "%": "%%"}
 
