@@ -111,7 +111,7 @@ def _ask_target() -> str:
         target = _prompt("Registry, HOST[:PORT][/PREFIX], such as gcr.io/my-project")
         try:
             auth_choices(target)
-        except ValueError as exc:
+        except ConfigError as exc:
             write_text(f"  {exc}")
         else:
             return target

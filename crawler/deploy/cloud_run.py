@@ -99,7 +99,7 @@ def _check(options: CloudRunOptions) -> None:
 
 
 def _notes(deployment: Deployment) -> list[str]:
-    notes = deployment.common_notes()
+    notes = deployment.notes_of_container()
     notes.append(
         "a bucket is no file system: a file is there once it is closed, so a task that is killed leaves nothing to "
         "resume; the bucket must have a hierarchical namespace, or a snapshot is not published in one rename"

@@ -128,6 +128,12 @@ class Deployment:
             and registry.auth.key_file is None
         )
 
+    def notes_of_container(self) -> list[str]:
+        """What to know before the configuration is deployed in a container."""
+        local = [str(registry.target) for registry in self.config.registry if registry.target.is_loopback]
+        note = f"{', '.join(local)}: there this is the container itself, and not this machine"
+        return [*self.common_notes(), note] if local else self.common_notes()
+
     def common_notes(self) -> list[str]:
         """What to know wherever the configuration is deployed away from this user."""
         notes = []

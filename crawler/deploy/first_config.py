@@ -7,8 +7,7 @@ from typing import Final
 from crawler.config import Config, Flag
 from crawler.deploy.render import render
 from crawler.model.auth_method import AuthMethod
-from crawler.model.names import Target
-from crawler.profiles import DISTRIBUTION, RegistryProfile, profile_for
+from crawler.profiles import DISTRIBUTION, RegistryProfile
 from crawler.untrusted_text import printable
 
 
@@ -77,9 +76,9 @@ _METHOD_COMMENTS: Final = {
 
 
 def auth_choices(target: str) -> tuple[AuthChoice, ...]:
-    """The ways to authenticate to a target's registry, the most usual first. Raises ValueError for no target."""
-    profile = profile_for(Target.parse(target))
-    return _OF_GOOGLE if profile.is_google else _BY_KIND.get(profile.kind, _OF_OTHERS)
+    """The ways to authenticate to a target's registry, the most usual first. Raises ConfigError for a wrong target."""
+    (registry,) = Config.load(targets=[target]).registry
+    return _OF_GOOGLE if registry.profile.is_google else _BY_KIND.get(registry.profile.kind, _OF_OTHERS)
 
 
 def first_config(answers: Answers, file_name: str) -> str:

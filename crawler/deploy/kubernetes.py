@@ -114,7 +114,7 @@ def _identity_annotations(account: str) -> dict[str, str]:
 
 
 def _notes(deployment: Deployment, options: KubernetesOptions) -> list[str]:
-    notes = deployment.common_notes()
+    notes = deployment.notes_of_container()
     kubectl = "kubectl" + (f" -n {options.namespace}" if options.namespace else "")
     secrets = [f"--from-file={file.name}={shell_word(str(file.path))}" for file in deployment.files]
     secrets += [f'--from-literal={name}="${name}"' for name in deployment.secret_variables]

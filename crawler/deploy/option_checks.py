@@ -42,7 +42,7 @@ class OptionCheck:
     @classmethod
     def of_cron_schedule(cls, schedule: str) -> Self:
         form = "five fields, minute hour day month weekday: '15 2 * * *'"
-        return cls("--schedule", schedule, rf"@(hourly|daily|weekly|monthly)|{_CRON_FIELD}( {_CRON_FIELD}){{4}}", form)
+        return cls("--schedule", schedule, rf"{_CRON_FIELD}( {_CRON_FIELD}){{4}}", form)
 
     @classmethod
     def of_absolute_path(cls, option: str, path: PurePosixPath) -> Self:

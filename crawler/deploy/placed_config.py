@@ -28,8 +28,11 @@ def with_places(text: str, places: Mapping[Path, str], folder: Path, file: Path)
     """
 
     def replaced(match: re.Match[str]) -> str:
-        path = _local_path(tomllib.loads(f"value = {match['value']}")["value"], folder)
-        return match[0] if path not in places else match["key"] + toml_string(places[path])
+        try:
+            path = _local_path(tomllib.loads(f"value = {match['value']}")["value"], folder)
+        except tomllib.TOMLDecodeError:
+            return match[0]  # in a comment
+        return match["key"] + toml_string(places[path]) if path in places else match[0]
 
     placed = _ASSIGNMENT.sub(replaced, text)
     if tomllib.loads(placed) != _placed_document(tomllib.loads(text), places, folder):

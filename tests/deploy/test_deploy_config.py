@@ -1,9 +1,15 @@
 """Which configurations can be deployed, and what is said of those that cannot."""
 
 import tomllib
+from typing import get_args
 
 import pytest
+from pydantic import AfterValidator
 from support.deploy_folders import documents
+
+from crawler.config import Config
+from crawler.config.keys import table_model
+from crawler.deploy.input_files import FILE_KEYS
 
 DEPLOY = ("deploy", "kubernetes", "--image", "x", "--config", "config.toml")
 
@@ -21,9 +27,10 @@ async def placed(command, tmp_path, text):
         '[registry]\ntarget = "gcr.io/p"\n[registry.auth]\nkey_file = "key.json" # the key\n',
         '[[registry]]\ntarget = "gcr.io/p"\nauth = {key_file = "key.json", method = "token"}\n',
         '[[registry]]\ntarget = "gcr.io/p"\nauth."key_file"="\\u006bey.json"\n',
+        '# key_file = "\\q"\n[[registry]]\ntarget = "gcr.io/p"\nauth.key_file = "key.json"\n',
         "registry = [{target = 'gcr.io/p', auth = {'key_file' = './key.json'}}]",
     ],
-    ids=["table", "inline table", "quoted key", "array"],
+    ids=["table", "inline table", "quoted key", "comment", "array"],
 )
 async def test_deploy_finds_a_file_however_toml_names_it(command, tmp_path, text):
     (tmp_path / "key.json").write_text("{}")
@@ -53,8 +60,9 @@ async def test_deploy_expands_the_home_folder_here(command, tmp_path):
     assert "~" not in text
 
 
-@pytest.mark.parametrize("ending", ["", "\n", "\n\n\n", "\r\n"])
-@pytest.mark.parametrize("beginning", ["", "\n\n", "  ", "\ufeff", "# \u2028 \x85 \ue000 😀\n"])
+@pytest.mark.parametrize(
+    ("beginning", "ending"), [("", ""), ("\n\n", "\n\n\n"), ("  ", "\r\n"), ("\ufeff# \u2028 \x85 \ue000 😀\n", "\n")]
+)
 async def test_deploy_keeps_text_that_yaml_could_misread(command, tmp_path, beginning, ending):
     text = f'{beginning}registry.target = "localhost:5000"{ending}'
     (tmp_path / "config.toml").write_bytes(text.encode())
@@ -111,3 +119,23 @@ async def test_deploy_needs_a_configuration(command):
     ended = await command("deploy", "systemd")
     assert ended.code == 2
     assert ended.complaint.startswith("Missing option '--config' (try ")
+
+
+def file_keys(table, prefix=""):
+    """The keys whose files `Config.load` opens, dotted."""
+    for name, field in table.model_fields.items():
+        inner = table_model(field)
+        if inner is not None:
+            yield from file_keys(inner, f"{prefix}{name}.")
+        checks = [*field.metadata, *(each for part in get_args(field.annotation) for each in get_args(part))]
+        if any(isinstance(check, AfterValidator) and "readable" in check.func.__name__ for check in checks):
+            yield f"{prefix}{name}"
+
+
+def test_deploy_knows_every_key_that_names_a_file():
+    assert set(file_keys(Config)) == {f"registry.{key}" for key in FILE_KEYS}
+
+
+async def test_deploy_to_a_container_says_what_localhost_is_there(command, tmp_path):
+    (tmp_path / "config.toml").write_text('registry.target = "localhost:5000"')
+    assert "localhost:5000: there this is the container itself, and not this machine" in (await command(*DEPLOY)).err

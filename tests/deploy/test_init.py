@@ -121,7 +121,7 @@ async def test_init_asks_again_after_a_wrong_answer(command, tmp_path):
     (tmp_path / "password.txt").write_text("hunter2")
     dialogue = [
         (TARGET, "https://registry.example.com"),
-        ("has a scheme", ""),
+        (TARGET, "ghcr.io"),
         (TARGET, "registry.example.com/team"),
         ("Number", "7"),
         ("a number from 1 to 3", "1"),
@@ -130,8 +130,10 @@ async def test_init_asks_again_after_a_wrong_answer(command, tmp_path):
         ("gone.txt cannot be read: No such file or directory", "password.txt"),
         ("Folder", "/srv/snapshots"),
     ]
-    code, screen = await answer(command, ["init"], [pair for pair in dialogue if pair != ("has a scheme", "")])
+    code, screen = await answer(command, ["init"], dialogue)
     assert code == 0, screen
+    assert "has a scheme: write 'registry.example.com'" in screen
+    assert "GHCR has no catalog" in screen
     auth = {"method": "auto", "username": "reader", "password_file": "password.txt"}
     assert effective(tmp_path)["registry"] == [{"target": "registry.example.com/team", "auth": auth}]
     assert effective(tmp_path)["output"] == {"path": "/srv/snapshots"}
