@@ -50,7 +50,6 @@ def cloud_run_script(deployment: Deployment, options: CloudRunOptions) -> Printe
     check_sizes(deployment.files, _SECRET_BYTES, "a secret of Secret Manager")
     if len(config_text.encode()) > _SECRET_BYTES:
         raise ConfigError([f"the configuration is larger than {_SECRET_BYTES:,} bytes, which a secret holds"])
-    memory_mi = 1024 + 2 * (192 + deployment.config.limits.concurrency)
     values = {
         "options": options,
         "arguments": _arguments(),
@@ -58,8 +57,8 @@ def cloud_run_script(deployment: Deployment, options: CloudRunOptions) -> Printe
         "files": {file: _secret(options, number, file) for number, file in enumerate(deployment.files, start=1)},
         "secret_variables": {name: f"{options.name}-{name.lower()}" for name in deployment.secret_variables},
         "needs_docker_login": deployment.needs_docker_login,
-        "memory_mi": memory_mi,
-        "cpus": next(cpus for most_mi, cpus in _CPUS if memory_mi <= most_mi),
+        "memory_mi": deployment.most_memory_mi,
+        "cpus": next(cpus for most_mi, cpus in _CPUS if deployment.most_memory_mi <= most_mi),
         "task_timeout_s": min(_LONGEST_TASK_S, math.ceil(deployment.config.resume.within.total_seconds())),
         "config_folder": _CONFIG_FOLDER,
         "files_folder": _FILES_FOLDER,

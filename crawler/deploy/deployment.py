@@ -19,7 +19,6 @@ from crawler.untrusted_text import printable, quoted_path
 
 GENERATED_BY: Final = f"registry-crawler {VERSION}"
 
-
 _GOOGLE_TOKEN_METHODS: Final = frozenset({AuthMethod.AUTO, AuthMethod.TOKEN, AuthMethod.ACCESS_TOKEN})
 _SET_BY_FLAGS: Final = frozenset({f"{ENVIRONMENT_PREFIX}OUTPUT__PATH", f"{ENVIRONMENT_PREFIX}CACHE__PATH"})
 
@@ -72,8 +71,8 @@ class Deployment:
             name: value for name, value in environ.items() if name.upper().startswith(ENVIRONMENT_PREFIX) and value
         }
         secret = tuple(sorted(name for name in variables if name.upper().endswith("PASSWORD")))
-        kept = {n: v for n, v in sorted(variables.items()) if n not in secret and n.upper() not in _SET_BY_FLAGS}
-        return cls(config, path, folder, text, find_input_files(config, folder), kept, secret)
+        plain = {name: value for name, value in sorted(variables.items()) if name not in secret}
+        return cls(config, path, folder, text, find_input_files(config, folder), plain, secret)
 
     def placed_text(self, place: Place) -> str:
         """The configuration's text, whose files are where `place` puts them, and which ends with a newline."""
@@ -81,23 +80,34 @@ class Deployment:
         return text if text.endswith("\n") else f"{text}\n"
 
     def placed_variables(self, place: Place) -> dict[str, str]:
-        """The variables that hold no secret, whose files are where `place` puts them."""
+        """The variables that hold no secret, whose files are where `place` puts them, for `crawl_arguments`."""
         places = self._places(place)
-        return {name: placed_variable(name, value, places, self.folder) for name, value in self.variables.items()}
+        return {
+            name: placed_variable(name, value, places, self.folder)
+            for name, value in self.variables.items()
+            if name.upper() not in _SET_BY_FLAGS
+        }
 
     def _places(self, place: Place) -> dict[Path, str]:
         return {file.path: place(file) for file in self.files}
 
     def crawl_arguments(self, config_file: str, data_folder: str) -> list[str]:
         """The arguments of the crawl, with the snapshots and the cache in one folder that is kept."""
-        cache = self.config.cache.path
-        kept_cache = [] if cache in {None, NO_CACHE} else ["--cache", f"{data_folder}/digests.sqlite"]
+        path = self.config.cache.path
+        cache = str(NO_CACHE) if path == NO_CACHE else f"{data_folder}/digests.sqlite"
+        kept_cache = [] if path is None else ["--cache", cache]
         output = ["--output", f"{data_folder}/snapshots"]
         return ["crawl", "--config", config_file, *output, *kept_cache, "--resume"]
 
     @property
-    def targets(self) -> str:
-        return ", ".join(str(registry.target) for registry in self.config.registry)
+    def memory_mi(self) -> int:
+        """The memory in MiB that a crawl of hundreds of thousands of images takes at most."""
+        return 192 + self.config.limits.concurrency
+
+    @property
+    def most_memory_mi(self) -> int:
+        """The memory in MiB beyond which something is wrong. A large snapshot that goes to a lake takes one GiB."""
+        return max(2048, 2 * self.memory_mi)
 
     @property
     def needs_docker_login(self) -> bool:

@@ -54,8 +54,6 @@ def kubernetes_manifests(deployment: Deployment, options: KubernetesOptions) -> 
     """The manifests for `kubectl apply -f -`. Raises ConfigError."""
     _check(options)
     check_sizes(deployment.files, _SECRET_BYTES, "a Secret")
-    limits = deployment.config.limits
-    request = 192 + limits.concurrency
     values = {
         "made_by": f"{GENERATED_BY} deploy kubernetes",
         "options": options,
@@ -72,9 +70,9 @@ def kubernetes_manifests(deployment: Deployment, options: KubernetesOptions) -> 
         "needs_docker_login": deployment.needs_docker_login,
         "deadline_s": round(deployment.config.resume.within.total_seconds()),
         "within": deployment.config.model_dump(mode="json")["resume"]["within"],
-        "cpu_m": min(1000, max(250, 8 * limits.concurrency)),
-        "memory_mi": request,
-        "most_memory_mi": max(1024, 2 * request),
+        "cpu_m": min(1000, max(250, 8 * deployment.config.limits.concurrency)),
+        "memory_mi": deployment.memory_mi,
+        "most_memory_mi": deployment.most_memory_mi,
         "selector": _cronjob_selector(options),
         "config_folder": _CONFIG_FOLDER,
         "files_folder": _FILES_FOLDER,

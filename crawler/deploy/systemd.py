@@ -58,7 +58,7 @@ def systemd_script(deployment: Deployment, options: SystemdOptions) -> Printed:
         "needs_docker_login": deployment.needs_docker_login,
         "credentials": credentials,
         "deadline_s": round(deployment.config.resume.within.total_seconds()),
-        "most_memory_mi": max(1024, 2 * (192 + deployment.config.limits.concurrency)),
+        "most_memory_mi": deployment.most_memory_mi,
     }
     text = render(
         "systemd.sh",

@@ -64,7 +64,7 @@ async def test_cron_script_keeps_variables_and_is_one_for_every_shell(command, t
     value = "a'b\"$HOME`id`\\\n*"
     save(command, '#!/bin/sh\nprintf %s "$REGISTRY_CRAWLER_REGISTRY__EXCLUDE"\nexit 7\n', "it's %.sh")
     config, program = hostile_config(tmp_path), tmp_path / "it's %.sh"
-    environment = {"REGISTRY_CRAWLER_REGISTRY__EXCLUDE": value}
+    environment = {"REGISTRY_CRAWLER_REGISTRY__EXCLUDE": value, "REGISTRY_CRAWLER_OUTPUT__PATH": "elsewhere"}
     ended = await command("deploy", "cron", "--config", config, "--program", program, environment=environment)
     save(command, ended.out, "night.sh")
     for shell in ("sh", "bash"):
@@ -72,6 +72,7 @@ async def test_cron_script_keeps_variables_and_is_one_for_every_shell(command, t
         assert (await process.communicate())[0].decode() == value
         assert process.returncode == 7
     assert "the password" not in ended.out
+    assert "export REGISTRY_CRAWLER_OUTPUT__PATH=elsewhere" in ended.out, "nothing is moved, so every variable counts"
 
 
 async def test_cron_has_no_place_for_a_password(command, tmp_path):

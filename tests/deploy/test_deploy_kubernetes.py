@@ -2,6 +2,7 @@
 
 import shlex
 import tomllib
+from itertools import pairwise
 
 import kubernetes_validate
 import pytest
@@ -21,6 +22,12 @@ def secret_files(notes):
     (line,) = (line for line in notes.splitlines() if "make the Secret before" in line)
     options = (word.partition("=")[2] for word in shlex.split(line.partition(": make")[2] or line) if "file=" in word)
     return dict(option.split("=", 1) for option in options)
+
+
+def arguments_of(out):
+    """Each option of the crawl with the word behind it."""
+    (container,) = pod_of(documents(out))["containers"]
+    return dict(pairwise(container["args"]))
 
 
 def pod_of(manifests):
@@ -114,11 +121,16 @@ async def test_kubernetes_resources_and_deadline_follow_the_configuration(comman
         'registry.target = "localhost:5000"\n[limits]\nconcurrency = 1000\n[resume]\nwithin = "90m"\n'
         '[cache]\npath = "elsewhere/digests.db"\n'
     )
-    manifests = documents((await command(*DEPLOY, "--config", "config.toml")).out)
+    without_cache = await command(
+        *DEPLOY, "--config", "config.toml", environment={"REGISTRY_CRAWLER_CACHE__PATH": "none"}
+    )
+    assert arguments_of(without_cache.out)["--cache"] == "none"
+    ended = await command(*DEPLOY, "--config", "config.toml")
+    manifests = documents(ended.out)
     (container,) = pod_of(manifests)["containers"]
     assert container["resources"] == {"requests": {"cpu": "1000m", "memory": "1192Mi"}, "limits": {"memory": "2384Mi"}}
     assert manifests["CronJob"]["spec"]["jobTemplate"]["spec"]["activeDeadlineSeconds"] == 90 * 60
-    assert container["args"][container["args"].index("--cache") + 1] == "/data/digests.sqlite"
+    assert arguments_of(ended.out)["--cache"] == "/data/digests.sqlite"
 
 
 async def test_kubernetes_variables_are_deployed_and_passwords_only_named(command, tmp_path):
