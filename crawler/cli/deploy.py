@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from crawler.deploy.deployment import Deployment, Printed
 
 deploy = typer.Typer(
-    help="Print what to apply where crawls run every night. Nothing is applied, and no secret is printed.",
+    help="Print what to apply where crawls run every night. Nothing is applied, and no secret is printed.\n\n"
+    "Exit code: 0 printed, 1 standard output cannot be written, 2 bad usage or configuration.",
     rich_markup_mode=None,
 )
 
@@ -62,7 +63,7 @@ def kubernetes(
     ] = False,
     log_format: LogFormatOption = logs.LogFormat.TEXT,
 ) -> None:
-    """Print manifests: a CronJob, its configuration, service account and volume.
+    """Print manifests: a CronJob and all it needs.
 
     \b
     Example:
@@ -96,7 +97,7 @@ def cloud_run(
     schedule: CronSchedule = _AT_NIGHT,
     log_format: LogFormatOption = logs.LogFormat.TEXT,
 ) -> None:
-    """Print a script of gcloud commands: a Cloud Run job with a bucket, and Cloud Scheduler.
+    """Print gcloud commands: a job and its schedule.
 
     \b
     Example:
@@ -129,7 +130,7 @@ def systemd(
     textfile: TextFile = None,
     log_format: LogFormatOption = logs.LogFormat.TEXT,
 ) -> None:
-    """Print a script that installs a service in a sandbox, and its timer.
+    """Print a script: a service and its timer.
 
     \b
     Example:
@@ -160,7 +161,9 @@ def cron(
     textfile: TextFile = None,
     log_format: LogFormatOption = logs.LogFormat.TEXT,
 ) -> None:
-    """Print a script for cron. It runs in the current folder, and prints nothing after a good night.
+    """Print a script for cron.
+
+    The script runs in the current folder, and prints nothing after a good night.
 
     \b
     Example:
@@ -176,7 +179,9 @@ def cron(
 
 @deploy.command()
 def alerts(log_format: LogFormatOption = logs.LogFormat.TEXT) -> None:
-    """Print rules of Prometheus for the metrics of `registry-crawler metrics`.
+    """Print rules of Prometheus.
+
+    They are for the metrics of `registry-crawler metrics`.
 
     \b
     Example:

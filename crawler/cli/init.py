@@ -1,6 +1,7 @@
 """`registry-crawler init`: a commented configuration, from three questions or from flags."""
 
 import os
+import shlex
 import sys
 import tempfile
 from contextlib import suppress
@@ -11,10 +12,11 @@ import typer
 
 from crawler.cli import logs
 from crawler.cli.error_output import exit_on_error
-from crawler.cli.options import Auth, KeyFile, LogFormatOption, PasswordFile, Username
+from crawler.cli.options import KeyFile, LogFormatOption, PasswordFile, Username
 from crawler.cli.streams import write_text
 from crawler.errors import ConfigError, SnapshotError
-from crawler.untrusted_text import quoted_path
+from crawler.model.auth_method import AuthMethod
+from crawler.untrusted_text import LONGEST_PATH, printable, quoted_path
 
 if TYPE_CHECKING:
     from crawler.deploy.first_config import Answers, AuthChoice
@@ -23,6 +25,12 @@ _DEFAULT_OUTPUT: Final = "snapshots"
 
 TargetOption = Annotated[
     str | None, typer.Option("--target", metavar="TARGET", help="HOST[:PORT][/PREFIX], such as gcr.io/my-project")
+]
+AuthOption = Annotated[
+    AuthMethod | None,
+    typer.Option(
+        "--auth", metavar="METHOD", help=f"Authentication method: {', '.join(AuthMethod)}  [default: by registry]"
+    ),
 ]
 OutputOption = Annotated[
     str | None, typer.Option("--output", metavar="DIR", help=f"Folder for snapshots  [default: {_DEFAULT_OUTPUT}]")
@@ -33,7 +41,7 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Replace the file if 
 
 def init(
     target: TargetOption = None,
-    auth: Auth = None,
+    auth: AuthOption = None,
     key_file: KeyFile = None,
     username: Username = None,
     password_file: PasswordFile = None,
@@ -42,9 +50,10 @@ def init(
     force: ForceOption = False,
     log_format: LogFormatOption = logs.LogFormat.TEXT,
 ) -> None:
-    """Write a first configuration, with comments: asks three questions on a terminal, and none with --target.
+    """Write a first configuration, with comments.
 
-    Passwords are never asked for: the configuration names the file that has one.
+    Asks three questions on a terminal, and none with --target. Passwords are never asked for: the configuration names
+    the file that has one.
 
     Exit code: 0 written, 1 the file cannot be written, 2 bad usage, or the file exists.
 
@@ -71,7 +80,8 @@ def init(
                 output=_DEFAULT_OUTPUT if output is None else output,
             )
         _write(file, first_config(answers, file.name))
-        logs.notice(f"{quoted_path(file)} is written; try it: registry-crawler crawl --config {quoted_path(file)}")
+        word = printable(shlex.quote(str(file)), LONGEST_PATH)
+        logs.notice(f"{quoted_path(file)} is written; try it: registry-crawler crawl --config {word}")
 
 
 def _require_terminal() -> None:
@@ -80,7 +90,7 @@ def _require_terminal() -> None:
 
 
 def _ask(
-    auth: "Auth", key_file: "KeyFile", username: "Username", password_file: "PasswordFile", output: str | None
+    auth: AuthMethod | None, key_file: Path | None, username: str | None, password_file: Path | None, output: str | None
 ) -> "Answers":
     """Ask the three questions; those about credentials and the folder only if no flag answers them."""
     from crawler.deploy.first_config import Answers
@@ -91,7 +101,8 @@ def _ask(
         auth = choice.method
         key_file = _ask_file("  Key file") if "key_file" in choice.needs else None
         username = _prompt("  Username") if "username" in choice.needs else None
-        password_file = _ask_file("  File with the password") if "password_file" in choice.needs else None
+        if "password_file" in choice.needs and password_file is None:
+            password_file = _ask_file("  File with the password")
     if output is None:
         output = _prompt("Folder for snapshots", _DEFAULT_OUTPUT)
     return Answers(

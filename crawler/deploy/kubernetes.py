@@ -9,6 +9,7 @@ from crawler.deploy.input_files import InputFile, check_sizes
 from crawler.deploy.option_checks import OptionCheck, check_options
 from crawler.deploy.quoting import shell_word
 from crawler.deploy.render import render
+from crawler.untrusted_text import LONGEST_PATH, printable
 
 _CONFIG_FOLDER: Final = "/etc/registry-crawler"
 _FILES_FOLDER: Final = "/var/run/registry-crawler"
@@ -114,7 +115,9 @@ def _identity_annotations(account: str) -> dict[str, str]:
 def _notes(deployment: Deployment, options: KubernetesOptions) -> list[str]:
     notes = deployment.notes_of_container()
     kubectl = "kubectl" + (f" -n {options.namespace}" if options.namespace else "")
-    secrets = [f"--from-file={file.name}={shell_word(str(file.path))}" for file in deployment.files]
+    secrets = [
+        f"--from-file={file.name}={printable(shell_word(str(file.path)), LONGEST_PATH)}" for file in deployment.files
+    ]
     secrets += [f'--from-literal={name}="${name}"' for name in deployment.secret_variables]
     if secrets:
         notes.append(
