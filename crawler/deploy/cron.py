@@ -50,8 +50,8 @@ def cron_script(deployment: Deployment, options: CronOptions) -> Printed:
         textfile=textfile,
         variables=deployment.variables,
     )
-    notes = [f"save it as {quoted_path(script)}, make it executable, and add to the crontab: {line}"]
-    return Printed(text, tuple(notes))
+    note = f"save it as {quoted_path(script)}, make it executable, and add to the crontab: {line}"
+    return Printed(text, (*deployment.foreign_notes(), note))
 
 
 def _check(deployment: Deployment, options: CronOptions) -> None:

@@ -23,6 +23,27 @@ _GOOGLE_TOKEN_METHODS: Final = frozenset({AuthMethod.AUTO, AuthMethod.TOKEN, Aut
 _SET_BY_FLAGS: Final = frozenset({f"{ENVIRONMENT_PREFIX}OUTPUT__PATH", f"{ENVIRONMENT_PREFIX}CACHE__PATH"})
 
 
+_FOREIGN_VARIABLES: Final = frozenset(
+    {
+        "HTTPS_PROXY",
+        "HTTP_PROXY",
+        "ALL_PROXY",
+        "NO_PROXY",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "REQUESTS_CA_BUNDLE",
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "GOOGLE_CLOUD_QUOTA_PROJECT",
+        "AWS_PROFILE",
+        "AWS_ACCESS_KEY_ID",
+        "DOCKER_CONFIG",
+        "DOCKER_AUTH_CONFIG",
+        "REGISTRY_AUTH_FILE",
+    }
+)
+"""Variables of other programs that change what a crawl does. They are about this machine, or hold secrets."""
+
+
 @dataclass(frozen=True, slots=True)
 class Printed:
     """What a platform needs: the text to apply, and what to know before that, one sentence each."""
@@ -43,6 +64,7 @@ class Deployment:
         files: the files that the configuration names.
         variables: the REGISTRY_CRAWLER_ variables that are set here and hold no secret.
         secret_variables: the names of those that do.
+        foreign_variables: the names of other variables that a crawl heeds, which are set here and not deployed.
     """
 
     config: Config
@@ -52,6 +74,7 @@ class Deployment:
     files: tuple[InputFile, ...]
     variables: Mapping[str, str]
     secret_variables: tuple[str, ...]
+    foreign_variables: tuple[str, ...]
 
     @classmethod
     def read(cls, file: Path, environ: Mapping[str, str]) -> Self:
@@ -72,7 +95,8 @@ class Deployment:
         }
         secret = tuple(sorted(name for name in variables if name.upper().endswith("PASSWORD")))
         plain = {name: value for name, value in sorted(variables.items()) if name not in secret}
-        return cls(config, path, folder, text, find_input_files(config, folder), plain, secret)
+        foreign = tuple(sorted(name for name, value in environ.items() if name.upper() in _FOREIGN_VARIABLES and value))
+        return cls(config, path, folder, text, find_input_files(config, folder), plain, secret, foreign)
 
     def placed_text(self, place: Place) -> str:
         """The configuration's text, whose files are where `place` puts them, and which ends with a newline."""
@@ -144,9 +168,14 @@ class Deployment:
         note = f"{', '.join(local)}: there this is the container itself, and not this machine"
         return [*self.common_notes(), note] if local else self.common_notes()
 
+    def foreign_notes(self) -> list[str]:
+        """What to know wherever the environment is another one."""
+        names = ", ".join(self.foreign_variables)
+        return [f"{names}: set here, and not deployed: add what the crawl needs there"] if names else []
+
     def common_notes(self) -> list[str]:
         """What to know wherever the configuration is deployed away from this user."""
-        notes = []
+        notes = self.foreign_notes()
         if self.variables:
             notes.append(f"{printable(', '.join(self.variables), 2000)}: set here, and deployed with the configuration")
         if self.anonymous_targets:

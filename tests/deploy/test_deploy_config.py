@@ -1,5 +1,6 @@
 """Which configurations can be deployed, and what is said of those that cannot."""
 
+import re
 import tomllib
 from typing import get_args
 
@@ -139,3 +140,15 @@ def test_deploy_knows_every_key_that_names_a_file():
 async def test_deploy_to_a_container_says_what_localhost_is_there(command, tmp_path):
     (tmp_path / "config.toml").write_text('registry.target = "localhost:5000"')
     assert "localhost:5000: there this is the container itself, and not this machine" in (await command(*DEPLOY)).err
+
+
+@pytest.mark.parametrize("platform", [("cron",), ("systemd",), ("kubernetes", "--image", "x")], ids=" ".join)
+async def test_deploy_says_what_of_this_environment_stays_here(command, tmp_path, platform):
+    (tmp_path / "config.toml").write_text('registry.target = "registry.example.com"')
+    environment = {"https_proxy": "http://bob:hunter2@proxy:3128", "NO_PROXY": "", "AWS_PROFILE": "ops"}
+    ended = await command("deploy", *platform, "--config", "config.toml", environment=environment)
+    assert ended.code == 0
+    (names,) = re.findall(r"registry-crawler: (.+): set here, and not deployed: add what the crawl needs", ended.err)
+    assert {"AWS_PROFILE", "https_proxy"} <= set(names.split(", "))
+    assert "NO_PROXY" not in names
+    assert "hunter2" not in ended.out + ended.err
