@@ -1,7 +1,7 @@
 """systemd: a service in a sandbox, and its timer."""
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from crawler.deploy.deployment import GENERATED_BY, Deployment, Printed
@@ -79,7 +79,8 @@ def _check(options: SystemdOptions) -> None:
         OptionCheck.of_absolute_path("--program", options.program),
         *textfiles,
     )
-    if any(options.program.is_relative_to(folder) for folder in _HIDDEN):
+    places = (options.program, Path(options.program).resolve())  # a link may lead into a folder that is hidden
+    if any(place.is_relative_to(folder) for place in places for folder in _HIDDEN):
         hidden = f"--program: {quoted_path(str(options.program))} is hidden from the service"
         raise ConfigError([f"{hidden}: install it in /opt: python3 -m venv /opt/registry-crawler"])
 

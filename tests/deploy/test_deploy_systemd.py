@@ -150,3 +150,14 @@ async def test_systemd_refuses_options_that_no_unit_can_have(command, tmp_path, 
     ended = await command("deploy", "systemd", "--config", "config.toml", *options)
     assert (ended.code, ended.out) == (2, "")
     assert ended.complaint.startswith(message)
+
+
+async def test_systemd_refuses_a_link_into_a_folder_that_is_hidden(command, tmp_path):
+    (tmp_path / "config.toml").write_text('registry.target = "localhost:5000"')
+    link = f"/proc/self/root/{tmp_path}/link"
+    (tmp_path / "link").symlink_to("/root/.venv/bin/registry-crawler")
+    ended = await command("deploy", "systemd", "--config", "config.toml", "--program", link)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.complaint.endswith(
+        "is hidden from the service: install it in /opt: python3 -m venv /opt/registry-crawler"
+    )
