@@ -154,7 +154,7 @@ async def test_systemd_refuses_options_that_no_unit_can_have(command, tmp_path, 
 
 async def test_systemd_refuses_a_link_into_a_folder_that_is_hidden(command, tmp_path):
     (tmp_path / "config.toml").write_text('registry.target = "localhost:5000"')
-    link = f"/proc/self/root/{tmp_path}/link"
+    link = f"/proc/self/root/{tmp_path}/link"  # the same file, by a path that is not below /tmp
     (tmp_path / "link").symlink_to("/root/.venv/bin/registry-crawler")
     ended = await command("deploy", "systemd", "--config", "config.toml", "--program", link)
     assert (ended.code, ended.out) == (2, "")
