@@ -104,7 +104,9 @@ def _notes(deployment: Deployment) -> list[str]:
         "resume; the bucket must have a hierarchical namespace, or a snapshot is not published in one rename"
     )
     if deployment.config.lake.url is None:
-        notes.append("lake.url is not set: with gs://BUCKET/PATH each snapshot is also published where no rename matters")
+        notes.append(
+            "lake.url is not set: with gs://BUCKET/PATH each snapshot is also published where no rename matters"
+        )
     if deployment.config.images.depth is not Depth.TAGS and deployment.config.cache.path != NO_CACHE:
         notes.append(
             f"images.depth is {deployment.config.images.depth}: a bucket cannot hold the digest cache, so each night "

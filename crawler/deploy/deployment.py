@@ -2,16 +2,17 @@
 
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from crawler.config import STDIO, Config
 from crawler.config.environment import ENVIRONMENT_PREFIX
 from crawler.config.values import NO_CACHE
 from crawler.deploy.input_files import InputFile, find_input_files
 from crawler.deploy.placed_config import Place, placed_variable, with_places
+from crawler.deploy.secret_keys import is_secret_variable, secrets_in
 from crawler.errors import ConfigError
 from crawler.model.auth_method import AuthMethod
 from crawler.model.run_manifest import VERSION
@@ -87,13 +88,13 @@ class Deployment:
             raise ConfigError(["output.path: standard output keeps no snapshots: set it to a folder"])
         folder = Path.cwd()
         text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-        if _holds_password(tomllib.loads(text)):
-            mistake = f"{quoted_path(file)}: registry.auth.password: a configuration that is deployed holds no password"
-            raise ConfigError([f"{mistake}: move it into a file, and name the file in password_file"])
+        if found := secrets_in(tomllib.loads(text)):
+            mistake = f"{quoted_path(file)}: {', '.join(found)}: a configuration that is deployed holds no secret"
+            raise ConfigError([f"{mistake}: move it into a file or a variable (a password: password_file)"])
         variables = {
             name: value for name, value in environ.items() if name.upper().startswith(ENVIRONMENT_PREFIX) and value
         }
-        secret = tuple(sorted(name for name in variables if name.upper().endswith("PASSWORD")))
+        secret = tuple(sorted(filter(is_secret_variable, variables)))
         plain = {name: value for name, value in sorted(variables.items()) if name not in secret}
         foreign = tuple(sorted(name for name, value in environ.items() if name.upper() in _FOREIGN_VARIABLES and value))
         return cls(config, path, folder, text, find_input_files(config, folder), plain, secret, foreign)
@@ -184,9 +185,3 @@ class Deployment:
                 'not deployed: the crawl is anonymous; for the login set registry.auth.method = "docker-config"'
             )
         return notes
-
-
-def _holds_password(document: Mapping[str, Any]) -> bool:
-    registries = document.get("registry", [])
-    tables: Sequence[Any] = registries if isinstance(registries, list) else [registries]
-    return any("password" in table.get("auth", {}) for table in tables)

@@ -11,6 +11,7 @@ from support.deploy_folders import documents
 from crawler.config import Config
 from crawler.config.keys import table_model
 from crawler.deploy.input_files import FILE_KEYS
+from crawler.deploy.secret_keys import SECRET_KEYS, is_secret_variable, secrets_in
 
 DEPLOY = ("deploy", "kubernetes", "--image", "x", "--config", "config.toml")
 
@@ -78,7 +79,7 @@ async def test_deploy_keeps_text_that_yaml_could_misread(command, tmp_path, begi
         ('registry.target = "https://gcr.io"', "config.toml:1: registry.target: has a scheme: write 'gcr.io'"),
         (
             '[[registry]]\ntarget = "localhost:5000"\nauth.username = "bob"\nauth.password = "hunter2"\n',
-            "holds no password: move it into a file, and name the file in password_file",
+            "config.toml: registry.auth.password: a configuration that is deployed holds no secret: move it",
         ),
         ('registry.target = "localhost:5000"\noutput.path = "-"', "output.path: standard output keeps no snapshots"),
         (
@@ -152,3 +153,14 @@ async def test_deploy_says_what_of_this_environment_stays_here(command, tmp_path
     assert {"AWS_PROFILE", "https_proxy"} <= set(names.split(", "))
     assert "NO_PROXY" not in names
     assert "hunter2" not in ended.out + ended.err
+
+
+def test_deploy_knows_every_key_that_holds_a_secret():
+    assert set(SECRET_KEYS) == {"registry.auth.password"}
+    for name in ("REGISTRY_CRAWLER_PASSWORD", "registry_crawler_registry__auth__password"):
+        assert is_secret_variable(name)
+    for name in ("REGISTRY_CRAWLER_USERNAME", "REGISTRY_CRAWLER_REGISTRY__AUTH__PASSWORD_FILE"):
+        assert not is_secret_variable(name)
+    assert secrets_in({"registry": {"auth": {"password": "x"}}}) == ["registry.auth.password"]
+    assert secrets_in({"registry": [{}, {"auth": {"password": "x"}}]}) == ["registry.auth.password"]
+    assert secrets_in({"registry": [{"auth": {"password_file": "x"}}]}) == []
