@@ -18,18 +18,17 @@ PROGRAM = ("--program", "/bin/true")
 """A program that systemd finds, for `verify`. This venv may be in a folder that the service does not see."""
 
 
-async def run(*words, **environment):
+async def run(*words, stdin=b"", **environment):
     process = await asyncio.create_subprocess_exec(
         *map(str, words), env={**os.environ, **environment}, stdin=PIPE, stdout=PIPE, stderr=STDOUT
     )
-    printed, _ = await process.communicate()
+    printed, _ = await process.communicate(stdin)
     return process.returncode, printed.decode()
 
 
 async def install(tmp_path, script):
     """Run the script as a package's build does: everything lands below a folder, and nothing is started."""
-    (tmp_path / "install.sh").write_text(script)
-    assert await run("/bin/sh", tmp_path / "install.sh", DESTDIR=str(tmp_path / "root")) == (0, "")
+    assert await run("/bin/sh", stdin=script.encode(), DESTDIR=str(tmp_path / "root")) == (0, "")
     return tmp_path / "root"
 
 

@@ -3,6 +3,8 @@
 # Read it, and run it with a gcloud that may administer the project. It may run again: what exists is kept, and the
 # configuration and the files get a new version.
 set -eu
+{ # the shell reads to the end before it starts: no command may read the script as its standard input
+export CLOUDSDK_CORE_DISABLE_PROMPTS=1
 project={{ options.project | shell }}
 region={{ options.region | shell }}
 bucket={{ options.bucket | shell }}
@@ -50,3 +52,4 @@ gcloud scheduler jobs "$action" http {{ options.name }} --project "$project" --l
     --schedule {{ options.schedule | shell }} --time-zone Etc/UTC --http-method POST \
     --uri "https://run.googleapis.com/v2/projects/$project/locations/$region/jobs/{{ options.name }}:run" \
     --oauth-service-account-email "$account"
+}

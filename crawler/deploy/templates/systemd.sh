@@ -3,6 +3,7 @@
 # It installs the configuration, the files that the configuration names, a service and a timer; with DESTDIR below that
 # folder, and then it starts nothing. Needs systemd 247 or newer.
 set -eu
+{ # the shell reads to the end before it starts
 root=${DESTDIR:-}
 etc=$root/etc/{{ options.name }}
 units=$root/etc/systemd/system
@@ -25,3 +26,4 @@ if [ -z "$root" ]; then
     systemctl enable --now {{ options.name }}.timer
     systemctl list-timers --no-pager {{ options.name }}.timer
 fi
+}
