@@ -93,8 +93,8 @@ async def test_containerfile_steps_install_the_command_and_its_manual(tmp_path):
 
 
 def test_containerfile_image_is_unprivileged_and_starts_no_shell():
-    last_stage = instructions()[[name for name, _ in instructions()].index("FROM", 1) :]
-    texts = dict(last_stage)
+    last_from = max(number for number, (name, _) in enumerate(instructions()) if name == "FROM")
+    texts = dict(instructions()[last_from:])
     assert texts["USER"] == "65532:65532"
     assert json.loads(texts["ENTRYPOINT"]) == ["registry-crawler"]
     assert "HEALTHCHECK" not in texts
