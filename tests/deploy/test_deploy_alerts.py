@@ -6,6 +6,8 @@ from support.deploy_folders import documents
 from support.fronts import requires
 from support.prometheus import promtool
 
+from crawler.deploy.alerts import alert_rules
+
 pytestmark = requires("promtool", "prometheus")
 
 HOUR = 60
@@ -53,8 +55,8 @@ def alert_names(rules):
 
 
 @pytest.fixture
-async def rules(command):
-    return (await command("deploy", "alerts")).out
+def rules():
+    return alert_rules().text
 
 
 def of(metric, **labels):
@@ -74,8 +76,10 @@ HEALTHY = {
 TARGET = {"target": "gcr.io/p"}
 
 
-async def test_alerts_are_rules_that_prometheus_reads(rules, tmp_path):
-    (tmp_path / "rules.yaml").write_text(rules)
+async def test_alerts_are_rules_that_prometheus_reads(command, rules, tmp_path):
+    ended = await command("deploy", "alerts")
+    assert (ended.code, ended.out) == (0, rules)
+    (tmp_path / "rules.yaml").write_text(ended.out)
     code, printed = await promtool("check", "rules", tmp_path / "rules.yaml")
     assert code == 0, printed
     assert "4 rules found" in printed
