@@ -11,10 +11,12 @@ import typer
 from crawler.cli import logs, options
 from crawler.cli.audit import audit
 from crawler.cli.demo import demo
+from crawler.cli.deploy import deploy
 from crawler.cli.diff import diff
 from crawler.cli.emulator_options import emulator
 from crawler.cli.error_output import report_error, report_internal_error, report_usage_error
 from crawler.cli.exit_codes import BAD_USAGE, COMPLETE, COULD_NOT_RUN, INTERRUPTED
+from crawler.cli.init import init
 from crawler.cli.metrics import metrics
 from crawler.cli.publish import publish
 from crawler.cli.query import query, schema
@@ -30,6 +32,7 @@ app = typer.Typer(
 )
 
 app.add_typer(runs, name="runs")
+app.add_typer(deploy, name="deploy")
 
 
 def run_command_line() -> None:
@@ -194,6 +197,7 @@ def _password_line() -> str:
 
 
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(demo)
+app.command()(init)
 app.command()(audit)
 app.command()(query)
 app.command()(diff)
