@@ -9,7 +9,6 @@ from typing import Any
 from crawler.cli import logs
 from crawler.cli.error_output import internal_error
 from crawler.cli.exit_codes import COMPLETE
-from crawler.cli.hints import hint
 from crawler.cli.logs import LogFormat
 from crawler.cli.streams import write, write_text
 from crawler.cli.summary import example_records, summary
@@ -18,6 +17,7 @@ from crawler.errors import CrawlerError, Interrupted, OutputClosed
 from crawler.model.run_manifest import RunManifest, Verdict
 from crawler.model.words import repositories
 from crawler.run.crawl import Crawl
+from crawler.run.hints import hint
 
 RunResult = RunManifest | Exception
 """The result of a run: its manifest, or the exception because of which it published nothing."""
