@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from crawler.client import AuthenticatedClient
+from crawler.config import RegistryConfig
 from crawler.discovery import Discovery
 from crawler.inspect.inspector import Inspector
 from crawler.model.run_manifest import TOOL
@@ -64,13 +65,15 @@ async def open_connections(plan: Plan) -> AsyncIterator[Transport]:
         limits=plan.limits,
         concurrency=configured.concurrency,
         scheme=registry_config.scheme,
-        certificates=Certificates(
-            ca_file=registry_config.ca_file,
-            client_certificate=registry_config.client_certificate,
-            client_key=registry_config.client_key,
-        ),
+        certificates=certificates_of(registry_config),
     ) as transport:
         yield transport
+
+
+def certificates_of(registry: RegistryConfig) -> Certificates:
+    return Certificates(
+        ca_file=registry.ca_file, client_certificate=registry.client_certificate, client_key=registry.client_key
+    )
 
 
 async def build_parts(
