@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from crawler.config import RegistryConfig
+from crawler.doctor.clock import SET_CLOCK
 from crawler.errors import (
     CrawlerError,
     CredentialsError,
@@ -21,14 +22,15 @@ from crawler.profiles import google_project
 from crawler.run.hints import hint
 from crawler.vendors.ecr import EcrHost
 
-_REFUSED_LOGIN: Final = re.compile(
-    r"refuses the credentials: 40[13]|the credentials were refused|no docker or podman login"
-)
+_REFUSED_LOGIN: Final = re.compile(r"refuses the credentials: 40[13]|the credentials were refused")
+_NO_LOGIN: Final = "no docker or podman login"
+_UNTRUSTED_REALM: Final = re.compile(r"the token server (?P<host>\S+) of \S+ is not trusted")
 _QUOTA_PROJECT: Final = re.compile(r"may not use the quota project (?P<project>\S+) ")
 _IMPERSONATED: Final = re.compile(r"IAM refuses to impersonate (?P<account>\S+@\S+?):")
 _DELETED_KEY: Final = re.compile(r"the key of (?P<account>\S+) was deleted|the service account (?P<gone>\S+) is gone")
 _API_PROJECT: Final = re.compile(r"/v1/projects/(?P<project>[^/?]+)/")
 _VENDORS: Final = frozenset({"ecr", "ecr-public", "acr", "ghcr", "docker-hub"})
+_WRONG_CLOCK: Final = re.compile("the clock of this machine (is wrong: it shows|seems wrong)|check the clock")
 _NO_LOCKS: Final = "the file system has no locks"
 _SERVICE_ACCOUNT: Final = ".gserviceaccount.com"
 
@@ -123,6 +125,26 @@ def _vendor_login(registry: RegistryConfig, _: str, error: CrawlerError) -> str:
     )
 
 
+def _no_login(registry: RegistryConfig, _: str, error: CrawlerError) -> str:
+    return f"run {login_command(registry)}" if _NO_LOGIN in str(error) else ""
+
+
+def _untrusted_realm(_: RegistryConfig, __: str, error: CrawlerError) -> str:
+    refused = _UNTRUSTED_REALM.search(str(error))
+    return "" if refused is None else f'if it may see the credentials: registry.realms = ["{refused["host"]}"]'
+
+
+def _aws(_: RegistryConfig, __: str, error: CrawlerError) -> str:
+    text = str(error)
+    if "botocore, which is not installed" in text:
+        return "`pip install 'registry-crawler[aws]'`"
+    return "set AWS_PROFILE, or run `aws sso login`" if "no AWS credentials were found" in text else ""
+
+
+def _clock(_: RegistryConfig, __: str, error: CrawlerError) -> str:
+    return SET_CLOCK if _WRONG_CLOCK.search(str(error)) else ""
+
+
 def _tls(registry: RegistryConfig, _: str, error: CrawlerError) -> str:
     text = str(error)
     if not (isinstance(error, UnusableResponse) and error.code in {"TLS", "NOT_HTTP"}):
@@ -168,6 +190,10 @@ _RULES: Final[tuple[_Rule, ...]] = (
     _deleted_key,
     _google_role,
     _vendor_login,
+    _no_login,
+    _untrusted_realm,
+    _aws,
+    _clock,
     _tls,
     _proxy,
     _slow,

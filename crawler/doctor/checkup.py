@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from crawler.auth.credentials import CATALOG_SCOPE
 from crawler.client import AuthenticatedClient
-from crawler.config import Config, RegistryConfig
+from crawler.config import STDIO, Config, RegistryConfig
 from crawler.discovery.catalog import CatalogDiscovery
 from crawler.discovery.fallback import FallbackDiscovery
 from crawler.doctor import contents, google, identity, machine, names, network
@@ -154,7 +154,7 @@ class Checkup:
             raise _Obstacle("names")
         registry, images = self._registry, self._config.images
         await self._must("token for listing", partial(self._token_for, known[0], auth, client), State.WARNING)
-        listed = await self._need("listing", partial(names.listing, parts.lister, known, self._advise))
+        listed = await self._need("listing", partial(names.listing, parts.lister, known, self._advise_listing))
         self._add("own API", contents.own_api(registry, parts))
         manifest = partial(contents.manifest, registry, images, client, listed)
         digest = await self._need("manifest", manifest, State.WARNING)
@@ -171,7 +171,8 @@ class Checkup:
             return await identity.token(client, f"repository:{repository.name}:pull")
         except Denied as exc:
             ends_crawl = exc.http_status == 401 and not auth.is_anonymous
-            return self._refusal(exc, State.FAILURE if ends_crawl else State.WARNING)
+            state = State.FAILURE if ends_crawl else State.WARNING
+            return Finding(state, _message(exc), self._advise_listing(exc))
 
     async def _need(
         self, name: str, find: Callable[[], Awaitable[tuple[Finding, T]]], refused: State = State.FAILURE
@@ -203,7 +204,7 @@ class Checkup:
 
     def _refusal(self, error: CrawlerError | TimeoutError, state: State) -> Finding:
         if isinstance(error, CrawlerError):
-            return Finding(state, printable(str(error), _LONGEST_MESSAGE), self._advise(error))
+            return Finding(state, _message(error), self._advise(error))
         return warning(
             f"no end within {STEP_LIMIT_S:g} s; a crawl waits longer",
             "check the load of the registry, and what stands before it",
@@ -211,6 +212,11 @@ class Checkup:
 
     def _advise(self, error: CrawlerError) -> str:
         return advice(self._registry, self._account, error)
+
+    def _advise_listing(self, error: CrawlerError) -> str:
+        """The names are known, so no advice is about finding them."""
+        named = self._registry.model_copy(update={"repositories_from": STDIO})
+        return advice(named, self._account, error)
 
     def _add(self, name: str, finding: Finding) -> None:
         step = Step(name, finding)
@@ -231,6 +237,10 @@ def _impatient(config: Config) -> Config:
     connect_timeout = min(config.limits.connect_timeout, _CONNECT_LIMIT_S)
     limits = config.limits.model_copy(update={**_IMPATIENT, "connect_timeout": connect_timeout})
     return config.model_copy(update={"limits": limits})
+
+
+def _message(error: CrawlerError) -> str:
+    return printable(str(error), _LONGEST_MESSAGE)
 
 
 async def _in_thread(find: Callable[..., Finding], *arguments: object) -> Finding:

@@ -25,7 +25,7 @@ _JWT_LIFETIME: Final = timedelta(hours=1)
 
 _JWT_METHODS: Final = frozenset({AuthMethod.AUTO, AuthMethod.TOKEN, AuthMethod.ACCESS_TOKEN})
 
-_ADVICE: Final = "set the clock of this machine by NTP: `timedatectl set-ntp true`"
+SET_CLOCK: Final = "set the clock of this machine by NTP: `timedatectl set-ntp true`"
 
 
 def clock(registry: RegistryConfig, headers: Headers, now: datetime) -> Finding:
@@ -38,8 +38,8 @@ def clock(registry: RegistryConfig, headers: Headers, now: datetime) -> Finding:
         return ok("within a minute of the registry's")
     found = f"{abs(ahead).total_seconds():,.0f} s {'ahead of' if ahead > timedelta() else 'behind'} the registry's"
     if _is_refused(registry, ahead):
-        return failure(f"{found}: signed requests are refused", _ADVICE)
-    return warning(found, _ADVICE)
+        return failure(f"{found}: signed requests are refused", SET_CLOCK)
+    return warning(found, SET_CLOCK)
 
 
 def _date(headers: Headers) -> datetime | None:
