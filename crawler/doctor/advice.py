@@ -65,7 +65,7 @@ def login_command(registry: RegistryConfig) -> str:
 
 def google_member(account: str) -> str:
     """The account as gcloud's --member takes it."""
-    if not account:
+    if "@" not in account:
         return "serviceAccount:ACCOUNT"
     return f"{'serviceAccount' if account.endswith(_SERVICE_ACCOUNT) else 'user'}:{account}"
 

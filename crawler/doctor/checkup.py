@@ -138,7 +138,8 @@ class Checkup:
             await self._must("token for names", partial(identity.token, client, CATALOG_SCOPE), refused)
         else:
             self._add("token for names", skipped("the catalog is not the first source of names"))
-        known = await self._need("names", partial(names.first_names, self._config, self._registry, parts))
+        first_names = partial(names.first_names, self._config, self._registry, parts, self._advise_listing)
+        known = await self._need("names", first_names)
         await self._try("page size", partial(names.page_size, self._registry, parts), State.WARNING)
         return known
 
@@ -206,7 +207,7 @@ class Checkup:
         if isinstance(error, CrawlerError):
             return Finding(state, _message(error), self._advise(error))
         return warning(
-            f"no end within {STEP_LIMIT_S:g} s; a crawl waits longer",
+            f"no end yet: doctor waits {STEP_LIMIT_S:g} s at most, and a crawl longer",
             "check the load of the registry, and what stands before it",
         )
 

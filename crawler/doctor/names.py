@@ -62,6 +62,7 @@ class _Search:
     parts: OpenParts
     name_filter: NameFilter
     known: list[KnownRepository] = field(default_factory=list)
+    refusals: list[CrawlerError] = field(default_factory=list)
     names: int = 0
     opened: int = 0
 
@@ -86,20 +87,26 @@ class _Search:
         with self.parts.discovery.pending(name) as pending:
             result = await _result(self.parts.lister, name, repository)
             is_repository = pending.resolve(result)
+        if isinstance(result, RegistryError | CredentialsError) and not isinstance(result, Missing):
+            self.refusals.append(result)
         if is_repository and isinstance(result, Listing) and repository is not None and self.name_filter.matches(name):
             self.known.append(KnownRepository(repository, result))
 
 
 async def first_names(
-    config: Config, registry: RegistryConfig, parts: OpenParts
+    config: Config, registry: RegistryConfig, parts: OpenParts, advise: Advise
 ) -> tuple[Finding, Sequence[KnownRepository]]:
     """The first few repositories. Raises RegistryError, CredentialsError and GaveUp where a crawl would end."""
     search = _Search(parts, NameFilter(registry.target, include=registry.include, exclude=registry.exclude))
     is_at_end = await _read_pages(parts, search)
-    method, evidence = parts.discovery.method, parts.discovery.evidence
-    if not search.known:
+    evidence = parts.discovery.evidence
+    if not search.known and not search.refusals:
         return _nothing(search, evidence, config, is_at_end=is_at_end), ()
-    found = f"from {method}: {', '.join(repository.name for repository in search.known)}"
+    names = ", ".join(repository.name for repository in search.known) or "no repository that can be listed"
+    found = f"from {parts.discovery.method}: {names}"
+    if search.refusals:
+        error = search.refusals[0]
+        return warning(f"{found}; refused: {error}", advise(error)), search.known
     if is_at_end and not evidence.complete:
         return warning(f"{found}, and there may be more: {evidence.text}", ""), search.known
     return ok(found if is_at_end else f"{found} are the first"), search.known

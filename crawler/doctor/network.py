@@ -63,12 +63,17 @@ async def name(registry: RegistryConfig, through: Proxy | None) -> Finding:
 
 
 async def connection(registry: RegistryConfig, transport: Transport) -> tuple[Finding, Response]:
-    """Ask `/v2/` without credentials: any answer will do. Raises RegistryError, GaveUp and CredentialsError."""
+    """Ask `/v2/` without credentials: any answer will do.
+
+    Raises RegistryError, GaveUp and CredentialsError, and TimeoutError where the registry throttles.
+    """
     ping = Request(url=registry.api_url, max_body_bytes=MAX_ERROR_BYTES, purpose=Purpose.PING)
     try:
         with anyio.fail_after(ANSWER_LIMIT_S):
             response = await transport.fetch(ping)
     except TimeoutError:
+        if transport.limits.requests.throttled:
+            raise  # it answers, and a crawl waits for its turn
         message = f"timed out waiting for {printable(registry.target.registry)}: no answer within {ANSWER_LIMIT_S:g} s"
         raise TimedOut(ping.summary, code="TIMEOUT", message=message) from None
     return ok(f"{ping.url} answers {response.status}"), response

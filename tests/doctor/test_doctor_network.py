@@ -9,7 +9,7 @@ from support.distribution import make_certificates, requires_docker_registry
 from support.distribution.process import run_process
 from support.doctor_runs import config, diagnose, examine
 from support.forward_proxy import proxy_to
-from support.scripted import on, plain_registry, serve, silent
+from support.scripted import on, plain_registry, refusal, serve, silent
 
 NETWORK = ("certificates", "proxy", "name", "connection")
 
@@ -174,3 +174,11 @@ async def test_doctor_network_server_without_an_answer_fails_as_a_crawl_does(tmp
     assert "timed out waiting for" in found.found("connection")
     async with serve(plain_registry()) as server:
         assert (await examine(config(server.host, tmp_path, limits=limits))).code == 0
+
+
+async def test_doctor_network_throttling_is_no_failure_of_the_connection(tmp_path):
+    """A crawl waits until its turn comes, longer than doctor does."""
+    throttled = refusal(429, "TOOMANYREQUESTS", "slow down", ("Retry-After", "1"))
+    async with serve([on("/v2/", throttled, times=1), *plain_registry()]) as server:
+        found = await examine(config(server.host, tmp_path))
+    assert (found.code, found.amiss) == (0, {})
