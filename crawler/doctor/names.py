@@ -16,7 +16,6 @@ from crawler.doctor.step import Finding, ok, skipped, warning
 from crawler.errors import CrawlerError, CredentialsError, MalformedResponse, Missing, RegistryError
 from crawler.model.names import RepositoryName
 from crawler.model.record import Listing, NamePage
-from crawler.model.run_manifest import Evidence
 from crawler.pipeline.pipeline import Lister
 from crawler.run.assemble import OpenParts
 from crawler.untrusted_text import printable
@@ -28,11 +27,14 @@ Advise = Callable[[CrawlerError], str]
 _WANTED: Final = 3
 """Repositories that are looked for: the first may be one that this account may not read, or that is gone."""
 
-_MAX_PAGES: Final = 3
+_MAX_PAGES: Final = 2
+"""Two, because a list of one page is known to be at its end when a second one is asked for, without a request."""
+
 _MAX_OPENED: Final = 25
 """Folders that are opened in search of repositories."""
 
-_NAME_THEM: Final = "name the project in the target (HOST/PROJECT), or the repositories with --repositories-from FILE"
+_NAME_THEM: Final = "name the repositories with --repositories-from FILE"
+_NAME_PROJECT: Final = f"name the project in the target (HOST/PROJECT), or {_NAME_THEM}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ async def first_names(
     is_at_end = await _read_pages(parts, search)
     evidence = parts.discovery.evidence
     if not search.known and not search.refusals:
-        return _nothing(search, evidence, config, is_at_end=is_at_end), ()
+        return _nothing(search, config, registry, is_at_end=is_at_end), ()
     names = ", ".join(repository.name for repository in search.known) or "no repository that can be listed"
     found = f"from {parts.discovery.method}: {names}"
     if search.refusals:
@@ -119,8 +121,8 @@ async def _read_pages(parts: OpenParts, search: _Search) -> bool:
     try:
         async for page in pages:
             await search.read(page)
-            read += not parts.discovery.requires_all_listings
-            if search.is_over or read >= _MAX_PAGES:
+            read += bool(page) and not parts.discovery.requires_all_listings
+            if (search.is_over and not read) or read >= _MAX_PAGES:
                 return False
     finally:
         if isinstance(pages, AsyncGenerator):
@@ -128,15 +130,16 @@ async def _read_pages(parts: OpenParts, search: _Search) -> bool:
     return True
 
 
-def _nothing(search: _Search, evidence: Evidence, config: Config, *, is_at_end: bool) -> Finding:
+def _nothing(search: _Search, config: Config, registry: RegistryConfig, *, is_at_end: bool) -> Finding:
     """What it means that no repository is found."""
+    evidence = search.parts.discovery.evidence
     if not is_at_end:
         seen = search.opened or search.names
         return skipped(f"none of the first {seen:,} names is a repository that is wanted; the rest was not read")
     if (why := search.name_filter.nothing_matched) is not None:
         return warning(why, "check the target's prefix, --include and --exclude")
     if not evidence.complete:
-        return warning(evidence.text, _NAME_THEM)
+        return warning(evidence.text, _NAME_PROJECT if registry.profile.is_google else _NAME_THEM)
     if config.verdict.expect == 0:
         return ok(f"no repository: {evidence.text}")
     return warning(f"no repository: {evidence.text}", "--expect 0 (verdict.expect) allows an empty snapshot")
