@@ -62,19 +62,21 @@ async def name(registry: RegistryConfig, through: Proxy | None) -> Finding:
     return ok(f"{printable(host)} resolves to {addresses}{resolves}")
 
 
-async def connection(registry: RegistryConfig, transport: Transport) -> tuple[Finding, Response]:
-    """Ask `/v2/` without credentials: any answer will do.
+async def connection(
+    registry: RegistryConfig, transport: Transport, limit_s: float = ANSWER_LIMIT_S
+) -> tuple[Finding, Response]:
+    """Ask `/v2/` without credentials: any answer will do, within `limit_s` seconds.
 
     Raises RegistryError, GaveUp and CredentialsError, and TimeoutError where the registry throttles.
     """
     ping = Request(url=registry.api_url, max_body_bytes=MAX_ERROR_BYTES, purpose=Purpose.PING)
     try:
-        with anyio.fail_after(ANSWER_LIMIT_S):
+        with anyio.fail_after(limit_s):
             response = await transport.fetch(ping)
     except TimeoutError:
         if transport.limits.requests.throttled:
             raise  # it answers, and a crawl waits for its turn
-        message = f"timed out waiting for {printable(registry.target.registry)}: no answer within {ANSWER_LIMIT_S:g} s"
+        message = f"timed out waiting for {printable(registry.target.registry)}: no answer within {limit_s:g} s"
         raise TimedOut(ping.summary, code="TIMEOUT", message=message) from None
     return ok(f"{ping.url} answers {response.status}"), response
 

@@ -13,6 +13,11 @@ from support.scripted import on, plain_registry, refusal, serve, silent
 
 NETWORK = ("certificates", "proxy", "name", "connection")
 
+from crawler.doctor.network import connection
+from crawler.errors import TimedOut
+from crawler.run.assemble import open_connections
+from crawler.run.plan import SharedRateLimits, make_plan
+
 
 @pytest.fixture
 def certificates(tmp_path):
@@ -176,9 +181,19 @@ async def test_doctor_network_server_without_an_answer_fails_as_a_crawl_does(tmp
         assert (await examine(config(server.host, tmp_path, limits=limits))).code == 0
 
 
-async def test_doctor_network_throttling_is_no_failure_of_the_connection(tmp_path):
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        (refusal(429, "TOOMANYREQUESTS", "slow down", ("Retry-After", "60")), TimeoutError),
+        (silent(), TimedOut),
+    ],
+    ids=["throttled", "silent"],
+)
+async def test_doctor_network_throttling_is_no_failure_of_the_connection_and_silence_is(reply, error, tmp_path):
     """A crawl waits until its turn comes, longer than doctor does."""
-    throttled = refusal(429, "TOOMANYREQUESTS", "slow down", ("Retry-After", "1"))
-    async with serve([on("/v2/", throttled, times=1), *plain_registry()]) as server:
-        found = await examine(config(server.host, tmp_path))
-    assert (found.code, found.amiss) == (0, {})
+    async with serve([on("/v2/", reply)]) as server:
+        settings = config(server.host, tmp_path)
+        plan = make_plan(settings, settings.registry[0], SharedRateLimits())
+        async with open_connections(plan) as transport:
+            with pytest.raises(error):
+                await connection(settings.registry[0], transport, limit_s=3)
