@@ -104,7 +104,8 @@ def _google_role(registry: RegistryConfig, account: str, error: CrawlerError) ->
         return ""  # another cause is known: an API that is disabled, a perimeter
     named = _API_PROJECT.search(error.request)
     project = named["project"] if named else google_project(registry.target.prefix)[0]
-    return _grant(project or "PROJECT", account, "roles/artifactregistry.reader")
+    grant = _grant(project or "PROJECT", account, "roles/artifactregistry.reader")
+    return f"{grant}, if the project is spelled so" if "may not exist" in error.message else grant
 
 
 def _grant(project: str, account: str, role: str) -> str:

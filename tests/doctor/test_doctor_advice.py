@@ -77,6 +77,16 @@ def test_doctor_advice_names_the_member_of_a_role(account, member):
     )
 
 
+def test_doctor_advice_doubts_a_project_that_may_not_exist():
+    message = "Permission 'artifactregistry.repositories.list' denied (or it may not exist)."
+    url = "GET https://artifactregistry.googleapis.com/v1/projects/acne/locations/us/repositories?pageSize=1000"
+    error = Denied(url, code="IAM_PERMISSION_DENIED", message=message, http_status=403)
+    assert advice(registry("gcr.io/acne"), "", error) == (
+        "`gcloud projects add-iam-policy-binding acne --member=serviceAccount:ACCOUNT "
+        "--role=roles/artifactregistry.reader`, if the project is spelled so"
+    )
+
+
 def test_doctor_advice_leaves_other_causes_of_a_403_to_their_own_hint():
     message = "Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier: x"
     error = Denied("GET https://gcr.io/v2/acme/app/tags/list", code="DENIED", message=message, http_status=403)

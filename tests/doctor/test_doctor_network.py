@@ -11,8 +11,6 @@ from support.doctor_runs import config, diagnose, examine
 from support.forward_proxy import proxy_to
 from support.scripted import on, plain_registry, refusal, serve, silent
 
-NETWORK = ("certificates", "proxy", "name", "connection")
-
 from crawler.doctor.network import connection
 from crawler.errors import TimedOut
 from crawler.run.assemble import open_connections
