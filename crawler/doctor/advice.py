@@ -20,6 +20,7 @@ from crawler.errors import (
 )
 from crawler.profiles import google_project
 from crawler.run.hints import hint
+from crawler.untrusted_text import printable
 from crawler.vendors.ecr import EcrHost
 
 _REFUSED_LOGIN: Final = re.compile(r"refuses the credentials: 40[13]|the credentials were refused")
@@ -67,7 +68,7 @@ def google_member(account: str) -> str:
     """The account as gcloud's --member takes it."""
     if "@" not in account:
         return "serviceAccount:ACCOUNT"
-    return f"{'serviceAccount' if account.endswith(_SERVICE_ACCOUNT) else 'user'}:{account}"
+    return f"{'serviceAccount' if account.endswith(_SERVICE_ACCOUNT) else 'user'}:{printable(account)}"
 
 
 def _quota_project(_: RegistryConfig, account: str, error: CrawlerError) -> str:

@@ -28,7 +28,7 @@ async def access_token(auth: ResolvedAuth) -> Finding:
     await auth.credentials.get()
     account = f" for {printable(auth.known_account)}" if auth.known_account else ""
     quota = auth.credentials.quota_project
-    counted = "" if quota is None else f"; the quota project is {quota.id} ({quota.source})"
+    counted = "" if quota is None else f"; the quota project is {quota.id} ({printable(quota.source)})"
     return ok(f"Google issued one{account}{counted}")
 
 
