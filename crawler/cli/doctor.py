@@ -59,18 +59,28 @@ def doctor(
     exclude: options.Exclude = None,
     depth: options.Depth = None,
     referrers: options.Referrers = None,
+    include_tag: options.IncludeTag = None,
+    exclude_tag: options.ExcludeTag = None,
+    cache: options.Cache = None,
     concurrency: options.Concurrency = None,
+    rate: options.Rate = None,
+    budget: options.Budget = None,
     expect: options.Expect = None,
+    max_shrink: options.MaxShrink = None,
+    partial_ok: options.PartialOk = False,
     no_lock: options.NoLock = False,
     plain_http: options.PlainHttp = None,
     ca_file: options.CaFile = None,
+    resume: options.Resume = False,  # noqa: ARG001  (taken, so that the options of a crawl are those of doctor)
+    progress: options.ShowProgress = None,  # noqa: ARG001  (likewise)
+    show: options.Show = 0,  # noqa: ARG001  (likewise)
     log_format: options.LogFormatOption = logs.LogFormat.TEXT,
     verbose: options.Verbose = 0,
 ) -> None:
     """Try every step that a crawl of TARGET needs, and say for each that fails what mends it.
 
-    Give the options of the crawl. A few requests are sent, and nothing is kept: network, clock, credentials, names,
-    one listing, what --depth and --referrers ask for, the output folder, open files and memory.
+    Takes every option of crawl. A few requests are sent, and nothing is kept: network, clock, credentials, names, one
+    listing, what --depth and --referrers ask for, the output folder, open files and memory.
 
     Exit code: 0 a crawl would run, 1 it would not, 2 bad usage or configuration, 3 it would run, with warnings.
 
@@ -100,8 +110,15 @@ def doctor(
         "--exclude": ("registry.exclude", exclude or None),
         "--depth": ("images.depth", depth),
         "--referrers": ("images.referrers", referrers),
+        "--include-tag": ("images.include_tags", include_tag or None),
+        "--exclude-tag": ("images.exclude_tags", exclude_tag or None),
+        "--cache": ("cache.path", cache),
         "--concurrency": ("limits.concurrency", concurrency),
+        "--rate": ("limits.rate", rate),
+        "--budget": ("limits.budget", budget),
         "--expect": ("verdict.expect", expect),
+        "--max-shrink": ("verdict.max_shrink", max_shrink),
+        "--partial-ok": ("verdict.partial_ok", partial_ok or None),
         "--no-lock": ("output.lock", False if no_lock else None),
         "--plain-http": ("registry.plain_http", plain_http),
         "--ca-file": ("registry.ca_file", ca_file),

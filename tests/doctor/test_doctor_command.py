@@ -9,6 +9,8 @@ from support.distribution.registry import Htpasswd
 from support.doctor_runs import diagnose
 from support.run_cli import SCRIPT, assert_plain
 from support.scripted import basic_registry, catalog_path, html, listing_path, on, plain_registry, refusal, serve
+from support.scripted_images import config as image_config
+from support.scripted_images import image, manifests, unchanged
 from support.toml_text import toml_value
 
 from crawler.doctor.checkup import MACHINE_STEPS, REGISTRY_STEPS
@@ -21,7 +23,7 @@ async def test_doctor_of_a_healthy_registry_finds_nothing_amiss(command):
         found = await diagnose(command, server.host)
     assert (found.code, found.amiss) == (0, {})
     assert (found.document["state"], found.document["would_run"]) == ("ok", True)
-    assert found.found("names") == "from catalog: alpha, team/victim, zulu are the first"
+    assert found.found("names") == "from catalog: alpha, team/victim, zulu"
     assert found.found("listing") == "alpha has tags: 2"
 
 
@@ -107,6 +109,26 @@ async def test_doctor_with_bad_usage_exits_with_2_and_examines_nothing(command):
     assert (ended.code, ended.out) == (2, "")
     without_target = await command("doctor")
     assert (without_target.code, without_target.out) == (2, "")
+
+
+async def test_doctor_takes_every_option_of_crawl(command):
+    wide = {"COLUMNS": "200"}
+    crawl, doctor = [(await command(name, "--help", environment=wide)).out for name in ("crawl", "doctor")]
+    flag = re.compile(r"--[a-z][\w-]*")
+    assert set(flag.findall(doctor)) - set(flag.findall(crawl)) == {"--format"}
+    assert set(flag.findall(crawl)) <= set(flag.findall(doctor))
+    app = image(image_config("base"), "base")
+    script = [unchanged("alpha", "1.0", app), *manifests("alpha", {"1.0": app}), *plain_registry()]
+    async with serve(script) as server:
+        deep = ("--depth", "digests", "--include-tag", "v*", "--rate", "10/s", "--budget", "9", "--cache", "none")
+        ended = await command("doctor", server.host, *deep, "--max-shrink", "20%", "--resume", "--no-progress")
+    assert (ended.code, ended.err) == (0, "")
+
+
+async def test_doctor_checks_the_options_as_a_crawl_does(command):
+    ended = await command("doctor", "localhost:1", "--rate", "fast", "--max-shrink", "much", "--budget", "none!")
+    assert (ended.code, ended.out) == (2, "")
+    assert {"--rate", "--max-shrink", "--budget"} <= set(re.findall(r"--[a-z-]+", ended.err))
 
 
 async def test_doctor_keeps_nothing(command):
