@@ -16,6 +16,7 @@ from crawler.cli.doctor import doctor
 from crawler.cli.emulator_options import emulator
 from crawler.cli.error_output import report_error, report_internal_error, report_usage_error
 from crawler.cli.exit_codes import BAD_USAGE, COMPLETE, COULD_NOT_RUN, INTERRUPTED
+from crawler.cli.metrics import metrics
 from crawler.cli.password_input import password_line
 from crawler.cli.publish import publish
 from crawler.cli.query import query, schema
@@ -186,5 +187,6 @@ app.command()(query)
 app.command()(diff)
 app.command()(report)
 app.command()(publish)
+app.command()(metrics)
 app.command()(schema)
 app.command()(emulator)

@@ -4,7 +4,7 @@ The database is in memory and reads the snapshots' files alone: no other file, n
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from crawler.tables.columns import (
     quoted_name,
     record_columns,
 )
-from crawler.tables.definitions import tables
+from crawler.tables.definitions import Table, tables
 from crawler.tables.selection import SelectedSnapshot
 
 _MEMORY_LIMIT_BYTES: Final = 10**9
@@ -34,7 +34,6 @@ _MEMORY_PER_LINE_BYTE: Final = 10
 
 _ROWS_FETCHED: Final = 1000
 _SMALLEST_OBJECT_BYTES: Final = 16 * 1024**2
-_TOO_LONG: Final = "maximum_object_size"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +66,21 @@ class ArrowTable:
             return rows.__arrow_c_stream__(requested_schema)
 
 
+@dataclass(frozen=True, slots=True)
+class RecordsView:
+    """A view over the records of one snapshot.
+
+    Attributes:
+        reads: the fields of a record that are read, as `Table.reads` names them.
+    """
+
+    name: str
+    snapshot: SelectedSnapshot
+    reads: tuple[str, ...]
+
+
 class Database:
-    """The tables of some snapshots. Made by `open_database`."""
+    """The tables of some snapshots. Made by `open_database` and `open_records`."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
@@ -104,15 +116,52 @@ class Database:
 
 
 @contextmanager
-def open_database(snapshots: Sequence[SelectedSnapshot]) -> Iterator[Database]:
-    """The tables of these snapshots; of none of them, the tables are empty. Raises SnapshotError."""
-    longest = max((snapshot.longest_line for snapshot in snapshots), default=0)
-    memory = max(_MEMORY_LIMIT_BYTES, _MEMORY_PER_LINE_BYTE * longest)
+def open_database(snapshots: Sequence[SelectedSnapshot], more: Sequence[Table] = ()) -> Iterator[Database]:
+    """The tables of these snapshots, and `more` tables; of no snapshots they are empty. Raises SnapshotError."""
+
+    def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+        _create_tables(connection, snapshots, (*tables().values(), *more))
+
+    with _open(snapshots, create_tables) as database:
+        yield database
+
+
+@contextmanager
+def open_records(views: Sequence[RecordsView]) -> Iterator[Database]:
+    """The records of some snapshots, each under a name of its own, to compare them. Raises SnapshotError.
+
+    They are read by one thread: each thread holds the records of two thousand repositories in memory.
+    """
+
+    def create_views(connection: duckdb.DuckDBPyConnection) -> None:
+        connection.execute("SET threads = 1")
+        # memory is given back after each statement, and not kept for the next one; more often costs a second
+        connection.execute("SET allocator_bulk_deallocation_flush_threshold = '32MB'")
+        for view in views:
+            source = _source(view.snapshot.data_files, record_columns(view.reads), view.snapshot.longest_line)
+            connection.execute(f"CREATE VIEW {quoted_name(view.name)} AS {source}")
+
+    with _open([view.snapshot for view in views], create_views) as database:
+        yield database
+
+
+@contextmanager
+def _open(
+    snapshots: Sequence[SelectedSnapshot], create: Callable[[duckdb.DuckDBPyConnection], None]
+) -> Iterator[Database]:
+    """A database that reads these snapshots' files, and nothing else once `create` is done."""
+    memory = max(_MEMORY_LIMIT_BYTES, _MEMORY_PER_LINE_BYTE * _longest_line(snapshots))
     with _spill_folder() as spill, _connect(spill, memory) as connection:
-        connection.execute("SET GLOBAL TimeZone = 'UTC'")
-        _create_tables(connection, snapshots, longest)
-        _close_to_the_world(connection, [path for snapshot in snapshots for path in snapshot.files], spill)
+        with _query_errors():
+            connection.execute("SET GLOBAL TimeZone = 'UTC'")
+            connection.execute("SET enable_progress_bar = false")  # it is drawn for a program that has no file
+            create(connection)
+            _close_to_the_world(connection, [path for snapshot in snapshots for path in snapshot.files], spill)
         yield Database(connection)
+
+
+def _longest_line(snapshots: Sequence[SelectedSnapshot]) -> int:
+    return max((snapshot.longest_line for snapshot in snapshots), default=0)
 
 
 @contextmanager
@@ -154,13 +203,16 @@ def _connect(spill: str, memory: int) -> duckdb.DuckDBPyConnection:
     )
 
 
-def _create_tables(connection: duckdb.DuckDBPyConnection, snapshots: Sequence[SelectedSnapshot], longest: int) -> None:
+def _create_tables(
+    connection: duckdb.DuckDBPyConnection, snapshots: Sequence[SelectedSnapshot], definitions: Sequence[Table]
+) -> None:
     """Create the tables, and the views `records` and `run_manifests` for those who ask for everything."""
+    longest = _longest_line(snapshots)
     records = [path for snapshot in snapshots for path in snapshot.data_files]
     run_manifests = _source([snapshot.run_manifest for snapshot in snapshots], RUN_COLUMNS, 0)
     connection.execute(f"CREATE VIEW run_manifests AS {run_manifests}")
     connection.execute(f"CREATE VIEW records AS {_source(records, record_columns(), longest)}")
-    for table in tables().values():
+    for table in definitions:
         source = _source(records, record_columns(table.reads), longest) if table.reads else run_manifests
         name = "records" if table.reads else "run_manifests"
         connection.execute(f"CREATE VIEW {table.name} AS WITH {name} AS ({source}) {table.sql}")
