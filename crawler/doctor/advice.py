@@ -6,6 +6,7 @@ An advice follows from the error and the configuration alone. Where the cause is
 import re
 from collections.abc import Callable
 from typing import Final
+from urllib.parse import urlsplit
 
 from crawler.config import RegistryConfig
 from crawler.doctor.clock import SET_CLOCK
@@ -16,22 +17,31 @@ from crawler.errors import (
     RegistryError,
     SnapshotError,
     TimedOut,
+    Unreachable,
     UnusableResponse,
 )
 from crawler.profiles import google_project
 from crawler.run.hints import hint
-from crawler.untrusted_text import printable
 from crawler.vendors.ecr import EcrHost
+
+# What an advice quotes of an error goes into a command that an operator copies, and a registry or an API may have
+# written it: only the characters of ids, accounts and hosts are taken.
+_ID: Final = r"[A-Za-z0-9][A-Za-z0-9.:_-]*"
+_EMAIL: Final = r"[A-Za-z0-9][A-Za-z0-9.+_-]*@[A-Za-z0-9][A-Za-z0-9.-]*"
 
 _REFUSED_LOGIN: Final = re.compile(r"refuses the credentials: 40[13]|the credentials were refused")
 _NO_LOGIN: Final = "no docker or podman login"
-_UNTRUSTED_REALM: Final = re.compile(r"the token server (?P<host>\S+) of \S+ is not trusted")
-_QUOTA_PROJECT: Final = re.compile(r"may not use the quota project (?P<project>\S+) ")
-_IMPERSONATED: Final = re.compile(r"IAM refuses to impersonate (?P<account>\S+@\S+?):")
-_DELETED_KEY: Final = re.compile(r"the key of (?P<account>\S+) was deleted|the service account (?P<gone>\S+) is gone")
-_API_PROJECT: Final = re.compile(r"/v1/projects/(?P<project>[^/?]+)/")
-_VENDORS: Final = frozenset({"ecr", "ecr-public", "acr", "ghcr", "docker-hub"})
+_UNTRUSTED_REALM: Final = re.compile(rf"the token server (?P<host>{_ID}) of \S+ is not trusted")
+_QUOTA_PROJECT: Final = re.compile(rf"may not use the quota project (?P<project>{_ID}) \(")
+_IMPERSONATED: Final = re.compile(rf"IAM refuses to impersonate (?P<account>{_EMAIL}): ")
+_DELETED_KEY: Final = re.compile(rf"the key of (?P<account>{_EMAIL}) was deleted|the service account {_EMAIL} is gone")
+_API_PROJECT: Final = re.compile(rf"/v1/projects/(?P<project>{_ID})/")
 _WRONG_CLOCK: Final = re.compile("the clock of this machine (is wrong: it shows|seems wrong)|check the clock")
+_PROXY_FAILURE: Final = re.compile(
+    r"(the name of|no connection to|through) the proxy |the proxy \S+ (refuses|requires|makes no)"
+)
+_PROXY_VARIABLE: Final = re.compile("(HTTP|HTTPS|ALL)_PROXY (names a proxy|is not the URL)")
+_VENDORS: Final = frozenset({"ecr", "ecr-public", "acr", "ghcr", "docker-hub"})
 _NO_LOCKS: Final = "the file system has no locks"
 _SERVICE_ACCOUNT: Final = ".gserviceaccount.com"
 
@@ -66,9 +76,9 @@ def login_command(registry: RegistryConfig) -> str:
 
 def google_member(account: str) -> str:
     """The account as gcloud's --member takes it."""
-    if "@" not in account:
+    if re.fullmatch(_EMAIL, account) is None:
         return "serviceAccount:ACCOUNT"
-    return f"{'serviceAccount' if account.endswith(_SERVICE_ACCOUNT) else 'user'}:{printable(account)}"
+    return f"{'serviceAccount' if account.endswith(_SERVICE_ACCOUNT) else 'user'}:{account}"
 
 
 def _quota_project(_: RegistryConfig, account: str, error: CrawlerError) -> str:
@@ -114,17 +124,22 @@ def _grant(project: str, account: str, role: str) -> str:
 
 
 def _vendor_login(registry: RegistryConfig, _: str, error: CrawlerError) -> str:
-    """Sign in again, with the vendor's tool. ECR's passwords live for 12 hours."""
-    is_refused = isinstance(error, Denied) and error.http_status == 401
-    if registry.profile.kind not in _VENDORS or not (is_refused or _REFUSED_LOGIN.search(str(error))):
+    """Sign in again, with the vendor's tool."""
+    status = error.http_status if isinstance(error, Denied) else None
+    if registry.profile.kind not in _VENDORS or not (status == 401 or _is_login_refused(registry, error)):
         return ""
     if registry.auth.username is None:
         return f"run {login_command(registry)}"
+    if registry.profile.kind != "ecr":
+        return ""
     region = EcrHost.of(registry.target).region or "REGION"
-    is_ecr = registry.profile.kind == "ecr"
-    return (
-        f"`aws ecr get-login-password --region {region}` prints a new password, for AWS as username" if is_ecr else ""
-    )
+    return f"`aws ecr get-login-password --region {region}` prints a new password, for AWS as username"
+
+
+def _is_login_refused(registry: RegistryConfig, error: CrawlerError) -> bool:
+    """Whether the login itself is refused. ECR says so with 403, too, once a password is older than 12 hours."""
+    is_403 = isinstance(error, Denied) and error.http_status == 403
+    return _REFUSED_LOGIN.search(str(error)) is not None or (registry.profile.kind == "ecr" and is_403)
 
 
 def _no_login(registry: RegistryConfig, _: str, error: CrawlerError) -> str:
@@ -144,30 +159,36 @@ def _aws(_: RegistryConfig, __: str, error: CrawlerError) -> str:
 
 
 def _clock(_: RegistryConfig, __: str, error: CrawlerError) -> str:
-    return SET_CLOCK if _WRONG_CLOCK.search(str(error)) else ""
+    is_own_word = isinstance(error, CredentialsError | UnusableResponse)
+    return SET_CLOCK if is_own_word and _WRONG_CLOCK.search(str(error)) else ""
 
 
 def _tls(registry: RegistryConfig, _: str, error: CrawlerError) -> str:
     text = str(error)
     if not (isinstance(error, UnusableResponse) and error.code in {"TLS", "NOT_HTTP"}):
         return ""
-    address = registry.api_url.split("/")[2]
+    address = urlsplit(registry.api_url)
+    host = address.netloc if address.port else f"{address.netloc}:443"
+    show = f"openssl s_client -connect {host} </dev/null"
+    if "certificate has expired" in text:
+        return f"renew the server's certificate: `{show} | openssl x509 -noout -dates` shows until when it was valid"
+    if "a name that its certificate has" in text:
+        return f"`{show} | openssl x509 -noout -ext subjectAltName` shows the names of the certificate"
     if "--ca-file" in text:
-        shown = address if ":" in address else f"{address}:443"
-        return f"give --ca-file FILE (registry.ca_file); `openssl s_client -showcerts -connect {shown}` shows the chain"
+        return f"give --ca-file FILE (registry.ca_file); `{show} -showcerts` shows the chain"
     if "registry.client_certificate" in text:
         return "set registry.client_certificate and registry.client_key to the PEM files"
     return next((f"use {flag}" for flag in ("--no-plain-http", "--plain-http") if flag in text), "")
 
 
 def _proxy(registry: RegistryConfig, _: str, error: CrawlerError) -> str:
-    text, host = str(error), registry.target.host
-    if not isinstance(error, RegistryError | CredentialsError) or "proxy" not in text.lower():
+    is_by_proxy = isinstance(error, Unreachable | UnusableResponse) and _PROXY_FAILURE.search(error.message)
+    if not is_by_proxy and not (isinstance(error, CredentialsError) and _PROXY_VARIABLE.match(str(error))):
         return ""
     variable = "HTTPS_PROXY" if registry.scheme == "https" else "HTTP_PROXY"
     if isinstance(error, RegistryError) and error.http_status == 407:
         return f"set {variable}=http://USER:PASSWORD@HOST:PORT"
-    return f"set {variable}=http://HOST:PORT to a proxy that answers, or add {host} to NO_PROXY"
+    return f"set {variable}=http://HOST:PORT to a proxy that answers, or add {registry.target.host} to NO_PROXY"
 
 
 def _slow(_: RegistryConfig, __: str, error: CrawlerError) -> str:

