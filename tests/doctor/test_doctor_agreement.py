@@ -66,6 +66,10 @@ SCRIPTS: Mapping[str, tuple[list[Entry], dict[str, Any]]] = {
     "a first listing that is denied": ([on(ALPHA, NO), *plain_registry()], {}),
     "a first listing that is gone": ([on(ALPHA, refusal(404, "NAME_UNKNOWN", "gone")), *plain_registry()], {}),
     "every listing denied": ([*(on(path, NO) for path in ALL_LISTINGS), *plain_registry()], {}),
+    "every listing gone": (
+        [*(on(path, refusal(404, "NAME_UNKNOWN", "gone")) for path in ALL_LISTINGS), *plain_registry()],
+        {},
+    ),
     "every listing fails": ([*(on(path, html(500)) for path in ALL_LISTINGS), *plain_registry()], {}),
     "every listing a web page": ([*(on(path, html(200)) for path in ALL_LISTINGS), *plain_registry()], {}),
     "a listing that is cut": (

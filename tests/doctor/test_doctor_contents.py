@@ -100,3 +100,34 @@ async def test_doctor_contents_listing_of_images_without_tags_has_no_manifest_to
     async with serve([empty, *plain_registry({"alpha": ()})]) as server:
         found = await examine(config(server.host, tmp_path, images=DEEP))
     assert (found.code, found.found("manifest")) == (0, "no repository with a tag is known")
+
+
+async def test_doctor_contents_products_own_api_without_credentials_for_it(tmp_path):
+    names, token = tmp_path / "names", tmp_path / "token"
+    names.write_text("owner/app\n")
+    token.write_text("s3cret-pass\n")
+    listed = [{"name": APP.digest, "metadata": {"container": {"tags": ["1"]}}}]
+    script = [
+        on("/users/owner", document({"login": "owner", "id": 9, "type": "User"})),
+        on("/user", document({"login": "robot", "id": 7, "type": "User"})),
+        on("/users/owner/packages/container/app/versions", document(listed)),
+        on("/orgs/owner/packages/container/app/versions", document(listed)),
+        *plain_registry({"owner/app": ("1",)}),
+    ]
+    async with serve(script) as server:
+        table = {"kind": "ghcr", "images_from": "api", "repositories_from": names}
+        without = await examine(config(f"{server.host}/owner", tmp_path, **table, apis={"own": server.origin}))
+        own = {"own": server.origin, "token_file": token}
+        with_one = await examine(config(f"{server.host}/owner", tmp_path, **table, apis=own))
+    assert (without.code, without.amiss) == (3, {"own API": "warning"})
+    assert without.advice("own API") == "give a token for it: registry.apis.token_file"
+    assert (with_one.code, with_one.amiss) == (0, {})
+
+
+async def test_doctor_contents_token_file_that_cannot_be_read(tmp_path):
+    empty = tmp_path / "token"
+    empty.write_text("")
+    async with serve(plain_registry()) as server:
+        found = await examine(config(server.host, tmp_path, kind="harbor", apis={"token_file": empty}))
+    assert (found.code, found.amiss) == (1, {"discovery": "failure"})
+    assert "the token file is empty" in found.found("discovery")
