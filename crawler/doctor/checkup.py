@@ -112,7 +112,7 @@ class Checkup:
             self._account = auth.known_account
             await self._must("access token", partial(identity.access_token, auth))
             self._account = auth.known_account  # the metadata server names it with the token
-            client = await self._need("sign-in", partial(identity.sign_in, registry, auth, transport))
+            client = await self._need("sign-in", partial(identity.sign_in, registry, auth, transport, response))
             parts = await self._need("discovery", partial(_discovery, plan, auth, client, transport))
             await self._ask_google(auth, transport.with_limiter(plan.api_limiter))
             known = await self._find_names(client, parts)

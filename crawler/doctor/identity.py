@@ -1,5 +1,6 @@
 """Which credentials are found, where, and does the registry accept them?"""
 
+from crawler.auth.challenge import Flow
 from crawler.auth.credentials import CATALOG_SCOPE
 from crawler.auth.google import AccessTokens
 from crawler.client import AuthenticatedClient
@@ -7,6 +8,7 @@ from crawler.config import RegistryConfig
 from crawler.doctor.step import Finding, ok, skipped, warning
 from crawler.run.credentials import ResolvedAuth, connect, resolve_credentials
 from crawler.transport.fetch import Transport
+from crawler.transport.messages import Response
 from crawler.untrusted_text import printable
 
 
@@ -33,14 +35,19 @@ async def access_token(auth: ResolvedAuth) -> Finding:
 
 
 async def sign_in(
-    registry: RegistryConfig, auth: ResolvedAuth, transport: Transport
+    registry: RegistryConfig, auth: ResolvedAuth, transport: Transport, ping: Response
 ) -> tuple[Finding, AuthenticatedClient]:
-    """Answer the challenge of `/v2/`. Raises CredentialsError where the credentials are refused, and RegistryError."""
+    """Answer the challenge of `/v2/`; `ping` is its response to a request without credentials.
+
+    Raises CredentialsError where the credentials are refused, and RegistryError.
+    """
     client = await connect(registry, auth, transport)
     if client.authenticator.uses_token(CATALOG_SCOPE):
         found = "the registry wants a token for each request"
     elif auth.is_anonymous:
         found = "no credentials are sent"
+    elif ping.status != 401 and auth.flow is Flow.CHALLENGE:
+        found = "the registry asks for no credentials here, and has not seen them yet"
     else:
         found = "the registry accepts the credentials"
     return ok(found), client

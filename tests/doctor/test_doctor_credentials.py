@@ -44,6 +44,15 @@ async def test_doctor_credentials_wrong_password(tmp_path):
     assert (right.code, right.amiss) == (0, {})
 
 
+async def test_doctor_credentials_that_nobody_asked_for_are_not_called_accepted(tmp_path):
+    async with serve(plain_registry()) as server:
+        unasked = await examine(config(server.host, tmp_path, **login("guess")))
+    async with serve(guarded()) as server:
+        asked = await examine(config(server.host, tmp_path, **login(RIGHT)))
+    assert unasked.found("sign-in") == "the registry asks for no credentials here, and has not seen them yet"
+    assert asked.found("sign-in") == "the registry accepts the credentials"
+
+
 async def test_doctor_credentials_missing_login(command):
     async with serve(guarded()) as server:
         without = await diagnose(command, server.host, "--auth", "docker-config")
