@@ -14,7 +14,7 @@ from crawler.doctor.step import Finding, ok, skipped, warning
 from crawler.model.run_manifest import source_folder
 from crawler.run.parameters import build_run_parameters
 from crawler.snapshot.disk import wrap_os_errors
-from crawler.snapshot.locks import Locks
+from crawler.snapshot.locks import Locks, NoLocks
 from crawler.snapshot.unfinished import UNFINISHED, UnfinishedRuns
 from crawler.untrusted_text import quoted_path
 
@@ -43,7 +43,8 @@ def output_folder(config: Config, registry: RegistryConfig, locks: Locks, free_b
             needed = _needed_bytes(path, str(registry.target), config.output.compression)
     finally:
         _remove_empty(made)
-    found = f"{quoted_path(path)} can be written, locked and renamed in; {_mib(free)} are free"
+    tried = "written and renamed in, without a lock" if isinstance(locks, NoLocks) else "written, locked and renamed in"
+    found = f"{quoted_path(path)} can be {tried}; {_mib(free)} are free"
     if needed > free:
         return warning(
             f"{found}, and a crawl needs about {_mib(needed)}, by the newest snapshot",
