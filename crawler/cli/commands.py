@@ -101,6 +101,7 @@ def crawl(
     include_tag: options.IncludeTag = None,
     exclude_tag: options.ExcludeTag = None,
     cache: options.Cache = None,
+    lake: options.Lake = None,
     concurrency: options.Concurrency = None,
     rate: options.Rate = None,
     budget: options.Budget = None,
@@ -120,8 +121,8 @@ def crawl(
 
     TARGET is HOST[:PORT][/PREFIX]: gcr.io/my-project, localhost:5000.
 
-    Exit code: 0 complete, 1 could not run, 2 bad usage or configuration, 3 published but partial (0 with --partial-ok),
-    130/143 interrupted.
+    Exit code: 0 complete, 1 could not run, or not published to the lake, 2 bad usage or configuration, 3 published but
+    partial (0 with --partial-ok), 130/143 interrupted.
 
     \b
     Examples:
@@ -157,6 +158,7 @@ def crawl(
         "--include-tag": ("images.include_tags", include_tag or None),
         "--exclude-tag": ("images.exclude_tags", exclude_tag or None),
         "--cache": ("cache.path", cache),
+        "--lake": ("lake.url", lake),
         "--concurrency": ("limits.concurrency", concurrency),
         "--rate": ("limits.rate", rate),
         "--budget": ("limits.budget", budget),
@@ -177,7 +179,11 @@ def crawl(
             ConfigError(["--resume: a run that streams its records to standard output cannot be resumed"]), BAD_USAGE
         )
     display = DisplayOptions(progress=progress is not False, records=show, log_format=log_format)
-    raise typer.Exit(run_async(crawl_registries, settings, display, start_or_resume if resume else start))
+    try:
+        code = run_async(crawl_registries, settings, display, start_or_resume if resume else start)
+    except ConfigError as exc:
+        report_error(exc, BAD_USAGE)
+    raise typer.Exit(code)
 
 
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(demo)

@@ -1,12 +1,14 @@
-"""The tables of some snapshots, asked by SQL. The one door to DuckDB.
+"""The tables of some snapshots, asked by SQL or written to files. The one door to DuckDB.
 
-The database is in memory and reads the snapshots' files alone: no other file, no network, and nothing is written.
+The database is in memory and reads the snapshots' files alone: no other file and no network. A query writes nothing; a
+`TableWriter` writes into the one folder that it was opened with.
 """
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +33,9 @@ _MEMORY_LIMIT_BYTES: Final = 10**9
 
 _MEMORY_PER_LINE_BYTE: Final = 10
 """A record is parsed whole: DuckDB 2.0 asks for up to eight times the bytes of one with 280,000 images."""
+
+_FRUGAL_MEMORY_BYTES: Final = 200 * 10**6
+"""What writing a table may hold at first: most tables pass through. Grouping millions of tags needs more."""
 
 _ROWS_FETCHED: Final = 1000
 _SMALLEST_OBJECT_BYTES: Final = 16 * 1024**2
@@ -115,6 +120,16 @@ class Database:
             yield from batch
 
 
+class FileFormat(StrEnum):
+    """How a table is written to a file, as the options of DuckDB's COPY.
+
+    Readers split Parquet by its row groups. Twenty thousand rows of images are some megabytes.
+    """
+
+    PARQUET = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20000"
+    JSON_LINES = "FORMAT json, COMPRESSION gzip, TIMESTAMPFORMAT '%Y-%m-%dT%H:%M:%S.%gZ'"
+
+
 @contextmanager
 def open_database(snapshots: Sequence[SelectedSnapshot], more: Sequence[Table] = ()) -> Iterator[Database]:
     """The tables of these snapshots, and `more` tables; of no snapshots they are empty. Raises SnapshotError."""
@@ -145,19 +160,63 @@ def open_records(views: Sequence[RecordsView]) -> Iterator[Database]:
         yield database
 
 
+class TableWriter:
+    """Writes the tables of one snapshot to files. Made by `open_writer`."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, memory: int) -> None:
+        self._connection = connection
+        self._memory = memory
+
+    def write(self, table: str, file: Path, form: FileFormat) -> int:
+        """Write a table to a file, in the snapshot's order; return its rows. A table without rows has a file, too.
+
+        The columns and their types are those of every snapshot, and each may be null. Raises QueryError where the
+        memory does not suffice, and SnapshotError.
+        """
+        statement = f"COPY {quoted_name(table)} TO {_text(str(file))} ({form})"
+        with _query_errors():
+            try:
+                return self._copy(statement, _FRUGAL_MEMORY_BYTES)
+            except duckdb.OutOfMemoryException:
+                return self._copy(statement, self._memory)
+
+    def _copy(self, statement: str, memory: int) -> int:
+        self._connection.execute(f"SET memory_limit = '{memory}B'")
+        (rows,) = self._connection.execute(statement).fetchone() or (0,)
+        return int(rows)
+
+
+@contextmanager
+def open_writer(snapshot: SelectedSnapshot, folder: Path) -> Iterator[TableWriter]:
+    """A writer of a snapshot's tables, which reads the snapshot and writes into `folder` alone. Raises SnapshotError.
+
+    One thread, which keeps the order: equal snapshots make equal files. More threads take more memory, and save little
+    time where one file of JSON is read.
+    """
+    memory = _memory_bytes([snapshot])
+    with _connect(str(folder), memory) as connection:
+        with _query_errors():
+            connection.execute("SET threads = 1; SET preserve_insertion_order = true")
+            _create_tables(connection, [snapshot], tuple(tables().values()))
+            _close_to_the_world(connection, snapshot.files, str(folder))
+        yield TableWriter(connection, memory)
+
+
 @contextmanager
 def _open(
     snapshots: Sequence[SelectedSnapshot], create: Callable[[duckdb.DuckDBPyConnection], None]
 ) -> Iterator[Database]:
     """A database that reads these snapshots' files, and nothing else once `create` is done."""
-    memory = max(_MEMORY_LIMIT_BYTES, _MEMORY_PER_LINE_BYTE * _longest_line(snapshots))
-    with _spill_folder() as spill, _connect(spill, memory) as connection:
+    with _spill_folder() as spill, _connect(spill, _memory_bytes(snapshots)) as connection:
         with _query_errors():
-            connection.execute("SET GLOBAL TimeZone = 'UTC'")
-            connection.execute("SET enable_progress_bar = false")  # it is drawn for a program that has no file
             create(connection)
             _close_to_the_world(connection, [path for snapshot in snapshots for path in snapshot.files], spill)
+            connection.execute("SET lock_configuration = true")
         yield Database(connection)
+
+
+def _memory_bytes(snapshots: Sequence[SelectedSnapshot]) -> int:
+    return max(_MEMORY_LIMIT_BYTES, _MEMORY_PER_LINE_BYTE * _longest_line(snapshots))
 
 
 def _longest_line(snapshots: Sequence[SelectedSnapshot]) -> int:
@@ -191,8 +250,9 @@ def _column_type(type_: Any) -> ColumnType:
             return Scalar(str(type_))
 
 
-def _connect(spill: str, memory: int) -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(
+@contextmanager
+def _connect(spill: str, memory: int) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(
         config={
             "memory_limit": f"{memory}B",
             "temp_directory": spill,
@@ -200,7 +260,10 @@ def _connect(spill: str, memory: int) -> duckdb.DuckDBPyConnection:
             "autoload_known_extensions": "false",
             "preserve_insertion_order": "false",
         }
-    )
+    ) as connection:
+        connection.execute("SET GLOBAL TimeZone = 'UTC'")
+        connection.execute("SET enable_progress_bar = false")  # it is drawn for a program that has no file
+        yield connection
 
 
 def _create_tables(
@@ -229,12 +292,11 @@ def _source(files: Sequence[Path], columns: Mapping[str, str], longest: int) -> 
     return f"SELECT * FROM read_json({_list(files)}, {options})"  # noqa: S608  (quoted)
 
 
-def _close_to_the_world(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], spill: str) -> None:
-    """From here on a query reads the snapshots' files, spills, and does nothing else."""
+def _close_to_the_world(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], folder: str) -> None:
+    """From here on a statement reads the snapshots' files, uses the folder, and does nothing else."""
     connection.execute(f"SET allowed_paths = {_list(files)}")
-    connection.execute(f"SET allowed_directories = {_list([Path(spill)])}")
+    connection.execute(f"SET allowed_directories = {_list([Path(folder)])}")
     connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
 
 
 @contextmanager
