@@ -44,6 +44,7 @@ def doctor(
     form: FormatOption = DoctorFormat.TEXT,
     config: options.ConfigFile = None,
     output: options.Output = None,
+    lake: options.Lake = None,
     auth: options.Auth = None,
     key_file: options.KeyFile = None,
     username: options.Username = None,
@@ -80,7 +81,7 @@ def doctor(
     """Try every step that a crawl of TARGET needs, and say for each that fails what mends it.
 
     Takes every option of crawl. A few requests are sent, and nothing is kept: network, clock, credentials, names, one
-    listing, what --depth and --referrers ask for, the output folder, open files and memory.
+    listing, what --depth and --referrers ask for, the output folder, the lake, open files and memory.
 
     Exit code: 0 a crawl would run, 1 it would not, 2 bad usage or configuration, 3 it would run, with warnings.
 
@@ -95,6 +96,7 @@ def doctor(
     logs.configure(log_format, verbose)
     values = {
         "--output": ("output.path", output),
+        "--lake": ("lake.url", lake),
         "--auth": ("registry.auth.method", auth),
         "--key-file": ("registry.auth.key_file", key_file),
         "--username": ("registry.auth.username", username),

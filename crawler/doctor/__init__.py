@@ -11,6 +11,7 @@
 | `google` | Which of Google's APIs refuse what a crawl asks of them? |
 | `contents` | Can manifests and referrers be read, and does the product's own API answer? |
 | `output_folder` | Can a snapshot be written and published? |
+| `lake` | Can it be published to the lake? |
 | `machine` | Do open files and memory suffice? |
 | `advice` | What mends a refusal, in the words of the tool that does? |
 

@@ -18,6 +18,7 @@ from crawler.discovery.fallback import FallbackDiscovery
 from crawler.doctor import contents, google, identity, machine, names, network
 from crawler.doctor.advice import advice, google_member, login_command
 from crawler.doctor.clock import clock
+from crawler.doctor.lake import lake
 from crawler.doctor.machine import FitConcurrency
 from crawler.doctor.output_folder import output_folder
 from crawler.doctor.step import Finding, State, Step, ok, skipped, warning
@@ -66,7 +67,8 @@ REGISTRY_STEPS: Final = (
 )
 """The steps that ask the registry and what belongs to it, in their order."""
 
-MACHINE_STEPS: Final = ("output folder", "open files", "memory")
+MACHINE_STEPS: Final = ("output folder", "lake", "open files", "memory")
+"""The steps that do not ask the registry, in their order. Each is tried, whatever became of the others."""
 
 
 class _Obstacle(Exception):
@@ -94,6 +96,7 @@ class Checkup:
                     self._add(name, skipped(f"needs the step {exc}"))
         locks = FileLocks() if self._config.output.lock else NoLocks()
         await self._try("output folder", partial(_in_thread, output_folder, self._config, self._registry, locks, _free))
+        await self._try("lake", partial(_in_thread, lake, self._config))
         self._add("open files", machine.open_files(self._config, fit))
         self._add("memory", machine.memory(self._config))
 
