@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ from crawler.run.failures import unwrap_group
 from crawler.run.plan import Plan, SharedRateLimits, make_plan
 from crawler.snapshot.locks import FileLocks, NoLocks
 from crawler.transport.fetch import Transport
+from crawler.transport.run_limits import RunLimits
 from crawler.untrusted_text import printable
 
 T = TypeVar("T")
@@ -37,10 +39,13 @@ T = TypeVar("T")
 STEP_LIMIT_S: Final = 15.0
 """How long one step may take. A crawl waits longer, so that a step without an end is no failure."""
 
-_IMPATIENT: Final = {"attempts": 2, "give_up_after": 10, "concurrency": 4, "rate": None, "budget": None}
-"""A few requests, each repeated once: the pace and the patience of a crawl are not needed."""
+_FEW_REQUESTS: Final = {"attempts": 2, "concurrency": 4, "rate": None, "budget": None}
+"""Each request is repeated once, and there are so few that no quota is felt."""
 
 _CONNECT_LIMIT_S: Final = 5.0
+_FIRST_CONTACT_S: Final = 3.0
+"""How long to wait for a server that has never answered: a crawl waits longer, in case it is just starting."""
+
 _LONGEST_MESSAGE: Final = 2000
 
 REGISTRY_STEPS: Final = (
@@ -106,7 +111,7 @@ class Checkup:
         await self._must("certificates", partial(network.certificates, registry))
         through = await self._need("proxy", partial(network.proxy, registry))
         await self._must("name", partial(network.name, registry, through))
-        plan = make_plan(_impatient(self._config), registry, SharedRateLimits())
+        plan = make_impatient_plan(self._config, registry)
         async with open_connections(plan) as transport:
             response = await self._need("connection", partial(network.connection, registry, transport))
             self._add("clock", clock(registry, response.headers, datetime.now(UTC)))
@@ -237,10 +242,12 @@ async def _discovery(
     return ok(f"names come from {parts.discovery.method}{first}"), parts
 
 
-def _impatient(config: Config) -> Config:
+def make_impatient_plan(config: Config, registry: RegistryConfig) -> Plan:
+    """The plan of a crawl that gives up soon. Call it inside the event loop."""
     connect_timeout = min(config.limits.connect_timeout, _CONNECT_LIMIT_S)
-    limits = config.limits.model_copy(update={**_IMPATIENT, "connect_timeout": connect_timeout})
-    return config.model_copy(update={"limits": limits})
+    limits = config.limits.model_copy(update={**_FEW_REQUESTS, "connect_timeout": connect_timeout})
+    plan = make_plan(config.model_copy(update={"limits": limits}), registry, SharedRateLimits())
+    return replace(plan, limits=RunLimits(plan.limits.policy, first_contact_s=_FIRST_CONTACT_S))
 
 
 def _message(error: CrawlerError) -> str:

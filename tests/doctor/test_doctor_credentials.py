@@ -210,6 +210,16 @@ async def test_doctor_credentials_key_that_google_refuses(description, cause, ad
             assert found.advice("access token").startswith(advice.format(account=key["client_email"]))
 
 
+async def test_doctor_credentials_token_endpoint_that_is_not_there_is_a_failure(key, dead_port, tmp_path):
+    """A crawl waits for it and fails, and doctor waits for less."""
+    file = tmp_path / "key.json"
+    file.write_text(json.dumps({**key, "token_uri": f"http://{dead_port}/token"}))
+    async with serve(basic_registry()) as server:
+        found = await examine(config(server.host, tmp_path, auth={"method": "access-token", "key_file": file}))
+    assert (found.code, found.amiss) == (1, {"access token": "failure"})
+    assert "Google's token endpoint cannot be reached" in found.found("access token")
+
+
 async def test_doctor_credentials_without_application_default_credentials(command):
     off = {"NO_GCE_CHECK": "true"}
     async with serve(basic_registry()) as server:

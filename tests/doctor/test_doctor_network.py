@@ -11,10 +11,10 @@ from support.doctor_runs import config, diagnose, examine
 from support.forward_proxy import proxy_to
 from support.scripted import on, plain_registry, refusal, serve, silent
 
+from crawler.doctor.checkup import make_impatient_plan
 from crawler.doctor.network import connection
 from crawler.errors import TimedOut
 from crawler.run.assemble import open_connections
-from crawler.run.plan import SharedRateLimits, make_plan
 
 
 @pytest.fixture
@@ -191,8 +191,7 @@ async def test_doctor_network_throttling_is_no_failure_of_the_connection_and_sil
     """A crawl waits until its turn comes, longer than doctor does."""
     async with serve([on("/v2/", reply)]) as server:
         settings = config(server.host, tmp_path)
-        plan = make_plan(settings, settings.registry[0], SharedRateLimits())
-        async with open_connections(plan) as transport:
+        async with open_connections(make_impatient_plan(settings, settings.registry[0])) as transport:
             with pytest.raises(error):
                 await connection(settings.registry[0], transport, limit_s=3)
 
