@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 import pytest
 from multidict import CIMultiDict
-from support.doctor_runs import config, diagnose, examine
+from support.doctor_runs import config, examine
 from support.scripted import document, on, plain_registry, serve
 
 from crawler.config import RegistryConfig
@@ -24,16 +24,16 @@ def registry(tmp_path, **table) -> RegistryConfig:
     return config("localhost:5000", tmp_path, **table).registry[0]
 
 
-async def test_doctor_clock_an_hour_off_warns_and_a_clock_that_is_set_passes(command):
+async def test_doctor_clock_an_hour_off_warns_and_a_clock_that_is_set_passes(tmp_path):
     off = format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True)
     async with serve([on("/v2/", document({}, ("Date", off))), *plain_registry()]) as server:
-        found = await diagnose(command, server.host)
+        found = await examine(config(server.host, tmp_path))
     assert (found.code, found.amiss) == (3, {"clock": "warning"})
     assert "s ahead of the registry's" in found.found("clock")
     assert found.advice("clock") == ADVICE
     right = format_datetime(datetime.now(UTC), usegmt=True)
     async with serve([on("/v2/", document({}, ("Date", right))), *plain_registry()]) as server:
-        mended = await diagnose(command, server.host)
+        mended = await examine(config(server.host, tmp_path))
     assert (mended.code, mended.state("clock")) == (0, "ok")
 
 

@@ -1,7 +1,7 @@
 """What --depth, --referrers and --images-from need: manifests, conditional requests, referrers, a product's own API."""
 
 import pytest
-from support.doctor_runs import config, diagnose, examine
+from support.doctor_runs import config, examine
 from support.scripted import document, html, listing_path, on, plain_registry, refusal, serve
 from support.scripted_images import config as image_config
 from support.scripted_images import image, manifests, unchanged
@@ -39,11 +39,11 @@ async def test_doctor_contents_registry_without_conditional_requests(tmp_path):
     assert (mended.code, mended.amiss) == (0, {})
 
 
-async def test_doctor_contents_registry_without_referrers_api(command):
+async def test_doctor_contents_registry_without_referrers_api(tmp_path):
     script = [on(REFERRERS, html(404, "404 page not found")), *deep_registry()]
     async with serve(script) as server:
-        without = await diagnose(command, server.host, "--depth", "digests", "--referrers", "api")
-        mended = await diagnose(command, server.host, "--depth", "digests", "--referrers", "listed")
+        without = await examine(config(server.host, tmp_path, images={**DEEP, "referrers": "api"}))
+        mended = await examine(config(server.host, tmp_path, images={**DEEP, "referrers": "listed"}))
     assert (without.code, without.amiss) == (3, {"referrers": "warning"})
     assert without.advice("referrers").startswith("use --referrers listed,")
     assert (mended.code, mended.amiss) == (0, {})

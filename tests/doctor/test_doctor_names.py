@@ -136,11 +136,10 @@ def paged(size: int):
     return [rest, on(CATALOG, listed), *plain_registry()]
 
 
-async def test_doctor_names_page_that_is_smaller_than_asked(command):
+async def test_doctor_names_page_that_is_smaller_than_asked(tmp_path):
     async with serve(paged(2)) as server:
-        found = await diagnose(command, server.host)
-        (command.folder / "accepted.toml").write_text(f'registry = [{{target = "{server.host}", page_size = 2}}]')
-        mended = await diagnose(command, server.host, "--config", "accepted.toml")
+        found = await examine(config(server.host, tmp_path))
+        mended = await examine(config(server.host, tmp_path, page_size=2))
     assert (found.code, found.amiss) == (3, {"page size": "warning"})
     assert found.found("page size") == (
         "a page has 2 names where 1,000 are asked for: a crawl needs 500 times the requests"
