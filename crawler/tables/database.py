@@ -160,6 +160,12 @@ def open_records(views: Sequence[RecordsView]) -> Iterator[Database]:
         yield database
 
 
+_DEEP: Final = ("images.manifest", "images.config")
+"""The fields of a record that take most of its room."""
+
+_SHALLOW_RECORDS: Final = "shallow_records"
+
+
 class TableWriter:
     """Writes the tables of one snapshot to files. Made by `open_writer`."""
 
@@ -173,17 +179,35 @@ class TableWriter:
         The columns and their types are those of every snapshot, and each may be null. Raises QueryError where the
         memory does not suffice, and SnapshotError.
         """
-        statement = f"COPY {quoted_name(table)} TO {_text(str(file))} ({form})"
+        return self._copy(quoted_name(table), file, form)
+
+    def _copy(self, source: str, file: Path, options: str) -> int:
+        statement = f"COPY {source} TO {_text(str(file))} ({options})"
         with _query_errors():
             try:
-                return self._copy(statement, _FRUGAL_MEMORY_BYTES)
+                return self._execute(statement, _FRUGAL_MEMORY_BYTES)
             except duckdb.OutOfMemoryException:
-                return self._copy(statement, self._memory)
+                return self._execute(statement, self._memory)
 
-    def _copy(self, statement: str, memory: int) -> int:
+    def _execute(self, statement: str, memory: int) -> int:
         self._connection.execute(f"SET memory_limit = '{memory}B'")
         (rows,) = self._connection.execute(statement).fetchone() or (0,)
         return int(rows)
+
+    def prepare(self, folder: Path) -> None:
+        """Parse what the shallow tables read once, and not for each of them: parsing is most of their cost."""
+        shallow = [table for table in tables().values() if table.reads and not _reads_deep(table)]
+        file = folder / f"{_SHALLOW_RECORDS}.parquet"
+        self._copy(_SHALLOW_RECORDS, file, "FORMAT parquet, COMPRESSION uncompressed, ROW_GROUP_SIZE 2048")
+        for table in shallow:
+            records = f"SELECT * FROM read_parquet({_text(str(file))})"  # noqa: S608  (quoted)
+            self._connection.execute(
+                f"CREATE OR REPLACE VIEW {quoted_name(table.name)} AS WITH records AS ({records}) {table.sql}"
+            )
+
+
+def _reads_deep(table: Table) -> bool:
+    return any(field.startswith(_DEEP) for field in table.reads)
 
 
 @contextmanager
@@ -194,12 +218,17 @@ def open_writer(snapshot: SelectedSnapshot, folder: Path) -> Iterator[TableWrite
     time where one file of JSON is read.
     """
     memory = _memory_bytes([snapshot])
+    shallow = sorted({field for table in tables().values() if not _reads_deep(table) for field in table.reads})
     with _connect(str(folder), memory) as connection:
         with _query_errors():
             connection.execute("SET threads = 1; SET preserve_insertion_order = true")
             _create_tables(connection, [snapshot], tuple(tables().values()))
+            source = _source(snapshot.data_files, record_columns(shallow), snapshot.longest_line)
+            connection.execute(f"CREATE VIEW {_SHALLOW_RECORDS} AS {source}")
             _close_to_the_world(connection, snapshot.files, str(folder))
-        yield TableWriter(connection, memory)
+        writer = TableWriter(connection, memory)
+        writer.prepare(folder)
+        yield writer
 
 
 @contextmanager
