@@ -12,7 +12,7 @@ class State(StrEnum):
     WARNING = "warning"
     """A crawl would run, and its snapshot would be partial, or cost more than it must; or the step took too long."""
     FAILURE = "failure"
-    """A crawl would not run."""
+    """A crawl would end with exit code 1: it would publish nothing, or not to the lake."""
     SKIPPED = "skipped"
     """Not tried: the crawl does not need it, or an earlier step failed. Nothing is known."""
 
