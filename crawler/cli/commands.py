@@ -13,11 +13,13 @@ from crawler.cli.audit import audit
 from crawler.cli.demo import demo
 from crawler.cli.deploy import deploy
 from crawler.cli.diff import diff
+from crawler.cli.doctor import doctor
 from crawler.cli.emulator_options import emulator
 from crawler.cli.error_output import report_error, report_internal_error, report_usage_error
 from crawler.cli.exit_codes import BAD_USAGE, COMPLETE, COULD_NOT_RUN, INTERRUPTED
 from crawler.cli.init import init
 from crawler.cli.metrics import metrics
+from crawler.cli.password_input import password_line
 from crawler.cli.publish import publish
 from crawler.cli.query import query, schema
 from crawler.cli.report import report
@@ -144,7 +146,7 @@ def crawl(
         "--auth": ("registry.auth.method", auth),
         "--key-file": ("registry.auth.key_file", key_file),
         "--username": ("registry.auth.username", username),
-        "--password-stdin": ("registry.auth.password", _password_line() if password_stdin else None),
+        "--password-stdin": ("registry.auth.password", password_line() if password_stdin else None),
         "--password-file": ("registry.auth.password_file", password_file),
         "--scope": ("registry.auth.scope", scope),
         "--impersonate": ("registry.auth.impersonate", impersonate),
@@ -187,18 +189,10 @@ def crawl(
     raise typer.Exit(code)
 
 
-def _password_line() -> str:
-    # from the bytes: the text layer reads ahead, and would take the names that may follow (--repositories-from -)
-    try:
-        line = sys.stdin.buffer.readline()
-    except OSError as exc:
-        report_error(ConfigError([f"--password-stdin: standard input cannot be read: {exc.strerror}"]), BAD_USAGE)
-    return line.decode("utf-8-sig", "replace").rstrip("\r\n")
-
-
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(demo)
 app.command()(init)
 app.command()(audit)
+app.command()(doctor)
 app.command()(query)
 app.command()(diff)
 app.command()(report)

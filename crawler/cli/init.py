@@ -81,7 +81,7 @@ def init(
             )
         _write(file, first_config(answers, file.name))
         word = printable(shlex.quote(str(file)), LONGEST_PATH)
-        logs.notice(f"{quoted_path(file)} is written; try it: registry-crawler crawl --config {word}")
+        logs.notice(f"{quoted_path(file)} is written; try it: registry-crawler doctor --config {word}")
 
 
 def _require_terminal() -> None:

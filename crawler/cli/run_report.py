@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Union
 from crawler.cli import logs
 from crawler.cli.error_output import internal_error
 from crawler.cli.exit_codes import COMPLETE
-from crawler.cli.hints import hint
 from crawler.cli.logs import LogFormat
 from crawler.cli.publish import publication_text
 from crawler.cli.streams import write, write_text
@@ -19,6 +18,7 @@ from crawler.errors import CrawlerError, Interrupted, OutputClosed
 from crawler.model.run_manifest import RunManifest, Verdict
 from crawler.model.words import repositories
 from crawler.run.crawl import Crawl
+from crawler.run.hints import hint
 
 if TYPE_CHECKING:
     from crawler.lake.publish import Publication
