@@ -9,7 +9,7 @@ PYTEST = $(BIN)/pytest --dist worksteal --numprocesses
 export PIP_CONSTRAINT := $(CURDIR)/.ci/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check fix cover soak bench dist clean
+.PHONY: help demo test test-fast check fix manual cover soak bench dist clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
@@ -32,6 +32,9 @@ check: .venv/installed  ## formatting, lint, types, and who imports whom
 fix: .venv/installed  ## format, and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+manual: .venv/installed  ## the man page and the completions in share/, after a change of commands or options
+	$(BIN)/python -m crawler.cli.man_page share
 
 # COVER="tests/unit tests/wire" measures a part.
 cover: .venv/installed  ## every test with the branches that it reaches, commands run as processes included

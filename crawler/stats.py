@@ -3,6 +3,7 @@
 The counts of several shards add up (`RunStats.merge`).
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ class RunStats:
 
     Attributes:
         discovered: names so far; once `discovery_done`, the number of names that have to have a record.
+        discovery_ended: when discovery was done, by the monotonic clock.
         filtered_out: names that the target's prefix or the filters leave out.
         no_longer_listed: names that were recorded before an interruption, and that discovery has not listed again.
         resumed: what a resumed run recorded before the interruption, and discovery has not listed again yet: names
@@ -38,6 +40,7 @@ class RunStats:
 
     discovered: int = 0
     discovery_done: bool = False
+    discovery_ended: float | None = None
     filtered_out: int = 0
     no_longer_listed: int = 0
     resumed: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -88,6 +91,7 @@ class RunStats:
         self.no_longer_listed = len(self.resumed)
         self.discovered += self.no_longer_listed
         self.discovery_done = True
+        self.discovery_ended = time.monotonic()
 
     def restore(self, entries: Iterable[JournalEntry]) -> None:
         """Count what a resumed run keeps of its journal; these repositories are not listed again."""

@@ -23,6 +23,7 @@ class Login:
 
     Attributes:
         credential: the login; None where there is none.
+        place: the file, variable or helper that has it; "" where there is none.
         is_named: whether a file names this registry and where its secret is. No credential is then an error.
         warnings: the places that could not be read, and why.
         failures: the errors of helpers for all registries (`credsStore`), from files that do not name this registry.
@@ -30,6 +31,7 @@ class Login:
     """
 
     credential: Credential | None
+    place: str
     is_named: bool
     warnings: tuple[str, ...]
     failures: tuple[str, ...]
@@ -91,10 +93,12 @@ class DockerCredentials:
                 entries = entries_for(self._target, file)
                 search.is_named |= entries.is_named
                 search.near_misses += entries.near_misses
-                credential = await self._ask_helper(entries, search.failures) or entries.credential
-                if credential is not None:
-                    return search.result(credential)
-        return search.result(None)
+                credential = await self._ask_helper(entries, search.failures)
+                if credential is not None and entries.helper is not None:
+                    return search.result(credential, f"{entries.helper.program}, which {file.name} names")
+                if entries.credential is not None:
+                    return search.result(entries.credential, file.name)
+        return search.result(None, "")
 
     async def _ask_helper(self, entries: LoginEntries, failures: list[str]) -> Credential | None:
         if entries.helper is None:
@@ -117,9 +121,10 @@ class _Search:
     failures: list[str] = field(default_factory=list)
     near_misses: list[str] = field(default_factory=list)
 
-    def result(self, credential: Credential | None) -> Login:
+    def result(self, credential: Credential | None, place: str) -> Login:
         return Login(
             credential=credential,
+            place=place,
             is_named=self.is_named,
             warnings=tuple(self.warnings),
             failures=tuple(dict.fromkeys(self.failures)),

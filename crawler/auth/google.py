@@ -281,6 +281,14 @@ class AccessTokens:
         )
 
 
+def default_credentials_place() -> str:
+    """Where google-auth finds the Application Default Credentials, for people. Blocks on the disk."""
+    file = _default_credentials_file()
+    if os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
+        return f"GOOGLE_APPLICATION_CREDENTIALS: {printable(str(file))}"
+    return f"gcloud's login: {printable(str(file))}" if file.is_file() else "the metadata server"
+
+
 def _default_credentials_file() -> Path:
     """Where google-auth looks for the Application Default Credentials' file."""
     from google.auth import _cloud_sdk

@@ -11,10 +11,15 @@ import typer
 from crawler.cli import logs, options
 from crawler.cli.audit import audit
 from crawler.cli.demo import demo
+from crawler.cli.deploy import deploy
 from crawler.cli.diff import diff
+from crawler.cli.doctor import doctor
 from crawler.cli.emulator_options import emulator
 from crawler.cli.error_output import report_error, report_internal_error, report_usage_error
 from crawler.cli.exit_codes import BAD_USAGE, COMPLETE, COULD_NOT_RUN, INTERRUPTED
+from crawler.cli.init import init
+from crawler.cli.metrics import metrics
+from crawler.cli.password_input import password_line
 from crawler.cli.plan import plan
 from crawler.cli.publish import publish
 from crawler.cli.query import query, schema
@@ -34,6 +39,7 @@ app = typer.Typer(
 )
 
 app.add_typer(runs, name="runs")
+app.add_typer(deploy, name="deploy")
 
 
 def run_command_line() -> None:
@@ -102,6 +108,7 @@ def _settings(
     include_tag: options.IncludeTag = None,
     exclude_tag: options.ExcludeTag = None,
     cache: options.Cache = None,
+    lake: options.Lake = None,
     concurrency: options.Concurrency = None,
     rate: options.Rate = None,
     budget: options.Budget = None,
@@ -124,7 +131,7 @@ def _settings(
         "--auth": ("registry.auth.method", auth),
         "--key-file": ("registry.auth.key_file", key_file),
         "--username": ("registry.auth.username", username),
-        "--password-stdin": ("registry.auth.password", _password_line() if password_stdin else None),
+        "--password-stdin": ("registry.auth.password", password_line() if password_stdin else None),
         "--password-file": ("registry.auth.password_file", password_file),
         "--scope": ("registry.auth.scope", scope),
         "--impersonate": ("registry.auth.impersonate", impersonate),
@@ -139,6 +146,7 @@ def _settings(
         "--include-tag": ("images.include_tags", include_tag or None),
         "--exclude-tag": ("images.exclude_tags", exclude_tag or None),
         "--cache": ("cache.path", cache),
+        "--lake": ("lake.url", lake),
         "--concurrency": ("limits.concurrency", concurrency),
         "--rate": ("limits.rate", rate),
         "--budget": ("limits.budget", budget),
@@ -169,8 +177,8 @@ def crawl(
 
     TARGET is HOST[:PORT][/PREFIX]: gcr.io/my-project, localhost:5000.
 
-    Exit code: 0 complete, 1 could not run, 2 bad usage or configuration, 3 published but partial (0 with --partial-ok),
-    130/143 interrupted.
+    Exit code: 0 complete, 1 could not run, or not published to the lake, 2 bad usage or configuration, 3 published but
+    partial (0 with --partial-ok), 130/143 interrupted.
 
     \b
     Examples:
@@ -189,24 +197,22 @@ def crawl(
             ConfigError(["--resume: a run that streams its records to standard output cannot be resumed"]), BAD_USAGE
         )
     display = DisplayOptions(progress=progress is not False, records=show, log_format=log_format)
-    raise typer.Exit(run_async(crawl_registries, settings, display, start_or_resume if resume else start))
-
-
-def _password_line() -> str:
-    # from the bytes: the text layer reads ahead, and would take the names that may follow (--repositories-from -)
     try:
-        line = sys.stdin.buffer.readline()
-    except OSError as exc:
-        report_error(ConfigError([f"--password-stdin: standard input cannot be read: {exc.strerror}"]), BAD_USAGE)
-    return line.decode("utf-8-sig", "replace").rstrip("\r\n")
+        code = run_async(crawl_registries, settings, display, start_or_resume if resume else start)
+    except ConfigError as exc:
+        report_error(exc, BAD_USAGE)
+    raise typer.Exit(code)
 
 
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(demo)
+app.command()(init)
 app.command()(audit)
+app.command()(doctor)
 app.command()(query)
 app.command()(diff)
 app.command()(report)
 app.command()(takes_options(_settings, crawl)(plan))
 app.command()(publish)
+app.command()(metrics)
 app.command()(schema)
 app.command()(emulator)

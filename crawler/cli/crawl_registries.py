@@ -5,21 +5,31 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.to_thread
 
 from crawler.cli import display, logs
 from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN, PARTIAL
-from crawler.cli.run_report import DisplayOptions, RunResult, report_run
+from crawler.cli.publish import open_configured_lake, publish_folder, scratch_folder
+from crawler.cli.run_report import DisplayOptions, PublishResult, RunResult, report_run
 from crawler.cli.signals import Signals
 from crawler.config import Config
-from crawler.errors import OutputClosed
+from crawler.errors import LakeError, OutputClosed, SnapshotError
 from crawler.model.run_manifest import RunManifest, Verdict
 from crawler.run.crawl import Crawl
 from crawler.run.plan import SharedRateLimits
 from crawler.snapshot.unfinished import age_text
 
+if TYPE_CHECKING:
+    from crawler.lake.publish import Lake, Publication
+
 StartRun = Callable[[Crawl], Awaitable[RunManifest]]
 """How a run begins: `start`, or `start_or_resume`."""
+
+_SIGNAL_POLL_S: Final = 0.1
 
 _WORST_FIRST: Final = (COULD_NOT_RUN, PARTIAL, COMPLETE)
 
@@ -28,7 +38,9 @@ async def crawl_registries(config: Config, options: DisplayOptions, start_run: S
     """Crawl each registry of the configuration; return the exit code of the command.
 
     A run that fails does not stop the next one; a signal does. Registries that share a quota share its rate limit.
+    Raises ConfigError, before any run, for a lake that cannot be opened.
     """
+    lake = open_configured_lake(config.lake)
     rate_limits = SharedRateLimits()
     codes = []
     async with Signals.installed() as signals:
@@ -39,10 +51,11 @@ async def crawl_registries(config: Config, options: DisplayOptions, start_run: S
             async with display.show_progress(run, options.log_format) if options.progress else nullcontext():
                 with signals.stop_on_signal(run):
                     result = await _run_result(run, start_run)
-            codes.append(_exit_code(result, config, signals))
+            published = await _publish_result(result, config, lake, signals) if lake is not None else None
+            codes.append(_exit_code(result, published, config, signals))
             if len(codes) == len(config.registry):
                 signals.set_final_exit_code(_worst_code(codes))
-            report_run(run, result, config, options, codes[-1])
+            report_run(run, result, published, config, options, codes[-1])
             if codes[-1] not in _WORST_FIRST:
                 break
     return _worst_code(codes)
@@ -60,10 +73,46 @@ async def _run_result(run: Crawl, start_run: StartRun) -> RunResult:
         return exc
 
 
-def _exit_code(result: RunResult, config: Config, signals: Signals) -> int:
+async def _publish_result(result: RunResult, config: Config, lake: "Lake", signals: Signals) -> PublishResult:
+    """Publish a run's snapshot to the lake; None where the run has none. A signal ends the wait, and the command."""
+    if not isinstance(result, RunManifest):
+        return None
+    try:
+        with scratch_folder() as scratch:
+            published = await _publish_until_signal(config.output.path / result.folder, lake, scratch, signals)
+    except SnapshotError as exc:
+        return exc
+    if published is None:
+        advice = f"run `registry-crawler publish {result.run_id} --lake {lake.url}`"
+        return LakeError(f"{lake.url}: publishing was interrupted; the snapshot is kept: {advice}")
+    return published
+
+
+async def _publish_until_signal(folder: Path, lake: "Lake", scratch: Path, signals: Signals) -> PublishResult:
+    """Publish in a thread, which is abandoned at a signal: None. What it has uploaded by then is not visible."""
+    ended: list[Publication | Exception] = []
+
+    async def publish() -> None:
+        try:
+            ended.append(await anyio.to_thread.run_sync(publish_folder, folder, lake, scratch, abandon_on_cancel=True))
+        except Exception as exc:  # noqa: BLE001  (it is reported, and the next registry is crawled)
+            ended.append(exc)
+        tasks.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(publish)
+        while signals.exit_code is None:  # noqa: ASYNC110  (a signal handler sets it, which may set no event)
+            await anyio.sleep(_SIGNAL_POLL_S)
+        tasks.cancel_scope.cancel()
+    return ended[0] if ended else None
+
+
+def _exit_code(result: RunResult, published: PublishResult, config: Config, signals: Signals) -> int:
     """The exit code if this were the only run. A snapshot that is published counts, even if a signal came later."""
     if isinstance(result, OutputClosed):
         return COMPLETE
+    if isinstance(published, Exception):
+        return signals.exit_code or COULD_NOT_RUN
     if isinstance(result, RunManifest):
         return COMPLETE if result.verdict is Verdict.COMPLETE or config.verdict.partial_ok else PARTIAL
     return signals.exit_code or COULD_NOT_RUN

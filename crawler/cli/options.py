@@ -114,6 +114,13 @@ ExcludeTag = Annotated[
     list[str] | None,
     typer.Option(metavar="GLOB", help="With --depth: skip tags that match; repeatable, overrides --include-tag"),
 ]
+Lake = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Publish the snapshot there too: s3://BUCKET/PATH, gs://…, az://… or file:///FOLDER  [default: none]",
+    ),
+]
 Cache = Annotated[
     str | None,
     typer.Option(

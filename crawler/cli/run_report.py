@@ -4,13 +4,13 @@ import logging
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Union
 
 from crawler.cli import logs
 from crawler.cli.error_output import internal_error
 from crawler.cli.exit_codes import COMPLETE
-from crawler.cli.hints import hint
 from crawler.cli.logs import LogFormat
+from crawler.cli.publish import publication_text
 from crawler.cli.streams import write, write_text
 from crawler.cli.summary import example_records, summary
 from crawler.config import Config
@@ -18,6 +18,13 @@ from crawler.errors import CrawlerError, Interrupted, OutputClosed
 from crawler.model.run_manifest import RunManifest, Verdict
 from crawler.model.words import repositories
 from crawler.run.crawl import Crawl
+from crawler.run.hints import hint
+
+if TYPE_CHECKING:
+    from crawler.lake.publish import Publication
+
+PublishResult = Union["Publication", Exception, None]
+"""What a lake has of a run's snapshot, or why it has nothing; None where nothing was to be published."""
 
 RunResult = RunManifest | Exception
 """The result of a run: its manifest, or the exception because of which it published nothing."""
@@ -38,17 +45,22 @@ class DisplayOptions:
     log_format: LogFormat
 
 
-def report_run(run: Crawl, result: RunResult, config: Config, options: DisplayOptions, code: int) -> None:
+def report_run(
+    run: Crawl, result: RunResult, published: PublishResult, config: Config, options: DisplayOptions, code: int
+) -> None:
     """Report how a run ended. `code` is the exit code of the command if this were its only run."""
     if options.log_format is LogFormat.JSON:
         message = _outcome_message(run, result)
-        fields = _event_fields(run, result, message, config.output.path, code)
+        fields = _event_fields(run, result, published, message, config.output.path, code)
         logs.notice(f"{run.target}: {message}", _log_level(result), bug=_internal_error(result), **fields)
     elif isinstance(result, RunManifest):
-        write_text(summary(run, result, config))
+        write_text(summary(run, result, config, _lake_text(published, config)))
     elif not isinstance(result, OutputClosed):
         message = _outcome_message(run, result)
         logs.notice(f"{run.target}: {message}", _log_level(result), bug=_internal_error(result))
+    if isinstance(published, Exception):
+        message = str(published) if isinstance(published, CrawlerError) else internal_error(published)
+        logs.notice(f"{run.target}: {message}", logging.ERROR, bug=_internal_error(published), target=str(run.target))
     if isinstance(result, RunManifest) and run.writes_snapshot and options.records:
         _print_records(config.output.path / result.folder, result, options.records)
 
@@ -66,6 +78,14 @@ def _advice_suffix(run: Crawl, exc: Exception) -> str:
         return f" ({run.recorded:,} repositories are recorded: rerun with --resume to continue)"
     advice = hint(run.registry, exc) if isinstance(exc, CrawlerError) else ""
     return f" ({advice})" if advice else ""
+
+
+def _lake_text(published: PublishResult, config: Config) -> str:
+    """What is said of the lake; "" where there is none."""
+    if published is None:
+        return ""
+    text = "not published" if isinstance(published, Exception) else publication_text(published)
+    return f"{config.lake.url}: {text}"
 
 
 def _internal_error(result: RunResult) -> Exception | None:
@@ -92,10 +112,13 @@ def _log_level(result: RunResult) -> int:
             return logging.ERROR
 
 
-def _event_fields(run: Crawl, result: RunResult, message: str, output: Path, code: int) -> dict[str, Any]:
+def _event_fields(
+    run: Crawl, result: RunResult, published: PublishResult, message: str, output: Path, code: int
+) -> dict[str, Any]:
     """The fields of the event `run_ended`.
 
-    `verdict` and `snapshot` are null where there is no snapshot; then `reasons` holds the error's message.
+    `verdict` and `snapshot` are null where there is no snapshot; then `reasons` holds the error's message. `lake` is
+    the lake's URL, and null where the snapshot is in none.
     """
     run_manifest = result if isinstance(result, RunManifest) else None
     errors = (message,) if run_manifest is None and code != COMPLETE else ()
@@ -109,6 +132,7 @@ def _event_fields(run: Crawl, result: RunResult, message: str, output: Path, cod
         "requests": {"total": run.progress.exchanges} if run_manifest is None else asdict(run_manifest.requests),
         "duration_s": round(run.progress.seconds, 3),
         "snapshot": str(output / run_manifest.folder) if run_manifest is not None and run.writes_snapshot else None,
+        "lake": None if published is None or isinstance(published, Exception) else published.lake,
         "identity": run.parameters.identity if run_manifest is None else run_manifest.identity,
         "exit_code": code,
     }

@@ -24,8 +24,11 @@ _DEPTH_PURPOSES: Final = ("manifest", "blob", "referrers")
 """Purposes of the exchanges that --depth and --referrers cost; see `Requests.by_kind`."""
 
 
-def summary(crawl: Crawl, run_manifest: RunManifest, config: Config) -> str:
-    """Return the summary: the verdict and its reasons, the counts, the cost, and the path of the snapshot."""
+def summary(crawl: Crawl, run_manifest: RunManifest, config: Config, lake: str = "") -> str:
+    """Return the summary: the verdict and its reasons, the counts, the cost, and the path of the snapshot.
+
+    `lake` is what there is to say of the lake.
+    """
     counts, requests = run_manifest.counts, run_manifest.requests
     seconds = max(crawl.progress.seconds, 1e-3)
     outcomes = ", ".join(f"{getattr(counts, outcome):,} {outcome}" for outcome in Outcome)
@@ -53,6 +56,8 @@ def summary(crawl: Crawl, run_manifest: RunManifest, config: Config) -> str:
     lines += [f"  for example  {_failure_text(record)}" for record in crawl.sample_failures]
     if crawl.writes_snapshot:
         lines.append(f"  snapshot     {quoted_path(config.output.path / run_manifest.folder)}")
+    if lake:
+        lines.append(f"  lake         {lake}")
     return "\n".join(lines)
 
 

@@ -28,6 +28,7 @@ from crawler.config.values import (
     Integer,
     KeyFile,
     Kind,
+    LakeUrl,
     Location,
     NameListFile,
     NonEmptyString,
@@ -326,6 +327,25 @@ def _cache_file(output: OutputConfig, cache: CacheConfig) -> Path | None:
     return None if output.path == STDIO else output.path / ".cache" / "digests.sqlite"
 
 
+class LakeConfig(_Table):
+    """`[lake]`: where snapshots are published once they are taken. None: nowhere."""
+
+    url: LakeUrl | None = None
+    format: Literal["parquet", "jsonl", "delta"] = "parquet"
+
+
+class PublishConfig(_Table):
+    """`[output]` and `[lake]`: what publishing needs, for commands that connect to no registry."""
+
+    output: OutputConfig = OutputConfig()
+    lake: LakeConfig = LakeConfig()
+
+    @classmethod
+    def load(cls, file: str | Path | None, flags: Sequence[Flag] = ()) -> Self:
+        """Load these tables alone. Raises ConfigError with every mistake."""
+        return _load_tables(cls, file, flags)
+
+
 class VerdictConfig(_Table):
     """`[verdict]`: when a snapshot counts as complete. `max_shrink` is a share from 0 to 1; None is no limit."""
 
@@ -353,6 +373,7 @@ class Config(_Table):
     output: OutputConfig = OutputConfig()
     verdict: VerdictConfig = VerdictConfig()
     resume: ResumeConfig = ResumeConfig()
+    lake: LakeConfig = LakeConfig()
 
     @model_validator(mode="after")
     def _check_registries(self) -> Self:
@@ -362,6 +383,8 @@ class Config(_Table):
             raise ValueError(f"registry: named more than once: {', '.join(twice)}")
         if len([r for r in self.registry if r.repositories_from == STDIO]) > 1:
             raise ValueError("registry.repositories_from: standard input can hold the names of one registry only")
+        if self.lake.url is not None and self.output.path == STDIO:
+            raise ValueError("lake.url needs snapshots to publish: set output.path to a folder (--output)")
         return self
 
     @property
@@ -395,6 +418,7 @@ class Config(_Table):
             "output": self.output.model_dump(mode="json"),
             "verdict": self.verdict.model_dump(mode="json"),
             "resume": self.resume.model_dump(mode="json"),
+            "lake": self.lake.model_dump(mode="json"),
         }
 
 

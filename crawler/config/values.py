@@ -9,7 +9,7 @@ from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, SecretStr, ValidationInfo
 from pydantic_core import PydanticCustomError
@@ -36,6 +36,7 @@ _REALM = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s/@:\\#%]+)(:[0-9]{1,5})?")
 _RATE = re.compile(r"([1-9]\d{0,8})/([1-9]\d{0,5})?([smhd])", re.ASCII)
 _SHARE = re.compile(r"(\d{1,2}(?:\.\d{1,6})?|100)%", re.ASCII)
 _DURATION = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
+_LAKE_SCHEMES: Final = ("s3", "gs", "az", "file")
 _MAX_PATH_LENGTH: Final = 4096
 _MAX_BUDGET: Final = 1_000_000_000
 
@@ -193,6 +194,25 @@ def _parse_api_url(value: Any) -> Any:
     return value.rstrip("/")
 
 
+def _parse_lake_url(value: Any) -> Any:
+    """Check the URL of a lake. It gets into every `_run.json`, so it must hold no credentials."""
+    if not isinstance(value, str):
+        return value
+    try:
+        url = urlsplit(value)
+    except ValueError:
+        raise ValueError("must be a URL") from None
+    if "@" in url.netloc or url.query or url.fragment or "?" in value or "#" in value:
+        raise ValueError(
+            "must be a URL without a user, a query or a fragment: the credentials come from the provider's variables"
+        )
+    path = unquote(url.path)
+    is_folder = not url.netloc and path.startswith("/") and path.strip("/") and "\0" not in path
+    if url.scheme not in _LAKE_SCHEMES or not (is_folder if url.scheme == "file" else url.netloc):
+        raise ValueError("must be s3://BUCKET/PATH, gs://BUCKET/PATH, az://CONTAINER/PATH or file:///FOLDER")
+    return value.rstrip("/")
+
+
 def _check_realms(realms: tuple[str, ...]) -> tuple[str, ...]:
     if not all(map(_REALM.fullmatch, realms)):
         raise ValueError("a realm is a host alone: auth.example.com, *.example.com or auth.example.com:8443")
@@ -236,6 +256,7 @@ Scope = Annotated[NonEmptyString, AfterValidator(_check_scope)]
 Username = Annotated[NonEmptyString, AfterValidator(_check_username)]
 Password = Annotated[SecretStr, Expected("a string"), BeforeValidator(_parse_password)]
 RealmHosts = Annotated[StringList, AfterValidator(_check_realms)]
+LakeUrl = Annotated[str, Expected("a string: s3://BUCKET/PATH, …"), BeforeValidator(_parse_lake_url)]
 ApiUrl = Annotated[str, BeforeValidator(_parse_api_url)]
 Kind = Annotated[str, BeforeValidator(_parse_kind)]
 Location = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$"), Expected("a location, such as us-central1")]

@@ -1,1 +1,15 @@
-"""Snapshots in a lake: object storage or a folder, as Parquet, JSON lines or Delta tables."""
+"""Snapshots in a lake: object storage or a folder, as Parquet, JSON lines or Delta tables.
+
+| module | question |
+|---|---|
+| `layout` | Which objects does a run have in a lake, and what are their names? |
+| `store` | How is an object created, once and whole, wherever the lake is? |
+| `folder` | How, in a folder? |
+| `objects` | How, in object storage? The one door to obstore. |
+| `messages` | What does an error of a provider say, without its secrets? |
+| `delta` | How does a file become part of a Delta table? The one door to deltalake. |
+| `verify` | Is a snapshot's data what its `_run.json` says? |
+| `publish` | In which order is a snapshot published, so that nobody sees half of it? |
+
+A lake is written from the snapshot, never while it is taken, so a lake that fails costs no snapshot.
+"""

@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from crawler.client import AuthenticatedClient
+from crawler.config import RegistryConfig
 from crawler.discovery import Discovery
 from crawler.inspect.inspector import Inspector
 from crawler.model.run_manifest import TOOL
@@ -15,7 +17,7 @@ from crawler.run.inspection import Inspection
 from crawler.run.own_api import open_own_api, own_api_label, takes_images_from_api, unused_api_note
 from crawler.run.plan import Plan
 from crawler.run.sources import build_discovery
-from crawler.transport.fetch import open_transport
+from crawler.transport.fetch import Transport, open_transport
 from crawler.transport.retry import Timeouts
 from crawler.transport.tls import Certificates
 from crawler.vendors.lister import ApiLister
@@ -27,6 +29,7 @@ USER_AGENT: Final = f"{TOOL.name}/{TOOL.version}"
 class OpenParts:
     """What a crawl works with, while it lasts."""
 
+    registry: Registry
     discovery: Discovery
     lister: Lister
     inspector: Inspector | None
@@ -44,6 +47,14 @@ class OpenParts:
 @asynccontextmanager
 async def open_parts(plan: Plan, auth: ResolvedAuth, inspection: Inspection | None) -> AsyncIterator[OpenParts]:
     """Open the connections, and sign in to the registry. Raises CredentialsError and RegistryError."""
+    async with open_connections(plan) as transport:
+        client = await connect(plan.registry, auth, transport)
+        yield await build_parts(plan, auth, inspection, client, transport)
+
+
+@asynccontextmanager
+async def open_connections(plan: Plan) -> AsyncIterator[Transport]:
+    """The connections of a run, which close when the block ends. Raises CredentialsError for unusable certificates."""
     registry_config, configured = plan.registry, plan.config.limits
     async with open_transport(
         user_agent=USER_AGENT,
@@ -54,28 +65,37 @@ async def open_parts(plan: Plan, auth: ResolvedAuth, inspection: Inspection | No
         limits=plan.limits,
         concurrency=configured.concurrency,
         scheme=registry_config.scheme,
-        certificates=Certificates(
-            ca_file=registry_config.ca_file,
-            client_certificate=registry_config.client_certificate,
-            client_key=registry_config.client_key,
-        ),
+        certificates=certificates_of(registry_config),
     ) as transport:
-        client, profile = await connect(registry_config, auth, transport), registry_config.profile
-        registry = Registry(
-            registry_config.api_url,
-            client,
-            catalog_page_size=registry_config.page_size or profile.catalog_page_size,
-            tags_page_size=profile.tags_page_size,
-        )
-        own_api = open_own_api(registry_config, auth, client, transport.apart(plan.api_limiter))
-        google = transport.with_limiter(plan.api_limiter)
-        discovery = await build_discovery(
-            registry_config, plan.config.images, registry, auth, own_api=own_api, google_apis=google
-        )
-        takes_images = takes_images_from_api(registry_config, plan.config.images.depth)
-        lister: Lister = registry
-        if own_api.images is not None and takes_images:
-            lister = ApiLister(own_api.images, registry, own_api_label(registry_config))
-        bulk = own_api.manifests if takes_images else None
-        inspector = None if inspection is None else inspection.inspector(plan, registry, client, bulk)
-        yield OpenParts(discovery, lister, inspector, unused_api_note(registry_config, own_api))
+        yield transport
+
+
+def certificates_of(registry: RegistryConfig) -> Certificates:
+    return Certificates(
+        ca_file=registry.ca_file, client_certificate=registry.client_certificate, client_key=registry.client_key
+    )
+
+
+async def build_parts(
+    plan: Plan, auth: ResolvedAuth, inspection: Inspection | None, client: AuthenticatedClient, transport: Transport
+) -> OpenParts:
+    """The parts of a run that is signed in to the registry by `client`. Raises CredentialsError."""
+    registry_config, profile = plan.registry, plan.registry.profile
+    registry = Registry(
+        registry_config.api_url,
+        client,
+        catalog_page_size=registry_config.page_size or profile.catalog_page_size,
+        tags_page_size=profile.tags_page_size,
+    )
+    own_api = open_own_api(registry_config, auth, client, transport.apart(plan.api_limiter))
+    google = transport.with_limiter(plan.api_limiter)
+    discovery = await build_discovery(
+        registry_config, plan.config.images, registry, auth, own_api=own_api, google_apis=google
+    )
+    takes_images = takes_images_from_api(registry_config, plan.config.images.depth)
+    lister: Lister = registry
+    if own_api.images is not None and takes_images:
+        lister = ApiLister(own_api.images, registry, own_api_label(registry_config))
+    bulk = own_api.manifests if takes_images else None
+    inspector = None if inspection is None else inspection.inspector(plan, registry, client, bulk)
+    return OpenParts(registry, discovery, lister, inspector, unused_api_note(registry_config, own_api))

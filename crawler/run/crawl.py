@@ -32,6 +32,7 @@ from crawler.run.inspection import Inspection, open_inspection
 from crawler.run.parameters import build_run_parameters, resumed_message
 from crawler.run.plan import SharedRateLimits, make_plan
 from crawler.run.run_manifest import build_run_manifest
+from crawler.run.stages import Stage, Stages
 from crawler.run.throughput import SAMPLE_S, Throughput
 from crawler.sinks import Sink
 from crawler.sinks.jsonl import JsonLinesFile, JsonLinesPipe
@@ -115,6 +116,7 @@ class Crawl:
         self._stats = RunStats()
         self._name_filter = NameFilter(registry.target, include=registry.include, exclude=registry.exclude)
         self._throughput = Throughput(self._began)
+        self._stages = Stages()
         self._unfinished = UnfinishedRuns(
             config.output.path, FileLocks() if config.output.lock else NoLocks(), config.resume.within
         )
@@ -144,6 +146,11 @@ class Crawl:
     def counts(self) -> Counts:
         """What is recorded so far."""
         return self._stats.counts
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """What the run has done so far, stage by stage."""
+        return self._stages.ended
 
     @property
     def progress(self) -> Progress:
@@ -235,7 +242,8 @@ class Crawl:
     async def _resolve_credentials(self) -> ResolvedAuth:
         """Find the credentials; the registry is not asked yet. Raises CredentialsError."""
         outage = self._plan.limits.outage
-        auth = await self._until_stopped(partial(resolve_credentials, self.registry, outage))
+        with self._stages.timed("credentials"):
+            auth = await self._until_stopped(partial(resolve_credentials, self.registry, outage))
         self.parameters = replace(self.parameters, identity=auth.label)
         self.cheaper_auth_exists = auth.could_skip_token
         for warning in auth.warnings:
@@ -254,33 +262,53 @@ class Crawl:
             self._notice(f"{self.target}: old unfinished runs are left: {exc}")
 
     async def _crawl_and_publish(self, journal: Journal, auth: ResolvedAuth) -> RunManifest:
-        output = self._config.output
         draft = Draft(journal)
         with self._open_inspection() as inspection:
             with journal.appended() as file:
                 parts = await self._until_stopped(partial(self._crawl, JsonLinesFile(file), auth, inspection))
-            finish_line = None if inspection is None else inspection.bases.finish_line
-            write = partial(draft.write, output.compression, self._stats.recorded, finish_line)
-            files = await anyio.to_thread.run_sync(write)
-            earlier = partial(last_complete, output.path, self.parameters.target, self.parameters.started_at)
-            previous = await anyio.to_thread.run_sync(earlier)
-            manifest = self._build_run_manifest(auth, parts, files, previous, inspection)
-        await anyio.to_thread.run_sync(draft.publish, output.path, manifest)
+            with self._stages.timed("writing"):
+                manifest = await self._write(draft, auth, parts, inspection)
+        with self._stages.timed("publishing"):
+            await anyio.to_thread.run_sync(draft.publish, self._config.output.path, manifest)
         await self._clean_up()
         return manifest
 
+    async def _write(
+        self, draft: Draft, auth: ResolvedAuth, parts: OpenParts, inspection: Inspection | None
+    ) -> RunManifest:
+        """Write the snapshot's files beside the journal. They are not published yet."""
+        output = self._config.output
+        finish_line = None if inspection is None else inspection.bases.finish_line
+        write = partial(draft.write, output.compression, self._stats.recorded, finish_line)
+        files = await anyio.to_thread.run_sync(write)
+        earlier = partial(last_complete, output.path, self.parameters.target, self.parameters.started_at)
+        previous = await anyio.to_thread.run_sync(earlier)
+        return self._build_run_manifest(auth, parts, files, previous, inspection)
+
     async def _crawl(self, sink: Sink, auth: ResolvedAuth, inspection: Inspection | None) -> OpenParts:
         async with open_parts(self._plan, auth, inspection) as parts:
-            pipeline = self._pipeline(parts, sink)
-            async with anyio.create_task_group() as group:
-                group.start_soon(self._sample_throughput)
-                await pipeline.run()
-                group.cancel_scope.cancel()
+            with self._timed_crawl():
+                pipeline = self._pipeline(parts, sink)
+                async with anyio.create_task_group() as group:
+                    group.start_soon(self._sample_throughput)
+                    await pipeline.run()
+                    group.cancel_scope.cancel()
             self._throughput.sample(time.monotonic(), self._exchanges)
         is_whole = self._stats.discovery_done and self._stats.recorded >= self._stats.discovered
         if self._stopping.is_set() and not is_whole:
             raise Interrupted("stopped before the end, as asked")
         return parts
+
+    @contextmanager
+    def _timed_crawl(self) -> Iterator[None]:
+        """Time the crawl, and the discovery within it, which ends earlier."""
+        began = time.monotonic()
+        try:
+            with self._stages.timed("crawl"):
+                yield
+        finally:
+            if self._stats.discovery_ended is not None:
+                self._stages.add("discovery", began, self._stats.discovery_ended)
 
     def _pipeline(self, parts: OpenParts, sink: Sink) -> Pipeline:
         return Pipeline(

@@ -11,7 +11,13 @@ import orjson
 from crawler.auth.challenge import Flow, authenticate
 from crawler.auth.credentials import ANONYMOUS, NO_SCOPE, Credential, CredentialProvider, StaticCredentials
 from crawler.auth.docker_config import DockerCredentials, Login
-from crawler.auth.google import ACCESS_TOKEN_USER, REGISTRY_TOKEN_USER, AccessTokens, Impersonation
+from crawler.auth.google import (
+    ACCESS_TOKEN_USER,
+    REGISTRY_TOKEN_USER,
+    AccessTokens,
+    Impersonation,
+    default_credentials_place,
+)
 from crawler.auth.service_account_key import json_key_credential
 from crawler.client import AuthenticatedClient
 from crawler.config import AuthConfig, RegistryConfig
@@ -21,7 +27,7 @@ from crawler.model.names import Target
 from crawler.transport.fetch import Transport
 from crawler.transport.messages import MAX_ERROR_BYTES, Purpose, Request
 from crawler.transport.outage import OutageDetector
-from crawler.untrusted_text import printable
+from crawler.untrusted_text import printable, quoted_path
 
 _PASSWORD_IS_ACCESS_TOKEN = frozenset({ACCESS_TOKEN_USER, REGISTRY_TOKEN_USER, "_dcgcloud_token"})
 """User names whose password is an OAuth2 access token; the last is what gcloud's credential helper answers with."""
@@ -33,6 +39,7 @@ class ResolvedAuth:
 
     Attributes:
         account: the account's name, where the configuration or a login file has it; else "".
+        source: where the credentials were found, for people; "" for an anonymous crawl.
         warnings: for the operator: places of logins that were searched and could not be used.
     """
 
@@ -40,13 +47,19 @@ class ResolvedAuth:
     flow: Flow
     credentials: CredentialProvider
     account: str = ""
+    source: str = ""
     warnings: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
         """The method, and the account's name as far as it is known by now; never a secret."""
-        account = self.credentials.account if isinstance(self.credentials, AccessTokens) else self.account
+        account = self.known_account
         return f"{self.method}: {printable(account)}" if account else str(self.method)
+
+    @property
+    def known_account(self) -> str:
+        """The account's name, "" while it is unknown: the metadata server names it with the first token."""
+        return self.credentials.account if isinstance(self.credentials, AccessTokens) else self.account
 
     @property
     def could_skip_token(self) -> bool:
@@ -159,27 +172,39 @@ def _resolve_login(target: Target, credentials: DockerCredentials, login: Login)
     if login.credential is None:
         no_login = f"no docker or podman login for {target.registry}; run `docker login {target.registry}`"
         raise CredentialsError("; ".join((no_login, *warnings, *login.near_misses)))
-    return ResolvedAuth(AuthMethod.DOCKER_CONFIG, Flow.CHALLENGE, credentials, login.credential.name, warnings)
+    return ResolvedAuth(
+        AuthMethod.DOCKER_CONFIG, Flow.CHALLENGE, credentials, login.credential.name, login.place, warnings
+    )
 
 
 def _resolve_method(
     method: AuthMethod, config: RegistryConfig, credential: Credential | None, outage: OutageDetector
 ) -> ResolvedAuth:
     """The credentials and the flow of a method that needs no docker login. Reads files: call it in a worker thread."""
+    if method is AuthMethod.ANONYMOUS:
+        return ResolvedAuth(method, Flow.CHALLENGE, ANONYMOUS)
+    resolved = partial(ResolvedAuth, method, source=_source(config.auth))
     match method:
-        case AuthMethod.ANONYMOUS:
-            return ResolvedAuth(method, Flow.CHALLENGE, ANONYMOUS)
         case AuthMethod.BASIC | AuthMethod.TOKEN if credential is not None:
-            return ResolvedAuth(method, Flow.CHALLENGE, StaticCredentials(credential), credential.name)
+            return resolved(Flow.CHALLENGE, StaticCredentials(credential), credential.name)
         case AuthMethod.TOKEN:
-            return ResolvedAuth(method, Flow.CHALLENGE, _access_tokens(REGISTRY_TOKEN_USER, config, outage))
+            return resolved(Flow.CHALLENGE, _access_tokens(REGISTRY_TOKEN_USER, config, outage))
         case AuthMethod.ACCESS_TOKEN:
-            return ResolvedAuth(method, Flow.PREEMPTIVE, _access_tokens(ACCESS_TOKEN_USER, config, outage))
+            return resolved(Flow.PREEMPTIVE, _access_tokens(ACCESS_TOKEN_USER, config, outage))
         case AuthMethod.JSON_KEY if config.auth.key_file is not None:
             key = json_key_credential(config.auth.key_file)
-            return ResolvedAuth(method, Flow.PREEMPTIVE, StaticCredentials(key), _account_of_key(key))
+            return resolved(Flow.PREEMPTIVE, StaticCredentials(key), _account_of_key(key))
         case _:
             raise AssertionError(f"AuthConfig let {method} through without what it needs")
+
+
+def _source(auth: AuthConfig) -> str:
+    """Where a method that needs no docker login has its credentials, for people."""
+    if auth.key_file is not None:
+        return f"the key file {quoted_path(auth.key_file)}"
+    if auth.password_file is not None:
+        return f"the password file {quoted_path(auth.password_file)}"
+    return "the configured password" if auth.username is not None else default_credentials_place()
 
 
 def _account_of_key(key: Credential) -> str:

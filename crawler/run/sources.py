@@ -119,21 +119,26 @@ class _Sources:
                 f"Artifact Registry's API needs an access token, and --auth {config.auth.method} provides none: "
                 "use --key-file or --auth access-token"
             )
-        quota_project = _quota_project(self.google)
-        apis = GoogleApis(
-            AuthenticatedClient(
-                PreemptiveAuth(self.google, _as_bearer),
-                self.google_apis,
-                headers=() if quota_project is None else (quota_project.header,),
-            ),
-            artifact_registry=config.apis.artifact_registry,
-            resource_manager=config.apis.resource_manager,
-            quota_project=quota_project,
-        )
+        apis = open_google_apis(config, self.google, self.google_apis)
         search = RepositorySearch(apis, HostScope.of_target(config.target, config.profile, config.location))
         if config.images_from == "api":
             return ArtifactRegistryListing(search, with_attachments=self.images.referrers is ReferrersLevel.API)
         return ArtifactRegistryWalk(search, config.profile)
+
+
+def open_google_apis(config: RegistryConfig, google: CredentialProvider, transport: Transport) -> GoogleApis:
+    """Google's APIs at the configured URLs, with these credentials and their quota project. Raises CredentialsError."""
+    quota_project = _quota_project(google)
+    return GoogleApis(
+        AuthenticatedClient(
+            PreemptiveAuth(google, _as_bearer),
+            transport,
+            headers=() if quota_project is None else (quota_project.header,),
+        ),
+        artifact_registry=config.apis.artifact_registry,
+        resource_manager=config.apis.resource_manager,
+        quota_project=quota_project,
+    )
 
 
 def _quota_project(google: CredentialProvider) -> QuotaProject | None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from itertools import takewhile
 from typing import Final
 
@@ -30,11 +31,12 @@ class Table:
 @cache
 def tables() -> dict[str, Table]:
     """Every table by name."""
-    return {name: _load(name) for name in _NAMES}
+    return {name: load_table(files(__package__) / "sql", name) for name in _NAMES}
 
 
-def _load(name: str) -> Table:
-    text = (files(__package__) / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+def load_table(folder: Traversable, name: str) -> Table:
+    """The table that the file NAME.sql in a folder defines."""
+    text = (folder / f"{name}.sql").read_text(encoding="utf-8")
     comments = [line.removeprefix("-- ") for line in takewhile(_is_comment, text.splitlines())]
     reads = [field for line in comments[1:] for field in line.removeprefix(_READS).split(", ")]
     return Table(name, comments[0], tuple(reads), text)

@@ -35,6 +35,12 @@ class SelectedSnapshot:
     longest_line: int
 
     @property
+    def output(self) -> Path | None:
+        """The output folder that the snapshot is in; None for a copy at the top of a disk."""
+        above = self.folder.parents
+        return above[2] if len(above) > 2 else None
+
+    @property
     def files(self) -> tuple[Path, ...]:
         return (self.run_manifest, *self.data_files)
 
@@ -96,15 +102,41 @@ def earlier_snapshots(snapshot: SelectedSnapshot) -> list[SelectedSnapshot]:
 
     Partial ones are among them; folders that cannot be read are not. Raises SnapshotError where the disk fails.
     """
-    output = snapshot.folder.parents[2]
+    return [select_folder(stored.folder) for stored in _earlier(snapshot)]
+
+
+def _earlier(snapshot: SelectedSnapshot) -> list[StoredRun]:
+    if snapshot.output is None:
+        return []
     earlier = [
         found
-        for found in stored_runs(output)
+        for found in stored_runs(snapshot.output)
         if isinstance(found, StoredRun)
         and found.target == snapshot.target
         and found.run.started_at < snapshot.started_at
     ]
-    return [select_folder(stored.folder) for stored in sorted(earlier, key=lambda s: s.run.started_at, reverse=True)]
+    return sorted(earlier, key=lambda found: found.run.started_at, reverse=True)
+
+
+def select_pair(output: Path, snapshots: Sequence[str]) -> tuple[SelectedSnapshot, SelectedSnapshot]:
+    """The old and the new snapshot that up to two names stand for, each as `select_snapshot` has it.
+
+    One name is that of the new snapshot, and none its newest complete one of the only target; the old one is then the
+    newest complete snapshot of the same target that was begun before. Raises SnapshotError.
+    """
+    if len(snapshots) > 1:
+        old, new = snapshots
+        return select_snapshot(output, old), select_snapshot(output, new)
+    new_snapshot = select_snapshot(output, snapshots[0] if snapshots else "")
+    return _complete_before(new_snapshot), new_snapshot
+
+
+def _complete_before(snapshot: SelectedSnapshot) -> SelectedSnapshot:
+    before = next((found for found in _earlier(snapshot) if found.run.is_complete), None)
+    if before is None:
+        target = printable(snapshot.target)
+        raise SnapshotError(f"{target} has no complete snapshot from before {snapshot.run_id}: name both snapshots")
+    return select_folder(before.folder)
 
 
 def _only_target(runs: Sequence[StoredRun]) -> str:

@@ -56,6 +56,7 @@ class Request:
             response has no body and so no code: its 404 is always returned.
         spent_codes: the error codes of a 429 that is returned at once: a limit of such requests alone is spent, for
             longer than a run can wait.
+        shown_url: the URL as errors and logs show it, where the URL itself is a secret; "" where it is none.
         meant_status: the status that a response of an API means, where the API says it in another way than by HTTP.
     """
 
@@ -73,6 +74,7 @@ class Request:
     parse: Callable[[bytes], Any] | None = None
     absence_codes: Collection[str] | None = None
     spent_codes: Collection[str] = ()
+    shown_url: str = ""
     meant_status: Callable[["Response"], int] | None = None
 
     def __repr__(self) -> str:
@@ -81,7 +83,7 @@ class Request:
     @property
     def summary(self) -> str:
         """Method and URL, as errors and logs show them."""
-        return f"{self.method} {printable(self.url)}"
+        return f"{self.method} {printable(self.shown_url or self.url)}"
 
     @property
     def origin(self) -> str:

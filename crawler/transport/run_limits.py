@@ -20,14 +20,23 @@ class RunLimits:
             else is sent.
     """
 
-    def __init__(self, policy: RetryPolicy, requests: RequestStats | None = None) -> None:
-        """`requests` counts the exchanges together with those of other limits."""
+    def __init__(
+        self,
+        policy: RetryPolicy,
+        requests: RequestStats | None = None,
+        *,
+        first_contact_s: float = FIRST_CONTACT_S,
+    ) -> None:
+        """`requests` counts the exchanges together with those of other limits.
+
+        `first_contact_s` is how many seconds to wait for a party that has never answered.
+        """
         self.policy = policy
         self.requests = RequestStats() if requests is None else requests
         self.budget = RetryBudget(self.requests)
         # with one attempt only, the user does not want to wait for a server that may not exist
-        first_contact_s = FIRST_CONTACT_S if policy.attempts > 1 else 0
-        self.outage = OutageDetector(policy.give_up_s, first_contact_s=first_contact_s)
+        self._first_contact_s = first_contact_s if policy.attempts > 1 else 0
+        self.outage = OutageDetector(policy.give_up_s, first_contact_s=self._first_contact_s)
         self.throttling = ThrottlingWatch(policy.give_up_s)
         self.last_answered: dict[Purpose, Request] = {}
         self._limiters: list[Limiter] = []
@@ -35,7 +44,7 @@ class RunLimits:
 
     def apart(self) -> "RunLimits":
         """Limits for a service that the run can do without: its outages hold nothing else. The counts are shared."""
-        return RunLimits(self.policy, self.requests)
+        return RunLimits(self.policy, self.requests, first_contact_s=self._first_contact_s)
 
     @property
     def wait_s(self) -> float:

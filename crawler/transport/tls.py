@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from crawler.errors import CredentialsError
+from crawler.untrusted_text import printable
 
 SSL_CERT_FILE: Final = "SSL_CERT_FILE"
 """OpenSSL's variable: a file in place of the system's file. The system's folder of certificates is read as well."""
@@ -76,6 +77,12 @@ def ssl_context(ca_file: Path | None) -> ssl.SSLContext:
     except OSError as exc:
         raise CredentialsError(f"{name}: {path}: cannot be read: {exc.strerror}") from None
     return context
+
+
+def trusted_authorities(ca_file: Path | None) -> str:
+    """Which CAs `ssl_context` trusts, for people."""
+    setting = _setting(ca_file, os.environ)
+    return "the system's CAs" if setting is None else f"the CAs of {setting[0]}: {printable(str(setting[1]))}"
 
 
 def _setting(ca_file: Path | None, environ: Mapping[str, str]) -> tuple[str, Path] | None:

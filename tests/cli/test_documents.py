@@ -117,7 +117,7 @@ def test_floors_are_documented_as_import_linter_checks_them():
 @pytest.mark.parametrize("row", table(THE_CODE, "Rooms and floors", "library"), ids=lambda row: row["library"])
 def test_doors_are_documented_as_the_code_has_them(row):
     """No other file imports the libraries, and every door does. The emulator is a program of its own."""
-    modules = {"google-auth": "google"}
+    modules = {"google-auth": "google", "prometheus-client": "prometheus_client"}
     libraries = "|".join(modules.get(library, library) for library in row["library"].split(", "))
     imports = re.compile(rf"^\s*(?:import|from) (?:{libraries})\b", re.MULTILINE)
     folder = THE_CODE.parent

@@ -4,7 +4,6 @@ import pytest
 from support.run_cli import ONE_TRY
 from support.scripted import catalog_path, on, plain_registry, refusal, serve
 
-from crawler.cli.hints import hint
 from crawler.config import RegistryConfig
 from crawler.errors import (
     CredentialsError,
@@ -18,6 +17,7 @@ from crawler.errors import (
     Unreachable,
     UnusableResponse,
 )
+from crawler.run.hints import hint
 
 HOST = "registry.example.com"
 CATALOG = f"GET https://{HOST}/v2/_catalog?n=1000"

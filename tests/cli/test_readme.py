@@ -14,8 +14,6 @@ import shlex
 import shutil
 import signal
 import sys
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,8 +22,10 @@ import duckdb
 import pytest
 from support.distribution import Htpasswd, make_certificates, open_registry, push
 from support.distribution.process import may_skip
+from support.document_stage import Stage, lines_of
+from support.question_blocks import QUESTION_TREATMENTS
 from support.readme import DOCUMENTS, OPERATIONS, README, ROOT, Block, blocks
-from support.run_cli import ONE_TRY, SCRIPT
+from support.run_cli import SCRIPT
 from support.run_folders import left_by_a_kill, published
 from support.scripted import Reply, document, listing_path, on, plain_registry, serve
 from support.snapshots import read_snapshot
@@ -33,7 +33,6 @@ from support.snapshots import read_snapshot
 from crawler.emulator import ArtifactRegistry
 from crawler.model.record import Record
 
-PROGRAM = re.compile(r"\bregistry-crawler(?= (crawl|emulator|query|runs))")
 STORED = {"team/app": ["1.0", "latest"], "team/base": ["2"]}
 SHOWN_REGISTRY = {
     "artifact_registry": ArtifactRegistry(serves="gcr.io", projects=("my-project", "other-project")),
@@ -51,39 +50,9 @@ needs_programs = pytest.mark.skipif(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """Where a block runs: in a folder of its own, with an emulator on demand."""
-
-    command: Any
-    google: Callable[..., Awaitable[Any]]
-    dead_port: str
-
-    @property
-    def folder(self) -> Path:
-        return self.command.folder
-
-    async def shell(self, script: str, environment: dict[str, str] = ONE_TRY) -> Any:
-        """Run lines of a shell; the first that fails ends them."""
-        program = shlex.quote(*SCRIPT)
-        return await self.command("-ec", PROGRAM.sub(program, script), program=("/bin/sh",), environment=environment)
-
-    async def google_snapshot(self, **settings: Any) -> Any:
-        """Take a snapshot of an emulator in the folder, and return the emulator."""
-        google = await self.google(**{"repositories": 30, **settings})
-        await self.shell(f"registry-crawler crawl {google.emulator.registry} --key-file {google.key_file} || true")
-        return google
-
-
 @pytest.fixture
 def stage(command, google, dead_port) -> Stage:
     return Stage(command, google, dead_port)
-
-
-def lines_of(block: Block) -> list[str]:
-    """The lines without comments; continued lines are joined."""
-    lines = block.text.replace("\\\n", " ").splitlines()
-    return [line.partition(" #")[0].strip() for line in lines]
 
 
 # Outputs: compared with a real one, apart from what differs between two runs
@@ -319,23 +288,6 @@ def query(stage: Stage, block: Block) -> list[tuple[Any, ...]]:
         return connection.execute(text).fetchall()
 
 
-async def finds_new_and_gone_repositories(stage: Stage, block: Block) -> None:
-    nights = {
-        "20261124T020000Z-ffff": {"older": "ok"},
-        "20261125T020000Z-1f6c": {"gone": "ok", "kept": "ok", "emptied": "ok"},
-        "20261126T020000Z-0001": {"kept": "ok", "new": "ok", "emptied": "missing"},
-    }
-    for run_id, outcomes in nights.items():
-        folder = stage.folder / "snapshots" / "source=registry" / f"date={run_id[:8]}" / f"run={run_id}"
-        folder.mkdir(parents=True)
-        records = [
-            {"run_id": run_id, "repository": name, "outcome": outcome, "tags": ["1.0"], "images": None}
-            for name, outcome in outcomes.items()
-        ]
-        (folder / "part-00000.jsonl").write_text("".join(f"{json.dumps(record)}\n" for record in records))
-    assert query(stage, block) == [("emptied", "gone"), ("gone", "gone"), ("new", "new")]
-
-
 async def finds_large_untagged_images(stage: Stage, block: Block) -> None:
     await stage.google_snapshot(repositories=60)
     untagged = [
@@ -370,18 +322,6 @@ async def runs_as_a_test(stage: Stage, block: Block) -> None:
 
 
 # What cannot run here: its form is checked
-
-
-async def is_the_schema_of_a_record(stage: Stage, block: Block) -> None:
-    schema = {column["name"]: column for column in json.loads(block.text)}
-    assert list(schema) == list(Record.__annotations__)
-    kinds = {name: (column["type"], column.get("mode")) for name, column in schema.items()}
-    assert kinds.pop("schema") == ("INTEGER", None)
-    assert kinds.pop("tags") == ("STRING", "REPEATED")
-    assert kinds.pop("observed_at") == ("TIMESTAMP", None)
-    nested = {name for name, kind in kinds.items() if kind == ("JSON", None)}
-    assert nested == {"images", "children", "problems", "error"}
-    assert {kind for name, kind in kinds.items() if name not in nested} == {("STRING", None)}
 
 
 async def shows_a_snapshot(stage: Stage, block: Block) -> None:
@@ -434,6 +374,7 @@ async def is_a_drawing_of_rooms(stage: Stage, block: Block) -> None:
 
 
 TREATMENTS = {
+    **QUESTION_TREATMENTS,
     ("console", "$ registry-crawler crawl gcr.io/my-project"): shows_a_crawl,
     ("json", '{"schema":'): shows_records,
     ("", "registry-crawler: REGISTRY_CRAWLER_"): shows_mistakes,
@@ -449,11 +390,9 @@ TREATMENTS = {
     ("indented", "registry-crawler query"): asks_for_old_images,
     ("sql", "SELECT repository, len(tags)"): finds_the_most_tags,
     ("sql", "SELECT repository, image.digest"): finds_large_untagged_images,
-    ("sql", "WITH records AS"): finds_new_and_gone_repositories,
     ("python", "import asyncio"): runs_as_a_program,
     ("python", "import crawler\nfrom support"): runs_as_a_test,
     ("indented", "snapshots/source="): shows_a_snapshot,
-    ("json", '[{"name": "schema"'): is_the_schema_of_a_record,
     ("indented", "gcloud "): is_a_shells,
     ("indented", "make "): is_for_developers,
     ("indented", ".venv/bin/"): is_for_developers,
@@ -471,8 +410,10 @@ TREATMENTS = {
 BLOCKS = [block for each in DOCUMENTS for block in blocks(each)]
 
 
-def treatments(block: Block) -> list[tuple[str, str]]:
-    return [key for key in TREATMENTS if key[0] == block.language and block.text.startswith(key[1])]
+def treatment_of(block: Block) -> tuple[str, str]:
+    """The block's language, and the longest of the beginnings that it has."""
+    keys = [key for key in TREATMENTS if key[0] == block.language and block.text.startswith(key[1])]
+    return max(keys, key=lambda key: len(key[1]))
 
 
 @pytest.mark.timeout(120)
@@ -481,12 +422,11 @@ def treatments(block: Block) -> list[tuple[str, str]]:
     "block", [pytest.param(each, id=f"{each.document.stem}: {each.first_line[:40]}") for each in BLOCKS]
 )
 async def test_readme_block_is_true(stage, block):
-    (key,) = treatments(block)
-    await TREATMENTS[key](stage, block)
+    await TREATMENTS[treatment_of(block)](stage, block)
 
 
 def test_readme_has_a_block_for_every_treatment():
-    assert {key for block in BLOCKS for key in treatments(block)} == set(TREATMENTS)
+    assert {treatment_of(block) for block in BLOCKS} == set(TREATMENTS)
 
 
 @needs_programs

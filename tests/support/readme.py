@@ -12,6 +12,8 @@ OPERATIONS = ROOT / ".github" / "OPERATIONS.md"
 DOCUMENTS = (
     README,
     OPERATIONS,
+    ROOT / ".github" / "QUESTIONS.md",
+    ROOT / ".github" / "LAKE.md",
     ROOT / ".github" / "CHANGELOG.md",
     ROOT / ".github" / "CONTRIBUTING.md",
     ROOT / ".github" / "SECURITY.md",

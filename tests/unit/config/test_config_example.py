@@ -74,7 +74,7 @@ def test_example_leaves_out_no_default():
     shown = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
     effective = Config.load(EXAMPLE).effective(Config.load(EXAMPLE).registry[0])
     (registry,) = shown["registry"]
-    for table in ("images", "cache", "limits", "output", "verdict", "resume"):
+    for table in ("images", "cache", "lake", "limits", "output", "verdict", "resume"):
         assert shown[table] == {key: value for key, value in effective[table].items() if value is not None}
     defaults = {key: value for key, value in effective["registry"].items() if value is not None}
     for table in ("auth", "apis"):

@@ -14,7 +14,7 @@ from crawler.config.schema import CacheConfig, ImagesConfig, LimitsConfig, Outpu
 
 pytestmark = pytest.mark.slow
 
-TABLES = ["registry", "images", "cache", "limits", "output", "verdict", "resume"]
+TABLES = ["registry", "images", "cache", "lake", "limits", "output", "verdict", "resume"]
 
 
 MODELS = (

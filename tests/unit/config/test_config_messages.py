@@ -26,6 +26,7 @@ PYTHON_WORDS = re.compile(
 
 KEYS = [
     "images", "images.depth", "images.referrers", "images.include_tags", "images.exclude_tags", "cache", "cache.path",
+    "lake", "lake.url", "lake.format",
     "output", "output.path", "output.compression", "output.lock", "verdict", "verdict.expect", "verdict.max_shrink",
     "verdict.partial_ok", "resume", "resume.within", "limits", "limits.concurrency", "limits.rate", "limits.attempts",
     "limits.connect_timeout", "limits.read_timeout", "limits.total_timeout", "limits.give_up_after", "limits.budget",
@@ -40,7 +41,18 @@ KEYS = [
 ]  # fmt: skip
 
 
-TABLES = {"images", "cache", "output", "verdict", "resume", "limits", "registry", "registry.auth", "registry.apis"}
+TABLES = {
+    "images",
+    "cache",
+    "lake",
+    "output",
+    "verdict",
+    "resume",
+    "limits",
+    "registry",
+    "registry.auth",
+    "registry.apis",
+}
 
 
 def test_messages_are_tested_for_every_key():
@@ -81,6 +93,12 @@ def test_messages_are_tested_for_every_key():
         ("cache.path", "-", "must be a file, or none: standard input and output cannot hold the cache (got '-')"),
         ("cache.path", "", "must be a path, not empty"),
         ("cache.path", False, "must be a path (got false)"),
+        ("lake.url", 5, "must be a string: s3://BUCKET/PATH, …"),
+        ("lake.url", "/srv/lake", "must be s3://BUCKET/PATH, gs://BUCKET/PATH, az://CONTAINER/PATH or file:///FOLDER"),
+        ("lake.url", "file:///", "must be s3://BUCKET/PATH, gs://BUCKET/PATH, az://CONTAINER/PATH or file:///FOLDER"),
+        ("lake.url", "s3://id:key@bucket", "must be a URL without a user, a query or a fragment"),
+        ("lake.url", "az://lake/x?sig=abc", "must be a URL without a user, a query or a fragment"),
+        ("lake.format", "csv", "must be one of parquet, jsonl or delta (got 'csv')"),
         ("cache", "none", "must be a table of keys (got 'none')"),
         ("verdict.expect", 10**30, "must be a whole number from 0 to 1000000000 (got 1"),
         ("registry.target", 3, "must be a string: HOST[:PORT][/PREFIX] (got 3)"),

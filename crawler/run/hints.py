@@ -17,7 +17,10 @@ from crawler.profiles import DISTRIBUTION, DiscoveryMethod, host_matches
 _NAME_LIST_FLAG: Final = "--repositories-from FILE"
 _LOGIN_FLAGS: Final = "--username with --password-file"
 
-_API_DISABLED: Final = re.compile(r"API has not been used in project (?P<project>\S+) before or it is disabled")
+_PROJECT: Final = r"[A-Za-z0-9][A-Za-z0-9.:_-]*"
+"""A project's id or number. The response names it, and it goes into a command: nothing else may get there."""
+
+_API_DISABLED: Final = re.compile(rf"API has not been used in project (?P<project>{_PROJECT}) before or it is disabled")
 _API_HOST: Final = re.compile(r"[a-z]+\.googleapis\.com")
 _API_TITLES: Final = {
     "Artifact Registry API": "artifactregistry.googleapis.com",
@@ -47,6 +50,8 @@ def _disabled_api(_: RegistryConfig, error: CrawlerError) -> str:
     if disabled is None and getattr(error, "code", "") != "SERVICE_DISABLED":
         return ""
     consumer = error.consumer.removeprefix("projects/") if isinstance(error, RegistryError) else ""
+    if re.fullmatch(_PROJECT, consumer) is None:
+        consumer = ""
     project = consumer or (disabled["project"] if disabled else "")
     host_of_title = next((host for title, host in _API_TITLES.items() if title in text), "")
     host = _API_HOST.search(text)

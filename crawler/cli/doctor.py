@@ -1,0 +1,213 @@
+"""`registry-crawler doctor`: tries every step that a crawl needs, and says for each that fails what mends it."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
+
+import orjson
+import typer
+
+from crawler.cli import logs, options
+from crawler.cli.error_output import exit_on_error
+from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN, PARTIAL
+from crawler.cli.password_input import password_line
+from crawler.cli.streams import data_output
+
+if TYPE_CHECKING:
+    from crawler.config import Config
+    from crawler.doctor.step import State, Step
+
+
+class DoctorFormat(StrEnum):
+    """How the steps are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+FormatOption = Annotated[
+    DoctorFormat, typer.Option("--format", help="Lines for people, or one JSON object for each target")
+]
+
+_WORDS: Final = {"ok": "ok", "warning": "WARN", "failure": "FAIL", "skipped": "skipped"}
+_EXIT_CODES: Final = {"ok": COMPLETE, "warning": PARTIAL, "failure": COULD_NOT_RUN}
+_VERDICTS: Final = {
+    "ok": "a crawl would run",
+    "warning": "a crawl would run; look at the warnings",
+    "failure": "a crawl would not run",
+}
+_WORST_FIRST: Final = (COULD_NOT_RUN, PARTIAL, COMPLETE)
+
+
+def doctor(
+    targets: options.Targets = None,
+    form: FormatOption = DoctorFormat.TEXT,
+    config: options.ConfigFile = None,
+    output: options.Output = None,
+    lake: options.Lake = None,
+    auth: options.Auth = None,
+    key_file: options.KeyFile = None,
+    username: options.Username = None,
+    password_stdin: options.PasswordStdin = False,
+    password_file: options.PasswordFile = None,
+    scope: options.Scope = None,
+    impersonate: options.Impersonate = None,
+    kind: options.Kind = None,
+    discovery: options.Discovery = None,
+    images_from: options.ImagesFrom = None,
+    repositories_from: options.RepositoriesFrom = None,
+    include: options.Include = None,
+    exclude: options.Exclude = None,
+    depth: options.Depth = None,
+    referrers: options.Referrers = None,
+    include_tag: options.IncludeTag = None,
+    exclude_tag: options.ExcludeTag = None,
+    cache: options.Cache = None,
+    concurrency: options.Concurrency = None,
+    rate: options.Rate = None,
+    budget: options.Budget = None,
+    expect: options.Expect = None,
+    max_shrink: options.MaxShrink = None,
+    partial_ok: options.PartialOk = False,
+    no_lock: options.NoLock = False,
+    plain_http: options.PlainHttp = None,
+    ca_file: options.CaFile = None,
+    resume: options.Resume = False,  # noqa: ARG001  (taken, so that the options of a crawl are those of doctor)
+    progress: options.ShowProgress = None,  # noqa: ARG001  (likewise)
+    show: options.Show = 0,  # noqa: ARG001  (likewise)
+    log_format: options.LogFormatOption = logs.LogFormat.TEXT,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Try every step that a crawl of TARGET needs, and say for each that fails what mends it.
+
+    Takes every option of crawl. A few requests are sent, and nothing is kept: network, clock, credentials, names, one
+    listing, what --depth and --referrers ask for, the output folder, the lake, open files and memory.
+
+    Exit code: 0 a crawl would run, 1 it would not, 2 bad usage or configuration, 3 it would run, with warnings.
+
+    \b
+    Examples:
+      registry-crawler doctor gcr.io/my-project --key-file key.json
+      registry-crawler doctor --config config.toml --format json
+    """  # noqa: D301  (typer keeps the line breaks of a paragraph after \b)
+    from crawler.cli.event_loop import run_async
+    from crawler.config import Config, Flag
+
+    logs.configure(log_format, verbose)
+    values = {
+        "--output": ("output.path", output),
+        "--lake": ("lake.url", lake),
+        "--auth": ("registry.auth.method", auth),
+        "--key-file": ("registry.auth.key_file", key_file),
+        "--username": ("registry.auth.username", username),
+        "--password-stdin": ("registry.auth.password", password_line() if password_stdin else None),
+        "--password-file": ("registry.auth.password_file", password_file),
+        "--scope": ("registry.auth.scope", scope),
+        "--impersonate": ("registry.auth.impersonate", impersonate),
+        "--kind": ("registry.kind", kind),
+        "--discovery": ("registry.discovery", discovery),
+        "--images-from": ("registry.images_from", images_from),
+        "--repositories-from": ("registry.repositories_from", repositories_from),
+        "--include": ("registry.include", include or None),
+        "--exclude": ("registry.exclude", exclude or None),
+        "--depth": ("images.depth", depth),
+        "--referrers": ("images.referrers", referrers),
+        "--include-tag": ("images.include_tags", include_tag or None),
+        "--exclude-tag": ("images.exclude_tags", exclude_tag or None),
+        "--cache": ("cache.path", cache),
+        "--concurrency": ("limits.concurrency", concurrency),
+        "--rate": ("limits.rate", rate),
+        "--budget": ("limits.budget", budget),
+        "--expect": ("verdict.expect", expect),
+        "--max-shrink": ("verdict.max_shrink", max_shrink),
+        "--partial-ok": ("verdict.partial_ok", partial_ok or None),
+        "--no-lock": ("output.lock", False if no_lock else None),
+        "--plain-http": ("registry.plain_http", plain_http),
+        "--ca-file": ("registry.ca_file", ca_file),
+    }
+    flags = [Flag(name, key, value) for name, (key, value) in values.items() if value is not None]
+    with exit_on_error():
+        settings = Config.load(config, targets=targets or (), flags=flags)
+        with data_output() as out:
+            code = run_async(_examine_all, settings, _PRINTERS[form](out))
+    raise typer.Exit(code)
+
+
+class _TextPrinter:
+    """A line for each step, as soon as it has ended; one for all steps in a row that were skipped for one reason."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._skipped: list[Step] = []
+
+    def begin(self, target: str) -> None:
+        self._print(target)
+
+    def step(self, step: "Step") -> None:
+        if self._skipped and self._skipped[0].finding != step.finding:
+            self._print_skipped()
+        if step.finding.state == "skipped":
+            self._skipped.append(step)
+            return
+        self._print(f"  {_WORDS[step.finding.state]:<8} {step.name:<19} {step.finding.found}")
+        if step.finding.advice:
+            self._print(f"  {'':<8} {'':<19} -> {step.finding.advice}")
+
+    def end(self, target: str, state: "State", steps: list["Step"]) -> None:  # noqa: ARG002  (they are printed)
+        self._print_skipped()
+        self._print(f"{target}: {_VERDICTS[state]}")
+
+    def _print_skipped(self) -> None:
+        if not self._skipped:
+            return
+        names = ", ".join(step.name for step in self._skipped)
+        self._print(f"  {_WORDS['skipped']:<8} {names:<19} {self._skipped[0].finding.found}")
+        self._skipped.clear()
+
+    def _print(self, line: str) -> None:
+        print(line, file=self._out, flush=True)
+
+
+class _JsonPrinter:
+    """One object, in one line, for each target."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def begin(self, target: str) -> None:
+        """Nothing is printed before the end."""
+
+    def step(self, step: "Step") -> None:
+        """Nothing is printed before the end."""
+
+    def end(self, target: str, state: "State", steps: list["Step"]) -> None:
+        described = [
+            {"name": step.name, "state": step.finding.state, "found": step.finding.found, "advice": step.finding.advice}
+            for step in steps
+        ]
+        document: dict[str, Any] = {"target": target, "state": state, "would_run": state != "failure"}
+        print(orjson.dumps({**document, "steps": described}).decode(), file=self._out, flush=True)
+
+
+_PRINTERS: Final[dict[DoctorFormat, Callable[[TextIO], _TextPrinter | _JsonPrinter]]] = {
+    DoctorFormat.TEXT: _TextPrinter,
+    DoctorFormat.JSON: _JsonPrinter,
+}
+
+
+async def _examine_all(config: "Config", printer: _TextPrinter | _JsonPrinter) -> int:
+    """Examine each registry of the configuration; the worst exit code counts."""
+    from crawler.cli.open_files import fit_concurrency
+    from crawler.doctor.checkup import Checkup
+    from crawler.doctor.step import worst_state
+
+    codes = []
+    for registry in config.registry:
+        target = str(registry.target)
+        printer.begin(target)
+        checkup = Checkup(config, registry, printer.step)
+        await checkup.run(fit_concurrency)
+        state = worst_state(checkup.steps)
+        printer.end(target, state, checkup.steps)
+        codes.append(_EXIT_CODES[state])
+    return next(code for code in _WORST_FIRST if code in codes)

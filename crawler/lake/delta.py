@@ -1,0 +1,142 @@
+"""Delta tables, `URL/<table>/_delta_log`: a data file is put in its place first, and then added to its table.
+
+The one door to deltalake. No lock is needed. A Delta log knows a file by its path, and a run has one path in each
+table: where two publishers add the same file, the later entry takes the place of the earlier one.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from deltalake import CommitProperties, DeltaTable, Schema
+from deltalake.exceptions import DeltaError
+from deltalake.transaction import AddAction
+
+from crawler.errors import LakeError
+from crawler.lake.layout import RunLayout
+from crawler.lake.messages import provider_message
+from crawler.lake.objects import CONNECT_TIMEOUT_S, RETRIES, RETRY_TIMEOUT_S, TIMEOUT_S, allows_plain_http
+from crawler.tables.columns import Column, ColumnType, ListOf, Scalar, StructOf
+from crawler.untrusted_text import printable
+
+_ATTEMPTS: Final = 3
+
+_PARTITIONS: Final = ["date", "run"]
+_TYPES: Final = {
+    "VARCHAR": "string",
+    "BIGINT": "long",
+    "DOUBLE": "double",
+    "BOOLEAN": "boolean",
+    "DATE": "date",
+    "TIMESTAMP WITH TIME ZONE": "timestamp",
+}
+
+
+class DeltaLake:
+    """The Delta tables below a lake's URL."""
+
+    def __init__(self, url: str, environ: Mapping[str, str]) -> None:
+        self._url = url
+        self._environ = environ
+
+    def add_file(self, table: str, columns: Sequence[Column], layout: RunLayout, *, size: int, rows: int) -> None:
+        """Add the run's data file, which is there, to a table. The table is made where it is not there.
+
+        A file that the table has already is not added again, unless it had another size. Raises LakeError.
+        """
+        added = AddAction(
+            path=layout.file,
+            size=size,
+            partition_values={"date": layout.date, "run": layout.run_id},
+            modification_time=time.time_ns() // 1_000_000,
+            data_change=True,
+            stats=json.dumps({"numRecords": rows}),
+        )
+        with self._lake_errors(table):
+            for _ in range(_ATTEMPTS - 1):
+                try:
+                    return self._add(table, _schema(columns), added)
+                except DeltaError:  # perhaps another publisher has just made the table, or added columns to it
+                    continue
+            return self._add(table, _schema(columns), added)
+
+    def _add(self, table: str, schema: Schema, added: AddAction) -> None:
+        delta = self._open_or_create(table, schema)
+        if added.path in _files(delta, added.size):
+            return
+        _add_columns(delta, schema)
+        delta.create_write_transaction([added], "append", delta.schema(), _PARTITIONS)
+
+    def _open_or_create(self, table: str, schema: Schema) -> DeltaTable:
+        url, options = self._table_url(table), self._options()
+        try:
+            return DeltaTable(url, storage_options=options)
+        except DeltaError:
+            # a second attempt of this commit would make the table again, where another publisher has just made it
+            once = CommitProperties(max_commit_retries=0)
+            return DeltaTable.create(
+                url, schema, partition_by=_PARTITIONS, storage_options=options, commit_properties=once
+            )
+
+    def _table_url(self, table: str) -> str:
+        parts = urlsplit(self._url)
+        place = unquote(parts.path) if parts.scheme == "file" else self._url
+        return f"{place.rstrip('/')}/{table}"
+
+    def _options(self) -> dict[str, str]:
+        """The options of deltalake's client, which reads the provider's environment variables as obstore does."""
+        if self._url.startswith("file:"):
+            return {}
+        return {
+            "allow_http": str(allows_plain_http(self._url, self._environ)).lower(),
+            "connect_timeout": f"{CONNECT_TIMEOUT_S}s",
+            "timeout": f"{TIMEOUT_S}s",
+            "max_retries": str(RETRIES),
+            "retry_timeout": f"{RETRY_TIMEOUT_S}s",
+        }
+
+    @contextmanager
+    def _lake_errors(self, table: str) -> Iterator[None]:
+        try:
+            yield
+        except (DeltaError, OSError, ValueError) as exc:
+            reason = provider_message(exc, self._environ)
+            raise LakeError(f"{printable(self._url)}: Delta table {table}: {reason}") from None
+
+
+def _files(delta: DeltaTable, size: int) -> set[str]:
+    """The paths of the table's files with this size."""
+    actions = delta.get_add_actions(flatten=True)
+    paths, sizes = actions.column("path").to_pylist(), actions.column("size_bytes").to_pylist()
+    return {path for path, bytes_ in zip(paths, sizes, strict=True) if bytes_ == size}
+
+
+def _add_columns(delta: DeltaTable, schema: Schema) -> None:
+    """Add the columns that a later version of the crawler has, and the table has not."""
+    known = {field.name for field in delta.schema().fields}
+    added = [field for field in schema.fields if field.name not in known]
+    if added:
+        delta.alter.add_columns(added)
+
+
+def _schema(columns: Sequence[Column]) -> Schema:
+    partitions = [Column("date", Scalar("DATE")), Column("run", Scalar("VARCHAR"))]
+    return Schema.from_json(json.dumps(_struct([(each.name, each.type) for each in (*columns, *partitions)])))
+
+
+def _struct(fields: Sequence[tuple[str, ColumnType]]) -> dict[str, Any]:
+    described = [{"name": name, "type": _type(type_), "nullable": True, "metadata": {}} for name, type_ in fields]
+    return {"type": "struct", "fields": described}
+
+
+def _type(type_: ColumnType) -> Any:
+    match type_:
+        case ListOf(item):
+            return {"type": "array", "elementType": _type(item), "containsNull": True}
+        case StructOf(fields):
+            return _struct(fields)
+        case Scalar(name):
+            return _TYPES[name]

@@ -1,0 +1,117 @@
+"""A lake in object storage: S3 and its kin, Google Cloud Storage, Azure Blob Storage. The one door to obstore.
+
+Credentials, region and endpoint come from the provider's own environment variables, as obstore reads them.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import urlsplit
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+from obstore.store import from_url
+
+from crawler.errors import ConfigError, LakeError
+from crawler.lake.messages import provider_message
+from crawler.lake.store import Content
+from crawler.model.names import is_loopback
+from crawler.untrusted_text import printable
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig
+
+CONNECT_TIMEOUT_S: Final = 10
+TIMEOUT_S: Final = 60
+_SLOWEST_BYTES_PER_S: Final = 500_000
+"""A request has a minute, and as much more as its content takes at this speed."""
+
+RETRIES: Final = 7
+"""Their pauses double from a tenth of a second, so an outage of some seconds is no error."""
+
+RETRY_TIMEOUT_S: Final = 120
+"""After so many seconds nothing is sent again: a lake that is down costs some minutes, and no night."""
+
+_ENDPOINTS: Final = {
+    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+    "gs": ("GOOGLE_BASE_URL",),
+    "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
+}
+_PLAIN_HTTP: Final = {"s3": "AWS_ALLOW_HTTP", "gs": "GOOGLE_ALLOW_HTTP", "az": "AZURE_ALLOW_HTTP"}
+_EMULATOR: Final = "AZURE_STORAGE_USE_EMULATOR"
+_TRUE: Final = frozenset({"1", "true", "yes", "on", "y"})
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStore:
+    """See `Store`. A create is one conditional request, so of two publishers one creates an object."""
+
+    url: str
+    environ: Mapping[str, str]
+
+    @classmethod
+    def at(cls, url: str, environ: Mapping[str, str]) -> Self:
+        """Raises ConfigError where the environment makes no sense for this provider."""
+        store = cls(url, environ)
+        try:
+            store._client(0)
+        except (BaseError, OSError, ValueError) as exc:
+            raise ConfigError([f"lake {printable(url)}: {provider_message(exc, environ)}"]) from None
+        return store
+
+    def create(self, name: str, content: Content) -> bool:
+        with self._lake_errors("create", name):
+            try:
+                obstore.put(self._client(len(content)), name, content, mode="create", use_multipart=False)
+            except (AlreadyExistsError, PreconditionError):
+                return False
+            return True
+
+    def replace(self, name: str, content: Content) -> None:
+        with self._lake_errors("replace", name):
+            obstore.put(self._client(len(content)), name, content, mode="overwrite", use_multipart=False)
+
+    def size(self, name: str) -> int | None:
+        with self._lake_errors("look for", name):
+            try:
+                return obstore.head(self._client(0), name)["size"]
+            except FileNotFoundError:
+                return None
+
+    def read(self, name: str) -> bytes | None:
+        with self._lake_errors("read", name):
+            try:
+                return bytes(obstore.get(self._client(0), name).bytes())
+            except FileNotFoundError:
+                return None
+
+    def _client(self, content_bytes: int) -> Any:
+        """The client for one request. Its time-out is for the whole request, so a large one has a longer one."""
+        client: ClientConfig = {
+            "allow_http": allows_plain_http(self.url, self.environ),
+            "connect_timeout": timedelta(seconds=CONNECT_TIMEOUT_S),
+            "timeout": timedelta(seconds=TIMEOUT_S + content_bytes / _SLOWEST_BYTES_PER_S),
+        }
+        retry: RetryConfig = {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_TIMEOUT_S)}
+        return from_url(self.url, client_options=client, retry_config=retry)
+
+    @contextmanager
+    def _lake_errors(self, verb: str, name: str) -> Iterator[None]:
+        try:
+            yield
+        except (BaseError, OSError, ValueError) as exc:
+            reason = provider_message(exc, self.environ)
+            raise LakeError(f"{printable(self.url)}: cannot {verb} {name}: {reason}") from None
+
+
+def allows_plain_http(url: str, environ: Mapping[str, str]) -> bool:
+    """Whether the lake may be reached without TLS: on this machine itself, or where the provider's variable says so."""
+    scheme = urlsplit(url).scheme
+    if environ.get(_PLAIN_HTTP[scheme], "").lower() in _TRUE:
+        return True
+    if scheme == "az" and environ.get(_EMULATOR, "").lower() in _TRUE:
+        return True
+    endpoints = (environ[name] for name in _ENDPOINTS[scheme] if environ.get(name))
+    return is_loopback(urlsplit(next(endpoints, "")).hostname or "")

@@ -1,0 +1,220 @@
+"""Publish a snapshot: every table, `runs` last, then the marker that says it is done.
+
+Whoever reads the tables joins them on `runs`, so a run is there with all its rows, or not at all. What a publisher
+left that was killed is kept, and completed by the next one. Two publishers at once create each object once; the one
+that creates the marker has published the snapshot, and the other finds that it is published.
+"""
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from crawler.errors import ConfigError, LakeError, QueryError
+from crawler.lake.layout import RUNS, LakeFormat, RunLayout, run_layout, tables_in_order
+from crawler.lake.store import Content, Store, open_store
+from crawler.lake.verify import verify_files
+from crawler.model.run_manifest import TOOL
+from crawler.model.timestamps import timestamp
+from crawler.snapshot.disk import wrap_os_errors
+from crawler.tables.database import FileFormat, TableWriter, open_writer, table_columns
+from crawler.tables.selection import SelectedSnapshot
+from crawler.untrusted_text import printable
+
+_FILE_FORMATS: Final = {
+    LakeFormat.PARQUET: FileFormat.PARQUET,
+    LakeFormat.DELTA: FileFormat.PARQUET,
+    LakeFormat.JSON_LINES: FileFormat.JSON_LINES,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LakeObject:
+    """One object of a published run: the rows of a table."""
+
+    name: str
+    table: str
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """What a lake has of a run.
+
+    Attributes:
+        is_new: whether it was published now; else it had been before, or another publisher was quicker.
+        published_at: RFC 3339 UTC with milliseconds.
+    """
+
+    lake: str
+    run_id: str
+    form: str
+    published_at: str
+    objects: tuple[LakeObject, ...]
+    is_new: bool
+
+    @property
+    def rows(self) -> int:
+        return sum(each.rows for each in self.objects)
+
+    @property
+    def bytes(self) -> int:
+        return sum(each.bytes for each in self.objects)
+
+
+AddFile = Callable[[RunLayout, LakeObject], None]
+"""Makes a data file that is in its place part of its table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """A lake that is open: where its objects are, and which files it consists of. Made by `open_lake`."""
+
+    url: str
+    form: LakeFormat
+    store: Store
+    add_file: AddFile
+
+
+def open_lake(url: str, form: LakeFormat, environ: Mapping[str, str]) -> Lake:
+    """A lake, without a request yet. `environ` has the provider's endpoint and credentials.
+
+    Raises ConfigError where they make no sense, or where a library is missing.
+    """
+    return Lake(url, form, open_store(url, environ), _delta_files(url, environ) if form is LakeFormat.DELTA else _as_is)
+
+
+def _as_is(layout: RunLayout, added: LakeObject) -> None:
+    """Parquet and JSON lines are found by their place alone."""
+
+
+def _delta_files(url: str, environ: Mapping[str, str]) -> AddFile:
+    try:
+        from crawler.lake.delta import DeltaLake
+    except ModuleNotFoundError as exc:
+        if exc.name != "deltalake":
+            raise
+        raise ConfigError(["lake.format delta needs deltalake: pip install 'registry-crawler[delta]'"]) from None
+    lake = DeltaLake(url, environ)
+
+    def add_file(layout: RunLayout, added: LakeObject) -> None:
+        lake.add_file(added.table, table_columns(added.table), layout, size=added.bytes, rows=added.rows)
+
+    return add_file
+
+
+def publish_snapshot(snapshot: SelectedSnapshot, lake: Lake, scratch: Path) -> Publication:
+    """Publish a snapshot, unless it is published already. Files are made in the folder `scratch`, one at a time.
+
+    Raises SnapshotError where the snapshot is damaged or the disk fails, and LakeError; the snapshot is as it was.
+    """
+    layout = run_layout(snapshot, lake.form)
+    try:
+        earlier = _read_marker(snapshot, lake, layout)
+        return _publish(snapshot, lake, layout, scratch) if earlier is None else earlier
+    except LakeError as exc:
+        advice = f"run `registry-crawler publish {snapshot.run_id} --lake {printable(lake.url)}`"
+        raise LakeError(f"{exc}; the snapshot is kept: {advice}") from None
+
+
+def _publish(snapshot: SelectedSnapshot, lake: Lake, layout: RunLayout, scratch: Path) -> Publication:
+    with wrap_os_errors(snapshot.run_manifest):
+        run_manifest: dict[str, Any] = orjson.loads(snapshot.run_manifest.read_bytes())
+    verify_files(snapshot, run_manifest)
+    with open_writer(snapshot, scratch) as writer:
+        objects = tuple(_publish_table(table, lake, layout, writer, scratch) for table in tables_in_order())
+    published_at, token = timestamp(datetime.now(UTC)), secrets.token_hex(8)
+    published = {
+        "published_at": published_at,
+        "token": token,
+        "tool": asdict(TOOL),
+        "format": lake.form,
+        "objects": [asdict(each) for each in objects],
+    }
+    marker = orjson.dumps({**run_manifest, "lake": published}, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    if not lake.store.create(layout.marker, marker):
+        # another publisher's marker, or our own: the answer to a request that is sent again says that it is there
+        found = _read_marker(snapshot, lake, layout, token)
+        if found is None:
+            raise LakeError(f"{printable(lake.url)}: {layout.marker} was there, and is not")
+        return found
+    return Publication(
+        lake=lake.url,
+        run_id=snapshot.run_id,
+        form=lake.form,
+        published_at=published_at,
+        objects=objects,
+        is_new=True,
+    )
+
+
+def _publish_table(table: str, lake: Lake, layout: RunLayout, writer: TableWriter, scratch: Path) -> LakeObject:
+    with _table_file(table, lake.form, writer, scratch) as (content, rows):
+        name = layout.table_object(table)
+        published = LakeObject(name, table, rows, _put(lake.store, name, content, layout.table_object(RUNS)))
+    lake.add_file(layout, published)
+    return published
+
+
+@contextmanager
+def _table_file(table: str, form: LakeFormat, writer: TableWriter, scratch: Path) -> Iterator[tuple[Content, int]]:
+    """A table as a file: its content and its rows. The file is removed at once, so that a kill leaves none."""
+    path = scratch / f"{table}{form.suffix}"
+    try:
+        rows = writer.write(table, path, _FILE_FORMATS[form])
+    except QueryError as exc:
+        raise LakeError(f"table {table} cannot be made: {exc}") from None
+    with wrap_os_errors(path), path.open("rb") as file:
+        path.unlink()
+        with mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+            yield content, rows
+
+
+def _put(store: Store, name: str, content: Content, runs: str) -> int:
+    """Create an object; return the bytes of the one that is there now. `runs` is the one that makes the run visible.
+
+    An object that was there already has the same rows: a run's snapshot never changes. It is replaced only if its size
+    differs, because another version of the crawler wrote it, and not once the run is visible: it may be being read.
+    """
+    there = store.size(name)
+    if there is None and store.create(name, content):
+        return len(content)
+    there = store.size(name)
+    if there is not None and (there == len(content) or store.size(runs) is not None):
+        return there
+    store.replace(name, content)
+    return len(content)
+
+
+def _read_marker(snapshot: SelectedSnapshot, lake: Lake, layout: RunLayout, token: str = "") -> Publication | None:
+    """What the run's marker says; None where there is none. It is new where it has our `token`."""
+    content = lake.store.read(layout.marker)
+    if content is None:
+        return None
+    try:
+        marker = orjson.loads(content)
+        target, published = marker["target"], marker["lake"]
+        objects = tuple(LakeObject(**each) for each in published["objects"])
+        publication = Publication(
+            lake=lake.url,
+            run_id=snapshot.run_id,
+            form=published["format"],
+            published_at=published["published_at"],
+            objects=objects,
+            is_new=published["token"] == token,
+        )
+    except (ValueError, KeyError, TypeError):
+        raise LakeError(f"{printable(lake.url)}: {layout.marker} is no run's: look at it, and remove it") from None
+    if target != snapshot.target:
+        raise LakeError(
+            f"{printable(lake.url)}: run {snapshot.run_id} is there already, as a run of {printable(str(target))}; "
+            f"that of {printable(snapshot.target)} needs another lake, or another snapshot"
+        )
+    return publication

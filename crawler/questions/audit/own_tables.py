@@ -1,0 +1,59 @@
+"""The tables that questions have beside those of every snapshot: `tables/*.sql`, in the form of `crawler/tables/sql/`.
+
+They read little of each record, which makes them quick, and they keep what nothing is known of. Two expressions that
+several of them share are written here; `{{NAME}}` stands for them.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from importlib.resources import files
+from typing import Final
+
+from crawler.tables.database import Database, open_database
+from crawler.tables.definitions import Table, load_table
+from crawler.tables.selection import SelectedSnapshot
+
+_NAMES: Final = ("contents", "lifecycles", "pullable", "runnable", "pushes", "tagged", "unread")
+"""In the order in which they are made: `runnable` reads `pullable`."""
+
+_SHARED: Final = {
+    # Why something of a repository is not known; NULL where all is known. What is missing or has an invalid name is
+    # known not to be there, and a tag that is proved to have no manifest has no image either.
+    "{{why_unread}}": """
+        CASE
+            WHEN outcome = 'denied' THEN 'the registry denied the repository'
+            WHEN outcome = 'failed' THEN 'the repository could not be listed'
+            WHEN suspect IS NOT NULL THEN 'its listing may be truncated'
+            WHEN outcome = 'ok' AND len(tags) > len(
+                list_intersect(
+                    tags,
+                    list_concat(
+                        flatten(list_transform(coalesce(images, []), lambda image: image.tags)),
+                        list_transform(
+                            list_filter(
+                                problems, lambda problem: problem.problem IN ('dangling-tag', 'vanished-tag')
+                            ),
+                            lambda problem: problem.tag
+                        )
+                    )
+                )
+            ) THEN 'not every image of its tags was read'
+        END""",
+    # A tag that names a digest: of cosign, or of the list of an image's referrers (distribution-spec, "Referrers Tag
+    # Schema").
+    "{{digest_tag}}": "'sha(256-[0-9a-f]{64}|512-[0-9a-f]{128})([.](sig|att|sbom))?'",
+}
+
+
+def open_tables(snapshots: Sequence[SelectedSnapshot]) -> AbstractContextManager[Database]:
+    """The tables of snapshots, and those for questions. Raises SnapshotError."""
+    folder = files(__package__) / "tables"
+    return open_database(snapshots, [_filled(load_table(folder, name)) for name in _NAMES])
+
+
+def _filled(table: Table) -> Table:
+    sql = table.sql
+    for marker, expression in _SHARED.items():
+        sql = sql.replace(marker, expression)
+    return replace(table, sql=sql)

@@ -1,0 +1,20 @@
+-- Likewise of the new snapshot; what is in a repository is kept only where the old snapshot has another fingerprint.
+CREATE TEMP TABLE new_heads AS
+SELECT
+    repository,
+    outcome,
+    suspect,
+    error_code,
+    len(tags) AS tags,
+    len(images) AS images,
+    CASE
+        WHEN outcome = 'ok' AND NOT is_same AND (was_listed OR len(problems) > 0)
+        THEN {tags: tags, images: images, problems: problems}
+    END AS contents
+FROM (
+    SELECT
+        *,
+        fingerprint IN (SELECT fingerprint FROM old_heads) AS is_same,
+        repository IN (SELECT repository FROM old_heads WHERE outcome = 'ok') AS was_listed
+    FROM new_contents
+)

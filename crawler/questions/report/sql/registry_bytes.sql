@@ -1,0 +1,1 @@
+SELECT any_value(bytes) AS bytes FROM team_bytes WHERE key IS NULL

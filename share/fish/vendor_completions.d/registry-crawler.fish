@@ -1,0 +1,1 @@
+complete --command registry-crawler --no-files --arguments "(env _REGISTRY_CRAWLER_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) registry-crawler)" --condition "env _REGISTRY_CRAWLER_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) registry-crawler"

@@ -1,0 +1,62 @@
+"""A publisher that ends in the middle: nobody sees half a run, and the next publisher completes it."""
+
+import asyncio
+import signal
+from dataclasses import dataclass
+
+import pytest
+from support.lake_views import latest
+from support.stored_snapshots import golden_records
+
+from crawler.tables.definitions import tables
+
+TABLES = len(tables())
+
+
+@dataclass(frozen=True)
+class End:
+    """How a publisher ends: by a signal, while it waits for the answer to a PUT, counted from 1."""
+
+    put: int
+    signal: signal.Signals
+    form: str = "parquet"
+
+    def __str__(self):
+        return f"{self.signal.name}-{self.put}-{self.form}"
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        End(3, signal.SIGKILL),
+        End(3, signal.SIGTERM),
+        End(TABLES, signal.SIGKILL, "jsonl"),
+        End(TABLES + 1, signal.SIGKILL),
+    ],
+    ids=str,
+)
+async def test_killed_publisher_leaves_nothing_to_see(command, publish, moto, tmp_path, end):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    folder, lake = publish(), moto.s3()
+    environment = {**lake.environment, "REGISTRY_CRAWLER_LAKE__FORMAT": end.form, "TMPDIR": str(scratch)}
+    arguments = ("publish", folder, "--lake", lake.url)
+    with moto.holding(end.put) as held:
+        async with command.started(*arguments, environment=environment) as process:
+            assert await asyncio.to_thread(held.wait, 60)
+            process.send_signal(end.signal)
+            await process.communicate()
+        assert process.returncode == (143 if end.signal == signal.SIGTERM else -signal.SIGKILL)
+    assert [path for path in scratch.rglob("*") if path.is_file()] == []
+    if end.signal == signal.SIGTERM:
+        assert list(scratch.iterdir()) == []
+    half = latest(lake.download(tmp_path / "half"), "tag", "tags", end.form)
+    assert (half != []) == (end.put > TABLES), "only the marker may be missing of a run that is visible"
+    again = await command(*arguments, environment=environment)
+    assert again.code == 0
+    assert "published 8 tables" in again.complaint
+    whole = lake.download(tmp_path / "whole")
+    assert latest(whole, "tag", "tags", end.form) == sorted(
+        (tag,) for record in golden_records() for tag in record["tags"]
+    )
+    assert len(list(whole.rglob("part-*"))) == TABLES
