@@ -58,9 +58,9 @@ async def plan_registries(config: "Config", form: PlanFormat) -> int:
 
     Raises OutputClosed, and SnapshotError where standard output takes no more.
     """
-    from crawler.cli.hints import hint
     from crawler.errors import CrawlerError
     from crawler.forecast.forecast import make_forecast
+    from crawler.run.hints import hint
     from crawler.run.plan import SharedRateLimits
 
     rate_limits, code = SharedRateLimits(), COMPLETE
