@@ -356,6 +356,47 @@ async def is_a_shells(stage: Stage, block: Block) -> None:
     assert all(re.match(r"(gcloud|bq) ", line) for line in lines_of(block))
 
 
+async def writes_a_configuration(stage: Stage, block: Block) -> None:
+    (stage.folder / "key.json").write_text("{}")
+    ended = await stage.shell(block.text)
+    assert ended.code == 0, ended.err
+    assert (stage.folder / "config.toml").exists()
+
+
+async def is_printed(stage: Stage, block: Block) -> None:
+    """Each line prints what to apply; tests/deploy applies it."""
+    (stage.folder / "config.toml").write_text('registry.target = "gcr.io/my-project"')
+    for line in lines_of(block):
+        ended = await stage.shell(re.sub(r" (\||>|&&) .*", "", line))
+        assert ended.code == 0, ended.err
+        assert ended.out
+
+
+async def is_built_by_test_containerfile(stage: Stage, block: Block) -> None:
+    (line,) = lines_of(block)
+    assert (ROOT / shlex.split(line)[3]).exists()
+
+
+async def tries_every_step(stage: Stage, block: Block) -> None:
+    google = await stage.google(repositories=5)
+    configure(stage.folder, google)
+    for line in lines_of(block):
+        ended = await stage.shell(line.replace("gcr.io/my-project --key-file key.json", "--config config.toml"))
+        assert ended.code in {0, 3}, ended.err
+        assert ended.err == ""
+
+
+async def shows_what_doctor_finds(stage: Stage, block: Block) -> None:
+    """Its lines name steps that doctor has."""
+    google = await stage.google(repositories=5)
+    configure(stage.folder, google)
+    ended = await stage.shell("registry-crawler doctor --config config.toml --format json")
+    steps = {step["name"] for step in json.loads(ended.out)["steps"]}
+    shown = re.findall(r"^  (?:ok|WARN|FAIL|skipped) +(.+?)  ", block.text, re.MULTILINE)
+    assert shown
+    assert {name for names in shown for name in names.split(", ")} <= steps
+
+
 async def is_run_by_test_scheduling(stage: Stage, block: Block) -> None:
     assert (block.document, block.section) in {(README, "Every night"), (OPERATIONS, "Kubernetes")}
 
@@ -387,6 +428,11 @@ TREATMENTS = {
     ("indented", "registry-crawler runs discard"): discards_a_run,
     ("indented", "registry-crawler runs prune"): prunes_snapshots,
     ("indented", "registry-crawler emulator"): crawls_the_emulator,
+    ("indented", "registry-crawler init"): writes_a_configuration,
+    ("indented", "registry-crawler deploy"): is_printed,
+    ("indented", "podman build"): is_built_by_test_containerfile,
+    ("indented", "registry-crawler doctor"): tries_every_step,
+    ("", "gcr.io/my-project\n  ok"): shows_what_doctor_finds,
     ("indented", "registry-crawler query"): asks_for_old_images,
     ("sql", "SELECT repository, len(tags)"): finds_the_most_tags,
     ("sql", "SELECT repository, image.digest"): finds_large_untagged_images,

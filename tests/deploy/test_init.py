@@ -23,7 +23,7 @@ async def test_init_writes_a_configuration_that_a_crawl_takes(command, google, t
         "init", "--target", registry.emulator.registry, "--key-file", registry.key_file, "--output", "nights"
     )
     assert (written.code, written.out) == (0, "")
-    assert written.complaint == "config.toml is written; try it: registry-crawler crawl --config config.toml"
+    assert written.complaint == "config.toml is written; try it: registry-crawler doctor --config config.toml"
     crawled = await command("crawl", "--config", "config.toml", "--no-progress")
     assert crawled.code == 0, crawled.err
     assert read_snapshot(tmp_path / "nights").has_success

@@ -10,7 +10,9 @@ from typing import Any
 from support.readme import Block
 from support.run_cli import ONE_TRY, SCRIPT
 
-PROGRAM = re.compile(r"\bregistry-crawler(?= (audit|crawl|diff|emulator|metrics|publish|query|report|runs|schema)\b)")
+PROGRAM = re.compile(
+    r"\bregistry-crawler(?= (audit|crawl|deploy|diff|doctor|emulator|init|metrics|publish|query|report|runs|schema)\b)"
+)
 
 
 @dataclass(frozen=True, slots=True)
