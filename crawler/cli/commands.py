@@ -4,7 +4,7 @@ What a command runs is imported inside the command, so that --help is quick.
 """
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,12 +20,17 @@ from crawler.cli.exit_codes import BAD_USAGE, COMPLETE, COULD_NOT_RUN, INTERRUPT
 from crawler.cli.init import init
 from crawler.cli.metrics import metrics
 from crawler.cli.password_input import password_line
+from crawler.cli.plan import plan
 from crawler.cli.publish import publish
 from crawler.cli.query import query, schema
 from crawler.cli.report import report
 from crawler.cli.runs import runs
+from crawler.cli.shared_options import takes_options
 from crawler.errors import ConfigError
 from crawler.model.run_manifest import VERSION
+
+if TYPE_CHECKING:
+    from crawler.config import Config
 
 app = typer.Typer(
     help="Take nightly snapshots of whole container registries, each with a verdict: complete or partial.",
@@ -81,8 +86,7 @@ def _common(
         raise typer.Exit(BAD_USAGE)
 
 
-@app.command()
-def crawl(
+def _settings(
     targets: options.Targets = None,
     config: options.ConfigFile = None,
     output: options.Output = None,
@@ -114,31 +118,12 @@ def crawl(
     no_lock: options.NoLock = False,
     plain_http: options.PlainHttp = None,
     ca_file: options.CaFile = None,
-    resume: options.Resume = False,
-    progress: options.ShowProgress = None,
-    show: options.Show = 0,
     log_format: options.LogFormatOption = logs.LogFormat.TEXT,
     verbose: options.Verbose = 0,
-) -> None:
-    """Take a snapshot of each TARGET, or of each registry in the configuration.
-
-    TARGET is HOST[:PORT][/PREFIX]: gcr.io/my-project, localhost:5000.
-
-    Exit code: 0 complete, 1 could not run, or not published to the lake, 2 bad usage or configuration, 3 published but
-    partial (0 with --partial-ok), 130/143 interrupted.
-
-    \b
-    Examples:
-      registry-crawler crawl gcr.io/my-project --key-file key.json
-      registry-crawler crawl localhost:5000 --output - | jq -r .repository
-      registry-crawler crawl localhost:5000 --depth configs --referrers listed
-      registry-crawler crawl --config config.toml --resume --log-format json
-    """  # noqa: D301  (typer keeps the line breaks of a paragraph after \b)
-    from crawler.cli.crawl_registries import crawl_registries, start, start_or_resume
-    from crawler.cli.event_loop import run_async
+) -> "Config":
+    """The configuration that the options of a crawl make. Ends the command where they have mistakes."""
     from crawler.cli.open_files import fit_concurrency
-    from crawler.cli.run_report import DisplayOptions
-    from crawler.config import STDIO, Config, Flag
+    from crawler.config import Config, Flag
 
     logs.configure(log_format, verbose)
     values = {
@@ -174,9 +159,39 @@ def crawl(
     }
     flags = [Flag(name, key, value) for name, (key, value) in values.items() if value is not None]
     try:
-        settings = fit_concurrency(Config.load(config, targets=targets or (), flags=flags), logs.notice)
+        return fit_concurrency(Config.load(config, targets=targets or (), flags=flags), logs.notice)
     except ConfigError as exc:
         report_error(exc, BAD_USAGE)
+
+
+@app.command()
+@takes_options(_settings)
+def crawl(
+    settings: "Config",
+    resume: options.Resume = False,
+    progress: options.ShowProgress = None,
+    show: options.Show = 0,
+    log_format: options.LogFormatOption = logs.LogFormat.TEXT,
+) -> None:
+    """Take a snapshot of each TARGET, or of each registry in the configuration.
+
+    TARGET is HOST[:PORT][/PREFIX]: gcr.io/my-project, localhost:5000.
+
+    Exit code: 0 complete, 1 could not run, or not published to the lake, 2 bad usage or configuration, 3 published but
+    partial (0 with --partial-ok), 130/143 interrupted.
+
+    \b
+    Examples:
+      registry-crawler crawl gcr.io/my-project --key-file key.json
+      registry-crawler crawl localhost:5000 --output - | jq -r .repository
+      registry-crawler crawl localhost:5000 --depth configs --referrers listed
+      registry-crawler crawl --config config.toml --resume --log-format json
+    """  # noqa: D301  (typer keeps the line breaks of a paragraph after \b)
+    from crawler.cli.crawl_registries import crawl_registries, start, start_or_resume
+    from crawler.cli.event_loop import run_async
+    from crawler.cli.run_report import DisplayOptions
+    from crawler.config import STDIO
+
     if resume and settings.output.path == STDIO:
         report_error(
             ConfigError(["--resume: a run that streams its records to standard output cannot be resumed"]), BAD_USAGE
@@ -196,6 +211,7 @@ app.command()(doctor)
 app.command()(query)
 app.command()(diff)
 app.command()(report)
+app.command()(takes_options(_settings, crawl)(plan))
 app.command()(publish)
 app.command()(metrics)
 app.command()(schema)

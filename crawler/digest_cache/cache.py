@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from crawler.digest_cache.file import open_cache
+from crawler.digest_cache.file import open_cache, open_unchanged
 from crawler.digest_cache.keys import ChainIds, as_bytes, digest_key, has_digest
 from crawler.digest_cache.pruning import prune
 from crawler.digest_cache.storage import CacheStorage
@@ -62,6 +62,13 @@ class DigestCache:
     def open(cls, path: Path | None) -> Self:
         """Open the file, or make it with mode 0600. None: a cache for this run alone, which leaves nothing behind."""
         return cls(CacheStorage(path, open_cache(path)))
+
+    @classmethod
+    def open_unchanged(cls, path: Path | None) -> Self:
+        """Open the file for reading alone, where there is one. What is put is forgotten at the end; no file is made."""
+        storage = CacheStorage(path, open_unchanged(path))
+        storage.write_privately()
+        return cls(storage)
 
     def get(self, digest: str) -> Content | None:
         """The content of a digest, and a hit; None and a miss."""

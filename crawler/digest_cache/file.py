@@ -80,6 +80,28 @@ def open_cache(path: Path | None) -> OpenedCache:
         return OpenedCache(private_database(), is_file=False, notes=(unusable_note(path, exc),))
 
 
+def open_unchanged(path: Path | None) -> OpenedCache:
+    """Open the file for reading alone: it is not made, not set aside and not written.
+
+    Where there is no file, or it cannot be used, the database is a private one, and a note says why.
+    """
+    if path is None or not path.exists():
+        return OpenedCache(private_database(), is_file=False)
+    database: sqlite3.Connection | None = None
+    try:
+        database = _connect_existing(path)
+        database.execute("PRAGMA query_only = ON")
+        _check(database)
+    except (_NotReady, _Unfit, sqlite3.Error) as exc:
+        if database is not None:
+            database.close()
+        if isinstance(exc, _NotReady):
+            return OpenedCache(private_database(), is_file=False)
+        note = f"digest cache {quoted_path(path)}: {_reason(exc)}; every digest counts as unknown"
+        return OpenedCache(private_database(), is_file=False, notes=(note,))
+    return OpenedCache(database, is_file=True)
+
+
 def open_copy(path: Path) -> OpenedCache:
     """Copy the file into a private database, which shows what a change would do. The file is not changed.
 
@@ -212,6 +234,15 @@ def _read_one_row_of_each(database: sqlite3.Connection) -> None:
 def _connect(path: Path | str) -> sqlite3.Connection:
     """A connection in autocommit mode, for one thread at a time: a snapshot is finished in a worker thread."""
     return sqlite3.connect(path, isolation_level=None, timeout=LOCK_TIMEOUT_S, check_same_thread=False)
+
+
+def _connect_existing(path: Path) -> sqlite3.Connection:
+    """As `_connect`, but a file that is not there is an sqlite3.OperationalError, and is not made.
+
+    Opened for writing: a connection that may only read leaves SQLite's side files behind.
+    """
+    uri = f"{path.resolve().as_uri()}?mode=rw"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=LOCK_TIMEOUT_S, check_same_thread=False)
 
 
 def _make(path: Path) -> sqlite3.Connection:

@@ -88,6 +88,12 @@ class CacheStorage:
         self._pending = PendingWrites()
         set_lock_timeout(opened.database, _SHORT_LOCK_TIMEOUT_S)
 
+    def write_privately(self) -> None:
+        """From here on only read the file. What is written goes to a private database, which comes first."""
+        if self._file is not None and self._written is self._file:
+            self._written = private_database()
+            self._read = (self._written, *self._read)
+
     def rows(self, query: str, *values: bytes | int) -> list[tuple[Any, ...]]:
         """The rows of a query. There are none where the file is damaged or locked."""
         rows: list[tuple[Any, ...]] = []

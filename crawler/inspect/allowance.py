@@ -34,6 +34,11 @@ class Allowance:
         self._pulls: PullsLeft | None = None
         self._pulls_in_flight = 0
 
+    @property
+    def pulls_left(self) -> PullsLeft | None:
+        """What is left of the registry's limit on pulls; None where no response said so."""
+        return self._pulls
+
     def take_exchange(self) -> None:
         """Count an exchange before it is made. Raises AllowanceSpent where the budget is spent."""
         if self._budget is not None and self._spent >= self._budget:

@@ -44,6 +44,11 @@ class Contents:
         self._limits_pulls = limits_pulls
         self._flights: SingleFlight[str, Content] = SingleFlight()
 
+    @property
+    def batch_size(self) -> int:
+        """How many manifests one exchange reads: 1, or more where the product's API reads many."""
+        return 1 if self._bulk is None else self._bulk.batch_size
+
     async def resolve(self, name: RepositoryName, tag: str, last_digest: str | None) -> TagResponse:
         """What a tag leads to; `last_digest` is what it led to when it was last resolved.
 

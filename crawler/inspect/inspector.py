@@ -68,6 +68,11 @@ class Inspector:
         """What the referrers API answered; "" where it was not asked."""
         return "" if self.referrers_api is None else self.referrers_api.note
 
+    @property
+    def lacks_referrers_api(self) -> bool:
+        """Whether the registry was asked for its referrers API, and has none."""
+        return self.referrers_api is not None and self.referrers_api.is_absent
+
     async def inspect(self, name: RepositoryName, listing: Listing) -> Inspected:
         """Read what is behind the tags of a repository, which has this listing.
 
@@ -84,7 +89,7 @@ class Inspector:
         reading = Reading(
             name, self.depth, self.contents, self.free_tasks, last_digests=last_digests, resolved=read_before
         )
-        await reading.read(self._tags_to_resolve(listing), self._images_to_read(listing))
+        await reading.read(self.tags_to_resolve(listing), self.images_to_read(listing))
         await reading.classify_gone(self.registry)
         facts = reading.facts
         if self.depth.reads_tags:
@@ -94,14 +99,14 @@ class Inspector:
             self._read_before[name] = facts.tags_read
         return Inspected(replace(listing, images=images, problems=facts.ordered_problems), facts.failure)
 
-    def _tags_to_resolve(self, listing: Listing) -> list[str]:
+    def tags_to_resolve(self, listing: Listing) -> list[str]:
         """The tags whose digest the listing does not have."""
         if not self.depth.reads_tags:
             return []
         listed = {tag for image in listing.images or () for tag in image.tags}
         return [tag for tag in self.tag_filter.select(listing.tags) if tag not in listed]
 
-    def _images_to_read(self, listing: Listing) -> list[Image]:
+    def images_to_read(self, listing: Listing) -> list[Image]:
         """The images that the listing has and that can be read. Where tags are chosen, untagged ones are left out."""
         return [
             image

@@ -170,6 +170,11 @@ class ReferrersApi:
         return found
 
     @property
+    def is_absent(self) -> bool:
+        """Whether the registry was asked, and has no such API. It is not asked again."""
+        return self._is_there is False
+
+    @property
     def note(self) -> str:
         """What the operator should know of the responses; "" where none was requested."""
         if self._is_there is None:

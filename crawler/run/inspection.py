@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from crawler.client import AuthenticatedClient
-from crawler.config import Config
+from crawler.config import Config, ImagesConfig
 from crawler.digest_cache.cache import DigestCache
 from crawler.inspect.bases import Bases
 from crawler.inspect.contents import Contents
@@ -66,11 +66,15 @@ class Inspection:
         )
 
 
+def reads_images(images: ImagesConfig) -> bool:
+    """Whether a run looks behind the tags. Otherwise it records only what listings have."""
+    return images.depth.reads_tags or images.referrers is not ReferrersLevel.NONE
+
+
 @contextmanager
 def open_inspection(config: Config) -> Iterator[Inspection | None]:
     """What a run inspects images with; None where it records only what listings have."""
-    images = config.images
-    if not images.depth.reads_tags and images.referrers is ReferrersLevel.NONE:
+    if not reads_images(config.images):
         yield None
         return
     with DigestCache.open(config.cache_file) as cache:

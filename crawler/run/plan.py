@@ -31,6 +31,8 @@ class Plan:
 
     Attributes:
         quota: what limits the rate of exchanges with the registry; None for no limit.
+        api_quota: the same with the product's own API, or with Google's.
+        api_concurrency: exchanges with that API in flight.
         limits: what the run may spend on retries and outages, at the registry and the APIs together.
         limiter: of exchanges with the registry.
         api_limiter: of exchanges with the APIs, which have a quota of their own.
@@ -40,6 +42,8 @@ class Plan:
     config: Config
     registry: RegistryConfig
     quota: Quota | None
+    api_quota: Quota | None
+    api_concurrency: int
     limits: RunLimits
     limiter: Limiter
     api_limiter: Limiter
@@ -48,17 +52,18 @@ class Plan:
 
 def make_plan(config: Config, registry: RegistryConfig, rate_limits: SharedRateLimits) -> Plan:
     """The plan of a run. Call it inside the event loop."""
-    quota = _quota(config, registry)
+    quota, api_quota = _quota(config, registry), _api_quota(config, registry)
+    api_concurrency = _api_concurrency(config, registry)
     policy = RetryPolicy(attempts=config.limits.attempts, give_up_s=config.limits.give_up_after)
     return Plan(
         config=config,
         registry=registry,
         quota=quota,
+        api_quota=api_quota,
+        api_concurrency=api_concurrency,
         limits=RunLimits(policy),
         limiter=AdaptiveLimiter(concurrency=config.limits.concurrency, rate=rate_limits.for_quota(quota)),
-        api_limiter=AdaptiveLimiter(
-            concurrency=_api_concurrency(config, registry), rate=rate_limits.for_quota(_api_quota(config, registry))
-        ),
+        api_limiter=AdaptiveLimiter(concurrency=api_concurrency, rate=rate_limits.for_quota(api_quota)),
         allowance=Allowance(config.limits.budget),
     )
 
