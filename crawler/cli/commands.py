@@ -10,16 +10,16 @@ import typer
 
 from crawler.cli import logs, options
 from crawler.cli.audit import audit
+from crawler.cli.crawl_config import crawl_config
 from crawler.cli.demo import demo
 from crawler.cli.deploy import deploy
 from crawler.cli.diff import diff
 from crawler.cli.doctor import doctor
 from crawler.cli.emulator_options import emulator
-from crawler.cli.error_output import report_error, report_internal_error, report_usage_error
+from crawler.cli.error_output import exit_on_error, report_internal_error, report_usage_error
 from crawler.cli.exit_codes import BAD_USAGE, COMPLETE, COULD_NOT_RUN, INTERRUPTED
 from crawler.cli.init import init
 from crawler.cli.metrics import metrics
-from crawler.cli.password_input import password_line
 from crawler.cli.plan import plan
 from crawler.cli.publish import publish
 from crawler.cli.query import query, schema
@@ -86,86 +86,8 @@ def _common(
         raise typer.Exit(BAD_USAGE)
 
 
-def _settings(
-    targets: options.Targets = None,
-    config: options.ConfigFile = None,
-    output: options.Output = None,
-    auth: options.Auth = None,
-    key_file: options.KeyFile = None,
-    username: options.Username = None,
-    password_stdin: options.PasswordStdin = False,
-    password_file: options.PasswordFile = None,
-    scope: options.Scope = None,
-    impersonate: options.Impersonate = None,
-    kind: options.Kind = None,
-    discovery: options.Discovery = None,
-    images_from: options.ImagesFrom = None,
-    repositories_from: options.RepositoriesFrom = None,
-    include: options.Include = None,
-    exclude: options.Exclude = None,
-    depth: options.Depth = None,
-    referrers: options.Referrers = None,
-    include_tag: options.IncludeTag = None,
-    exclude_tag: options.ExcludeTag = None,
-    cache: options.Cache = None,
-    lake: options.Lake = None,
-    concurrency: options.Concurrency = None,
-    rate: options.Rate = None,
-    budget: options.Budget = None,
-    expect: options.Expect = None,
-    max_shrink: options.MaxShrink = None,
-    partial_ok: options.PartialOk = False,
-    no_lock: options.NoLock = False,
-    plain_http: options.PlainHttp = None,
-    ca_file: options.CaFile = None,
-    log_format: options.LogFormatOption = logs.LogFormat.TEXT,
-    verbose: options.Verbose = 0,
-) -> "Config":
-    """The configuration that the options of a crawl make. Ends the command where they have mistakes."""
-    from crawler.cli.open_files import fit_concurrency
-    from crawler.config import Config, Flag
-
-    logs.configure(log_format, verbose)
-    values = {
-        "--output": ("output.path", output),
-        "--auth": ("registry.auth.method", auth),
-        "--key-file": ("registry.auth.key_file", key_file),
-        "--username": ("registry.auth.username", username),
-        "--password-stdin": ("registry.auth.password", password_line() if password_stdin else None),
-        "--password-file": ("registry.auth.password_file", password_file),
-        "--scope": ("registry.auth.scope", scope),
-        "--impersonate": ("registry.auth.impersonate", impersonate),
-        "--kind": ("registry.kind", kind),
-        "--discovery": ("registry.discovery", discovery),
-        "--images-from": ("registry.images_from", images_from),
-        "--repositories-from": ("registry.repositories_from", repositories_from),
-        "--include": ("registry.include", include or None),
-        "--exclude": ("registry.exclude", exclude or None),
-        "--depth": ("images.depth", depth),
-        "--referrers": ("images.referrers", referrers),
-        "--include-tag": ("images.include_tags", include_tag or None),
-        "--exclude-tag": ("images.exclude_tags", exclude_tag or None),
-        "--cache": ("cache.path", cache),
-        "--lake": ("lake.url", lake),
-        "--concurrency": ("limits.concurrency", concurrency),
-        "--rate": ("limits.rate", rate),
-        "--budget": ("limits.budget", budget),
-        "--expect": ("verdict.expect", expect),
-        "--max-shrink": ("verdict.max_shrink", max_shrink),
-        "--partial-ok": ("verdict.partial_ok", partial_ok or None),
-        "--no-lock": ("output.lock", False if no_lock else None),
-        "--plain-http": ("registry.plain_http", plain_http),
-        "--ca-file": ("registry.ca_file", ca_file),
-    }
-    flags = [Flag(name, key, value) for name, (key, value) in values.items() if value is not None]
-    try:
-        return fit_concurrency(Config.load(config, targets=targets or (), flags=flags), logs.notice)
-    except ConfigError as exc:
-        report_error(exc, BAD_USAGE)
-
-
 @app.command()
-@takes_options(_settings)
+@takes_options(crawl_config)
 def crawl(
     settings: "Config",
     resume: options.Resume = False,
@@ -189,29 +111,26 @@ def crawl(
     """  # noqa: D301  (typer keeps the line breaks of a paragraph after \b)
     from crawler.cli.crawl_registries import crawl_registries, start, start_or_resume
     from crawler.cli.event_loop import run_async
+    from crawler.cli.open_files import fit_concurrency
     from crawler.cli.run_report import DisplayOptions
     from crawler.config import STDIO
 
-    if resume and settings.output.path == STDIO:
-        report_error(
-            ConfigError(["--resume: a run that streams its records to standard output cannot be resumed"]), BAD_USAGE
-        )
-    display = DisplayOptions(progress=progress is not False, records=show, log_format=log_format)
-    try:
-        code = run_async(crawl_registries, settings, display, start_or_resume if resume else start)
-    except ConfigError as exc:
-        report_error(exc, BAD_USAGE)
-    raise typer.Exit(code)
+    with exit_on_error():
+        if resume and settings.output.path == STDIO:
+            raise ConfigError(["--resume: a run that streams its records to standard output cannot be resumed"])
+        fitted = fit_concurrency(settings, logs.notice)
+        display = DisplayOptions(progress=progress is not False, records=show, log_format=log_format)
+        raise typer.Exit(run_async(crawl_registries, fitted, display, start_or_resume if resume else start))
 
 
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(demo)
 app.command()(init)
 app.command()(audit)
-app.command()(doctor)
+app.command()(takes_options(crawl_config, crawl)(doctor))
 app.command()(query)
 app.command()(diff)
 app.command()(report)
-app.command()(takes_options(_settings, crawl)(plan))
+app.command()(takes_options(crawl_config, crawl)(plan))
 app.command()(publish)
 app.command()(metrics)
 app.command()(schema)

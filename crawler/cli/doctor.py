@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
 import orjson
 import typer
 
-from crawler.cli import logs, options
 from crawler.cli.error_output import exit_on_error
 from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN, PARTIAL
-from crawler.cli.password_input import password_line
 from crawler.cli.streams import data_output
 
 if TYPE_CHECKING:
@@ -39,45 +37,7 @@ _VERDICTS: Final = {
 _WORST_FIRST: Final = (COULD_NOT_RUN, PARTIAL, COMPLETE)
 
 
-def doctor(
-    targets: options.Targets = None,
-    form: FormatOption = DoctorFormat.TEXT,
-    config: options.ConfigFile = None,
-    output: options.Output = None,
-    lake: options.Lake = None,
-    auth: options.Auth = None,
-    key_file: options.KeyFile = None,
-    username: options.Username = None,
-    password_stdin: options.PasswordStdin = False,
-    password_file: options.PasswordFile = None,
-    scope: options.Scope = None,
-    impersonate: options.Impersonate = None,
-    kind: options.Kind = None,
-    discovery: options.Discovery = None,
-    images_from: options.ImagesFrom = None,
-    repositories_from: options.RepositoriesFrom = None,
-    include: options.Include = None,
-    exclude: options.Exclude = None,
-    depth: options.Depth = None,
-    referrers: options.Referrers = None,
-    include_tag: options.IncludeTag = None,
-    exclude_tag: options.ExcludeTag = None,
-    cache: options.Cache = None,
-    concurrency: options.Concurrency = None,
-    rate: options.Rate = None,
-    budget: options.Budget = None,
-    expect: options.Expect = None,
-    max_shrink: options.MaxShrink = None,
-    partial_ok: options.PartialOk = False,
-    no_lock: options.NoLock = False,
-    plain_http: options.PlainHttp = None,
-    ca_file: options.CaFile = None,
-    resume: options.Resume = False,  # noqa: ARG001  (taken, so that the options of a crawl are those of doctor)
-    progress: options.ShowProgress = None,  # noqa: ARG001  (likewise)
-    show: options.Show = 0,  # noqa: ARG001  (likewise)
-    log_format: options.LogFormatOption = logs.LogFormat.TEXT,
-    verbose: options.Verbose = 0,
-) -> None:
+def doctor(settings: "Config", form: FormatOption = DoctorFormat.TEXT) -> None:
     """Try every step that a crawl of TARGET needs, and say for each that fails what mends it.
 
     Takes every option of crawl. A few requests are sent, and nothing is kept: network, clock, credentials, names, one
@@ -91,45 +51,9 @@ def doctor(
       registry-crawler doctor --config config.toml --format json
     """  # noqa: D301  (typer keeps the line breaks of a paragraph after \b)
     from crawler.cli.event_loop import run_async
-    from crawler.config import Config, Flag
 
-    logs.configure(log_format, verbose)
-    values = {
-        "--output": ("output.path", output),
-        "--lake": ("lake.url", lake),
-        "--auth": ("registry.auth.method", auth),
-        "--key-file": ("registry.auth.key_file", key_file),
-        "--username": ("registry.auth.username", username),
-        "--password-stdin": ("registry.auth.password", password_line() if password_stdin else None),
-        "--password-file": ("registry.auth.password_file", password_file),
-        "--scope": ("registry.auth.scope", scope),
-        "--impersonate": ("registry.auth.impersonate", impersonate),
-        "--kind": ("registry.kind", kind),
-        "--discovery": ("registry.discovery", discovery),
-        "--images-from": ("registry.images_from", images_from),
-        "--repositories-from": ("registry.repositories_from", repositories_from),
-        "--include": ("registry.include", include or None),
-        "--exclude": ("registry.exclude", exclude or None),
-        "--depth": ("images.depth", depth),
-        "--referrers": ("images.referrers", referrers),
-        "--include-tag": ("images.include_tags", include_tag or None),
-        "--exclude-tag": ("images.exclude_tags", exclude_tag or None),
-        "--cache": ("cache.path", cache),
-        "--concurrency": ("limits.concurrency", concurrency),
-        "--rate": ("limits.rate", rate),
-        "--budget": ("limits.budget", budget),
-        "--expect": ("verdict.expect", expect),
-        "--max-shrink": ("verdict.max_shrink", max_shrink),
-        "--partial-ok": ("verdict.partial_ok", partial_ok or None),
-        "--no-lock": ("output.lock", False if no_lock else None),
-        "--plain-http": ("registry.plain_http", plain_http),
-        "--ca-file": ("registry.ca_file", ca_file),
-    }
-    flags = [Flag(name, key, value) for name, (key, value) in values.items() if value is not None]
-    with exit_on_error():
-        settings = Config.load(config, targets=targets or (), flags=flags)
-        with data_output() as out:
-            code = run_async(_examine_all, settings, _PRINTERS[form](out))
+    with exit_on_error(), data_output() as out:
+        code = run_async(_examine_all, settings, _PRINTERS[form](out))
     raise typer.Exit(code)
 
 

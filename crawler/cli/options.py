@@ -121,6 +121,21 @@ Lake = Annotated[
         help="Publish the snapshot there too: s3://BUCKET/PATH, gs://…, az://… or file:///FOLDER  [default: none]",
     ),
 ]
+MetricsFile = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics",
+        metavar="FILE",
+        help="Replace this file for node_exporter (Prometheus) after each run  [default: none]",
+    ),
+]
+Pushgateway = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="Push metrics to a Pushgateway (Prometheus) after each run  [default: none]"),
+]
+Notify = Annotated[
+    str | None, typer.Option(metavar="URL", help="POST a CloudEvent there after each run  [default: none]")
+]
 Cache = Annotated[
     str | None,
     typer.Option(

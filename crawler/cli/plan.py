@@ -48,9 +48,10 @@ def plan(settings: "Config", form: PlanFormatOption = PlanFormat.TEXT) -> None:
       registry-crawler plan localhost:5000 --depth configs --format json
     """  # noqa: D301  (typer keeps the line breaks of a paragraph after \b)
     from crawler.cli.event_loop import run_async
+    from crawler.cli.open_files import fit_concurrency
 
     with exit_on_error():
-        raise typer.Exit(run_async(plan_registries, settings, form))
+        raise typer.Exit(run_async(plan_registries, fit_concurrency(settings, logs.notice), form))
 
 
 async def plan_registries(config: "Config", form: PlanFormat) -> int:

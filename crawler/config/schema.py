@@ -37,6 +37,7 @@ from crawler.config.values import (
     RealmHosts,
     Scope,
     Seconds,
+    ServiceUrl,
     Share,
     StringList,
     TargetOption,
@@ -346,6 +347,19 @@ class PublishConfig(_Table):
         return _load_tables(cls, file, flags)
 
 
+class MetricsConfig(_Table):
+    """`[metrics]`: where Prometheus finds what it should know of the snapshots, after each run."""
+
+    textfile: FilePath | None = None
+    pushgateway: ServiceUrl | None = None
+
+
+class NotifyConfig(_Table):
+    """`[notify]`: who is told that a run has ended. The URL of a webhook is a secret."""
+
+    url: ServiceUrl | None = Field(default=None, exclude=True)
+
+
 class VerdictConfig(_Table):
     """`[verdict]`: when a snapshot counts as complete. `max_shrink` is a share from 0 to 1; None is no limit."""
 
@@ -373,6 +387,8 @@ class Config(_Table):
     output: OutputConfig = OutputConfig()
     verdict: VerdictConfig = VerdictConfig()
     resume: ResumeConfig = ResumeConfig()
+    metrics: MetricsConfig = MetricsConfig()
+    notify: NotifyConfig = NotifyConfig()
     lake: LakeConfig = LakeConfig()
 
     @model_validator(mode="after")
@@ -418,6 +434,7 @@ class Config(_Table):
             "output": self.output.model_dump(mode="json"),
             "verdict": self.verdict.model_dump(mode="json"),
             "resume": self.resume.model_dump(mode="json"),
+            "metrics": self.metrics.model_dump(mode="json"),
             "lake": self.lake.model_dump(mode="json"),
         }
 

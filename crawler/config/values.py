@@ -194,6 +194,20 @@ def _parse_api_url(value: Any) -> Any:
     return value.rstrip("/")
 
 
+def _parse_service_url(value: Any) -> Any:
+    """Check the URL of a service that is told of runs. In a cluster such services speak plain http."""
+    if not isinstance(value, str):
+        return value
+    try:
+        url = urlsplit(value)
+        host = "" if "@" in url.netloc or url.port == 0 else url.hostname
+    except ValueError:
+        raise ValueError("must be a URL") from None
+    if not host or url.scheme not in {"https", "http"}:
+        raise ValueError("must be a URL, https://HOST[:PORT][/PATH] or http://…, without a user")
+    return value
+
+
 def _parse_lake_url(value: Any) -> Any:
     """Check the URL of a lake. It gets into every `_run.json`, so it must hold no credentials."""
     if not isinstance(value, str):
@@ -258,6 +272,7 @@ Password = Annotated[SecretStr, Expected("a string"), BeforeValidator(_parse_pas
 RealmHosts = Annotated[StringList, AfterValidator(_check_realms)]
 LakeUrl = Annotated[str, Expected("a string: s3://BUCKET/PATH, …"), BeforeValidator(_parse_lake_url)]
 ApiUrl = Annotated[str, BeforeValidator(_parse_api_url)]
+ServiceUrl = Annotated[str, BeforeValidator(_parse_service_url)]
 Kind = Annotated[str, BeforeValidator(_parse_kind)]
 Location = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$"), Expected("a location, such as us-central1")]
 ApiPath = Annotated[

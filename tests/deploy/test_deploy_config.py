@@ -156,8 +156,9 @@ async def test_deploy_says_what_of_this_environment_stays_here(command, tmp_path
 
 
 def test_deploy_knows_every_key_that_holds_a_secret():
-    assert set(SECRET_KEYS) == {"registry.auth.password"}
-    for name in ("REGISTRY_CRAWLER_PASSWORD", "registry_crawler_registry__auth__password"):
+    assert set(SECRET_KEYS) == {"registry.auth.password", "notify.url"}
+    names = ("REGISTRY_CRAWLER_PASSWORD", "registry_crawler_registry__auth__password", "REGISTRY_CRAWLER_NOTIFY__URL")
+    for name in names:
         assert is_secret_variable(name)
     for name in ("REGISTRY_CRAWLER_USERNAME", "REGISTRY_CRAWLER_REGISTRY__AUTH__PASSWORD_FILE"):
         assert not is_secret_variable(name)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
-from prometheus_client import CollectorRegistry, generate_latest, write_to_textfile
+from prometheus_client import CollectorRegistry, generate_latest, push_to_gateway, write_to_textfile
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -16,6 +17,8 @@ from crawler.questions.metrics.history import TargetHistory
 from crawler.untrusted_text import quoted_path
 
 _PREFIX: Final = "registry_crawler_"
+_JOB: Final = "registry-crawler"
+_PUSH_TIMEOUT_S: Final = 10.0
 
 
 def render_metrics(histories: Sequence[TargetHistory]) -> bytes:
@@ -29,6 +32,15 @@ def write_metrics(path: Path, histories: Sequence[TargetHistory]) -> None:
         write_to_textfile(str(path), _registry(histories))
     except OSError as exc:
         raise SnapshotError(f"the metrics cannot be written to {quoted_path(path)}: {exc.strerror}") from None
+
+
+def push_metrics(url: str, histories: Sequence[TargetHistory]) -> None:
+    """Replace the metrics that the Pushgateway at `url` has of us. Raises SnapshotError where it does not take them."""
+    try:
+        push_to_gateway(url, job=_JOB, registry=_registry(histories), timeout=_PUSH_TIMEOUT_S)
+    except OSError as exc:
+        host = urlsplit(url).hostname
+        raise SnapshotError(f"the metrics cannot be pushed to {host}: {type(exc).__name__}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ PYTHON_WORDS = re.compile(
 
 KEYS = [
     "images", "images.depth", "images.referrers", "images.include_tags", "images.exclude_tags", "cache", "cache.path",
-    "lake", "lake.url", "lake.format",
+    "lake", "lake.url", "lake.format", "metrics.textfile", "metrics.pushgateway", "notify.url",
     "output", "output.path", "output.compression", "output.lock", "verdict", "verdict.expect", "verdict.max_shrink",
     "verdict.partial_ok", "resume", "resume.within", "limits", "limits.concurrency", "limits.rate", "limits.attempts",
     "limits.connect_timeout", "limits.read_timeout", "limits.total_timeout", "limits.give_up_after", "limits.budget",
@@ -98,6 +98,13 @@ def test_messages_are_tested_for_every_key():
         ("lake.url", "file:///", "must be s3://BUCKET/PATH, gs://BUCKET/PATH, az://CONTAINER/PATH or file:///FOLDER"),
         ("lake.url", "s3://id:key@bucket", "must be a URL without a user, a query or a fragment"),
         ("lake.url", "az://lake/x?sig=abc", "must be a URL without a user, a query or a fragment"),
+        ("metrics.textfile", 5, "must be a path (got 5)"),
+        (
+            "metrics.pushgateway",
+            "gateway:9091",
+            "must be a URL, https://HOST[:PORT][/PATH] or http://…, without a user",
+        ),
+        ("notify.url", "https://user:hunter2@hooks.example.com", "must be a URL, https://HOST[:PORT][/PATH] or http"),
         ("lake.format", "csv", "must be one of parquet, jsonl or delta (got 'csv')"),
         ("cache", "none", "must be a table of keys (got 'none')"),
         ("verdict.expect", 10**30, "must be a whole number from 0 to 1000000000 (got 1"),

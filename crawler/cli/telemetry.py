@@ -1,0 +1,59 @@
+"""A run as a trace for OpenTelemetry: a span for the run, and one for each stage. The one door to OpenTelemetry.
+
+The run is over when its trace is made, so nothing of it is in the way of the crawl.
+"""
+
+import os
+from datetime import datetime
+from typing import Final
+
+from crawler.cli import logs
+from crawler.cli.run_report import RunResult
+from crawler.model.run_manifest import TOOL, RunManifest
+from crawler.run.crawl import Crawl
+
+_ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+"""The specification's variables (OpenTelemetry, Environment Variable Specification: OTLP exporter)."""
+
+_TIMEOUT_S: Final = 10
+
+
+def is_wanted() -> bool:
+    """Whether the environment names a collector, and does not switch telemetry off."""
+    is_off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    return not is_off and any(os.environ.get(name) for name in _ENDPOINTS)
+
+
+def export_trace(run: Crawl, result: RunResult) -> None:
+    """Send the trace of a run that has ended. What cannot be sent is a notice: the run counts."""
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+        from opentelemetry.trace import Status, StatusCode, set_span_in_context
+    except ImportError:
+        logs.notice(f"{_ENDPOINTS[0]} is set, and OpenTelemetry is missing: pip install 'registry-crawler[otel]'")
+        return
+    if not run.stages:
+        return
+    resource = Resource.create({"service.name": TOOL.name, "service.version": TOOL.version})
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(timeout=_TIMEOUT_S)))
+    tracer = provider.get_tracer(TOOL.name, TOOL.version)
+    stages = run.stages
+    span = tracer.start_span("crawl run", start_time=_ns(min(stage.began_at for stage in stages)))
+    span.set_attributes({"registry_crawler.target": str(run.target), "registry_crawler.run_id": run.parameters.run_id})
+    if isinstance(result, RunManifest):
+        span.set_attributes({"registry_crawler.verdict": result.verdict, "registry_crawler.ok": result.counts.ok})
+    else:
+        span.set_status(Status(StatusCode.ERROR, type(result).__name__))
+    for stage in stages:
+        child = tracer.start_span(stage.name, set_span_in_context(span), start_time=_ns(stage.began_at))
+        child.end(_ns(stage.ended_at))
+    span.end(_ns(max(stage.ended_at for stage in stages)))
+    provider.shutdown()
+
+
+def _ns(time: datetime) -> int:
+    return int(time.timestamp() * 1_000_000) * 1000
