@@ -397,6 +397,33 @@ async def shows_what_doctor_finds(stage: Stage, block: Block) -> None:
     assert {name for names in shown for name in names.split(", ")} <= steps
 
 
+async def says_what_a_crawl_would_cost(stage: Stage, block: Block) -> None:
+    google = await stage.google(repositories=5)
+    configure(stage.folder, google)
+    for line in lines_of(block):
+        ended = await stage.shell(line.replace("gcr.io/my-project --key-file key.json", "--config config.toml"))
+        assert (ended.code, ended.err) == (0, "")
+        assert ended.out
+
+
+async def shows_a_plan(stage: Stage, block: Block) -> None:
+    """Its lines begin with words that a plan has."""
+    google = await stage.google(repositories=5)
+    configure(stage.folder, google)
+    ended = await stage.shell("registry-crawler plan --config config.toml --depth configs")
+    words = {line.split()[0] for line in ended.out.splitlines()}
+    assert {line.split()[0] for line in block.text.splitlines()} <= words
+
+
+async def crawls_with_metrics(stage: Stage, block: Block) -> None:
+    google = await stage.google(repositories=5)
+    shutil.copy(google.key_file, stage.folder / "key.json")
+    ended = await stage.shell(block.text.replace("gcr.io/my-project", google.emulator.registry))
+    assert ended.code == 0, ended.err
+    written = (stage.folder / "registry.prom").read_text(encoding="utf-8")
+    assert ended.out == written
+
+
 async def is_run_by_test_scheduling(stage: Stage, block: Block) -> None:
     assert (block.document, block.section) in {(README, "Every night"), (OPERATIONS, "Kubernetes")}
 
@@ -429,6 +456,9 @@ TREATMENTS = {
     ("indented", "registry-crawler runs prune"): prunes_snapshots,
     ("indented", "registry-crawler emulator"): crawls_the_emulator,
     ("indented", "registry-crawler init"): writes_a_configuration,
+    ("indented", "registry-crawler plan"): says_what_a_crawl_would_cost,
+    ("", "PLAN: gcr.io/my-project"): shows_a_plan,
+    ("indented", "registry-crawler crawl gcr.io/my-project --key-file key.json --metrics"): crawls_with_metrics,
     ("indented", "registry-crawler deploy"): is_printed,
     ("indented", "podman build"): is_built_by_test_containerfile,
     ("indented", "registry-crawler doctor"): tries_every_step,

@@ -10,9 +10,8 @@ from typing import Any
 from support.readme import Block
 from support.run_cli import ONE_TRY, SCRIPT
 
-PROGRAM = re.compile(
-    r"\bregistry-crawler(?= (audit|crawl|deploy|diff|doctor|emulator|init|metrics|publish|query|report|runs|schema)\b)"
-)
+COMMANDS = "audit|crawl|deploy|diff|doctor|emulator|init|metrics|plan|publish|query|report|runs|schema"
+PROGRAM = re.compile(rf"\bregistry-crawler(?= ({COMMANDS})\b)")
 
 
 @dataclass(frozen=True, slots=True)
