@@ -214,7 +214,7 @@ async def test_internal_error_before_the_first_run_is_one_line(command):
     (line,) = ended.err.splitlines()
     assert ended.code == 1
     assert line.startswith(
-        "registry-crawler: internal error; please report this: TypeError in crawler/cli/commands.py:"
+        "registry-crawler: internal error; please report this: TypeError in crawler/cli/crawl_config.py:"
     )
 
 
