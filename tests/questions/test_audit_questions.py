@@ -202,9 +202,9 @@ def test_audit_unsigned_asks_for_a_signature_of_the_tagged_image_itself(answer):
         ({"referrers": None}, "its referrers were not read"),
         (
             {"referrers": [referrer(9, "other", artifact_type="application/vnd.dev.sigstore.bundle.v0.3+json")]},
-            "it has a referrer of an unknown kind, which may be a signature",
+            "it has a referrer of an unknown kind, which may be one",
         ),
-        ({"referrers": [referrer(9, "other")]}, "it has a referrer of an unknown kind, which may be a signature"),
+        ({"referrers": [referrer(9, "other")]}, "it has a referrer of an unknown kind, which may be one"),
         ({"kind": None}, "its manifest was not read"),
     ],
 )

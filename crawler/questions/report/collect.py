@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from crawler.questions.audit.own_tables import open_tables
 from crawler.questions.report.history import (
     Growth,
     LastChanges,
@@ -15,7 +16,6 @@ from crawler.questions.report.run_facts import RunFacts, read_run_facts
 from crawler.questions.report.statements import create
 from crawler.questions.report.teams import Teams, read_teams
 from crawler.questions.report.trouble import Failures, ProblemCount, read_failures, read_problems
-from crawler.tables.database import open_database
 from crawler.tables.selection import SelectedSnapshot, earlier_snapshots
 
 
@@ -43,7 +43,7 @@ def collect_report(snapshot: SelectedSnapshot) -> Report:
     earlier = earlier_snapshots(snapshot)
     changes = read_last_changes(earlier, snapshot)
     growth = read_growth([*reversed(earlier), snapshot])
-    with open_database([snapshot]) as database:
+    with open_tables([snapshot]) as database:
         facts = read_run_facts(database)
         images = read_images(database, snapshot.started_at)
         create(database, "listed")
