@@ -30,7 +30,7 @@ class FailOn(StrEnum):
     """Which rows of an answer are an exit code of 4."""
 
     ANY = "any"
-    """Every row: what is so, and what is unknown."""
+    """Every row: what is so, and what is unknown; and a partial snapshot, which may lack rows."""
     YES = "yes"
     """What is so."""
 
@@ -45,7 +45,9 @@ Component = Annotated[
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Sets any parameter; repeatable")]
 FailOnOption = Annotated[
     FailOn | None,
-    typer.Option(help="Exit with 4 for any row, or for a row whose answer is yes  [default: exit with 0]"),
+    typer.Option(
+        help="Exit with 4: any, for a row or a partial snapshot; yes, for a row that says yes  [default: exit with 0]"
+    ),
 ]
 Questions = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder of questions of your own: *.sql files with a head")
@@ -102,12 +104,14 @@ def audit(
         _warn_of_partial(selected)
         with open_answer(asked, selected, given) as answer:
             _print_answer(asked, answer, form, counts)
+        if not selected.is_complete:
+            counts.unknown += 1
     if counts.is_failure(fail_on):
         raise typer.Exit(FOUND)
 
 
 class _AnswerCounts:
-    """How many rows said yes, and how many unknown."""
+    """How many rows said yes, and how many unknown. A partial snapshot is unknown by itself, whatever its rows say."""
 
     def __init__(self) -> None:
         self.yes = self.unknown = 0

@@ -204,14 +204,15 @@ def test_diff_of_signatures(diff, nights):
 
 
 @pytest.mark.parametrize(
-    ("via", "signatures", "both", "doubt"),
+    ("unlisted", "both", "doubt"),
     [
-        ("api", [], {"referrers": "api"}, "there: the referrers API lists nothing in the new snapshot"),
-        ("bulk", [], {"kind": "harbor"}, "there: it has no tag, and the registry may not list every image"),
-        ("api", None, {"referrers": "api"}, "there: the referrers of the image were not read"),
+        (("api", []), {"referrers": "api"}, "there: the referrers API lists nothing in the new snapshot"),
+        (("bulk", []), {"kind": "harbor"}, "there: it has no tag, and the registry may not list every image"),
+        (("api", None), {"referrers": "api"}, "there: the referrers of the image were not read"),
     ],
 )
-def test_diff_claims_no_removed_signature_that_may_be_listed_no_more(diff, nights, via, signatures, both, doubt):
+def test_diff_claims_no_removed_signature_that_may_be_listed_no_more(diff, nights, unlisted, both, doubt):
+    via, signatures = unlisted
     nights(
         [record("app", [image(1, "1.0", signatures=[7], via=via)])],
         [record("app", [image(1, "1.0", signatures=signatures)])],

@@ -121,17 +121,20 @@ def _tag_changes(name: str, before: Record, after: Record, new: Night) -> Iterat
         elif tag not in has:
             if not after["suspect"]:
                 yield ("tag-removed", name, tag, None, had[tag], None)
-        elif had[tag] is not None and has[tag] is None:
-            kind = "no-digest" if new.run["depth"] == "tags" else "unknown"
+        elif had[tag] is not None and has[tag] is not None:
+            if had[tag] != has[tag]:
+                yield ("tag-moved", name, tag, None, had[tag], has[tag])
+        elif kind := _without_digest(tag, had[tag], before, after, new):
             yield (kind, name, tag, None, had[tag], None)
-        elif had[tag] is None and has[tag] is None:
-            if tag in _tags_with(after, "manifest-unreadable") and new.run["depth"] != "tags":
-                yield ("unknown", name, tag, None, None, None)
-        elif had[tag] is None:
-            if tag not in _tags_with(before, "dangling-tag"):
-                yield ("no-old-digest", name, tag, None, None, None)
-        elif had[tag] != has[tag]:
-            yield ("tag-moved", name, tag, None, had[tag], has[tag])
+
+
+def _without_digest(tag: str, was: str | None, before: Record, after: Record, new: Night) -> str | None:
+    """`no-digest` and `no-old-digest` are counted, and not reported one by one."""
+    if was is None and _tags(after)[tag] is not None:
+        return None if tag in _tags_with(before, "dangling-tag") else "no-old-digest"
+    if new.run["depth"] == "tags":
+        return None if was is None else "no-digest"
+    return "unknown" if was is not None or tag in _tags_with(after, "manifest-unreadable") else None
 
 
 def _tags_with(record: Record, problem: str) -> set[str | None]:
