@@ -7,6 +7,7 @@
 | `report/` | How is the registry, on one page? |
 | `metrics/` | What should a monitoring system know? |
 | `kept_runs` | Which runs are kept? |
+| `whole` | Is a snapshot whole on the disk? |
 | `page` | How does an answer become HTML or Markdown? The one door to Jinja. |
 | `markdown` | How does untrusted text become Markdown that shows it as it is? |
 """

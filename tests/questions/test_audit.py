@@ -79,6 +79,15 @@ async def test_audit_says_that_a_snapshot_is_partial(command, publish):
     assert ended.complaint.endswith("is partial: repositories that the crawl did not find are not in the answer")
 
 
+async def test_audit_of_a_snapshot_that_was_copied_in_part_is_no_proof(command, publish):
+    folder = publish(records=RECORDS, **DEEP)
+    file = folder / "part-00000.jsonl"
+    file.write_bytes(file.read_bytes().splitlines(keepends=True)[0])
+    ended = await command("audit", "unsigned", folder, "--fail-on", "any")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.complaint.endswith(": was it copied whole?")
+
+
 @pytest.mark.parametrize(("fail_on", "code"), [("any", 4), ("yes", 0)])
 async def test_audit_of_a_partial_snapshot_without_rows_is_no_proof(command, publish, fail_on, code):
     folder = publish(records=[], verdict="partial", **DEEP)

@@ -96,6 +96,25 @@ async def test_report_agrees_with_audit(publish, report, referrers):
         assert [int(covered[kind][column]) for column in (2, 3)] == [answers["yes"], answers["unknown"]]
 
 
+async def test_report_says_that_a_damaged_snapshot_before_was_not_compared(publish, report, markdown):
+    records = [record("a/b", tags=["v"])]
+    old = publish("2026-11-19", records=records, **SHALLOW, **counts_of(records))
+    (old / "part-00000.jsonl").write_text("")
+    new = publish(records=records, **SHALLOW, **counts_of(records))
+    said = "with run 20261119T020000Z-0000, the last complete snapshot: 20261119T020000Z-0000 holds 0 records"
+    assert f"Not compared {said}" in (await report(new)).text
+    assert f"**Not compared** {said}" in await markdown(new)
+
+
+async def test_report_of_a_damaged_snapshot_is_an_error(publish, command):
+    publish("2026-11-19", records=[], **SHALLOW)
+    folder = publish(records=[record("a/b", tags=["v"])], **SHALLOW)
+    (folder / "part-00000.jsonl").write_text("{broken\n")
+    ended = await command("report", folder)
+    assert (ended.code, ended.out) == (1, "")
+    assert "part-00000.jsonl holds 8 bytes, and its _run.json says 297: was it copied whole?" in ended.complaint
+
+
 async def test_report_of_teams_below_the_folder_that_all_repositories_are_in(publish, report):
     names = ("prod/a/cart/web", "prod/a/cart", "prod/a/ads/api", "prod/a/ads/x/y")
     records = [record(name, tags=["v1", "v2"]) for name in names]
