@@ -165,7 +165,7 @@ async def test_audit_refs_prints_a_line_for_each_image_that_is_pulled(command, p
         f"registry.example.com/team/app@{digest(5)}",
         "registry.example.com/team/listed:2.0",
     ]
-    assert ended.complaint == "7 rows are left out, because their answer is unknown: --format table shows them"
+    assert ended.complaint == "7 rows are left out, because the answer is unknown: --format table shows what is unknown"
     assert_plain(ended.out)
 
 
