@@ -30,7 +30,7 @@ class FailOn(StrEnum):
     """Which rows of an answer are an exit code of 4."""
 
     ANY = "any"
-    """Every row: what is so, and what is unknown."""
+    """Every row: what is so, and what is unknown; and a partial snapshot, which may lack rows."""
     YES = "yes"
     """What is so."""
 
@@ -45,7 +45,9 @@ Component = Annotated[
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Sets any parameter; repeatable")]
 FailOnOption = Annotated[
     FailOn | None,
-    typer.Option(help="Exit with 4 for any row, or for a row whose answer is yes  [default: exit with 0]"),
+    typer.Option(
+        help="Exit with 4: any, for a row or a partial snapshot; yes, for a row that says yes  [default: exit with 0]"
+    ),
 ]
 Questions = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder of questions of your own: *.sql files with a head")
@@ -101,13 +103,22 @@ def audit(
         selected = select_snapshot(folder, snapshot)
         _warn_of_partial(selected)
         with open_answer(asked, selected, given) as answer:
-            _print_answer(asked, answer, form, counts)
+            rows = counts.count(answer.rows, answer.columns.index("answer"))
+            try:
+                _print_answer(asked, answer, rows, form)
+            except OutputClosed:
+                if fail_on is None:
+                    raise
+                for _ in rows:  # what the reader did not take counts as well
+                    pass
+        if not selected.is_complete:
+            counts.unknown += 1
     if counts.is_failure(fail_on):
         raise typer.Exit(FOUND)
 
 
 class _AnswerCounts:
-    """How many rows said yes, and how many unknown."""
+    """How many rows said yes, and how many unknown. A partial snapshot is unknown by itself, whatever its rows say."""
 
     def __init__(self) -> None:
         self.yes = self.unknown = 0
@@ -185,19 +196,14 @@ def _warn_of_partial(snapshot: "SelectedSnapshot") -> None:
         logs.notice(f"{snapshot.run_id} is partial: repositories that the crawl did not find are not in the answer")
 
 
-def _print_answer(question: "Question", answer: "Answer", form: Format | None, counts: _AnswerCounts) -> None:
-    """Print the rows, and count every one of them, whatever the reader of standard output takes."""
+def _print_answer(question: "Question", answer: "Answer", rows: Iterable[tuple[Any, ...]], form: Format | None) -> None:
+    """Raises OutputClosed, QueryError and SnapshotError."""
     if answer.baseline is not None:
         logs.notice(f"compared with {answer.baseline.run_id}", logging.INFO)
-    rows = counts.count(answer.rows, answer.columns.index("answer"))
-    try:
-        if form is None and question.lines:
-            _print_lines(question, answer.columns, rows)
-        else:
-            print_rows(answer.columns, rows, form or Format.TABLE)
-    except OutputClosed:
-        for _ in rows:
-            pass
+    if form is None and question.lines:
+        _print_lines(question, answer.columns, rows)
+    else:
+        print_rows(answer.columns, rows, form or Format.TABLE)
 
 
 def _print_lines(question: "Question", columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
@@ -210,4 +216,5 @@ def _print_lines(question: "Question", columns: Sequence[str], rows: Iterable[tu
             else:
                 left_out += 1
     if left_out:
-        logs.notice(f"{left_out:,} rows are left out, because their answer is unknown: --format table shows them")
+        rows_are = "1 row is" if left_out == 1 else f"{left_out:,} rows are"
+        logs.notice(f"{rows_are} left out, because the answer is unknown: --format table shows what is unknown")

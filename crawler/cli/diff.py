@@ -14,7 +14,8 @@ from crawler.cli.exit_codes import FOUND
 from crawler.cli.options import ConfigFile, LogFormatOption, OutputFolder
 from crawler.cli.snapshot_options import output_folder
 from crawler.cli.streams import data_output
-from crawler.errors import OutputClosed
+from crawler.errors import ConfigError, OutputClosed
+from crawler.untrusted_text import printable
 
 if TYPE_CHECKING:
     from crawler.questions.diff.changes import Comparison
@@ -84,10 +85,11 @@ def diff(
     logs.configure(log_format, verbosity=0)
     with exit_on_error():
         failing = parse_fail_on(fail_on) if fail_on is not None else frozenset()
+        if as_mirror and not (old and new):
+            raise ConfigError(["--as-mirror needs two snapshots: OLD of the registry, and NEW of its mirror"])
         pair = select_pair(output_folder(config, output), [name for name in (old, new) if name])
         with compare(*pair, Pairing.AS_MIRROR if as_mirror else Pairing.BY_NAME) as comparison:
-            if not as_mirror and comparison.new.started_at < comparison.old.started_at:
-                logs.notice("NEW was begun before OLD: what is added was removed, and what is removed was added")
+            _warn_of_order(comparison)
             with suppress(OutputClosed):  # whoever reads the first lines alone gets the same exit code
                 _print(comparison, form)
             found = [kind for kind, count in comparison.counts.items() if count and kind in failing]
@@ -96,6 +98,14 @@ def diff(
                 logs.notice(f"--fail-on: {line}", logging.ERROR)
     if found:
         raise typer.Exit(FOUND)
+
+
+def _warn_of_order(comparison: "Comparison") -> None:
+    old, new = comparison.old, comparison.new
+    if old.run_id == new.run_id:
+        logs.notice(f"OLD and NEW are the same snapshot, {printable(new.run_id)}: nothing can have changed")
+    elif old.target == new.target and new.started_at < old.started_at:
+        logs.notice("NEW was begun before OLD: what is added was removed, and what is removed was added")
 
 
 def _print(comparison: "Comparison", form: DiffFormat) -> None:

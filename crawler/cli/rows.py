@@ -11,6 +11,7 @@ import orjson
 
 from crawler.cli.streams import data_output
 from crawler.model.timestamps import timestamp
+from crawler.questions.markdown import escape_markdown
 from crawler.untrusted_text import printable
 
 _MAX_CELL: Final = 200
@@ -70,7 +71,7 @@ def _print_markdown(columns: Sequence[str], rows: Iterable[Row], out: TextIO) ->
     print(f"| {' | '.join(columns)} |", file=out)
     print(f"|{'---|' * len(columns)}", file=out)
     for row in rows:
-        print(f"| {' | '.join(_cell(value).replace('|', chr(92) + '|') for value in row)} |", file=out)
+        print(f"| {' | '.join(escape_markdown(_cell(value)) for value in row)} |", file=out)
 
 
 _PRINTERS: Final[dict[Format, Callable[[Sequence[str], Iterable[Row], TextIO], None]]] = {

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 
 from crawler.errors import SnapshotError
 from crawler.model.run_manifest import RunManifest, Verdict
@@ -71,8 +72,13 @@ def _snapshots(output: Path) -> Iterator[KeptRun]:
     for stored in stored_runs(output):
         match stored:
             case UnreadableFolder(folder, reason):
-                run_id = folder.name.removeprefix("run=")
-                yield KeptRun(target=None, started_at=None, run_id=run_id, state=RunState.UNREADABLE, note=reason)
+                yield KeptRun(
+                    target=unquote(folder.parents[1].name.removeprefix("source=")),
+                    started_at=None,
+                    run_id=folder.name.removeprefix("run="),
+                    state=RunState.UNREADABLE,
+                    note=reason,
+                )
             case StoredRun():
                 yield _snapshot(stored)
 

@@ -4,24 +4,12 @@ Names and messages come from registries, so every template escapes what it shows
 filter `md`. A page requests nothing and runs nothing, which `page.html` makes the browser enforce.
 """
 
-import re
 from datetime import datetime
 from typing import Any, Final
 
 import jinja2
 
-_MARKDOWN: Final = (
-    (re.compile("&"), "&amp;"),
-    (re.compile("<"), "&lt;"),
-    (re.compile(">"), "&gt;"),
-    (re.compile(r"[\\`*_\[\]|~$]"), r"\\\g<0>"),
-    (re.compile(r"^[-+#=]"), r"\\\g<0>"),  # a heading or a list
-    (re.compile(r"^(\d+)([.)])(?!\S)"), r"\1\\\2"),
-    (re.compile("://"), r"\\://"),  # GitHub makes links of bare URLs
-    (re.compile(r"\b(www)\."), r"\1\\."),
-    (re.compile(r"(?<!\w)@"), "@\u200b"),  # and notifies who is mentioned, which no backslash prevents
-)
-"""What is markup in Markdown, and what is written for it. In this order."""
+from crawler.questions.markdown import escape_markdown
 
 _UNITS: Final = ("bytes", "kB", "MB", "GB", "TB", "PB", "EB")
 
@@ -40,13 +28,6 @@ def render_page(template: str, **values: Any) -> str:
     )
     environment.filters.update(md=escape_markdown, number=number, size=size, time=time, day=day)
     return environment.get_template(template).render(**values)
-
-
-def escape_markdown(text: str) -> str:
-    """Text of one line that Markdown, GitHub's too, shows as it is: as no markup, no link and no mention."""
-    for syntax, written in _MARKDOWN:
-        text = syntax.sub(written, text)
-    return text
 
 
 def number(value: int) -> str:

@@ -79,6 +79,38 @@ async def test_audit_says_that_a_snapshot_is_partial(command, publish):
     assert ended.complaint.endswith("is partial: repositories that the crawl did not find are not in the answer")
 
 
+async def test_audit_of_a_snapshot_that_was_copied_in_part_is_no_proof(command, publish):
+    folder = publish(records=RECORDS, **DEEP)
+    file = folder / "part-00000.jsonl"
+    file.write_bytes(file.read_bytes().splitlines(keepends=True)[0])
+    ended = await command("audit", "unsigned", folder, "--fail-on", "any")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.complaint.endswith(": was it copied whole?")
+
+
+@pytest.mark.parametrize(("fail_on", "code"), [("any", 4), ("yes", 0)])
+async def test_audit_of_a_partial_snapshot_without_rows_is_no_proof(command, publish, fail_on, code):
+    folder = publish(records=[], verdict="partial", **DEEP)
+    assert (await command("audit", "root", folder, "--fail-on", fail_on)).code == code
+
+
+@pytest.mark.parametrize("question", ["stale", "untouched", "moved"])
+async def test_audit_takes_any_number_of_days(command, publish, question):
+    for day in ("2026-11-19", "2026-11-20"):
+        publish(day, records=RECORDS, **DEEP)
+    ended = await command("audit", question, "--days", 10**17, "--format", "json")
+    assert ended.code == 0
+    assert "yes" not in {row["answer"] for row in json.loads(ended.out)}
+
+
+async def test_audit_in_markdown_shows_hostile_names_as_text(command, publish):
+    folder = publish(records=[repository("app", image(1, "<img src=x>|`@team` [a](http://b)"))], **DEEP)
+    row = (await command("audit", "root", folder, "--format", "markdown")).out.splitlines()[2]
+    assert r"&lt;img src=x&gt;\|\`@" in row
+    assert r"\[a\](http\://b)" in row
+    assert "@team" not in row
+
+
 @pytest.mark.parametrize(
     ("records", "fail_on", "code"),
     [
@@ -133,7 +165,7 @@ async def test_audit_refs_prints_a_line_for_each_image_that_is_pulled(command, p
         f"registry.example.com/team/app@{digest(5)}",
         "registry.example.com/team/listed:2.0",
     ]
-    assert ended.complaint == "7 rows are left out, because their answer is unknown: --format table shows them"
+    assert ended.complaint == "7 rows are left out, because the answer is unknown: --format table shows what is unknown"
     assert_plain(ended.out)
 
 
@@ -184,7 +216,7 @@ async def test_audit_moved_needs_an_earlier_snapshot_that_can_answer(command, pu
         (["root", "--days", "3"], 2, "root has no parameter days: it takes none"),
         (["stale", "--component", "1"], 2, "stale has no parameter component: its parameters are days"),
         (["stale", "--set", "dyas=3"], 2, "stale has no parameter dyas"),
-        (["stale", "--set", "days=\x1b[31m"], 2, "days=\\x1b[31m: must be a whole number, 0 or more"),
+        (["stale", "--set", "days=\x1b[31m"], 2, "days=\\x1b[31m: must be a whole number of at most 18 digits"),
         (["stale", "--set", "days"], 2, "--set days: must be NAME=VALUE"),
         (["stale", "--days", "3", "--set", "days=4"], 2, "days is set twice"),
         (["stale", "--days", "-1"], 2, "'--days': must be greater than or equal to 0"),
@@ -212,9 +244,9 @@ async def test_audit_says_which_options_a_question_takes(command, publish):
 async def test_audit_escapes_names_for_people(command, publish):
     hostile = repository("team/app", image(1, "\x1b[31m'\"$(id)|\n", config={"user": "root:\u202e"}))
     folder = publish(records=[hostile], **DEEP)
-    for form in ("table", "markdown"):
+    for form, user in (("table", "root:\\u202e"), ("markdown", "root:\\\\u202e")):
         ended = await command("audit", "root", folder, "--format", form)
         assert_plain(ended.out)
-        assert "root:\\u202e" in ended.out
+        assert user in ended.out
     (row,) = json.loads((await command("audit", "root", folder, "--format", "json")).out)
     assert (row["tags"], row["user"]) == (["\x1b[31m'\"$(id)|\n"], "root:\u202e")

@@ -90,6 +90,7 @@ async def test_diff_fails_on_unknown_only_if_it_is_named(command, nights):
         (["nowhere"], 1, "no folder, run or target is named nowhere"),
         ([f"registry.example.com@{OLD}"], 1, "registry.example.com has no complete snapshot from before 20261120T0200"),
         (["registry.example.com", "mirror.example.com"], 2, "use --as-mirror to compare the second as a mirror"),
+        (["mirror.example.com", "--as-mirror"], 2, "--as-mirror needs two snapshots: OLD of the registry, and NEW of"),
         ([], 1, "name a target, because there are snapshots of 2 targets"),
     ],
 )
@@ -118,6 +119,13 @@ async def test_diff_backwards_is_noticed(command, nights):
     ended = await command("diff", new, old)
     assert (ended.code, "repositories removed" in ended.out) == (0, True)
     assert "NEW was begun before OLD" in ended.err
+
+
+async def test_diff_of_a_snapshot_with_itself_is_noticed(command, nights):
+    nights([], [record("app")])
+    ended = await command("diff", "registry.example.com", "registry.example.com")
+    assert (ended.code, "nothing changed" in ended.out) == (0, True)
+    assert "OLD and NEW are the same snapshot, 20261121T020000Z-0001" in ended.err
 
 
 async def test_diff_refuses_a_snapshot_that_was_copied_in_part(command, nights):

@@ -124,6 +124,34 @@ def test_diff_without_new_digests_says_so_once(diff, nights):
     assert diff()["changes"] == [change("unknown", None, detail=detail)]
 
 
+def test_diff_without_old_digests_says_that_moves_are_not_known(diff, nights):
+    nights(
+        [
+            record("app", None, tags=["1.0", "1.1"]),
+            record("fixed", [], tags=["1.0"], problems=[problem("dangling-tag", "1.0")]),
+        ],
+        [record("app", [image(1, "1.0", "1.1")]), record("fixed", [image(1, "1.0")])],
+        old={"depth": "tags", "referrers": "none", "problems_counted": 0},
+    )
+    detail = "2 tags have no digest in the old snapshot: whether they moved is not known"
+    assert diff()["changes"] == [change("unknown", None, detail=detail)]
+
+
+def test_diff_of_a_tag_that_neither_run_could_read_is_unknown(diff, nights):
+    unread = [problem("manifest-unreadable", "1.0", code="HTTP_503")]
+    nights(*[[record("app", [], tags=["1.0"], problems=unread)]] * 2)
+    detail = "no digest in both snapshots: manifest-unreadable"
+    assert diff()["changes"] == [change("unknown", "app", "1.0", detail=detail)]
+
+
+def test_diff_notes_that_tags_which_are_left_out_are_not_compared(diff, nights):
+    nights(*[[record("app", [image(1, "1.0")], tags=["pr-1"])]] * 2, images_config={"exclude_tags": ["pr-*"]})
+    found = diff()
+    assert found["changes"] == []
+    note = "moves of tags that were not read are not seen (images.include_tags, images.exclude_tags)"
+    assert note in found["notes"]
+
+
 def test_diff_of_tags_alone_notes_that_moves_are_not_seen(diff, nights):
     nights(
         [record("app", None, tags=["1.0"])],
@@ -168,11 +196,35 @@ def test_diff_claims_no_deleted_image_where_tags_alone_are_listed(diff, nights):
 def test_diff_of_signatures(diff, nights):
     before = [record("app", [image(1, "1.0", signatures=[7]), image(2, "2.0", signatures=[])])]
     after = [record("app", [image(1, "1.0", signatures=[]), image(2, "2.0", signatures=[8])])]
-    nights(before, after)
+    nights(before, after, referrers="api")
     assert diff()["changes"] == [
         change("signature-added", "app", subject=digest(2), new=digest(8)),
         change("signature-removed", "app", subject=digest(1), old=digest(7)),
     ]
+
+
+@pytest.mark.parametrize(
+    ("unlisted", "both", "doubt"),
+    [
+        (("api", []), {"referrers": "api"}, "there: the referrers API lists nothing in the new snapshot"),
+        (("bulk", []), {"kind": "harbor"}, "there: it has no tag, and the registry may not list every image"),
+        (("api", None), {"referrers": "api"}, "there: the referrers of the image were not read"),
+    ],
+)
+def test_diff_claims_no_removed_signature_that_may_be_listed_no_more(diff, nights, unlisted, both, doubt):
+    via, signatures = unlisted
+    nights(
+        [record("app", [image(1, "1.0", signatures=[7], via=via)])],
+        [record("app", [image(1, "1.0", signatures=signatures)])],
+        **both,
+    )
+    detail = f"the signature may be {doubt}"
+    assert diff()["changes"] == [change("unknown", "app", subject=digest(1), old=digest(7), detail=detail)]
+
+
+def test_diff_of_a_signature_without_a_tag_where_every_image_is_listed(diff, nights):
+    nights(*([record("app", [image(1, "1.0", signatures=seal, via="bulk")])] for seal in ([7], [])), kind="gcr")
+    assert diff()["changes"] == [change("signature-removed", "app", subject=digest(1), old=digest(7))]
 
 
 def test_diff_takes_a_signature_added_under_cosigns_tag_for_no_removal(diff, nights):
@@ -190,6 +242,7 @@ def test_diff_claims_no_signature_and_no_problem_gone_where_an_image_was_not_rea
         ("unknown", "the signature may be gone: not every image of the repository was read"),
         ("unknown", "schema1 may be gone: not every image of the repository was read"),
         ("problem-new", "manifest-unreadable"),
+        ("unknown", "no digest in both snapshots: manifest-unreadable"),
     ]
 
 

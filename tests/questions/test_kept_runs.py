@@ -84,6 +84,7 @@ async def test_runs_that_cannot_be_read_are_named(command, output):
     assert rows["broken", "unreadable"] == "its _run.json is not a run's"
     assert "pace" in rows["20261120T020000Z-0001", "unreadable"]
     assert len([state for _, state in rows if state == "unreadable"]) == 3
+    assert "broken" in {row["run_id"] for row in await listed(command, TARGET)}
 
 
 async def test_runs_without_any_are_an_empty_list(command):

@@ -1,5 +1,6 @@
 """`registry-crawler metrics`: what a monitoring system reads of the snapshots."""
 
+import json
 import stat
 
 import aiohttp
@@ -76,6 +77,17 @@ async def test_metrics_keep_the_last_complete_night_when_a_night_is_partial(comm
     assert {name: found.get(name) for name in expected} == expected
     assert of("images") not in found, "what is not known is no zero"
     assert of("change", of="images") not in found
+
+
+async def test_metrics_of_a_newest_snapshot_that_cannot_be_read_are_those_of_the_one_before(command, output):
+    published(output, *FIRST, finished_at="2026-11-20T02:10:00.000Z", counts=counts(10, 100, 90))
+    published(output, *SECOND, counts=counts(10, 100, 90))
+    (file,) = output.glob("source=*/date=2026-11-21/run=*/_run.json")
+    file.write_text(json.dumps({**json.loads(file.read_text()), "pace": "of a later version"}))
+    found = samples((await command("metrics")).out)
+    assert found[of("last_attempt_timestamp_seconds")] == SECOND_NIGHT
+    assert found[of("last_complete_timestamp_seconds")] == FIRST_NIGHT + 600
+    assert found[of("tags")] == 100
 
 
 async def test_metrics_of_a_run_that_left_no_snapshot_say_when_it_was_tried(command, output):

@@ -1,9 +1,11 @@
 """What `registry-crawler report` says: its numbers are those of the records, and what is not known is said apart."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.audit_answers import ask
 from support.report_pages import Page, read_page
 from support.report_records import (
     bytes_by_team,
@@ -78,6 +80,39 @@ async def test_report_has_the_numbers_of_the_records(publish, report, markdown, 
     for caption in ("Bytes by team", "Images by age", "Images by platform"):
         for label, row in page.numbers(caption).items():
             assert f"| {' | '.join([label, *row])} |" in text
+
+
+@pytest.mark.parametrize("referrers", ["listed", "api"])
+async def test_report_agrees_with_audit(publish, report, referrers):
+    records = made_up_records(7)
+    signed_by_tag = f"sha256-{'f' * 64}"
+    records.append(record("tool", tags=[signed_by_tag], images=[image(digest_of("list"), tags=[signed_by_tag])]))
+    records.append(record("cut", tags=["v"], images=[image(digest_of("i"), tags=["v"], kind="image")], suspect="cut"))
+    folder = publish(records=records, depth="configs", referrers=referrers, **counts_of(records))
+    page = await report(folder)
+    covered = page.numbers("Tagged images with a signature, an SBOM and a provenance")
+    for kind, question in (("signature", "unsigned"), ("SBOM", "no-sbom")):
+        answers = Counter(row["answer"] for row in ask(folder, question) if row["digest"] is not None)
+        assert [int(covered[kind][column]) for column in (2, 3)] == [answers["yes"], answers["unknown"]]
+
+
+async def test_report_says_that_a_damaged_snapshot_before_was_not_compared(publish, report, markdown):
+    records = [record("a/b", tags=["v"])]
+    old = publish("2026-11-19", records=records, **SHALLOW, **counts_of(records))
+    (old / "part-00000.jsonl").write_text("")
+    new = publish(records=records, **SHALLOW, **counts_of(records))
+    said = "with run 20261119T020000Z-0000, the last complete snapshot: 20261119T020000Z-0000 holds 0 records"
+    assert f"Not compared {said}" in (await report(new)).text
+    assert f"**Not compared** {said}" in await markdown(new)
+
+
+async def test_report_of_a_damaged_snapshot_is_an_error(publish, command):
+    publish("2026-11-19", records=[], **SHALLOW)
+    folder = publish(records=[record("a/b", tags=["v"])], **SHALLOW)
+    (folder / "part-00000.jsonl").write_text("{broken\n")
+    ended = await command("report", folder)
+    assert (ended.code, ended.out) == (1, "")
+    assert "part-00000.jsonl holds 8 bytes, and its _run.json says 297: was it copied whole?" in ended.complaint
 
 
 async def test_report_of_teams_below_the_folder_that_all_repositories_are_in(publish, report):
@@ -191,7 +226,7 @@ async def test_report_counts_a_signature_as_unknown_where_none_was_looked_for(pu
         image(digest_of("asked"), tags=["a"], kind="image", referrers=[]),
         image(digest_of("not asked"), tags=["b"], kind="image"),
     ]
-    records = [record("a/b", tags=["a", "b"], images=images)]
+    records = [record("a/b", tags=["a", "b"], images=images, children=[])]
     page = await report(publish(records=records, depth="manifests", referrers="listed", **counts_of(records)))
     covered = page.tables["Tagged images with a signature, an SBOM and a provenance"]
     assert covered[1] == ["signature", "0", "0 %", "1", "1"]

@@ -40,10 +40,10 @@ def expected_changes(old: Night, new: Night) -> set[Found]:
     for name in {*old.by_name, *new.by_name}:
         before, after = old.by_name.get(name), new.by_name.get(name)
         found |= set(_of_repository(name, before, after, old, new, same_account=same_account))
-    without_digest = [one for one in found if one[0] == "no-digest"]
-    found -= set(without_digest)
-    if without_digest:
-        found.add(("unknown", None, None, None, None, None))
+    for reason in ("no-digest", "no-old-digest"):
+        without_digest = {one for one in found if one[0] == reason}
+        if without_digest:
+            found = (found - without_digest) | {("unknown", None, None, None, None, None)}
     had_more = old.run["counts"]["problems"] > 0 or old.reading[1] != "none"
     shallower = _DEPTHS.index(new.reading[0]) < _DEPTHS.index(old.reading[0])
     fewer = _LEVELS.index(new.reading[1]) < _LEVELS.index(old.reading[1])
@@ -92,7 +92,7 @@ def _of_both(name: str, before: Record, after: Record, old: Night, new: Night) -
             if not after["suspect"]:
                 yield from (("image-removed", name, None, None, one, None) for one in had - has)
     if same_reading and old.reading[1] != "none":
-        yield from _signature_changes(name, before, after)
+        yield from _signature_changes(name, before, after, new)
     yield from _new_problems(name, before["problems"], after["problems"], old, new)
     if same_reading and not after["suspect"]:
         gone = _keys(before["problems"]) - _keys(after["problems"])
@@ -121,29 +121,54 @@ def _tag_changes(name: str, before: Record, after: Record, new: Night) -> Iterat
         elif tag not in has:
             if not after["suspect"]:
                 yield ("tag-removed", name, tag, None, had[tag], None)
-        elif had[tag] is not None and has[tag] is None:
-            kind = "no-digest" if new.run["depth"] == "tags" else "unknown"
+        elif had[tag] is not None and has[tag] is not None:
+            if had[tag] != has[tag]:
+                yield ("tag-moved", name, tag, None, had[tag], has[tag])
+        elif kind := _without_digest(tag, had[tag], before, after, new):
             yield (kind, name, tag, None, had[tag], None)
-        elif had[tag] is not None and had[tag] != has[tag]:
-            yield ("tag-moved", name, tag, None, had[tag], has[tag])
 
 
-def _signature_changes(name: str, before: Record, after: Record) -> Iterator[Found]:
+def _without_digest(tag: str, was: str | None, before: Record, after: Record, new: Night) -> str | None:
+    """`no-digest` and `no-old-digest` are counted, and not reported one by one."""
+    if was is None and _tags(after)[tag] is not None:
+        return None if tag in _tags_with(before, "dangling-tag") else "no-old-digest"
+    if new.run["depth"] == "tags":
+        return None if was is None else "no-digest"
+    return "unknown" if was is not None or tag in _tags_with(after, "manifest-unreadable") else None
+
+
+def _tags_with(record: Record, problem: str) -> set[str | None]:
+    return {found["tag"] for found in record["problems"] if found["problem"] == problem}
+
+
+def _signature_changes(name: str, before: Record, after: Record, new: Night) -> Iterator[Found]:
     had = {image["digest"]: image["referrers"] for image in before["images"] or ()}
     has = {image["digest"]: image["referrers"] for image in after["images"] or ()}
+    tagged = {image["digest"] for image in after["images"] or () if image["tags"]}
     for subject in had.keys() & has.keys():
-        if had[subject] is None or has[subject] is None:
+        if had[subject] is None:
             continue
-        yield from (("signature-added", name, None, subject, None, one) for one in _lacking(has[subject], had[subject]))
-        if not after["suspect"]:
-            kind = "signature-removed" if _was_read(after) else "unknown"
-            yield from ((kind, name, None, subject, one, None) for one in _lacking(had[subject], has[subject]))
+        if has[subject] is None:
+            if subject in tagged and not after["suspect"]:
+                yield from (("unknown", name, None, subject, one["digest"], None) for one in had[subject])
+            continue
+        for one in _lacking(has[subject], had[subject]):
+            yield ("signature-added", name, None, subject, None, one["digest"])
+        for one in [] if after["suspect"] else _lacking(had[subject], has[subject]):
+            is_proved = _was_read(after) and (one["via"] != "api" or _api_answers(new))
+            yield ("signature-removed" if is_proved else "unknown", name, None, subject, one["digest"], None)
 
 
-def _lacking(these: Sequence[Record], those: Sequence[Record]) -> set[str]:
+def _api_answers(night: Night) -> bool:
+    images = [image for record in night.records for image in record["images"] or ()]
+    listed = [referrer["via"] for image in images for referrer in image["referrers"] or ()]
+    return night.reading[1] == "api" and "api" in listed
+
+
+def _lacking(these: Sequence[Record], those: Sequence[Record]) -> list[Record]:
     digests = {one["digest"] for one in those}
     places = {one["via"] for one in those} & {"cosign-tag"}
-    return {one["digest"] for one in these if one["digest"] not in digests and one["via"] not in places}
+    return [one for one in these if one["digest"] not in digests and one["via"] not in places]
 
 
 def _new_problems(

@@ -149,8 +149,9 @@ def _images(records: list[Record]) -> Iterator[tuple[str, Record]]:
 
 
 def _age(found: Record) -> str:
-    times = [found["created_at"], found["uploaded_at"]]
-    built = next((time for time in times if time is not None and time >= "1980-01-02"), None)
+    tomorrow = (NOW + timedelta(days=1)).isoformat()
+    is_plausible = found["created_at"] is not None and "1981" <= found["created_at"] < tomorrow
+    built = found["created_at"] if is_plausible else found["uploaded_at"]
     if built is None or (days := (NOW - datetime.fromisoformat(built)).days) < -1:
         return "unknown"
     return next((label for limit, label in (*_AGES, *_YEARS) if days < limit), "over 3 years")
@@ -167,17 +168,38 @@ def images_by_platform(records: list[Record]) -> Counter[str]:
     return Counter(platforms.values())
 
 
+_PULLED = {"image", "index", None}
+
+
 def coverage(records: list[Record]) -> dict[str, list[int]]:
-    """How many tagged images have a signature, an SBOM, a provenance; have none; are not known to have one."""
-    kinds = {(name, found["digest"]): {r["kind"] for r in found["referrers"] or []} for name, found in _images(records)}
+    """How many tagged images have a signature, an SBOM, a provenance; are proved to have none; may have one.
+
+    Every image was asked for, so a list that was read is a proof.
+    """
+    pulled = {(name, found["digest"]): found for name, found in _images(records) if found["kind"] in _PULLED}
     result = {}
     for kind in ("signature", "sbom", "provenance"):
         states: Counter[str] = Counter()
-        for name, found in _images(records):
-            if not found["tags"] or found["kind"] not in {"image", "index", None}:
-                continue
-            below = [] if kind == "signature" else [platform["digest"] for platform in found["platforms"] or []]
-            has_one = any(kind in kinds.get((name, digest), set()) for digest in (found["digest"], *below))
-            states["unknown" if found["referrers"] is None else "listed" if has_one else "not listed"] += 1
-        result[kind] = [states["listed"], states["not listed"], states["unknown"]]
+        for (name, _), found in pulled.items():
+            if found["tags"]:
+                is_index = found["kind"] == "index" and kind != "signature"
+                children = [pulled.get((name, child["digest"])) for child in found["platforms"]] if is_index else []
+                states[_state(kind, found, children)] += 1
+        result[kind] = [states["listed"], states["none"], states["unknown"]]
     return result
+
+
+def _state(kind: str, found: Record, children: list[Record | None]) -> str:
+    """Of an image, or of an index with its children."""
+    own, below = _own_state(kind, found), [_own_state(kind, child) for child in children]
+    if own == "listed" or (below and set(below) == {"listed"}):
+        return "listed"
+    return "unknown" if below and "none" not in below else own
+
+
+def _own_state(kind: str, found: Record | None) -> str:
+    if found is None or found["kind"] not in _PULLED or found["referrers"] is None:
+        return "unknown"
+    if kind in {referrer["kind"] for referrer in found["referrers"]}:
+        return "listed"
+    return "unknown" if found["kind"] is None else "none"

@@ -11,6 +11,7 @@ from crawler.questions.audit.baseline import baseline_of
 from crawler.questions.audit.needs import crawl_options, unmet_needs
 from crawler.questions.audit.own_tables import open_tables
 from crawler.questions.audit.question import ANSWER, BASELINE, RUN_ID, Need, Question
+from crawler.questions.whole import check_whole
 from crawler.tables.selection import SelectedSnapshot
 from crawler.untrusted_text import printable
 
@@ -47,6 +48,8 @@ def open_answer(question: Question, snapshot: SelectedSnapshot, given: Mapping[s
         snapshots.append(baseline)
         del values[question.compares]
         values |= {RUN_ID: snapshot.run_id, BASELINE: baseline.run_id}
+    for each in snapshots:
+        check_whole(each)
     with open_tables(snapshots) as database:
         with _errors_of(question):
             result = database.query(question.sql, values)

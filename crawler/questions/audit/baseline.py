@@ -17,7 +17,7 @@ def baseline_of(
     Raises SnapshotError where there is none.
     """
     complete = [earlier for earlier in earlier_snapshots(snapshot) if earlier.is_complete]
-    old = [earlier for earlier in complete if _began(snapshot) - _began(earlier) >= timedelta(days=days)]
+    old = [earlier for earlier in complete if (_began(snapshot) - _began(earlier)) // timedelta(days=1) >= days]
     younger = complete[: len(complete) - len(old)]
     found = next(filter(can_answer, [*old, *reversed(younger)]), None)
     if found is None:

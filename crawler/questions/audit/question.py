@@ -19,7 +19,8 @@ BASELINE: Final = "baseline"
 RESERVED: Final = (RUN_ID, BASELINE)
 """Parameters of a question that compares: the run ids of the snapshot, and of the earlier one."""
 
-WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,9}")
+WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,18}")
+"""What a BIGINT of the SQL can hold."""
 
 
 class Need(StrEnum):
@@ -49,7 +50,7 @@ class Parameter:
         if isinstance(self.default, str):
             return text
         if WHOLE_NUMBER.fullmatch(text) is None:
-            raise ConfigError([f"{self.name}={printable(text)}: must be a whole number, 0 or more"])
+            raise ConfigError([f"{self.name}={printable(text)}: must be a whole number of at most 18 digits"])
         return int(text)
 
 

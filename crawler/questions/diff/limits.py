@@ -27,6 +27,7 @@ class Limits:
             there is no reason for all tags.
         compares_images: whether images are compared by themselves, and not only as those of tags.
         compares_signatures, compares_problems: whether both runs looked for them in the same way.
+        asks_referrers_api: whether the new run asked the referrers API.
         notes: what neither snapshot can tell.
         unknown: what the old snapshot tells and the new one cannot.
     """
@@ -37,6 +38,7 @@ class Limits:
     compares_images: bool
     compares_signatures: bool
     compares_problems: bool
+    asks_referrers_api: bool
     notes: tuple[str, ...]
     unknown: tuple[str, ...]
 
@@ -52,6 +54,7 @@ def limits_between(old: ComparedRun, new: ComparedRun, pairing: Pairing) -> Limi
         compares_images=same_reading and old.lists_every_image and new.lists_every_image,
         compares_signatures=same_reading and all(looked_for),
         compares_problems=same_reading,
+        asks_referrers_api=new.reading.referrers is ReferrersLevel.API,
         notes=tuple(_notes(old, new)),
         unknown=tuple(_unknown(old, new)),
     )
@@ -105,6 +108,8 @@ def _notes(old: ComparedRun, new: ComparedRun) -> list[str]:
     notes = []
     if not (old.knows_images or new.knows_images):
         notes.append("moved tags are not seen: no digests are known (--depth digests)")
+    elif not new.lists_every_image and (new.reading.include_tags or new.reading.exclude_tags):
+        notes.append("moves of tags that were not read are not seen (images.include_tags, images.exclude_tags)")
     if not (old.lists_every_image and new.lists_every_image):
         notes.append("untagged images are not compared: only Google's listings are known to have all")
     if old.reading.referrers is ReferrersLevel.NONE:

@@ -1,7 +1,7 @@
 """The statements that compare two snapshots, in `sql/`. Each reads as little, and holds as little, as it can.
 
 1. Of each old record: how it was listed, and a fingerprint of what is in it.
-2. The new records. What is in one is kept only where no old record has its fingerprint.
+2. The new records. What is in one is kept only where no old record has its fingerprint, or something was not read.
 3. The old records whose new record was kept.
 
 So a night in which little changes costs three readings, and the memory of what changed.
@@ -77,7 +77,7 @@ def _fill(database: Database, limits: Limits) -> None:
     if limits.compares_images:
         _insert(database, _sql("images"))
     if limits.compares_signatures:
-        _insert(database, _sql("signatures"))
+        _insert(database, _sql("signatures"), {"api_answers": _api_answers(database, limits)})
     if limits.compares_problems:
         _insert(database, _sql("problems"))
     for line in limits.unknown:
@@ -109,8 +109,12 @@ def _is_covered(run: ComparedRun, name: str, pairing: Pairing) -> bool:
     return run.scope.covers(full_name(run.target, name) if pairing is Pairing.AS_MIRROR else name)
 
 
-def _insert(database: Database, sql: str) -> None:
-    _execute(database, f"INSERT INTO changes {sql}")
+def _api_answers(database: Database, limits: Limits) -> bool:
+    return limits.asks_referrers_api and any(database.query(_sql("api_answers")).rows)
+
+
+def _insert(database: Database, sql: str, parameters: dict[str, Any] | None = None) -> None:
+    _execute(database, f"INSERT INTO changes {sql}", parameters)
 
 
 def _execute(database: Database, sql: str, parameters: dict[str, Any] | None = None) -> None:

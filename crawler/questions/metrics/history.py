@@ -47,24 +47,32 @@ def target_histories(
 
 
 def _history(target: str, attempts: list[str], stored: Iterable[StoredRun]) -> TargetHistory:
-    snapshots = sorted((found for found in stored if found.target == target), key=lambda found: found.run.started_at)
-    newest = snapshots[-1] if snapshots else None
+    snapshots = sorted(
+        (found for found in stored if found.target == target), key=lambda found: found.run.started_at, reverse=True
+    )
+    newest = _first_readable(snapshots)
     complete = [found for found in snapshots if found.run.is_complete]
-    earlier = [found for found in complete if found is not newest]
     return TargetHistory(
         target=target,
         last_attempt_at=max([*attempts, *(found.run.started_at for found in snapshots)]),
-        newest=_read(newest),
-        last_complete=_read(complete[-1] if complete else None),
-        before=_read(earlier[-1] if earlier else None),
+        newest=newest,
+        last_complete=_first_readable(complete),
+        before=_first_readable(found for found in complete if newest is not None and _is_before(found, newest)),
     )
 
 
-def _read(stored: StoredRun | None) -> RunManifest | None:
-    if stored is None:
-        return None
+def _is_before(found: StoredRun, newest: RunManifest) -> bool:
+    return found.run.run_id != newest.run_id and found.run.started_at <= newest.started_at
+
+
+def _first_readable(snapshots: Iterable[StoredRun]) -> RunManifest | None:
+    """Without those of another version, and those that are removed by now: an alert needs the last one that counts."""
+    return next(filter(None, map(_read, snapshots)), None)
+
+
+def _read(stored: StoredRun) -> RunManifest | None:
     try:
         with wrap_os_errors(stored.folder):
             return parse_run_manifest((stored.folder / RUN_MANIFEST).read_bytes())
     except SnapshotError:
-        return None  # of another version, or removed by now
+        return None

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+from crawler.questions.audit.own_tables import open_tables
 from crawler.questions.report.history import (
     Growth,
     LastChanges,
     NewerSnapshot,
+    NotCompared,
     newer_snapshot,
     read_growth,
     read_last_changes,
@@ -15,7 +17,7 @@ from crawler.questions.report.run_facts import RunFacts, read_run_facts
 from crawler.questions.report.statements import create
 from crawler.questions.report.teams import Teams, read_teams
 from crawler.questions.report.trouble import Failures, ProblemCount, read_failures, read_problems
-from crawler.tables.database import open_database
+from crawler.questions.whole import check_whole
 from crawler.tables.selection import SelectedSnapshot, earlier_snapshots
 
 
@@ -30,7 +32,7 @@ class Report:
 
     facts: RunFacts
     newer: NewerSnapshot | None
-    changes: LastChanges | None
+    changes: LastChanges | NotCompared | None
     growth: Growth
     teams: Teams
     images: Images
@@ -40,10 +42,11 @@ class Report:
 
 def collect_report(snapshot: SelectedSnapshot) -> Report:
     """Ask everything of a snapshot, and of those before it. Raises SnapshotError."""
+    check_whole(snapshot)
     earlier = earlier_snapshots(snapshot)
     changes = read_last_changes(earlier, snapshot)
     growth = read_growth([*reversed(earlier), snapshot])
-    with open_database([snapshot]) as database:
+    with open_tables([snapshot]) as database:
         facts = read_run_facts(database)
         images = read_images(database, snapshot.started_at)
         create(database, "listed")

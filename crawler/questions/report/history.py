@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from crawler.errors import SnapshotError
 from crawler.questions.diff.changes import Change, ChangeKind, Comparison, compare
 from crawler.questions.report.statements import statement
 from crawler.snapshot.reader import published_runs
@@ -17,6 +18,7 @@ POINTS_SHOWN: Final = 100
 
 CHANGES_SHOWN: Final = 10
 _LONGEST_DETAIL: Final = 160
+_LONGEST_REASON: Final = 500
 _SHORT_DIGEST: Final = len("sha256:") + 12
 
 _WITH_EXAMPLES: Final = (
@@ -100,6 +102,14 @@ class LastChanges:
     examples: tuple[ChangesOfKind, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class NotCompared:
+    """Why the last complete snapshot before this one cannot be compared with it: it is damaged, or was removed."""
+
+    old_run_id: str
+    reason: str
+
+
 def newer_snapshot(snapshot: SelectedSnapshot) -> NewerSnapshot | None:
     """The newest snapshot of the same target that was begun after this one; None where this is the newest.
 
@@ -141,14 +151,21 @@ def _thinned(points: list[GrowthPoint]) -> list[GrowthPoint]:
     return [points[round(i * (len(points) - 1) / (POINTS_SHOWN - 1))] for i in range(POINTS_SHOWN)]
 
 
-def read_last_changes(earlier: Sequence[SelectedSnapshot], snapshot: SelectedSnapshot) -> LastChanges | None:
-    """What changed since the newest complete one of the earlier snapshots; None where there is none.
-
-    Raises SnapshotError.
-    """
+def read_last_changes(
+    earlier: Sequence[SelectedSnapshot], snapshot: SelectedSnapshot
+) -> LastChanges | NotCompared | None:
+    """What changed since the newest complete one of the earlier snapshots; None where there is none."""
     old = next((before for before in earlier if before.is_complete), None)
     if old is None:
         return None
+    try:
+        return _last_changes(old, snapshot)
+    except SnapshotError as exc:  # where the new snapshot is the damaged one, its tables cannot be read either
+        return NotCompared(printable(old.run_id), printable(str(exc), _LONGEST_REASON))
+
+
+def _last_changes(old: SelectedSnapshot, snapshot: SelectedSnapshot) -> LastChanges:
+    """Raises SnapshotError."""
     with compare(old, snapshot) as comparison:
         return LastChanges(
             old_run_id=printable(old.run_id),

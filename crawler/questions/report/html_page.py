@@ -53,7 +53,7 @@ def _of_images(images: Images) -> Iterator[tuple[str, str]]:
     if images.coverage:
         parts = [
             [kind.listed for kind in images.coverage],
-            [kind.not_listed for kind in images.coverage],
+            [kind.none for kind in images.coverage],
             [kind.unknown for kind in images.coverage],
         ]
         labels = [kind.label for kind in images.coverage]

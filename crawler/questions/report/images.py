@@ -56,11 +56,11 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How many subjects have one kind of referrer, have none that is listed, and how many were not asked about."""
+    """How many subjects have one kind of referrer, are proved to have none, and how many may have one."""
 
     label: str
     listed: int
-    not_listed: int
+    none: int
     unknown: int
 
 
@@ -91,6 +91,7 @@ class Images:
 def read_images(database: Database, started_at: str) -> Images:
     """The images of the only snapshot in a database, and their age at the start of the run. Raises SnapshotError."""
     create(database, "manifests", {"started_at": started_at})
+    create(database, "subjects")
     create(database, "platform_rows")
     known = Known(*next(iter(database.query(statement("known")).rows)))
     images = Images(
@@ -99,8 +100,8 @@ def read_images(database: Database, started_at: str) -> Images:
         platforms=_platforms(list(database.query(statement("platforms")).rows)),
         coverage=_coverage(database, known) if known.with_referrers else (),
     )
-    drop(database, "manifests")
-    drop(database, "platform_rows")
+    for table in ("manifests", "subjects", "platform_rows"):
+        drop(database, table)
     return images
 
 
@@ -112,7 +113,7 @@ def _ages(rows: Iterable[tuple[int | None, int]]) -> tuple[Bar, ...]:
 
 
 def _age(days: int | None) -> str:
-    """A build that is more than a day in the future has a wrong clock."""
+    """A time that is more than a day in the future is of a wrong clock."""
     if days is None or days < -1:
         return UNKNOWN
     return next((label for limit, label in _AGES if days < limit), _OLDEST)
@@ -127,9 +128,9 @@ def _platforms(rows: list[tuple[str | None, int]]) -> tuple[Bar, ...]:
 
 
 def _coverage(database: Database, known: Known) -> tuple[Coverage, ...]:
-    listed = next(iter(database.query(statement("coverage")).rows))
-    unknown = known.subjects - known.with_referrers
+    counts = iter(next(iter(database.query(statement("coverage")).rows)))
+    pairs = zip(counts, counts, strict=True)
     return tuple(
-        Coverage(label, count, known.with_referrers - count, unknown)
-        for label, count in zip(("signature", "SBOM", "provenance"), listed, strict=True)
+        Coverage(label, listed, none, known.subjects - listed - none)
+        for label, (listed, none) in zip(("signature", "SBOM", "provenance"), pairs, strict=True)
     )

@@ -11,7 +11,7 @@
 
 WITH named AS (
     SELECT
-        coalesce(string_split(repository, '/')[$component::INTEGER], '') AS component,
+        coalesce(string_split(repository, '/')[$component::BIGINT], '') AS component,
         repository,
         digest,
         manifest_known,

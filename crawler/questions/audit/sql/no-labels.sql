@@ -17,15 +17,15 @@ WITH wanted AS (
         CASE $owner
             WHEN 'any'
             THEN ['owner', 'team', 'maintainer', 'org.opencontainers.image.authors', 'org.opencontainers.image.vendor']
-            ELSE string_split($owner, ',')
+            ELSE string_split_regex(trim($owner), '\s*,\s*')
         END AS owners,
         CASE $source
             WHEN 'any' THEN ['org.opencontainers.image.source', 'org.label-schema.vcs-url']
-            ELSE string_split($source, ',')
+            ELSE string_split_regex(trim($source), '\s*,\s*')
         END AS sources,
         CASE $revision
             WHEN 'any' THEN ['org.opencontainers.image.revision', 'org.label-schema.vcs-ref']
-            ELSE string_split($revision, ',')
+            ELSE string_split_regex(trim($revision), '\s*,\s*')
         END AS revisions
 ),
 labelled AS (

@@ -19,29 +19,8 @@ WITH found AS (
             list_contains(list_transform(referrers, lambda referrer: referrer.kind), 'sbom'), false
         ) AS has_sbom,
         unread,
-        CASE
-            WHEN repository_unread IS NOT NULL THEN repository_unread
-            WHEN referrers IS NULL OR reading_failed THEN 'its referrers were not read'
-            WHEN kind IS NULL THEN 'its manifest was not read'
-            WHEN
-                len(
-                    list_filter(
-                        referrers,
-                        lambda referrer: referrer.kind = 'other'
-                        AND referrer.predicate_type IS NULL
-                        AND coalesce(
-                            regexp_matches(
-                                referrer.artifact_type, '^application/vnd[.](dev[.]sigstore[.]bundle|in-toto)'
-                            ),
-                            true
-                        )
-                    )
-                ) > 0
-            THEN 'it has a referrer of an unknown kind, which may be an SBOM'
-            WHEN NOT every_manifest_read AND level <> 'api'
-            THEN 'none is listed, and the referrers API was not asked: crawl with --referrers api'
-        END AS why
-    FROM pullable, (SELECT referrers AS level FROM runs)
+        unlisted_why AS why
+    FROM pullable
 ),
 listed AS (
     SELECT repository, digest, unnest(platforms).digest AS child_digest

@@ -18,5 +18,5 @@ SELECT
 FROM runnable
 WHERE
     NOT config_known
-    OR regexp_full_match(coalesce("user", ''), '\s*(root|[+-]?0+|(.*\\)?ContainerAdministrator)?\s*(:.*)?', 'i')
+    OR regexp_full_match(coalesce("user", ''), '\s*(root|[+-]?0+|(.*\\)?ContainerAdministrator)?\s*(:.*)?', 'is')
 ORDER BY answer DESC, repository, digest

@@ -51,7 +51,7 @@ SELECT
     date_diff('day', dated_at, started_at) AS age_days,
     NULL AS why
 FROM dated
-WHERE dated_at < started_at - to_days($days::INTEGER)
+WHERE dated_at < started_at - to_days(least($days, 500000)::INTEGER)
 UNION ALL BY NAME
 SELECT
     'unknown' AS answer,

@@ -20,7 +20,7 @@ WITH untouched AS (
             THEN 'no time of a push is known of ' || (images - dated_images) || ' of its ' || images || ' manifests'
         END AS why
     FROM pushes, (SELECT started_at FROM runs)
-    WHERE last_push_at IS NULL OR last_push_at < started_at - to_days($days::INTEGER)
+    WHERE last_push_at IS NULL OR last_push_at < started_at - to_days(least($days, 500000)::INTEGER)
 )
 SELECT CASE WHEN why IS NULL THEN 'yes' ELSE 'unknown' END AS answer, repository, images, last_push_at, why
 FROM untouched

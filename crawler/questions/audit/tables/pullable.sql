@@ -28,7 +28,30 @@ SELECT
     every_manifest_read,
     list_contains(failed_digests, image.digest) AS reading_failed,
     CASE WHEN image IS NULL THEN unread END AS unread,
-    unread AS repository_unread
+    unread AS repository_unread,
+    -- why it is no proof that a signature or an SBOM is not listed; NULL where it is one
+    CASE
+        WHEN unread IS NOT NULL THEN unread
+        WHEN image.referrers IS NULL OR list_contains(failed_digests, image.digest) THEN 'its referrers were not read'
+        WHEN image.kind IS NULL THEN 'its manifest was not read'
+        WHEN
+            len(
+                list_filter(
+                    image.referrers,
+                    lambda referrer: referrer.kind = 'other'
+                    AND referrer.predicate_type IS NULL
+                    AND coalesce(
+                        regexp_matches(
+                            referrer.artifact_type, '^application/vnd[.](dev[.]sigstore[.]bundle|in-toto)'
+                        ),
+                        true
+                    )
+                )
+            ) > 0
+        THEN 'it has a referrer of an unknown kind, which may be one'
+        WHEN NOT every_manifest_read AND level <> 'api'
+        THEN 'none is listed, and the referrers API was not asked: crawl with --referrers api'
+    END AS unlisted_why
 FROM (
     SELECT
         run_id,
@@ -50,6 +73,7 @@ FROM (
         ) AS failed_digests
     FROM (SELECT *, {{why_unread}} AS unread FROM records)
 )
+JOIN (SELECT run_id, referrers AS level FROM runs) USING (run_id)
 WHERE
     (image.kind IN ('image', 'index') OR image.kind IS NULL)
     AND (

@@ -10,7 +10,12 @@ CREATE TEMP MACRO not_among(these, those) AS list_filter(
 CREATE TEMP MACRO was_read(problems) AS len(list_filter(
     problems, lambda problem: problem.problem IN ('manifest-unreadable', 'digest-mismatch')
 )) = 0;
--- The tags that were listed, and gone when their manifests were read.
-CREATE TEMP MACRO vanished(problems) AS list_transform(
-    list_filter(problems, lambda problem: problem.problem = 'vanished-tag'), lambda problem: problem.tag
+CREATE TEMP MACRO tags_with(problems, names) AS list_transform(
+    list_filter(problems, lambda problem: list_contains(names, problem.problem)), lambda problem: problem.tag
 );
+-- The tags that were listed, and gone when their manifests were read.
+CREATE TEMP MACRO vanished(problems) AS tags_with(problems, ['vanished-tag']);
+-- The tags that are proved to have no manifest.
+CREATE TEMP MACRO dangling(problems) AS tags_with(problems, ['dangling-tag']);
+-- The tags whose manifests could not be read.
+CREATE TEMP MACRO unread(problems) AS tags_with(problems, ['manifest-unreadable', 'digest-mismatch']);

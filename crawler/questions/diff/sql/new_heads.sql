@@ -1,4 +1,5 @@
--- Likewise of the new snapshot; what is in a repository is kept only where the old snapshot has another fingerprint.
+-- Likewise of the new snapshot; what is in a repository is kept only where the old snapshot has another fingerprint, or
+-- where something was not read: what neither snapshot could read may have changed.
 CREATE TEMP TABLE new_heads AS
 SELECT
     repository,
@@ -8,7 +9,7 @@ SELECT
     len(tags) AS tags,
     len(images) AS images,
     CASE
-        WHEN outcome = 'ok' AND NOT is_same AND (was_listed OR len(problems) > 0)
+        WHEN outcome = 'ok' AND NOT (is_same AND was_read(problems)) AND (was_listed OR len(problems) > 0)
         THEN {tags: tags, images: images, problems: problems}
     END AS contents
 FROM (

@@ -16,7 +16,7 @@ SELECT
         THEN 'the old listing may not have been whole: the old snapshot may have missed it'
         WHEN old.tag IS NOT NULL AND new.tag IS NOT NULL AND new.digest IS NULL THEN concat_ws(
             ': ',
-            'no digest in the new snapshot',
+            CASE WHEN old.digest IS NULL THEN 'no digest in both snapshots' ELSE 'no digest in the new snapshot' END,
             list_filter(contents.problems, lambda problem: problem.tag = tag)[1].problem
         )
     END AS detail
@@ -28,6 +28,7 @@ CROSS JOIN evidence
 WHERE CASE
     WHEN old.tag IS NULL THEN true
     WHEN new.tag IS NULL THEN new_heads.suspect IS NULL
-    WHEN new.digest IS NULL THEN old.digest IS NOT NULL AND digests_doubt IS NULL
+    WHEN new.digest IS NULL THEN digests_doubt IS NULL
+        AND (old.digest IS NOT NULL OR list_contains(unread(contents.problems), tag))
     ELSE old.digest <> new.digest
 END
