@@ -1,14 +1,13 @@
 """A TOML file, the environment and flags become one frozen `Config`, or one error that lists every mistake."""
 
 from crawler.config.layers import Flag
+from crawler.config.registry_tables import AuthConfig, RegistryConfig
 from crawler.config.schema import (
-    AuthConfig,
     Config,
     ImagesConfig,
     LakeConfig,
     OutputConfig,
     PublishConfig,
-    RegistryConfig,
     StorageConfig,
     VerdictConfig,
 )

@@ -7,245 +7,38 @@ import os
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from crawler.config.environment import Environment
 from crawler.config.keys import dotted_keys
 from crawler.config.layers import ConfigLayers, Flag
+from crawler.config.registry_tables import RegistryConfig
+from crawler.config.table import ConfigTable
 from crawler.config.values import (
     CHECK_FILES,
     NO_CACHE,
     STDIO,
-    ApiPath,
-    ApiUrl,
     Budget,
     CachePath,
     Duration,
     FilePath,
-    InputFile,
     Integer,
-    KeyFile,
-    Kind,
     LakeUrl,
-    Location,
-    NameListFile,
-    NonEmptyString,
-    Password,
     RateOption,
-    RealmHosts,
-    Scope,
     Seconds,
     ServiceUrl,
     Share,
     StringList,
-    TargetOption,
-    Username,
 )
 from crawler.errors import ConfigError
-from crawler.model.auth_method import AuthMethod
 from crawler.model.depth import Depth, ReferrersLevel
-from crawler.profiles import DiscoveryMethod, RegistryProfile, host_matches, profile_for
+
+_T = TypeVar("_T", bound=ConfigTable)
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-_T = TypeVar("_T", bound=_Table)
-
-
-_ACCESS_TOKEN_METHODS: Final = {AuthMethod.AUTO, AuthMethod.TOKEN, AuthMethod.ACCESS_TOKEN}
-
-
-class AuthConfig(_Table):
-    """`[registry.auth]`: the credentials for this registry."""
-
-    method: AuthMethod = AuthMethod.AUTO
-    key_file: KeyFile | None = None
-    username: Username | None = None
-    password: Password | None = Field(default=None, exclude=True)
-    password_file: InputFile | None = None
-    scope: Scope = "cloud-platform.read-only"
-    impersonate: NonEmptyString | None = None
-
-    @model_validator(mode="after")
-    def _check_consistency(self) -> Self:
-        if self.password is not None and self.password_file is not None:
-            raise ValueError("give password or password_file, not both")
-        has_password = self.password is not None or self.password_file is not None
-        if has_password != (self.username is not None):
-            raise ValueError("username needs password or password_file, and the reverse")
-        if self.key_file is not None and self.username is not None:
-            raise ValueError("give key_file or username, not both")
-        if self.method is AuthMethod.BASIC and not has_password:
-            raise ValueError("method basic needs username, and password or password_file")
-        if self.method is AuthMethod.JSON_KEY and self.key_file is None:
-            raise ValueError("method json-key needs key_file")
-        if self.impersonate is not None and (self.method not in _ACCESS_TOKEN_METHODS or has_password):
-            raise ValueError("impersonate needs method token, access-token or auto (access tokens of Google)")
-        return self
-
-
-class ApisConfig(_Table):
-    """`[registry.apis]`: base URLs of the vendors' APIs, which are used besides the registry itself.
-
-    Set them for private endpoints (`https://artifactregistry-ours.p.googleapis.com`) and for emulators. `own` is the
-    product's own API, where it is not at the registry's host, and `token_file` has the token that it takes in place of
-    the registry's credentials, which are sent there without one.
-    """
-
-    artifact_registry: ApiUrl = "https://artifactregistry.googleapis.com"
-    resource_manager: ApiUrl = "https://cloudresourcemanager.googleapis.com"
-    iam_credentials: ApiUrl = "https://iamcredentials.googleapis.com"
-    docker_hub: ApiUrl = "https://hub.docker.com"
-    own: ApiUrl | None = None
-    token_file: InputFile | None = None
-
-
-class RegistryConfig(_Table):
-    """One `[[registry]]` table: the target of a snapshot, and how to reach it."""
-
-    target: TargetOption
-    kind: Kind | None = None
-    auth: AuthConfig = AuthConfig()
-    discovery: DiscoveryMethod = DiscoveryMethod.AUTO
-    images_from: Literal["auto", "listing", "api"] = "auto"
-    location: Location | None = None
-    repositories_from: NameListFile | None = None
-    include: StringList = ()
-    exclude: StringList = ()
-    plain_http: bool | None = None
-    ca_file: InputFile | None = None
-    client_certificate: InputFile | None = None
-    client_key: InputFile | None = None
-    realms: RealmHosts = ()
-    page_size: Integer | None = Field(default=None, ge=1, le=100_000)
-    tokens: Literal["single", "batched"] = "single"
-    api_path: ApiPath = "/v2/"
-    apis: ApisConfig = ApisConfig()
-
-    @model_validator(mode="after")
-    def _check_consistency(self) -> Self:
-        name_list = self.repositories_from
-        if name_list is not None and self.discovery not in {DiscoveryMethod.AUTO, DiscoveryMethod.LIST}:
-            raise ValueError(f"repositories_from needs discovery list, not {self.discovery}")
-        if name_list is None:
-            self._check_discovery()
-        if self.images_from == "api":
-            self._check_images_from()
-        if self.plain_http and (self.ca_file is not None or self.client_certificate is not None):
-            raise ValueError("give plain_http, or ca_file and client_certificate, not both")
-        if self.client_key is not None and self.client_certificate is None:
-            raise ValueError("client_key needs client_certificate")
-        if self.tokens == "batched" and self.profile.scopes_per_token == 1:
-            raise ValueError(
-                f"tokens batched does not work with {self.profile.kind}: each of its tokens is for one repository"
-            )
-        return self
-
-    def _check_discovery(self) -> None:
-        """Check that the discovery method has what it needs; `auto` takes the first that the registry has."""
-        if self.discovery is DiscoveryMethod.LIST:
-            raise ValueError("discovery list needs repositories_from")
-        if self.discovery is DiscoveryMethod.WALK and not self.target.prefix:
-            raise ValueError("discovery walk needs a target with a prefix: HOST/PROJECT")
-        if self.discovery is DiscoveryMethod.DOCKER_HUB is not self.profile.api_discovery:
-            raise ValueError(f"discovery docker-hub needs kind docker-hub, not {self.profile.kind}")
-        if self.discovery_method is DiscoveryMethod.DOCKER_HUB and not self.target.prefix:
-            raise ValueError("discovery docker-hub needs a target with a namespace: docker.io/NAMESPACE")
-        if self.discovery_method is DiscoveryMethod.API:
-            self._check_own_api()
-        if self.discovery is DiscoveryMethod.AUTO and self.profile.prefix_hint and not self.target.prefix:
-            raise ValueError(self.profile.prefix_hint)
-        if self.discovery is DiscoveryMethod.AUTO and self.profile.discovery == (DiscoveryMethod.API,):
-            self._check_own_api()
-
-    def _check_own_api(self) -> None:
-        """Check that names can come from the product's own API."""
-        api = self.profile.api
-        if api is None or not api.lists_names:
-            raise ValueError(
-                f"discovery api needs a product whose own API lists names, and {self.profile.kind} has none"
-            )
-        if api.needs_namespace and not self.target.prefix:
-            raise ValueError(f"discovery api needs a target with a namespace: {api.label} lists one at a time")
-        if not self.own_api_url:
-            raise ValueError(
-                f"{api.label} is not known for this host: set registry.apis.own to its URL, "
-                "or name the repositories with repositories_from (--repositories-from)"
-            )
-
-    def _check_images_from(self) -> None:
-        api = self.profile.api
-        if self.profile.is_google or self.discovery_method is DiscoveryMethod.ARTIFACT_REGISTRY:
-            if self.discovery_method is not DiscoveryMethod.ARTIFACT_REGISTRY:
-                raise ValueError("images_from api needs discovery artifact-registry")
-        elif api is None or not (api.lists_images or api.lists_images_with_names):
-            raise ValueError(
-                f"images_from api needs a product whose own API lists images, and {self.profile.kind} has none"
-            )
-        elif not api.lists_images:
-            if self.repositories_from is not None or self.discovery not in {DiscoveryMethod.AUTO, DiscoveryMethod.API}:
-                raise ValueError(f"images_from api needs discovery api: {api.label} lists names and images together")
-        elif not self.own_api_url and not api.lists_images_at_registry:
-            raise ValueError(
-                f"images_from api: {api.label} is not known for this host: set registry.apis.own to its URL"
-            )
-
-    @property
-    def own_api_url(self) -> str:
-        """The base URL of the product's own API; "" where it is not known."""
-        if self.apis.own is not None:
-            return self.apis.own
-        if self.profile.kind == "docker-hub":
-            return self.apis.docker_hub
-        url = self.profile.api_url(self.target.host)
-        return f"{self.scheme}://{self.target.registry}" if url == "" else url or ""
-
-    @property
-    def own_api_is_at_registry(self) -> bool:
-        """Whether the product's own API is at the registry's host."""
-        return self.own_api_url == f"{self.scheme}://{self.target.registry}"
-
-    @property
-    def own_api_belongs_to_target(self) -> bool:
-        """Whether the product's own API is that of the target, by its host or by the configuration.
-
-        A mirror of Docker Hub has a password of its own, which must not go to Docker, and images of its own.
-        """
-        is_configured = bool({"own", "docker_hub"} & self.apis.model_fields_set)
-        return is_configured or self.profile.api_url(self.target.host) is not None
-
-    @property
-    def discovery_method(self) -> DiscoveryMethod:
-        """The method as configured, where `api` is the method of the product's own API."""
-        return self.profile.api_discovery or self.discovery if self.discovery is DiscoveryMethod.API else self.discovery
-
-    @property
-    def profile(self) -> RegistryProfile:
-        """The profile of the registry product, by `kind`, else by host."""
-        return profile_for(self.target, self.kind)
-
-    @property
-    def api_url(self) -> str:
-        """The base URL of the registry's API, `https://HOST/v2/`.
-
-        Some products are known by one host and answer on another: docker.io is served by registry-1.docker.io.
-        """
-        api_host = self.profile.api_host if host_matches(self.target.host, self.profile.hosts) else ""
-        return f"{self.scheme}://{api_host or self.target.registry}{self.api_path}"
-
-    @property
-    def scheme(self) -> str:
-        """`http` with plain_http; by default also for this machine itself, unless certificates are configured."""
-        default = self.target.is_loopback and self.ca_file is None and self.client_certificate is None
-        is_plain = default if self.plain_http is None else self.plain_http
-        return "http" if is_plain else "https"
-
-
-class LimitsConfig(_Table):
+class LimitsConfig(ConfigTable):
     """`[limits]`: how many exchanges at once and per second, how many attempts, and time-outs in seconds.
 
     `budget` is the number of exchanges that a registry's images may cost (`ImagesConfig`); None is no limit.
@@ -261,7 +54,7 @@ class LimitsConfig(_Table):
     budget: Budget = None
 
 
-class ImagesConfig(_Table):
+class ImagesConfig(ConfigTable):
     """`[images]`: how deep the images behind the tags are read."""
 
     depth: Depth = Depth.TAGS
@@ -280,13 +73,13 @@ class ImagesConfig(_Table):
         return self
 
 
-class CacheConfig(_Table):
+class CacheConfig(ConfigTable):
     """`[cache]`: the file of the digest cache. None: `.cache/digests.sqlite` in the output folder."""
 
     path: CachePath | None = None
 
 
-class OutputConfig(_Table):
+class OutputConfig(ConfigTable):
     """`[output]`: where and how snapshots are written."""
 
     path: FilePath = Path("snapshots")
@@ -299,11 +92,11 @@ class OutputConfig(_Table):
         return _load_tables(_OutputOnly, file, flags).output
 
 
-class _OutputOnly(_Table):
+class _OutputOnly(ConfigTable):
     output: OutputConfig = OutputConfig()
 
 
-class StorageConfig(_Table):
+class StorageConfig(ConfigTable):
     """`[output]` and `[cache]`: what is on the disk, for commands that connect to no registry."""
 
     output: OutputConfig = OutputConfig()
@@ -328,14 +121,14 @@ def _cache_file(output: OutputConfig, cache: CacheConfig) -> Path | None:
     return None if output.path == STDIO else output.path / ".cache" / "digests.sqlite"
 
 
-class LakeConfig(_Table):
+class LakeConfig(ConfigTable):
     """`[lake]`: where snapshots are published once they are taken. None: nowhere."""
 
     url: LakeUrl | None = None
     format: Literal["parquet", "jsonl", "delta"] = "parquet"
 
 
-class PublishConfig(_Table):
+class PublishConfig(ConfigTable):
     """`[output]` and `[lake]`: what publishing needs, for commands that connect to no registry."""
 
     output: OutputConfig = OutputConfig()
@@ -347,20 +140,20 @@ class PublishConfig(_Table):
         return _load_tables(cls, file, flags)
 
 
-class MetricsConfig(_Table):
+class MetricsConfig(ConfigTable):
     """`[metrics]`: where Prometheus finds what it should know of the snapshots, after each run."""
 
     textfile: FilePath | None = None
     pushgateway: ServiceUrl | None = None
 
 
-class NotifyConfig(_Table):
+class NotifyConfig(ConfigTable):
     """`[notify]`: who is told that a run has ended. The URL of a webhook is a secret."""
 
     url: ServiceUrl | None = Field(default=None, exclude=True)
 
 
-class VerdictConfig(_Table):
+class VerdictConfig(ConfigTable):
     """`[verdict]`: when a snapshot counts as complete. `max_shrink` is a share from 0 to 1; None is no limit."""
 
     expect: Integer = Field(default=1, ge=0, le=1_000_000_000)
@@ -368,13 +161,13 @@ class VerdictConfig(_Table):
     partial_ok: bool = False
 
 
-class ResumeConfig(_Table):
+class ResumeConfig(ConfigTable):
     """`[resume]`: the greatest age of an unfinished run that --resume continues."""
 
     within: Duration = timedelta(hours=20)
 
 
-class Config(_Table):
+class Config(ConfigTable):
     """The whole configuration. A crawl takes one snapshot of each entry of `registry`.
 
     Make it with `Config.load`, or in code: `Config(registry=[{"target": "localhost:5000"}])`.

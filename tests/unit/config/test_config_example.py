@@ -8,8 +8,8 @@ from pathlib import Path
 from support.config_errors import config_errors, value_of
 
 from crawler.config import AuthConfig, Config, RegistryConfig
+from crawler.config.registry_tables import ApisConfig
 from crawler.config.schema import (
-    ApisConfig,
     CacheConfig,
     ImagesConfig,
     LimitsConfig,
