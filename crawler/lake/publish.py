@@ -16,14 +16,15 @@ from typing import Any, Final
 
 import orjson
 
-from crawler.errors import ConfigError, LakeError, QueryError
+from crawler.errors import ConfigError, LakeError
 from crawler.lake.layout import RUNS, LakeFormat, RunLayout, run_layout, tables_in_order
 from crawler.lake.store import Content, Store, open_store
 from crawler.lake.verify import verify_files
 from crawler.model.run_manifest import TOOL
 from crawler.model.timestamps import timestamp
 from crawler.snapshot.disk import wrap_os_errors
-from crawler.tables.database import FileFormat, TableWriter, open_writer, table_columns
+from crawler.tables.database import table_columns
+from crawler.tables.files import FileFormat, TableWriter, open_writer
 from crawler.tables.selection import SelectedSnapshot
 from crawler.untrusted_text import printable
 
@@ -167,10 +168,7 @@ def _publish_table(table: str, lake: Lake, layout: RunLayout, writer: TableWrite
 def _table_file(table: str, form: LakeFormat, writer: TableWriter, scratch: Path) -> Iterator[tuple[Content, int]]:
     """A table as a file: its content and its rows. The file is removed at once, so that a kill leaves none."""
     path = scratch / f"{table}{form.suffix}"
-    try:
-        rows = writer.write(table, path, _FILE_FORMATS[form])
-    except QueryError as exc:
-        raise LakeError(f"table {table} cannot be made: {exc}") from None
+    rows = writer.write(table, path, _FILE_FORMATS[form])
     with wrap_os_errors(path), path.open("rb") as file:
         path.unlink()
         with mmap(file.fileno(), 0, access=ACCESS_READ) as content:

@@ -136,7 +136,8 @@ async def test_line_that_is_no_record_is_not_published(command, publish, folder_
     (folder / "_run.json").write_text(json.dumps(manifest), encoding="utf-8")
     ended = await command("publish", folder, "--lake", url_of(folder_lake))
     assert ended.code == 1
-    assert ": table repositories cannot be made: " in ended.err.replace("registry-crawler: table", ": table")
+    assert " cannot be written: " in ended.complaint
+    assert "Malformed JSON" in ended.complaint
     assert not (folder_lake / "_runs").exists()
 
 
