@@ -22,6 +22,7 @@ from crawler.lake.store import Content, Store, open_store
 from crawler.lake.verify import verify_files
 from crawler.model.run_manifest import TOOL
 from crawler.model.timestamps import timestamp
+from crawler.snapshot.decoding import parse_run_manifest
 from crawler.snapshot.disk import wrap_os_errors
 from crawler.tables.database import table_columns
 from crawler.tables.files import FileFormat, TableWriter, open_writer
@@ -127,8 +128,8 @@ def publish_snapshot(snapshot: SelectedSnapshot, lake: Lake, scratch: Path) -> P
 
 def _publish(snapshot: SelectedSnapshot, lake: Lake, layout: RunLayout, scratch: Path) -> Publication:
     with wrap_os_errors(snapshot.run_manifest):
-        run_manifest: dict[str, Any] = orjson.loads(snapshot.run_manifest.read_bytes())
-    verify_files(snapshot, run_manifest)
+        content = snapshot.run_manifest.read_bytes()
+    verify_files(snapshot, parse_run_manifest(content))
     with open_writer(snapshot, scratch) as writer:
         objects = tuple(_publish_table(table, lake, layout, writer, scratch) for table in tables_in_order())
     published_at, token = timestamp(datetime.now(UTC)), secrets.token_hex(8)
@@ -139,7 +140,9 @@ def _publish(snapshot: SelectedSnapshot, lake: Lake, layout: RunLayout, scratch:
         "format": lake.form,
         "objects": [asdict(each) for each in objects],
     }
-    marker = orjson.dumps({**run_manifest, "lake": published}, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    marker = orjson.dumps(
+        {**orjson.loads(content), "lake": published}, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    )
     if not lake.store.create(layout.marker, marker):
         # another publisher's marker, or our own: the answer to a request that is sent again says that it is there
         found = _read_marker(snapshot, lake, layout, token)
@@ -199,7 +202,7 @@ def _read_marker(snapshot: SelectedSnapshot, lake: Lake, layout: RunLayout, toke
     try:
         marker = orjson.loads(content)
         target, published = marker["target"], marker["lake"]
-        objects = tuple(LakeObject(**each) for each in published["objects"])
+        objects = tuple(_described(each) for each in published["objects"])
         publication = Publication(
             lake=lake.url,
             run_id=snapshot.run_id,
@@ -216,3 +219,10 @@ def _read_marker(snapshot: SelectedSnapshot, lake: Lake, layout: RunLayout, toke
             f"that of {printable(snapshot.target)} needs another lake, or another snapshot"
         )
     return publication
+
+
+def _described(published: Mapping[str, Any]) -> LakeObject:
+    """An object of a marker. What a later version has added is left out."""
+    return LakeObject(
+        name=published["name"], table=published["table"], rows=published["rows"], bytes=published["bytes"]
+    )
