@@ -20,7 +20,7 @@ def verify_files(snapshot: SelectedSnapshot, run_manifest: RunManifest) -> None:
             size = file.tell()
         if size != described.bytes:
             raise SnapshotError(
-                f"{quoted_path(path)} has {size:,} bytes, and {described['bytes']:,} by its _run.json: {_ADVICE}"
+                f"{quoted_path(path)} has {size:,} bytes, and {described.bytes:,} by its _run.json: {_ADVICE}"
             )
         if sha256 != described.sha256:
             raise SnapshotError(f"{quoted_path(path)} has another checksum than its _run.json says: {_ADVICE}")
