@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import orjson
 
-from crawler.errors import ConfigError, LakeError
+from crawler.errors import ConfigError, LakeError, SnapshotError
 from crawler.lake.layout import RUNS, LakeFormat, RunLayout, run_layout, tables_in_order
 from crawler.lake.store import Content, Store, open_store
 from crawler.lake.verify import verify_files
@@ -130,8 +130,11 @@ def _publish(snapshot: SelectedSnapshot, lake: Lake, layout: RunLayout, scratch:
     with wrap_os_errors(snapshot.run_manifest):
         content = snapshot.run_manifest.read_bytes()
     verify_files(snapshot, parse_run_manifest(content))
-    with open_writer(snapshot, scratch) as writer:
-        objects = tuple(_publish_table(table, lake, layout, writer, scratch) for table in tables_in_order())
+    try:
+        with open_writer(snapshot, scratch) as writer:
+            objects = tuple(_publish_table(table, lake, layout, writer, scratch) for table in tables_in_order())
+    except SnapshotError as exc:  # the snapshot is whole, so this is a matter of publishing, such as a full TMPDIR
+        raise LakeError(str(exc)) from None
     published_at, token = timestamp(datetime.now(UTC)), secrets.token_hex(8)
     published = {
         "published_at": published_at,

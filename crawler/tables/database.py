@@ -4,6 +4,9 @@ The database is in memory and reads the snapshots' files alone: no other file an
 may also write, so a query of the user's is checked before it is run: see `Database.check_query`.
 """
 
+import errno
+import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import duckdb
+import orjson
 
 from crawler.errors import QueryError, SnapshotError
 from crawler.tables.columns import (
@@ -35,6 +39,8 @@ _MEMORY_PER_LINE_BYTE: Final = 10
 
 _ROWS_FETCHED: Final = 1000
 _SMALLEST_OBJECT_BYTES: Final = 16 * 1024**2
+
+_EXCEPTION_MESSAGE: Final = re.compile(r'"exception_message":("(?:[^"\\]|\\.)*")')
 
 _QUERIES: Final = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI}
 """Kinds of statements that read; MULTI is a PIVOT whose columns come from the data. Each may have a COPY within."""
@@ -270,7 +276,7 @@ def query_errors() -> Iterator[None]:
     try:
         yield
     except duckdb.IOException as exc:
-        raise SnapshotError(_message(exc)) from None
+        raise SnapshotError(_disk_message(exc)) from None
     except duckdb.OutOfMemoryException as exc:
         # its advice is about settings that are locked here
         reason = _message(exc).partition("\n")[0]
@@ -282,6 +288,15 @@ def query_errors() -> Iterator[None]:
 def _message(exc: duckdb.Error) -> str:
     """DuckDB's own words, which point at the place in the query."""
     return str(exc).strip()
+
+
+def _disk_message(exc: duckdb.Error) -> str:
+    """What the disk said. Of a write in the background, DuckDB says it within JSON."""
+    message = _message(exc)
+    if (within := _EXCEPTION_MESSAGE.search(message)) is not None:
+        message = str(orjson.loads(within[1]))
+    advice = ": set TMPDIR to a folder with more room" if os.strerror(errno.ENOSPC) in message else ""
+    return f"{message}{advice}"
 
 
 def _list(paths: Sequence[Path]) -> str:

@@ -79,12 +79,19 @@ class TableWriter:
     def _copy(self, source: str, file: Path, options: str) -> int:
         statement = f"COPY {quoted_name(source)} TO {sql_text(str(file))} ({options})"
         try:
-            try:
-                return self._execute(statement, _FRUGAL_MEMORY_BYTES)
-            except OutOfMemoryError:
-                return self._execute(statement, memory_bytes([self._snapshot]))
+            return self._execute_frugally(statement)
+        except OutOfMemoryError:
+            memory = f"{memory_bytes([self._snapshot]) / 1e6:,.0f} MB of memory"
+            reason = f"{memory} are not enough, or the temporary folder is full: set TMPDIR to one with more room"
+            raise SnapshotError(f"{quoted_path(self._snapshot.folder)}: {source} cannot be written: {reason}") from None
         except QueryError as exc:
             raise SnapshotError(f"{quoted_path(self._snapshot.folder)}: {source} cannot be written: {exc}") from None
+
+    def _execute_frugally(self, statement: str) -> int:
+        try:
+            return self._execute(statement, _FRUGAL_MEMORY_BYTES)
+        except OutOfMemoryError:
+            return self._execute(statement, memory_bytes([self._snapshot]))
 
     def _execute(self, statement: str, memory: int) -> int:
         with query_errors():

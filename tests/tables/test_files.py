@@ -2,13 +2,14 @@
 
 import json
 
+import duckdb
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 from support.stored_snapshots import golden_records
 
 from crawler.errors import SnapshotError
-from crawler.tables.database import table_columns
+from crawler.tables.database import query_errors, table_columns
 from crawler.tables.definitions import tables
 from crawler.tables.dialects import Dialect, render_schema
 from crawler.tables.files import FileFormat, open_writer
@@ -64,6 +65,21 @@ def test_files_of_a_damaged_record_are_not_made(publish, tmp_path):
         with pytest.raises(SnapshotError, match=r"repositories cannot be written: .*yesterday"):
             writer.write("repositories", tmp_path / "repositories", FileFormat.PARQUET)
         assert writer.write("runs", tmp_path / "runs", FileFormat.PARQUET) == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'Could not write file "/tmp/x": No space left on device',
+        'Async write failed for range [offset=1, size=2]: {"exception_type":"IO","exception_message":'
+        '"Could not write file \\"/tmp/x\\": No space left on device","errno":"28"}',
+    ],
+)
+def test_files_that_do_not_fit_on_the_disk_are_said(said):
+    with pytest.raises(SnapshotError) as refused, query_errors():
+        raise duckdb.IOException(said)
+    message = 'Could not write file "/tmp/x": No space left on device: set TMPDIR to a folder with more room'
+    assert str(refused.value) == message
 
 
 @pytest.mark.parametrize(
