@@ -71,8 +71,10 @@ def test_files_of_a_damaged_record_are_not_made(publish, tmp_path):
     "said",
     [
         'Could not write file "/tmp/x": No space left on device',
-        'Async write failed for range [offset=1, size=2]: {"exception_type":"IO","exception_message":'
-        '"Could not write file \\"/tmp/x\\": No space left on device","errno":"28"}',
+        (
+            'Async write failed for range [offset=1, size=2]: {"exception_type":"IO","exception_message":'
+            '"Could not write file \\"/tmp/x\\": No space left on device","errno":"28"}'
+        ),
     ],
 )
 def test_files_that_do_not_fit_on_the_disk_are_said(said):
