@@ -5,6 +5,7 @@ of such a page are shown, and of a URL neither user nor query; what is left lose
 """
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
@@ -33,6 +34,11 @@ _BLANKS: Final = re.compile(r"\s+")
 
 _SECRET_VARIABLE: Final = re.compile(r"(AWS|AZURE|GOOGLE)_(\w+_)?(KEY|SECRET|TOKEN|PASSWORD)(_BASE64)?", re.IGNORECASE)
 _METADATA_SERVER: Final = "169.254.169.254"
+
+
+def kept(run_id: str, url: str) -> str:
+    """What an error ends with after which a snapshot can be published: the command that does so, for a shell."""
+    return f"the snapshot is kept: run `registry-crawler publish {run_id} --lake {shlex.quote(printable(url))}`"
 
 
 @contextmanager

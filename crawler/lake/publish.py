@@ -18,6 +18,7 @@ import orjson
 
 from crawler.errors import ConfigError, LakeError, SnapshotError
 from crawler.lake.layout import RUNS, LakeFormat, RunLayout, run_layout, tables_in_order
+from crawler.lake.messages import kept
 from crawler.lake.store import Content, Store, open_store
 from crawler.lake.verify import verify_files
 from crawler.model.run_manifest import TOOL
@@ -122,8 +123,7 @@ def publish_snapshot(snapshot: SelectedSnapshot, lake: Lake, scratch: Path) -> P
         earlier = _read_marker(snapshot, lake, layout)
         return _publish(snapshot, lake, layout, scratch) if earlier is None else earlier
     except LakeError as exc:
-        advice = f"run `registry-crawler publish {snapshot.run_id} --lake {printable(lake.url)}`"
-        raise LakeError(f"{exc}; the snapshot is kept: {advice}") from None
+        raise LakeError(f"{exc}; {kept(snapshot.run_id, lake.url)}") from None
 
 
 def _publish(snapshot: SelectedSnapshot, lake: Lake, layout: RunLayout, scratch: Path) -> Publication:
