@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +31,7 @@ from crawler.tables.columns import (
 )
 from crawler.tables.definitions import Table, tables
 from crawler.tables.selection import SelectedSnapshot
+from crawler.untrusted_text import printable
 
 _MEMORY_LIMIT_BYTES: Final = 10**9
 """What a query may hold in memory. What needs more is spilled to a temporary folder."""
@@ -38,6 +40,9 @@ _MEMORY_PER_LINE_BYTE: Final = 10
 """A record is parsed whole: DuckDB 2.0 asks for up to eight times the bytes of one with 280,000 images."""
 
 _ROWS_FETCHED: Final = 1000
+_LONGEST_LINE: Final = 2000
+"""Characters of a line of an error, which may hold several paths."""
+
 _SMALLEST_OBJECT_BYTES: Final = 16 * 1024**2
 
 _EXCEPTION_MESSAGE: Final = re.compile(r'"exception_message":("(?:[^"\\]|\\.)*")')
@@ -119,7 +124,7 @@ class Database:
         with query_errors():
             self._connection.execute(sql, parameters)
             described = self._connection.description or []
-        return Result(tuple(name for name, *_ in described), self._rows())
+        return Result(_distinct([name for name, *_ in described]), self._rows())
 
     def arrow(self, sql: str, parameters: Mapping[str, Any] | None = None) -> ArrowTable:
         """The result of a query for other libraries, while the database is open."""
@@ -207,6 +212,15 @@ def table_columns(name: str) -> tuple[Column, ...]:
         return database.columns(name)
 
 
+def _distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """Names of columns with a number where one came before, `digest` and `digest_1`: JSON has a name once."""
+    distinct: dict[str, None] = {}
+    for name in names:
+        numbered = (f"{name}_{number}" for number in count(1))
+        distinct[next(each for each in chain([name], numbered) if each not in distinct)] = None
+    return tuple(distinct)
+
+
 def _has_keyword(sql: str, keyword: str) -> bool:
     """Whether a statement has this keyword, beside quoted names, texts and comments."""
     statement = sql.encode()
@@ -286,8 +300,8 @@ def query_errors() -> Iterator[None]:
 
 
 def _message(exc: duckdb.Error) -> str:
-    """DuckDB's own words, which point at the place in the query."""
-    return str(exc).strip()
+    """DuckDB's own words, which point at the place in the query. They may quote what a registry listed."""
+    return "\n".join(printable(line, _LONGEST_LINE) for line in str(exc).split("\n") if line.strip())
 
 
 def _disk_message(exc: duckdb.Error) -> str:

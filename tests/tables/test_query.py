@@ -118,6 +118,20 @@ async def test_names_and_messages_are_escaped_for_people(command, publish):
     ]
 
 
+async def test_errors_that_quote_a_record_are_escaped(command, publish):
+    folder = publish(records=[{**golden_records()[0], "observed_at": "\x1b[31mred\u202e"}])
+    ended = await command("query", "SELECT observed_at\nFROM repositories", folder)
+    assert ended.code == 2
+    assert "\\x1b[31mred\\u202e" in ended.err
+    assert "\x1b" not in ended.err
+
+
+async def test_columns_of_one_name_are_numbered(command, snapshot):
+    sql = "SELECT 1 AS a, 2 AS a, 3 AS a_1, 4 AS a"
+    ended = await command("query", sql, snapshot, "--format", "json")
+    assert json.loads(ended.out) == [{"a": 1, "a_1": 2, "a_1_1": 3, "a_2": 4}]
+
+
 async def test_schema_prints_columns_for_an_engine(command):
     ended = await command("schema", "tags", "--for", "bigquery")
     assert [field["name"] for field in json.loads(ended.out)][3:] == ["repository", "tag", "digest"]
