@@ -85,8 +85,9 @@ async def _publish_result(result: RunResult, config: Config, lake: "Lake", signa
     except SnapshotError as exc:
         return exc
     if published is None:
-        advice = f"run `registry-crawler publish {result.run_id} --lake {lake.url}`"
-        return LakeError(f"{lake.url}: publishing was interrupted; the snapshot is kept: {advice}")
+        from crawler.lake.messages import kept
+
+        return LakeError(f"{lake.url}: publishing was interrupted; {kept(result.run_id, lake.url)}")
     return published
 
 

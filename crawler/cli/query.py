@@ -49,6 +49,7 @@ def query(
         folder, statement = output_folder(config, output), _read_sql(sql)
         snapshots = [select_snapshot(folder, snapshot)] if since is None else select_since(folder, snapshot, since)
         with open_database(snapshots) as database:
+            database.check_query(statement)
             result = database.query(statement)
             print_rows(result.columns, result.rows, form)
 

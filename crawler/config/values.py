@@ -9,7 +9,7 @@ from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, SecretStr, ValidationInfo
 from pydantic_core import PydanticCustomError
@@ -36,7 +36,7 @@ _REALM = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s/@:\\#%]+)(:[0-9]{1,5})?")
 _RATE = re.compile(r"([1-9]\d{0,8})/([1-9]\d{0,5})?([smhd])", re.ASCII)
 _SHARE = re.compile(r"(\d{1,2}(?:\.\d{1,6})?|100)%", re.ASCII)
 _DURATION = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
-_LAKE_SCHEMES: Final = ("s3", "gs", "az", "file")
+_LAKE_SCHEMES: Final = ("s3", "gs", "az")
 _MAX_PATH_LENGTH: Final = 4096
 _MAX_BUDGET: Final = 1_000_000_000
 
@@ -220,11 +220,20 @@ def _parse_lake_url(value: Any) -> Any:
         raise ValueError(
             "must be a URL without a user, a query or a fragment: the credentials come from the provider's variables"
         )
-    path = unquote(url.path)
-    is_folder = not url.netloc and path.startswith("/") and path.strip("/") and "\0" not in path
-    if url.scheme not in _LAKE_SCHEMES or not (is_folder if url.scheme == "file" else url.netloc):
+    if " " in value or not value.isprintable():
+        raise ValueError("must have no spaces and no control characters: a space in a folder's name is %20")
+    if not _is_lake(url, value):
         raise ValueError("must be s3://BUCKET/PATH, gs://BUCKET/PATH, az://CONTAINER/PATH or file:///FOLDER")
-    return value.rstrip("/")
+    path = unquote(url.path).rstrip("/")
+    if not {".", ".."}.isdisjoint(path.split("/")) or "//" in path or not path.isprintable():
+        raise ValueError("must have a plain path: without `.`, `..`, empty parts and control characters")
+    return f"{url.scheme}:{value.partition(':')[2].rstrip('/')}"
+
+
+def _is_lake(url: SplitResult, value: str) -> bool:
+    if url.scheme == "file":
+        return value.lower().startswith("file:///") and bool(url.path.strip("/"))
+    return url.scheme in _LAKE_SCHEMES and bool(url.netloc) and ":" not in url.netloc
 
 
 def _check_realms(realms: tuple[str, ...]) -> tuple[str, ...]:

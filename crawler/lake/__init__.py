@@ -6,6 +6,7 @@
 | `store` | How is an object created, once and whole, wherever the lake is? |
 | `folder` | How, in a folder? |
 | `objects` | How, in object storage? The one door to obstore. |
+| `environment` | Can a provider's client use the environment variables, and may it use plain HTTP? |
 | `messages` | What does an error of a provider say, without its secrets? |
 | `delta` | How does a file become part of a Delta table? The one door to deltalake. |
 | `verify` | Is a snapshot's data what its `_run.json` says? |

@@ -6,8 +6,8 @@ table: where two publishers add the same file, the later entry takes the place o
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -15,10 +15,10 @@ from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction
 
-from crawler.errors import LakeError
+from crawler.lake.environment import allows_plain_http
 from crawler.lake.layout import RunLayout
-from crawler.lake.messages import provider_message
-from crawler.lake.objects import CONNECT_TIMEOUT_S, RETRIES, RETRY_TIMEOUT_S, TIMEOUT_S, allows_plain_http
+from crawler.lake.messages import lake_errors
+from crawler.lake.objects import CONNECT_TIMEOUT_S, RETRIES, RETRY_TIMEOUT_S, TIMEOUT_S
 from crawler.tables.columns import Column, ColumnType, ListOf, Scalar, StructOf
 from crawler.untrusted_text import printable
 
@@ -98,13 +98,9 @@ class DeltaLake:
             "retry_timeout": f"{RETRY_TIMEOUT_S}s",
         }
 
-    @contextmanager
-    def _lake_errors(self, table: str) -> Iterator[None]:
-        try:
-            yield
-        except (DeltaError, OSError, ValueError) as exc:
-            reason = provider_message(exc, self._environ)
-            raise LakeError(f"{printable(self._url)}: Delta table {table}: {reason}") from None
+    def _lake_errors(self, table: str) -> AbstractContextManager[None]:
+        asked = f"{printable(self._url)}: Delta table {table}"
+        return lake_errors(asked, (DeltaError, OSError, ValueError), self._environ)
 
 
 def _files(delta: DeltaTable, size: int) -> set[str]:

@@ -1,7 +1,8 @@
 """A lake in a folder, `file:///…`: files appear whole, once, and are on the disk before the next one is written.
 
 obstore writes to folders too, but gives a file that is being written a name beside the others, which a kill leaves and
-engines read, and does not wait for the disk.
+engines read, and does not wait for the disk. Here such a file is in a folder beside the tables: polars refuses to read
+a table's folder that has any other file.
 """
 
 import errno
@@ -18,6 +19,8 @@ from crawler.errors import LakeError
 from crawler.lake.store import Content
 from crawler.snapshot.disk import sync_folder
 from crawler.untrusted_text import quoted_path
+
+_UNFINISHED: Final = ".unfinished"
 
 _NO_HARD_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 """SMB, FAT and many FUSE file systems have no hard links."""
@@ -59,15 +62,16 @@ class FolderStore:
                 return None
 
     def _write(self, path: Path, content: Content, put: Callable[[Path, Path], bool]) -> bool:
-        """Write a hidden file, which no engine reads, and give it its name once it is on the disk."""
+        """Write a file outside the tables, and give it its name once it is on the disk."""
         with _lake_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            hidden = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+            (self.folder / _UNFINISHED).mkdir(exist_ok=True)
+            unfinished = self.folder / _UNFINISHED / secrets.token_hex(8)
             try:
-                _write_durably(hidden, content)
-                is_new = put(hidden, path)
+                _write_durably(unfinished, content)
+                is_new = put(unfinished, path)
             finally:
-                hidden.unlink(missing_ok=True)
+                unfinished.unlink(missing_ok=True)
             for folder in (path.parent, *path.parent.relative_to(self.folder).parents):
                 sync_folder(self.folder / folder)
             return is_new
@@ -80,10 +84,10 @@ def _write_durably(path: Path, content: Content) -> None:
         os.fsync(file.fileno())
 
 
-def _link(hidden: Path, path: Path) -> bool:
+def _link(unfinished: Path, path: Path) -> bool:
     """Give a file its name, unless another one has it. False: another one has it."""
     try:
-        os.link(hidden, path)
+        os.link(unfinished, path)
     except FileExistsError:
         return False
     except OSError as exc:
@@ -91,12 +95,12 @@ def _link(hidden: Path, path: Path) -> bool:
             raise
         if path.exists():
             return False
-        hidden.rename(path)
+        unfinished.rename(path)
     return True
 
 
-def _rename(hidden: Path, path: Path) -> bool:
-    hidden.rename(path)
+def _rename(unfinished: Path, path: Path) -> bool:
+    unfinished.rename(path)
     return True
 
 

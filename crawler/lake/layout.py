@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -68,11 +69,18 @@ class RunLayout:
 def run_layout(snapshot: SelectedSnapshot, form: LakeFormat) -> RunLayout:
     """The objects of a snapshot's run. Raises LakeError for a run whose id or date cannot be part of a name."""
     date = snapshot.started_at[:10]
-    if not _RUN_ID.fullmatch(snapshot.run_id) or not _DATE.fullmatch(date):
+    if not _RUN_ID.fullmatch(snapshot.run_id) or not _is_day(date):
         raise LakeError(
             f"{snapshot.folder}: run {printable(snapshot.run_id)}, begun {printable(date)}, has no name in a lake"
         )
     return RunLayout(snapshot.run_id, date, form)
+
+
+def _is_day(date: str) -> bool:
+    try:
+        return bool(_DATE.fullmatch(date) and datetime.strptime(date, "%Y-%m-%d"))  # noqa: DTZ007  (a day has no zone)
+    except ValueError:
+        return False
 
 
 def tables_in_order() -> Sequence[str]:

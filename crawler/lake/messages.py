@@ -1,19 +1,25 @@
 """What an error of a provider or of its client says: in one line, and without secrets.
 
 A provider's error page may repeat the request, its signature and its tokens among it. So only the code and the message
-of such a page are shown, and of a URL no query; what is left loses the secrets of the environment.
+of such a page are shown, and of a URL neither user nor query; what is left loses the secrets of the environment.
 """
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 import orjson
 
+from crawler.errors import LakeError
 from crawler.transport.redact import SECRET_FIELD, Redactor
 from crawler.untrusted_text import printable
 
 _LONGEST: Final = 600
+
+_PANICS: Final = "pyo3_runtime"
+"""The module of a panic's exception. It derives from BaseException, and no library exports it."""
 
 _DEBUG: Final = "\n\nDebug source:"
 _CAUSE: Final = re.compile(r'(?:message|error): "((?:[^"\\]|\\.)*)"')
@@ -22,6 +28,7 @@ _XML: Final = re.compile(r"<(?:\?xml|Error|html|!DOCTYPE).*", re.DOTALL | re.IGN
 _CODE: Final = re.compile(r"<Code>([^<]*)</Code>")
 _MESSAGE: Final = re.compile(r"<Message>([^<]*)</Message>")
 _AZURE_TRAILER: Final = re.compile(r"\s+RequestId:.*", re.DOTALL)
+_USER: Final = re.compile(r"(https?://)[^\s/?#\"'<>]*@")
 _QUERY: Final = re.compile(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*")
 _BLANKS: Final = re.compile(r"\s+")
 
@@ -29,7 +36,25 @@ _SECRET_VARIABLE: Final = re.compile(r"(AWS|AZURE|GOOGLE)_(\w+_)?(KEY|SECRET|TOK
 _METADATA_SERVER: Final = "169.254.169.254"
 
 
-def provider_message(exc: Exception, environ: Mapping[str, str]) -> str:
+def kept(run_id: str, url: str) -> str:
+    """What an error ends with after which a snapshot can be published: the command that does so, for a shell."""
+    return f"the snapshot is kept: run `registry-crawler publish {run_id} --lake {shlex.quote(printable(url))}`"
+
+
+@contextmanager
+def lake_errors(asked: str, kinds: tuple[type[Exception], ...], environ: Mapping[str, str]) -> Iterator[None]:
+    """Raise LakeError, `ASKED: REASON`, for errors of these kinds, and for a panic of a client, which is in Rust."""
+    try:
+        yield
+    except kinds as exc:
+        raise LakeError(f"{asked}: {provider_message(exc, environ)}") from None
+    except BaseException as exc:
+        if type(exc).__module__ != _PANICS:
+            raise
+        raise LakeError(f"{asked}: the provider's client failed: {provider_message(exc, environ)}") from None
+
+
+def provider_message(exc: BaseException, environ: Mapping[str, str]) -> str:
     """An error as one line: what was asked, the status, and the provider's code and message."""
     text, _, debug = str(exc).partition(_DEBUG)
     page = _XML.search(text)
@@ -37,7 +62,7 @@ def provider_message(exc: Exception, environ: Mapping[str, str]) -> str:
         text = f"{text[: page.start()]}{_page_message(page[0])}"
     elif causes := _CAUSE.findall(debug):
         text = f"{text}: {causes[-1]}" if causes[-1] not in text else text
-    text = _BLANKS.sub(" ", _QUERY.sub(r"\1", _COLOURS.sub("", text))).strip(" :")
+    text = _BLANKS.sub(" ", _USER.sub(r"\1", _QUERY.sub(r"\1", _COLOURS.sub("", text)))).strip(" :")
     text = printable(_redactor(environ).text(text), _LONGEST)
     return f"{text}{_hint(text, debug)}"
 

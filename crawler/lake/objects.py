@@ -3,21 +3,20 @@
 Credentials, region and endpoint come from the provider's own environment variables, as obstore reads them.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Self
-from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import from_url
 
 from crawler.errors import ConfigError, LakeError
-from crawler.lake.messages import provider_message
+from crawler.lake.environment import allows_plain_http, check_environment
+from crawler.lake.messages import lake_errors
 from crawler.lake.store import Content
-from crawler.model.names import is_loopback
 from crawler.untrusted_text import printable
 
 if TYPE_CHECKING:
@@ -34,14 +33,7 @@ RETRIES: Final = 7
 RETRY_TIMEOUT_S: Final = 120
 """After so many seconds nothing is sent again: a lake that is down costs some minutes, and no night."""
 
-_ENDPOINTS: Final = {
-    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
-    "gs": ("GOOGLE_BASE_URL",),
-    "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
-}
-_PLAIN_HTTP: Final = {"s3": "AWS_ALLOW_HTTP", "gs": "GOOGLE_ALLOW_HTTP", "az": "AZURE_ALLOW_HTTP"}
-_EMULATOR: Final = "AZURE_STORAGE_USE_EMULATOR"
-_TRUE: Final = frozenset({"1", "true", "yes", "on", "y"})
+_ERRORS: Final = (BaseError, OSError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +46,13 @@ class ObjectStore:
     @classmethod
     def at(cls, url: str, environ: Mapping[str, str]) -> Self:
         """Raises ConfigError where the environment makes no sense for this provider."""
+        check_environment(url, environ)
         store = cls(url, environ)
         try:
-            store._client(0)
-        except (BaseError, OSError, ValueError) as exc:
-            raise ConfigError([f"lake {printable(url)}: {provider_message(exc, environ)}"]) from None
+            with lake_errors(f"lake {printable(url)}", _ERRORS, environ):
+                store._client(0)
+        except LakeError as exc:
+            raise ConfigError([str(exc)]) from None
         return store
 
     def create(self, name: str, content: Content) -> bool:
@@ -97,21 +91,5 @@ class ObjectStore:
         retry: RetryConfig = {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_TIMEOUT_S)}
         return from_url(self.url, client_options=client, retry_config=retry)
 
-    @contextmanager
-    def _lake_errors(self, verb: str, name: str) -> Iterator[None]:
-        try:
-            yield
-        except (BaseError, OSError, ValueError) as exc:
-            reason = provider_message(exc, self.environ)
-            raise LakeError(f"{printable(self.url)}: cannot {verb} {name}: {reason}") from None
-
-
-def allows_plain_http(url: str, environ: Mapping[str, str]) -> bool:
-    """Whether the lake may be reached without TLS: on this machine itself, or where the provider's variable says so."""
-    scheme = urlsplit(url).scheme
-    if environ.get(_PLAIN_HTTP[scheme], "").lower() in _TRUE:
-        return True
-    if scheme == "az" and environ.get(_EMULATOR, "").lower() in _TRUE:
-        return True
-    endpoints = (environ[name] for name in _ENDPOINTS[scheme] if environ.get(name))
-    return is_loopback(urlsplit(next(endpoints, "")).hostname or "")
+    def _lake_errors(self, verb: str, name: str) -> AbstractContextManager[None]:
+        return lake_errors(f"{printable(self.url)}: cannot {verb} {name}", _ERRORS, self.environ)

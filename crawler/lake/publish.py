@@ -16,14 +16,17 @@ from typing import Any, Final
 
 import orjson
 
-from crawler.errors import ConfigError, LakeError, QueryError
+from crawler.errors import ConfigError, LakeError, SnapshotError
 from crawler.lake.layout import RUNS, LakeFormat, RunLayout, run_layout, tables_in_order
+from crawler.lake.messages import kept
 from crawler.lake.store import Content, Store, open_store
 from crawler.lake.verify import verify_files
 from crawler.model.run_manifest import TOOL
 from crawler.model.timestamps import timestamp
+from crawler.snapshot.decoding import parse_run_manifest
 from crawler.snapshot.disk import wrap_os_errors
-from crawler.tables.database import FileFormat, TableWriter, open_writer, table_columns
+from crawler.tables.database import table_columns
+from crawler.tables.files import FileFormat, TableWriter, open_writer
 from crawler.tables.selection import SelectedSnapshot
 from crawler.untrusted_text import printable
 
@@ -120,16 +123,18 @@ def publish_snapshot(snapshot: SelectedSnapshot, lake: Lake, scratch: Path) -> P
         earlier = _read_marker(snapshot, lake, layout)
         return _publish(snapshot, lake, layout, scratch) if earlier is None else earlier
     except LakeError as exc:
-        advice = f"run `registry-crawler publish {snapshot.run_id} --lake {printable(lake.url)}`"
-        raise LakeError(f"{exc}; the snapshot is kept: {advice}") from None
+        raise LakeError(f"{exc}; {kept(snapshot.run_id, lake.url)}") from None
 
 
 def _publish(snapshot: SelectedSnapshot, lake: Lake, layout: RunLayout, scratch: Path) -> Publication:
     with wrap_os_errors(snapshot.run_manifest):
-        run_manifest: dict[str, Any] = orjson.loads(snapshot.run_manifest.read_bytes())
-    verify_files(snapshot, run_manifest)
-    with open_writer(snapshot, scratch) as writer:
-        objects = tuple(_publish_table(table, lake, layout, writer, scratch) for table in tables_in_order())
+        content = snapshot.run_manifest.read_bytes()
+    verify_files(snapshot, parse_run_manifest(content))
+    try:
+        with open_writer(snapshot, scratch) as writer:
+            objects = tuple(_publish_table(table, lake, layout, writer, scratch) for table in tables_in_order())
+    except SnapshotError as exc:  # the snapshot is whole, so this is a matter of publishing, such as a full TMPDIR
+        raise LakeError(str(exc)) from None
     published_at, token = timestamp(datetime.now(UTC)), secrets.token_hex(8)
     published = {
         "published_at": published_at,
@@ -138,7 +143,9 @@ def _publish(snapshot: SelectedSnapshot, lake: Lake, layout: RunLayout, scratch:
         "format": lake.form,
         "objects": [asdict(each) for each in objects],
     }
-    marker = orjson.dumps({**run_manifest, "lake": published}, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    marker = orjson.dumps(
+        {**orjson.loads(content), "lake": published}, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    )
     if not lake.store.create(layout.marker, marker):
         # another publisher's marker, or our own: the answer to a request that is sent again says that it is there
         found = _read_marker(snapshot, lake, layout, token)
@@ -167,10 +174,7 @@ def _publish_table(table: str, lake: Lake, layout: RunLayout, writer: TableWrite
 def _table_file(table: str, form: LakeFormat, writer: TableWriter, scratch: Path) -> Iterator[tuple[Content, int]]:
     """A table as a file: its content and its rows. The file is removed at once, so that a kill leaves none."""
     path = scratch / f"{table}{form.suffix}"
-    try:
-        rows = writer.write(table, path, _FILE_FORMATS[form])
-    except QueryError as exc:
-        raise LakeError(f"table {table} cannot be made: {exc}") from None
+    rows = writer.write(table, path, _FILE_FORMATS[form])
     with wrap_os_errors(path), path.open("rb") as file:
         path.unlink()
         with mmap(file.fileno(), 0, access=ACCESS_READ) as content:
@@ -201,7 +205,7 @@ def _read_marker(snapshot: SelectedSnapshot, lake: Lake, layout: RunLayout, toke
     try:
         marker = orjson.loads(content)
         target, published = marker["target"], marker["lake"]
-        objects = tuple(LakeObject(**each) for each in published["objects"])
+        objects = tuple(_described(each) for each in published["objects"])
         publication = Publication(
             lake=lake.url,
             run_id=snapshot.run_id,
@@ -218,3 +222,10 @@ def _read_marker(snapshot: SelectedSnapshot, lake: Lake, layout: RunLayout, toke
             f"that of {printable(snapshot.target)} needs another lake, or another snapshot"
         )
     return publication
+
+
+def _described(published: Mapping[str, Any]) -> LakeObject:
+    """An object of a marker. What a later version has added is left out."""
+    return LakeObject(
+        name=published["name"], table=published["table"], rows=published["rows"], bytes=published["bytes"]
+    )

@@ -67,12 +67,12 @@ def select_folder(folder: Path) -> SelectedSnapshot:
     """The snapshot in a folder. Raises SnapshotError."""
     try:
         manifest: dict[str, Any] = orjson.loads((folder / RUN_MANIFEST).read_bytes())
-        files = [(folder / file["name"], file["longest_line"]) for file in manifest["files"]]
+        files = [(folder / _file_name(file), int(file["longest_line"])) for file in manifest["files"]]
         return SelectedSnapshot(
             folder=folder.resolve(),
-            run_id=manifest["run_id"],
-            target=manifest["target"],
-            started_at=manifest["started_at"],
+            run_id=_string(manifest, "run_id"),
+            target=_string(manifest, "target"),
+            started_at=_string(manifest, "started_at"),
             is_complete=manifest["verdict"] == "complete",
             depth=Depth(manifest["depth"]),
             referrers=ReferrersLevel(manifest["referrers"]),
@@ -82,6 +82,20 @@ def select_folder(folder: Path) -> SelectedSnapshot:
         )
     except (OSError, KeyError, TypeError, ValueError) as exc:
         raise SnapshotError(f"{folder} is no snapshot that can be read: {exc}") from None
+
+
+def _string(described: dict[str, Any], key: str) -> str:
+    if not isinstance(described[key], str):
+        raise TypeError(f"{key} of its {RUN_MANIFEST} is no string")
+    return str(described[key])
+
+
+def _file_name(described: dict[str, Any]) -> str:
+    """The name of a data file. A snapshot may be a stranger's: it must not name files of other folders."""
+    name = _string(described, "name")
+    if Path(name).name != name:
+        raise ValueError(f"its {RUN_MANIFEST} names a file that is not in its folder: {printable(name)}")
+    return name
 
 
 def select_since(output: Path, snapshot: str, since: str) -> list[SelectedSnapshot]:

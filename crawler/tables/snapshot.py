@@ -44,8 +44,10 @@ class Snapshot:
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> ArrowTable:
         """The result of a query (DuckDB's SQL) over the tables, in which `$NAME` stands for a parameter.
 
-        It is run, and raises QueryError or SnapshotError, when the rows are read.
+        Raises QueryError for a statement that is no query. The query is run, and raises QueryError or SnapshotError,
+        when the rows are read.
         """
+        self._database.check_query(sql)
         return self._database.arrow(sql, parameters)
 
 

@@ -1,10 +1,11 @@
 """What is shown of a provider's error: enough to act, and no secret."""
 
 import json
+import shlex
 
 import pytest
 
-from crawler.lake.messages import provider_message
+from crawler.lake.messages import kept, provider_message
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 FAILED = "Error performing PUT https://lake.example.com/x in 1ms - Server returned non-2xx status code: 403 Forbidden"
@@ -30,6 +31,17 @@ def test_query_of_a_url_is_left_out():
     url = "https://account.blob.core.windows.net/lake/x?sv=2021&sig=abc%2Fdef"
     message = provider_message(OSError(f"Error performing GET {url} in 1ms"), {})
     assert message == "Error performing GET https://account.blob.core.windows.net/lake/x in 1ms"
+
+
+def test_user_of_a_url_is_left_out():
+    message = provider_message(OSError("Error performing GET http://me:pass@word@127.0.0.1:9000/lake/x in 1ms"), {})
+    assert message == "Error performing GET http://127.0.0.1:9000/lake/x in 1ms"
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/a", "file:///srv/it's", "file:///srv/$(x)"])
+def test_command_that_publishes_later_is_one_of_a_shell(url):
+    command = kept("20261126T020000Z-1f6c", url).split("`")[1]
+    assert shlex.split(command) == ["registry-crawler", "publish", "20261126T020000Z-1f6c", "--lake", url]
 
 
 def test_page_of_a_provider_is_reduced_to_its_code_and_message():

@@ -1,8 +1,12 @@
 """`registry-crawler publish` to a folder: what is in the lake afterwards, and who can read it."""
 
+import asyncio
 import gzip
 import hashlib
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -136,7 +140,8 @@ async def test_line_that_is_no_record_is_not_published(command, publish, folder_
     (folder / "_run.json").write_text(json.dumps(manifest), encoding="utf-8")
     ended = await command("publish", folder, "--lake", url_of(folder_lake))
     assert ended.code == 1
-    assert ": table repositories cannot be made: " in ended.err.replace("registry-crawler: table", ": table")
+    assert " cannot be written: " in ended.complaint
+    assert "Malformed JSON" in ended.complaint
     assert not (folder_lake / "_runs").exists()
 
 
@@ -232,6 +237,13 @@ async def test_file_of_another_version_is_replaced_before_the_run_is_visible(com
         (["--lake", "/srv/lake"], "--lake: lake.url: must be s3://BUCKET/PATH, gs://BUCKET/PATH, az://CONTAINER/PATH"),
         (["--lake", "s3://AKIA:pass-word@bucket"], "must be a URL without a user"),
         (["--lake", "az://box/x?sig=pass-word"], "must be a URL without a user"),
+        (["--lake", "file:/srv/lake"], "must be s3://BUCKET/PATH"),
+        (["--lake", "s3://bucket:9000/x"], "must be s3://BUCKET/PATH"),
+        (["--lake", "s3://bucket/a b"], "must have no spaces and no control characters"),
+        (["--lake", "s3://bucket/x\n"], "must have no spaces and no control characters"),
+        (["--lake", "file:///srv/lake/../x"], "must have a plain path"),
+        (["--lake", "s3://bucket/%2e%2e/x"], "must have a plain path"),
+        (["--lake", "s3://bucket//x"], "must have a plain path"),
         (["--lake", "az://box/x"], "lake az://box/x: Generic MicrosoftAzure error: Account must be specified"),
     ],
 )
@@ -240,6 +252,57 @@ async def test_wrong_lake_is_bad_usage(command, publish, arguments, message):
     assert ended.code == 2
     assert message in ended.complaint
     assert "pass-word" not in ended.err
+
+
+async def test_scheme_may_be_in_capitals(command, publish, folder_lake):
+    as_delta = {"REGISTRY_CRAWLER_LAKE__FORMAT": "delta"}
+    url = url_of(folder_lake)
+    ended = await command("publish", publish(), "--lake", url.replace("file", "FILE"), environment=as_delta)
+    assert (ended.code, f" in {url}: published 8 tables" in ended.complaint) == (0, True)
+
+
+async def test_file_whose_writing_was_killed_is_in_no_table(command, publish, folder_lake):
+    killed = """
+import pathlib, resource, signal, sys
+from crawler.lake.folder import FolderStore
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+FolderStore(pathlib.Path(sys.argv[1])).create(sys.argv[2], bytes(5000))
+"""
+    folder = publish()
+    name = f"tags/date=2026-11-20/{folder.name}/part-00000.parquet"
+    ended = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", killed, folder_lake, name], check=False)
+    assert ended.returncode == -signal.SIGXFSZ
+    assert [path for path in (folder_lake / "tags").rglob("*") if path.is_file()] == []
+    assert len(files_of(folder_lake)) == 1
+    await command("publish", folder, "--lake", url_of(folder_lake))
+    tags = pl.scan_parquet(folder_lake / "tags", hive_partitioning=True).collect()
+    assert tags.height == sum(len(record["tags"]) for record in golden_records())
+
+
+async def test_marker_of_a_later_version_is_read(command, publish, folder_lake):
+    folder = publish()
+    await command("publish", folder, "--lake", url_of(folder_lake))
+    (path,) = (folder_lake / "_runs").iterdir()
+    marker = json.loads(path.read_bytes())
+    marker["lake"]["objects"][0]["later"] = 1
+    path.write_text(json.dumps(marker))
+    ended = await command("publish", folder, "--lake", url_of(folder_lake))
+    assert (ended.code, "was published already" in ended.complaint) == (0, True)
+
+
+@pytest.mark.parametrize(
+    "described",
+    [{"run_id": "../x"}, {"run_id": ".hidden"}, {"run_id": "a=b c"}, {"started_at": "2026-13-01T02:00:00.000Z"}],
+)
+async def test_run_without_a_name_in_a_lake_is_not_published(command, publish, folder_lake, described):
+    folder = publish()
+    manifest = json.loads((folder / "_run.json").read_bytes())
+    (folder / "_run.json").write_text(json.dumps({**manifest, **described}))
+    ended = await command("publish", folder, "--lake", url_of(folder_lake))
+    assert ended.code == 1
+    assert "has no name in a lake" in ended.complaint
+    assert not folder_lake.exists()
 
 
 async def test_folder_that_cannot_be_written_is_said(command, publish, tmp_path):

@@ -78,12 +78,14 @@ class MotoServer:
     Attributes:
         puts: the paths that were put, in their order.
         fail_from: this PUT, counted from 1, and later ones are answered 503; 0 is none.
+        lose: this PUT, counted from 1, is done and answered 503, as if its answer were lost; 0 is none.
         hold: this PUT is held until the block of `holding` ends, and is then answered 503; 0 is none.
     """
 
     endpoint: str = ""
     puts: list[str] = field(default_factory=list)
     fail_from: int = 0
+    lose: int = 0
     hold: int = 0
     is_held: threading.Event = field(default_factory=threading.Event)
     is_released: threading.Event = field(default_factory=threading.Event)
@@ -149,14 +151,20 @@ def moto_server() -> Iterator[MotoServer]:
     behind = DomainDispatcherApplication(create_backend_app)
     moto = MotoServer()
 
+    def slow_down(start_response: Any) -> Iterable[bytes]:
+        start_response("503 Slow Down", [("Content-Type", "application/xml")])
+        return [b"<Error><Code>SlowDown</Code><Message>Reduce your \x1b[31mrate</Message></Error>"]
+
     def front(environ: Environ, start_response: Any) -> Iterable[bytes]:
         if not environ.get("HTTP_AUTHORIZATION", "").startswith("AWS4"):
             environ["HTTP_AUTHORIZATION"] = _AWS_SIGNATURE  # moto understands no other, and checks none
         is_object = environ["PATH_INFO"].count("/") > 1
         if environ["REQUEST_METHOD"] == "PUT" and is_object and moto.refuses(environ["PATH_INFO"]):
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-            start_response("503 Slow Down", [("Content-Type", "application/xml")])
-            return [b"<Error><Code>SlowDown</Code><Message>Reduce your \x1b[31mrate</Message></Error>"]
+            return slow_down(start_response)
+        if environ["REQUEST_METHOD"] == "PUT" and is_object and len(moto.puts) == moto.lose:
+            list(behind(environ, lambda *_: None))
+            return slow_down(start_response)
         return behind(environ, start_response)  # type: ignore[no-any-return]
 
     server = make_server("127.0.0.1", 0, front, threaded=True, request_handler=Silent)

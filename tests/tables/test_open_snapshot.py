@@ -80,6 +80,14 @@ def test_open_snapshot_says_what_is_wrong_with_a_query(publish):
             pa.table(snapshot.query("SELECT * FROM read_text('/etc/hostname')"))
 
 
+def test_open_snapshot_runs_nothing_that_writes(publish):
+    folder = publish()
+    part = folder / "part-00000.jsonl"
+    with crawler.open_snapshot(folder) as snapshot, pytest.raises(crawler.QueryError, match="which is not run"):
+        snapshot.query(f"COPY (SELECT 1) TO '{part}' (FORMAT csv, USE_TMP_FILE false)")
+    assert len(part.read_bytes().splitlines()) == len(golden_records())
+
+
 def test_open_snapshot_reads_what_a_later_version_added(publish):
     records = golden_records()
     later = {**records[0], "added": 1, "images": [{**image, "added": 1} for image in records[0]["images"] or ()]}

@@ -78,6 +78,34 @@ async def test_query_that_cannot_be_answered(command, publish, arguments, code, 
     assert message in ended.err
 
 
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("COPY (SELECT 1) TO '{part}' (FORMAT csv, USE_TMP_FILE false)", "this is COPY, which is not run"),
+        ("WITH a AS (COPY (SELECT 1) TO '{part}' (FORMAT csv, USE_TMP_FILE false)) FROM a", "COPY writes files"),
+        ("EXPLAIN ANALYZE cOpY (SELECT 1) TO '{part}' (FORMAT csv, USE_TMP_FILE false)", "COPY writes files"),
+        ("COPY (PIVOT tags ON tag) TO '{part}' (FORMAT csv, USE_TMP_FILE false)", "COPY writes files"),
+        ("ATTACH '{part}' AS part", "this is ATTACH, which is not run"),
+        ("SELECT 1; SELECT 2", "one query is asked at a time, and here are 2"),
+        ("/* nothing */", "one query is asked at a time, and here are 0"),
+    ],
+)
+async def test_query_that_is_none_is_not_run(command, snapshot, sql, message):
+    part = snapshot / "part-00000.jsonl"
+    before = part.read_bytes()
+    ended = await command("query", sql.format(part=part), snapshot)
+    assert (ended.code, ended.out) == (2, "")
+    assert message in ended.complaint
+    assert part.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "sql", ["DESCRIBE tags", "EXPLAIN FROM tags;", "PIVOT tags ON tag", "SELECT 'COPY' AS \"copy\""]
+)
+async def test_query_may_be_whatever_reads(command, snapshot, sql):
+    assert (await command("query", sql, snapshot)).code == 0
+
+
 async def test_names_and_messages_are_escaped_for_people(command, publish):
     folder = publish(records=[{**golden_records()[0], "suspect": "red \x1b[31m text"}])
     sql = "SELECT suspect FROM repositories"
@@ -88,6 +116,20 @@ async def test_names_and_messages_are_escaped_for_people(command, publish):
     assert json.loads((await command("query", sql, folder, "--format", "json")).out) == [
         {"suspect": "red \x1b[31m text"}
     ]
+
+
+async def test_errors_that_quote_a_record_are_escaped(command, publish):
+    folder = publish(records=[{**golden_records()[0], "observed_at": "\x1b[31mred\u202e"}])
+    ended = await command("query", "SELECT observed_at\nFROM repositories", folder)
+    assert ended.code == 2
+    assert "\\x1b[31mred\\u202e" in ended.err
+    assert "\x1b" not in ended.err
+
+
+async def test_columns_of_one_name_are_numbered(command, snapshot):
+    sql = "SELECT 1 AS a, 2 AS a, 3 AS a_1, 4 AS a"
+    ended = await command("query", sql, snapshot, "--format", "json")
+    assert json.loads(ended.out) == [{"a": 1, "a_1": 2, "a_1_1": 3, "a_2": 4}]
 
 
 async def test_schema_prints_columns_for_an_engine(command):

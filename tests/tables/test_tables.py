@@ -212,6 +212,7 @@ def test_file_that_is_no_record_is_an_error(publish):
     "sql",
     [
         "SELECT * FROM read_text('/etc/hostname')",
+        "SELECT * FROM glob('/etc/*')",
         "COPY (SELECT 1) TO 'out.csv'",
         "ATTACH 'other.duckdb'",
         "INSTALL httpfs",
