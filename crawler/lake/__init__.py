@@ -3,7 +3,8 @@
 | module | question |
 |---|---|
 | `layout` | Which objects does a run have in a lake, and what are their names? |
-| `store` | How is an object created, once and whole, wherever the lake is? |
+| `store` | What can a place for objects do, whichever it is? |
+| `opening` | Which place is it, by the URL? |
 | `folder` | How, in a folder? |
 | `objects` | How, in object storage? The one door to obstore. |
 | `environment` | Can a provider's client use the environment variables, and may it use plain HTTP? |

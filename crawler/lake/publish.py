@@ -19,7 +19,8 @@ import orjson
 from crawler.errors import ConfigError, LakeError, SnapshotError
 from crawler.lake.layout import RUNS, LakeFormat, RunLayout, run_layout, tables_in_order
 from crawler.lake.messages import kept
-from crawler.lake.store import Content, Store, open_store
+from crawler.lake.opening import open_store
+from crawler.lake.store import Content, Store
 from crawler.lake.verify import verify_files
 from crawler.model.run_manifest import TOOL
 from crawler.model.timestamps import timestamp

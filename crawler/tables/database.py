@@ -73,8 +73,8 @@ class ArrowTable:
     into memory. Times are microseconds in UTC.
     """
 
-    def __init__(self, connection: Connection, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
-        self._connection = connection
+    def __init__(self, database: "Database", sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        self._database = database
         self._sql = sql
         self._parameters = parameters
 
@@ -82,7 +82,7 @@ class ArrowTable:
         """The rows by Arrow's PyCapsule interface. Raises QueryError and SnapshotError."""
         # a connection can give one result at a time
         with query_errors():
-            rows = self._connection.cursor().sql(self._sql, params=self._parameters)
+            rows = self._database.connection.cursor().sql(self._sql, params=self._parameters)
             return rows.__arrow_c_stream__(requested_schema)
 
 
@@ -103,12 +103,23 @@ class Database:
     """The tables of some snapshots. Made by `open_database` and `open_records`."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        self._connection: Connection | None = connection
+
+    @property
+    def connection(self) -> Connection:
+        """The connection, while the database is open. Raises QueryError."""
+        if self._connection is None:
+            raise QueryError("the snapshot is closed: its tables are read while its `with` block lasts")
+        return self._connection
+
+    def close(self) -> None:
+        """Let go of the connection: a program may keep the database, and DuckDB complains at its end."""
+        self._connection = None
 
     def check_query(self, sql: str) -> None:
         """Raise QueryError unless this is one statement, and one that writes no file: the snapshots are files, too."""
         with query_errors():
-            kinds = [statement.type for statement in self._connection.extract_statements(sql)]
+            kinds = [statement.type for statement in self.connection.extract_statements(sql)]
         if len(kinds) != 1:
             raise QueryError(f"one query is asked at a time, and here are {len(kinds)}")
         if kinds[0] not in _QUERIES:
@@ -122,17 +133,17 @@ class Database:
         Raises QueryError and SnapshotError, also while the rows are read.
         """
         with query_errors():
-            self._connection.execute(sql, parameters)
-            described = self._connection.description or []
+            self.connection.execute(sql, parameters)
+            described = self.connection.description or []
         return Result(_distinct([name for name, *_ in described]), self._rows())
 
     def arrow(self, sql: str, parameters: Mapping[str, Any] | None = None) -> ArrowTable:
         """The result of a query for other libraries, while the database is open."""
-        return ArrowTable(self._connection, sql, parameters)
+        return ArrowTable(self, sql, parameters)
 
     def columns(self, table: str) -> tuple[Column, ...]:
         """The columns of a table."""
-        relation = self._connection.sql(f"SELECT * FROM {quoted_name(table)} LIMIT 0")  # noqa: S608  (quoted)
+        relation = self.connection.sql(f"SELECT * FROM {quoted_name(table)} LIMIT 0")  # noqa: S608  (quoted)
         return tuple(
             Column(name, _column_type(type_)) for name, type_ in zip(relation.columns, relation.types, strict=True)
         )
@@ -140,7 +151,7 @@ class Database:
     def _rows(self) -> Iterator[tuple[Any, ...]]:
         while True:
             with query_errors():
-                batch = self._connection.fetchmany(_ROWS_FETCHED)
+                batch = self.connection.fetchmany(_ROWS_FETCHED)
             if not batch:
                 return
             yield from batch
@@ -184,7 +195,11 @@ def _open(snapshots: Sequence[SelectedSnapshot], create: Callable[[Connection], 
             create(connection)
             close_to_the_world(connection, [path for snapshot in snapshots for path in snapshot.files], spill)
             connection.execute("SET lock_configuration = true")
-        yield Database(connection)
+        database = Database(connection)
+        try:
+            yield database
+        finally:
+            database.close()
 
 
 def memory_bytes(snapshots: Sequence[SelectedSnapshot]) -> int:

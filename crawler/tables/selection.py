@@ -116,7 +116,14 @@ def earlier_snapshots(snapshot: SelectedSnapshot) -> list[SelectedSnapshot]:
 
     Partial ones are among them; folders that cannot be read are not. Raises SnapshotError where the disk fails.
     """
-    return [select_folder(stored.folder) for stored in _earlier(snapshot)]
+    return [read for stored in _earlier(snapshot) if (read := _read_or_none(stored.folder)) is not None]
+
+
+def _read_or_none(folder: Path) -> SelectedSnapshot | None:
+    try:
+        return select_folder(folder)
+    except SnapshotError:
+        return None  # of another version, or removed by now
 
 
 def _earlier(snapshot: SelectedSnapshot) -> list[StoredRun]:

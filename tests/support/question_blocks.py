@@ -75,7 +75,7 @@ async def asks_a_question_of_ones_own(stage: Stage, block: Block) -> None:
 async def reads_an_open_snapshot(stage: Stage, block: Block) -> None:
     folder = two_nights(stage.folder)[1]
     text = re.sub(r'open_snapshot\(\s*"[^"]+"\s*\)', f"open_snapshot({str(folder)!r})", block.text)
-    (stage.folder / "example.py").write_text(f"{text}\nprint(images.num_rows, tagged.height)\n", encoding="utf-8")
+    (stage.folder / "example.py").write_text(f"{text}\nprint(images.num_rows, latest.num_rows)\n", encoding="utf-8")
     ended = await stage.command("example.py", program=(sys.executable,))
     assert (ended.code, ended.err) == (0, ""), ended.err
     assert ended.out.splitlines()[0].startswith("complete ")
@@ -173,7 +173,7 @@ QUESTION_TREATMENTS: dict[tuple[str, str], Treatment] = {
     ("indented", "registry-crawler crawl gcr.io/my-project &&"): asks_snapshots,
     ("indented", "pip install 'registry-crawler[report]'"): asks_snapshots,
     ("indented", "registry-crawler report"): asks_snapshots,
-    ("python", "import polars\nimport pyarrow\n\nimport crawler"): reads_an_open_snapshot,
+    ("python", "import pyarrow\n\nimport crawler"): reads_an_open_snapshot,
     (
         "indented",
         "registry-crawler crawl gcr.io/my-project --key-file key.json --depth configs --lake",

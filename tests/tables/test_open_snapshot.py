@@ -137,3 +137,10 @@ def test_open_snapshot_says_which_field_of_the_run_manifest_is_wrong(publish):
     message = r"_run\.json is not a run's: discovery\.pages: "
     with pytest.raises(crawler.SnapshotError, match=message), crawler.open_snapshot(folder):
         pass
+
+
+def test_open_snapshot_is_read_while_its_block_lasts(publish):
+    with crawler.open_snapshot(publish()) as snapshot:
+        tags = snapshot.table("tags")
+    with pytest.raises(crawler.QueryError, match="the snapshot is closed: its tables are read while"):
+        pa.table(tags)

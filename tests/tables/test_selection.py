@@ -1,9 +1,11 @@
 """Which snapshot a command reads: by folder, run id, target, target and day, or none of them."""
 
+import json
+
 import pytest
 
 from crawler.errors import SnapshotError
-from crawler.tables.selection import select_since, select_snapshot
+from crawler.tables.selection import earlier_snapshots, select_since, select_snapshot
 
 
 @pytest.fixture
@@ -72,3 +74,16 @@ def test_snapshots_since_a_day_are_the_complete_ones(publish, output):
     assert [found.run_id for found in select_since(output, "", "2026-11-20")] == [run_id(folder) for folder in kept]
     with pytest.raises(SnapshotError, match=r"no complete snapshot of registry\.example\.com since 2026-12-01"):
         select_since(output, "registry.example.com", "2026-12-01")
+
+
+def test_earlier_snapshots_are_the_readable_ones_of_the_target_the_newest_first(publish, output):
+    first, second = publish("2026-11-18"), publish("2026-11-19", verdict="partial")
+    publish("2026-11-19", target="other.example.com")
+    broken = publish("2026-11-20")
+    manifest = json.loads((broken / "_run.json").read_text(encoding="utf-8"))
+    del manifest["depth"]
+    (broken / "_run.json").write_text(json.dumps(manifest), encoding="utf-8")
+    newest = publish("2026-11-21")
+    publish("2026-11-22")
+    earlier = earlier_snapshots(select_snapshot(output, str(newest)))
+    assert [snapshot.run_id for snapshot in earlier] == [run_id(second), run_id(first)]

@@ -1,0 +1,24 @@
+"""Where the objects of a lake are kept: in a folder or in object storage, by the scheme of the lake's URL."""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from crawler.errors import ConfigError
+from crawler.lake.store import Store
+
+
+def open_store(url: str, environ: Mapping[str, str]) -> Store:
+    """The store at a lake's URL, without a request yet. `environ` has the provider's endpoint and credentials.
+
+    Raises ConfigError where the environment makes no sense for this provider.
+    """
+    scheme = urlsplit(url).scheme
+    if scheme == "file":
+        from crawler.lake.folder import FolderStore
+
+        return FolderStore.at(url)
+    if scheme in {"s3", "gs", "az"}:
+        from crawler.lake.objects import ObjectStore
+
+        return ObjectStore.at(url, environ)
+    raise ConfigError([f"{url}: a lake's URL begins with s3://, gs://, az:// or file://"])
