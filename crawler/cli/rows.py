@@ -18,6 +18,9 @@ _MAX_CELL: Final = 200
 _ROWS_MEASURED: Final = 1000
 """The first rows set the widths of a table's columns. A wider cell further down pushes its row to the right."""
 
+_PLAIN: Final = frozenset({str, int, type(None)})
+"""The types of most cells, which CSV writes as we do: a call for each cell would take a third of the time."""
+
 Row = Sequence[Any]
 
 
@@ -64,7 +67,7 @@ def _print_json(columns: Sequence[str], rows: Iterable[Row], out: TextIO) -> Non
 def _print_csv(columns: Sequence[str], rows: Iterable[Row], out: TextIO) -> None:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([_text(value) for value in row] for row in rows)
+    writer.writerows([v if type(v) in _PLAIN else _text(v) for v in row] for row in rows)
 
 
 def _print_markdown(columns: Sequence[str], rows: Iterable[Row], out: TextIO) -> None:
@@ -88,8 +91,6 @@ def _cell(value: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    if type(value) is str:  # most cells are: of a million, a third of the time
-        return value
     match value:
         case None:
             return ""
