@@ -1,4 +1,4 @@
-"""Tells another service that a run has ended: one POST of a CloudEvent (CloudEvents 1.0, HTTP binding §3.2)."""
+"""Notifies another service that a run has ended: one POST of a CloudEvent (CloudEvents 1.0, HTTP binding §3.2)."""
 
 from collections.abc import Mapping
 from dataclasses import asdict

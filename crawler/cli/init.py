@@ -86,7 +86,7 @@ def init(
 
 def _require_terminal() -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise ConfigError(["--target: nobody can be asked without a terminal: give --target HOST[:PORT][/PREFIX]"])
+        raise ConfigError(["--target: there is no terminal to ask on: give --target HOST[:PORT][/PREFIX]"])
 
 
 def _ask(

@@ -148,7 +148,7 @@ class MetricsConfig(ConfigTable):
 
 
 class NotifyConfig(ConfigTable):
-    """`[notify]`: who is told that a run has ended. The URL of a webhook is a secret."""
+    """`[notify]`: who is notified when a run has ended. The URL of a webhook is a secret."""
 
     url: ServiceUrl | None = Field(default=None, exclude=True)
 

@@ -195,7 +195,7 @@ def _parse_api_url(value: Any) -> Any:
 
 
 def _parse_service_url(value: Any) -> Any:
-    """Check the URL of a service that is told of runs. In a cluster such services speak plain http."""
+    """Check the URL of a service that is notified of runs. In a cluster such services speak plain http."""
     if not isinstance(value, str):
         return value
     try:

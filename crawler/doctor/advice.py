@@ -193,7 +193,7 @@ def _proxy(registry: RegistryConfig, _: str, error: CrawlerError) -> str:
 
 def _slow(_: RegistryConfig, __: str, error: CrawlerError) -> str:
     if isinstance(error, TimedOut) and "no answer within" in str(error):
-        return "check the load of the registry, and what stands before it; the connection itself is open"
+        return "check the load of the registry, and the proxy in front of it; the connection itself is open"
     return ""
 
 

@@ -216,7 +216,7 @@ class Checkup:
             return Finding(state, _message(error), self._advise(error))
         return warning(
             f"no end yet: doctor waits {STEP_LIMIT_S:g} s at most, and a crawl longer",
-            "check the load of the registry, and what stands before it",
+            "check the load of the registry, and the proxy in front of it",
         )
 
     def _advise(self, error: CrawlerError) -> str:

@@ -67,7 +67,7 @@ async def conditional_request(
         return ok("the registry sends no manifest again that has not changed (304)")
     return warning(
         "the registry sends every manifest again, changed or not: a crawl with a cache costs more bytes than it must",
-        "where a proxy stands before the registry, let If-None-Match and 304 pass",
+        "where a proxy is in front of the registry, let If-None-Match and 304 pass",
     )
 
 

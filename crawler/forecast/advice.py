@@ -13,7 +13,7 @@ from crawler.run.own_api import takes_images_from_api
 
 GOOGLE_IMAGES_PER_EXCHANGE: Final = 1000
 _WORTHWHILE: Final = 0.9
-"""An estimate is told as advice where it costs at most this part."""
+"""An estimate is given as advice where it costs at most this part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,7 +87,7 @@ async def test_init_keeps_a_file_that_exists(command, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ([], "--target: nobody can be asked without a terminal: give --target HOST[:PORT][/PREFIX]"),
+        ([], "--target: there is no terminal to ask on: give --target HOST[:PORT][/PREFIX]"),
         (["--target", "https://gcr.io"], "TARGET 'https://gcr.io': registry.target: has a scheme: write 'gcr.io'"),
         (["--target", "gcr.io/p", "--key-file", "gone"], "--key-file: registry.auth.key_file: gone: cannot be read"),
         (["--target", "localhost:5000", "--auth", "basic"], "--auth: registry.auth: method basic needs username"),
