@@ -1,4 +1,4 @@
--- question: Which base image has each image, and of which family?
+-- question: Which base image does each image have, and of which family is it?
 -- needs: depth configs
 -- column: answer   yes, or unknown
 -- column: repository   the repository
