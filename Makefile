@@ -33,8 +33,8 @@ fix: .venv/installed  ## format, and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-manual: .venv/installed  ## the man page and the completions in share/, after a change of commands or options
-	$(BIN)/python -m crawler.cli.man_page share
+manual: .venv/installed  ## the man page and the completions in .share/, after a change of commands or options
+	$(BIN)/python -m crawler.cli.man_page .share
 
 # COVER="tests/unit tests/wire" measures a part.
 cover: .venv/installed  ## every test with the branches that it reaches, commands run as processes included

@@ -23,7 +23,7 @@ _TIMEOUTS: Final = Timeouts(connect_s=10, read_s=20, total_s=30)
 _POLICY: Final = RetryPolicy(attempts=3, give_up_s=60)
 _MAX_ANSWER_BYTES: Final = 64 * 1024
 _SHORTEST_SECRET: Final = 8
-"""Characters. A path such as `/hook` is none, and stands in other texts too."""
+"""Characters. A path such as `/hook` is none, and is part of other texts too."""
 
 
 def run_event(target: str, run_id: str, time: str, data: Mapping[str, Any]) -> dict[str, Any]:

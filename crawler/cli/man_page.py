@@ -1,6 +1,6 @@
 """The man page, and the completions of bash, zsh and fish, from the commands as they are.
 
-`make manual` writes them into `share/`, from where the wheel takes them.
+`make manual` writes them into `.share/`, from where the wheel takes them.
 """
 
 import os
@@ -50,7 +50,7 @@ _CHANGED: Final = "2026-11-27"
 
 
 def manual_files() -> dict[str, str]:
-    """Every file of the manual by its path below `share`."""
+    """Every file of the manual by its path below `.share`."""
     completions = {
         "bash-completion/completions/registry-crawler": "bash",
         "fish/vendor_completions.d/registry-crawler.fish": "fish",

@@ -11,7 +11,7 @@
 | `messages` | What does an error of a provider say, without its secrets? |
 | `delta` | How does a file become part of a Delta table? The one door to deltalake. |
 | `verify` | Is a snapshot's data what its `_run.json` says? |
-| `publish` | In which order is a snapshot published, so that nobody sees half of it? |
+| `publish` | In which order is a snapshot published, so that no reader sees half of it? |
 
 A lake is written from the snapshot, never while it is taken, so a lake that fails costs no snapshot.
 """

@@ -91,7 +91,7 @@ def _string(described: dict[str, Any], key: str) -> str:
 
 
 def _file_name(described: dict[str, Any]) -> str:
-    """The name of a data file. A snapshot may be a stranger's: it must not name files of other folders."""
+    """The name of a data file. A snapshot may come from someone else: it must not name files of other folders."""
     name = _string(described, "name")
     if Path(name).name != name:
         raise ValueError(f"its {RUN_MANIFEST} names a file that is not in its folder: {printable(name)}")

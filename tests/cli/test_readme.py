@@ -23,6 +23,7 @@ import pytest
 from support.distribution import Htpasswd, make_certificates, open_registry, push
 from support.distribution.process import may_skip
 from support.document_stage import Stage, lines_of
+from support.operation_blocks import OPERATION_TREATMENTS, configure
 from support.question_blocks import QUESTION_TREATMENTS
 from support.readme import DOCUMENTS, OPERATIONS, README, ROOT, Block, blocks
 from support.run_cli import SCRIPT
@@ -185,11 +186,6 @@ async def crawls_by_configuration(stage: Stage, block: Block) -> None:
     ended = await stage.shell(block.text)
     assert ended.code == 0, ended.err
     assert read_snapshot(stage.folder / "snapshots").has_success
-
-
-def configure(folder: Path, google: Any) -> None:
-    registry = f'[[registry]]\ntarget = "{google.emulator.registry}"\nauth.key_file = "{google.key_file}"\n'
-    (folder / "config.toml").write_text(registry)
 
 
 async def crawls_other_registries(stage: Stage, block: Block) -> None:
@@ -356,74 +352,6 @@ async def is_a_shells(stage: Stage, block: Block) -> None:
     assert all(re.match(r"(gcloud|bq) ", line) for line in lines_of(block))
 
 
-async def writes_a_configuration(stage: Stage, block: Block) -> None:
-    (stage.folder / "key.json").write_text("{}")
-    ended = await stage.shell(block.text)
-    assert ended.code == 0, ended.err
-    assert (stage.folder / "config.toml").exists()
-
-
-async def is_printed(stage: Stage, block: Block) -> None:
-    """Each line prints what to apply; tests/deploy applies it."""
-    (stage.folder / "config.toml").write_text('registry.target = "gcr.io/my-project"')
-    for line in lines_of(block):
-        ended = await stage.shell(re.sub(r" (\||>|&&) .*", "", line))
-        assert ended.code == 0, ended.err
-        assert ended.out
-
-
-async def is_built_by_test_containerfile(stage: Stage, block: Block) -> None:
-    (line,) = lines_of(block)
-    assert (ROOT / shlex.split(line)[3]).exists()
-
-
-async def tries_every_step(stage: Stage, block: Block) -> None:
-    google = await stage.google(repositories=5)
-    configure(stage.folder, google)
-    for line in lines_of(block):
-        ended = await stage.shell(line.replace("gcr.io/my-project --key-file key.json", "--config config.toml"))
-        assert ended.code in {0, 3}, ended.err
-        assert ended.err == ""
-
-
-async def shows_what_doctor_finds(stage: Stage, block: Block) -> None:
-    """Its lines name steps that doctor has."""
-    google = await stage.google(repositories=5)
-    configure(stage.folder, google)
-    ended = await stage.shell("registry-crawler doctor --config config.toml --format json")
-    steps = {step["name"] for step in json.loads(ended.out)["steps"]}
-    shown = re.findall(r"^  (?:ok|WARN|FAIL|skipped) +(.+?)  ", block.text, re.MULTILINE)
-    assert shown
-    assert {name for names in shown for name in names.split(", ")} <= steps
-
-
-async def says_what_a_crawl_would_cost(stage: Stage, block: Block) -> None:
-    google = await stage.google(repositories=5)
-    configure(stage.folder, google)
-    for line in lines_of(block):
-        ended = await stage.shell(line.replace("gcr.io/my-project --key-file key.json", "--config config.toml"))
-        assert (ended.code, ended.err) == (0, "")
-        assert ended.out
-
-
-async def shows_a_plan(stage: Stage, block: Block) -> None:
-    """Its lines begin with words that a plan has."""
-    google = await stage.google(repositories=5)
-    configure(stage.folder, google)
-    ended = await stage.shell("registry-crawler plan --config config.toml --depth configs")
-    words = {line.split()[0] for line in ended.out.splitlines()}
-    assert {line.split()[0] for line in block.text.splitlines()} <= words
-
-
-async def crawls_with_metrics(stage: Stage, block: Block) -> None:
-    google = await stage.google(repositories=5)
-    shutil.copy(google.key_file, stage.folder / "key.json")
-    ended = await stage.shell(block.text.replace("gcr.io/my-project", google.emulator.registry))
-    assert ended.code == 0, ended.err
-    written = (stage.folder / "registry.prom").read_text(encoding="utf-8")
-    assert ended.out == written
-
-
 async def is_run_by_test_scheduling(stage: Stage, block: Block) -> None:
     assert (block.document, block.section) in {(README, "Every night"), (OPERATIONS, "Kubernetes")}
 
@@ -443,6 +371,7 @@ async def is_a_drawing_of_rooms(stage: Stage, block: Block) -> None:
 
 TREATMENTS = {
     **QUESTION_TREATMENTS,
+    **OPERATION_TREATMENTS,
     ("console", "$ registry-crawler crawl gcr.io/my-project"): shows_a_crawl,
     ("json", '{"schema":'): shows_records,
     ("", "registry-crawler: REGISTRY_CRAWLER_"): shows_mistakes,
@@ -455,14 +384,6 @@ TREATMENTS = {
     ("indented", "registry-crawler runs discard"): discards_a_run,
     ("indented", "registry-crawler runs prune"): prunes_snapshots,
     ("indented", "registry-crawler emulator"): crawls_the_emulator,
-    ("indented", "registry-crawler init"): writes_a_configuration,
-    ("indented", "registry-crawler plan"): says_what_a_crawl_would_cost,
-    ("", "PLAN: gcr.io/my-project"): shows_a_plan,
-    ("indented", "registry-crawler crawl gcr.io/my-project --key-file key.json --metrics"): crawls_with_metrics,
-    ("indented", "registry-crawler deploy"): is_printed,
-    ("indented", "podman build"): is_built_by_test_containerfile,
-    ("indented", "registry-crawler doctor"): tries_every_step,
-    ("", "gcr.io/my-project\n  ok"): shows_what_doctor_finds,
     ("indented", "registry-crawler query"): asks_for_old_images,
     ("sql", "SELECT repository, len(tags)"): finds_the_most_tags,
     ("sql", "SELECT repository, image.digest"): finds_large_untagged_images,

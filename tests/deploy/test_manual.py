@@ -1,4 +1,4 @@
-"""The man page and the completions in `share/`: as the commands are, and as their readers read them."""
+"""The man page and the completions in `.share/`: as the commands are, and as their readers read them."""
 
 import asyncio
 import re
@@ -10,7 +10,7 @@ import pytest
 from support.fronts import requires
 from support.readme import ROOT
 
-SHARE = ROOT / "share"
+SHARE = ROOT / ".share"
 MAN_PAGE = SHARE / "man" / "man1" / "registry-crawler.1"
 
 

@@ -11,7 +11,7 @@
 -- column: why   why the answer is unknown
 
 -- The family is distroless for a name with distroless/ in it, else the letters that the last path component begins
--- with. An image that is built from nothing looks the same as one whose base nobody names.
+-- with. An image that is built from nothing looks the same as one whose base is not named.
 SELECT
     CASE WHEN base_from IS NULL THEN 'unknown' ELSE 'yes' END AS answer,
     repository,
