@@ -42,11 +42,11 @@ def _give_metrics(ended: EndedRun, config: Config) -> None:
     """Write the textfile, and push to the gateway: the metrics of every target in the output folder."""
     from crawler.questions.metrics.exposition import push_metrics, write_metrics
     from crawler.questions.metrics.history import target_histories
-    from crawler.snapshot.locks import FileLocks, NoLocks
+    from crawler.snapshot.locks import configured_locks
     from crawler.snapshot.unfinished import UnfinishedRuns
 
     attempts = {str(ended.run.target): ended.run.parameters.started_at}
-    unfinished = UnfinishedRuns(config.output.path, FileLocks() if config.output.lock else NoLocks())
+    unfinished = UnfinishedRuns(config.output.path, configured_locks(config.output))
     try:
         histories = target_histories(config.output.path, unfinished, attempts)
         if config.metrics.textfile is not None:

@@ -1,7 +1,6 @@
 """`registry-crawler doctor`: tries every step that a crawl needs, and says for each that fails what mends it."""
 
 from collections.abc import Callable
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
 
 import orjson
@@ -9,6 +8,7 @@ import typer
 
 from crawler.cli.error_output import exit_on_error
 from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN, PARTIAL
+from crawler.cli.shared_options import TextOrJson
 from crawler.cli.streams import data_output
 
 if TYPE_CHECKING:
@@ -16,15 +16,8 @@ if TYPE_CHECKING:
     from crawler.doctor.step import State, Step
 
 
-class DoctorFormat(StrEnum):
-    """How the steps are printed."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
 FormatOption = Annotated[
-    DoctorFormat, typer.Option("--format", help="Lines for people, or one JSON object for each target")
+    TextOrJson, typer.Option("--format", help="Lines for people, or one JSON object for each target")
 ]
 
 _WORDS: Final = {"ok": "ok", "warning": "WARN", "failure": "FAIL", "skipped": "skipped"}
@@ -37,7 +30,7 @@ _VERDICTS: Final = {
 _WORST_FIRST: Final = (COULD_NOT_RUN, PARTIAL, COMPLETE)
 
 
-def doctor(settings: "Config", form: FormatOption = DoctorFormat.TEXT) -> None:
+def doctor(settings: "Config", form: FormatOption = TextOrJson.TEXT) -> None:
     """Try every step that a crawl of TARGET needs, and say for each that fails what mends it.
 
     Takes every option of crawl. A few requests are sent, and nothing is kept: network, clock, credentials, names, one
@@ -113,9 +106,9 @@ class _JsonPrinter:
         print(orjson.dumps({**document, "steps": described}).decode(), file=self._out, flush=True)
 
 
-_PRINTERS: Final[dict[DoctorFormat, Callable[[TextIO], _TextPrinter | _JsonPrinter]]] = {
-    DoctorFormat.TEXT: _TextPrinter,
-    DoctorFormat.JSON: _JsonPrinter,
+_PRINTERS: Final[dict[TextOrJson, Callable[[TextIO], _TextPrinter | _JsonPrinter]]] = {
+    TextOrJson.TEXT: _TextPrinter,
+    TextOrJson.JSON: _JsonPrinter,
 }
 
 

@@ -33,13 +33,13 @@ def metrics(
     """
     from crawler.questions.metrics.exposition import render_metrics, write_metrics
     from crawler.questions.metrics.history import target_histories
-    from crawler.snapshot.locks import FileLocks, NoLocks
+    from crawler.snapshot.locks import configured_locks
     from crawler.snapshot.unfinished import UnfinishedRuns
 
     logs.configure(log_format, verbosity=0)
     with exit_on_error():
         settings = output_settings(config, output)
-        unfinished = UnfinishedRuns(settings.path, FileLocks() if settings.lock else NoLocks())
+        unfinished = UnfinishedRuns(settings.path, configured_locks(settings))
         histories = target_histories(settings.path, unfinished)
         if textfile is not None:
             write_metrics(textfile, histories)

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
@@ -13,6 +12,7 @@ import typer
 from crawler.cli import logs
 from crawler.cli.error_output import exit_on_error
 from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN
+from crawler.cli.shared_options import TextOrJson
 from crawler.cli.streams import data_output
 from crawler.untrusted_text import printable
 
@@ -21,19 +21,12 @@ if TYPE_CHECKING:
     from crawler.forecast.forecast import Forecast, Pulls
 
 
-class PlanFormat(StrEnum):
-    """How a plan is printed."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
 PlanFormatOption = Annotated[
-    PlanFormat, typer.Option("--format", help="How the plan is printed; json: an object on a line for each target")
+    TextOrJson, typer.Option("--format", help="How the plan is printed; json: an object on a line for each target")
 ]
 
 
-def plan(settings: "Config", form: PlanFormatOption = PlanFormat.TEXT) -> None:
+def plan(settings: "Config", form: PlanFormatOption = TextOrJson.TEXT) -> None:
     """Say what a crawl with the same options would cost: exchanges, time, bytes and pulls. It takes no snapshot.
 
     Takes every option of crawl. The forecast comes from the target's last complete snapshot; without one, from twenty
@@ -54,7 +47,7 @@ def plan(settings: "Config", form: PlanFormatOption = PlanFormat.TEXT) -> None:
         raise typer.Exit(run_async(plan_registries, fit_concurrency(settings, logs.notice), form))
 
 
-async def plan_registries(config: "Config", form: PlanFormat) -> int:
+async def plan_registries(config: "Config", form: TextOrJson) -> int:
     """Print the forecast of each registry; return the exit code. A registry that does not answer stops no other one.
 
     Raises OutputClosed, and SnapshotError where standard output takes no more.
@@ -184,4 +177,4 @@ def _pull_rows(pulls: "Pulls | None") -> Sequence[tuple[str, str]]:
     return (("pulls", text),)
 
 
-_RENDERERS: dict[PlanFormat, Any] = {PlanFormat.TEXT: render_text, PlanFormat.JSON: render_json}
+_RENDERERS: dict[TextOrJson, Any] = {TextOrJson.TEXT: render_text, TextOrJson.JSON: render_json}

@@ -90,9 +90,9 @@ def scratch_folder() -> Iterator[Path]:
 def publish_folder(folder: Path, lake: "Lake", scratch: Path) -> "Publication":
     """Publish the snapshot in a folder. Raises SnapshotError and LakeError."""
     from crawler.lake.publish import publish_snapshot
-    from crawler.tables.selection import select_snapshot
+    from crawler.tables.selection import select_folder
 
-    return publish_snapshot(select_snapshot(folder, str(folder)), lake, scratch)
+    return publish_snapshot(select_folder(folder), lake, scratch)
 
 
 def publication_text(publication: "Publication") -> str:

@@ -53,13 +53,13 @@ def list_runs(
     Exit code: 0 done, 1 there is no run of the target, or a folder cannot be read, 2 bad usage.
     """
     from crawler.questions.kept_runs import KeptRun, kept_runs
-    from crawler.snapshot.locks import FileLocks, NoLocks
+    from crawler.snapshot.locks import configured_locks
     from crawler.snapshot.unfinished import UnfinishedRuns
 
     logs.configure(log_format, verbosity=0)
     with exit_on_error():
         settings = output_settings(config, output)
-        unfinished = UnfinishedRuns(settings.path, FileLocks() if settings.lock else NoLocks())
+        unfinished = UnfinishedRuns(settings.path, configured_locks(settings))
         found = kept_runs(settings.path, unfinished, target or None)
         if target and not found:
             raise SnapshotError(f"there is no run of {printable(target)} in {quoted_path(settings.path)}")
@@ -80,13 +80,13 @@ def discard(
 
     Exit code: 0 deleted, 1 could not be deleted, 2 bad usage, or no such run.
     """
-    from crawler.snapshot.locks import FileLocks, NoLocks
+    from crawler.snapshot.locks import configured_locks
     from crawler.snapshot.unfinished import UnfinishedRuns
 
     logs.configure(log_format, verbosity=0)
     with exit_on_error():
         settings = output_settings(config, output)
-        unfinished = UnfinishedRuns(settings.path, FileLocks() if settings.lock else NoLocks())
+        unfinished = UnfinishedRuns(settings.path, configured_locks(settings))
         try:
             unfinished.discard(run_id)
         except LookupError as exc:

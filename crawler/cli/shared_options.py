@@ -2,7 +2,15 @@
 
 import inspect
 from collections.abc import Callable, Iterable
+from enum import StrEnum
 from typing import Any
+
+
+class TextOrJson(StrEnum):
+    """How a command that takes the options of a crawl prints what it says of each target."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 def takes_options(

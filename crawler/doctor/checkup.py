@@ -29,7 +29,7 @@ from crawler.run.assemble import OpenParts, build_parts, open_connections
 from crawler.run.credentials import ResolvedAuth
 from crawler.run.failures import unwrap_group
 from crawler.run.plan import Plan, SharedRateLimits, make_plan
-from crawler.snapshot.locks import FileLocks, NoLocks
+from crawler.snapshot.locks import configured_locks
 from crawler.transport.fetch import Transport
 from crawler.transport.run_limits import RunLimits
 from crawler.untrusted_text import printable
@@ -99,7 +99,7 @@ class Checkup:
             for name in REGISTRY_STEPS:
                 if name not in tried:
                     self._add(name, skipped(f"needs the step {exc}"))
-        locks = FileLocks() if self._config.output.lock else NoLocks()
+        locks = configured_locks(self._config.output)
         await self._try("output folder", partial(_in_thread, output_folder, self._config, self._registry, locks, _free))
         await self._try("lake", partial(_in_thread, lake, self._config))
         self._add("open files", machine.open_files(self._config, fit))

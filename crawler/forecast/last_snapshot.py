@@ -19,10 +19,10 @@ from crawler.model.record import Listing, ProblemKind
 from crawler.model.run_manifest import RunManifest, snapshot_folder
 from crawler.model.timestamps import timestamp
 from crawler.run.own_api import takes_images_from_api
-from crawler.snapshot.decoding import parse_run_manifest
+from crawler.snapshot.decoding import read_run_manifest
 from crawler.snapshot.disk import wrap_os_errors
 from crawler.snapshot.parts import read_lines
-from crawler.snapshot.reader import RUN_MANIFEST, last_complete
+from crawler.snapshot.reader import last_complete
 from crawler.transport.messages import Purpose
 from crawler.wire.manifest import is_schema1_type
 
@@ -62,9 +62,7 @@ def find_last_snapshot(config: Config, registry: RegistryConfig) -> LastSnapshot
     if run is None:
         return None
     folder = config.output.path / snapshot_folder(str(registry.target), run.started_at, run.run_id)
-    with wrap_os_errors(folder):
-        run_manifest = parse_run_manifest((folder / RUN_MANIFEST).read_bytes())
-    return LastSnapshot(folder=folder, run_manifest=run_manifest)
+    return LastSnapshot(folder=folder, run_manifest=read_run_manifest(folder))
 
 
 _UNTAGGED: Final = Image("")

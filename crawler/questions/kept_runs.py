@@ -10,9 +10,8 @@ from urllib.parse import unquote
 from crawler.errors import SnapshotError
 from crawler.model.run_manifest import RunManifest, Verdict
 from crawler.model.run_parameters import RunParameters
-from crawler.snapshot.decoding import parse_run_manifest
-from crawler.snapshot.disk import wrap_os_errors
-from crawler.snapshot.reader import RUN_MANIFEST, StoredRun, UnreadableFolder, stored_runs
+from crawler.snapshot.decoding import read_run_manifest
+from crawler.snapshot.reader import StoredRun, UnreadableFolder, stored_runs
 from crawler.snapshot.unfinished import UnfinishedRuns
 
 
@@ -85,8 +84,7 @@ def _snapshots(output: Path) -> Iterator[KeptRun]:
 
 def _snapshot(stored: StoredRun) -> KeptRun:
     try:
-        with wrap_os_errors(stored.folder):
-            run_manifest = parse_run_manifest((stored.folder / RUN_MANIFEST).read_bytes())
+        run_manifest = read_run_manifest(stored.folder)
     except SnapshotError as exc:
         return KeptRun(
             target=stored.target,

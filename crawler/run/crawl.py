@@ -37,7 +37,7 @@ from crawler.run.throughput import SAMPLE_S, Throughput
 from crawler.sinks import Sink
 from crawler.sinks.jsonl import JsonLinesFile, JsonLinesPipe
 from crawler.snapshot.journal import Journal
-from crawler.snapshot.locks import FileLocks, NoLocks
+from crawler.snapshot.locks import configured_locks
 from crawler.snapshot.publish import Draft
 from crawler.snapshot.reader import PublishedRun, last_complete
 from crawler.snapshot.unfinished import UnfinishedRuns
@@ -117,9 +117,7 @@ class Crawl:
         self._name_filter = NameFilter(registry.target, include=registry.include, exclude=registry.exclude)
         self._throughput = Throughput(self._began)
         self._stages = Stages()
-        self._unfinished = UnfinishedRuns(
-            config.output.path, FileLocks() if config.output.lock else NoLocks(), config.resume.within
-        )
+        self._unfinished = UnfinishedRuns(config.output.path, configured_locks(config.output), config.resume.within)
         self._auth = _Once(self._resolve_credentials)
         self._stopping = anyio.Event()
 

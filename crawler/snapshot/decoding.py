@@ -1,6 +1,7 @@
 """What a snapshot's files hold, as the values that the run wrote."""
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -10,6 +11,8 @@ from crawler.errors import SnapshotError
 from crawler.model.record import Record
 from crawler.model.record_fields import IMAGE, RECORD, RecordObject
 from crawler.model.run_manifest import RunManifest
+from crawler.snapshot.disk import wrap_os_errors
+from crawler.snapshot.reader import RUN_MANIFEST
 
 
 def parse_record(line: bytes) -> Record:
@@ -29,6 +32,12 @@ def parse_run_manifest(data: bytes) -> RunManifest:
         return _run_manifests().validate_json(data)
     except ValidationError as exc:
         raise SnapshotError(f"_run.json is not a run's: {_reason(exc)}") from None
+
+
+def read_run_manifest(folder: Path) -> RunManifest:
+    """The run manifest of the snapshot in a folder. Raises SnapshotError."""
+    with wrap_os_errors(folder):
+        return parse_run_manifest((folder / RUN_MANIFEST).read_bytes())
 
 
 def _known(document: dict[str, Any], described: RecordObject) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
+from crawler.config import OutputConfig
 from crawler.errors import SnapshotError
 from crawler.untrusted_text import quoted_path
 
@@ -111,3 +112,8 @@ def _locked(folder: Path, mode: int) -> Lock | None:
             ) from None
         raise
     return _Flock(descriptor)
+
+
+def configured_locks(output: OutputConfig) -> Locks:
+    """The locks of an output folder: none where `output.lock` is off, for file systems without them."""
+    return FileLocks() if output.lock else NoLocks()

@@ -81,6 +81,11 @@ def stored_runs(output: Path) -> list[StoredRun | UnreadableFolder]:
     return [found for folder in run_folders(output) if (found := _stored_run(folder)) is not None]
 
 
+def stored_snapshots(output: Path) -> list[StoredRun]:
+    """Every snapshot in an output folder that can be read. Raises SnapshotError as `stored_runs` does."""
+    return [found for found in stored_runs(output) if isinstance(found, StoredRun)]
+
+
 def run_folders(output: Path) -> list[Path]:
     """Every folder `source=*/date=*/run=*`, in this order. Raises SnapshotError where one above cannot be read."""
     # Path.glob leaves out what it may not read: retention would count such a snapshot as gone

@@ -9,7 +9,7 @@ import orjson
 
 from crawler.errors import SnapshotError
 from crawler.model.depth import Depth, ReferrersLevel
-from crawler.snapshot.reader import RUN_MANIFEST, StoredRun, stored_runs
+from crawler.snapshot.reader import RUN_MANIFEST, StoredRun, stored_snapshots
 from crawler.untrusted_text import printable
 
 
@@ -53,7 +53,7 @@ def select_snapshot(output: Path, snapshot: str) -> SelectedSnapshot:
     """
     if snapshot and (folder := Path(snapshot)).is_dir():
         return select_folder(folder)
-    runs = [found for found in stored_runs(output) if isinstance(found, StoredRun)]
+    runs = stored_snapshots(output)
     if not runs:
         raise SnapshotError(f"there is no snapshot in {output}: take one with registry-crawler crawl, or name --output")
     by_id = [stored for stored in runs if stored.run.run_id == snapshot]
@@ -103,7 +103,7 @@ def select_since(output: Path, snapshot: str, since: str) -> list[SelectedSnapsh
 
     `snapshot` is the target; "" is the only one. Raises SnapshotError where there is none.
     """
-    runs = [found for found in stored_runs(output) if isinstance(found, StoredRun)]
+    runs = stored_snapshots(output)
     target = snapshot or _only_target(runs)
     found = [s for s in runs if s.target == target and s.run.is_complete and s.run.started_at[:10] >= since]
     if not found:
@@ -131,10 +131,8 @@ def _earlier(snapshot: SelectedSnapshot) -> list[StoredRun]:
         return []
     earlier = [
         found
-        for found in stored_runs(snapshot.output)
-        if isinstance(found, StoredRun)
-        and found.target == snapshot.target
-        and found.run.started_at < snapshot.started_at
+        for found in stored_snapshots(snapshot.output)
+        if found.target == snapshot.target and found.run.started_at < snapshot.started_at
     ]
     return sorted(earlier, key=lambda found: found.run.started_at, reverse=True)
 

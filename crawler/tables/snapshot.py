@@ -8,7 +8,7 @@ from typing import Any
 from crawler.errors import QueryError
 from crawler.model.record import Record
 from crawler.model.run_manifest import RunManifest
-from crawler.snapshot.decoding import parse_record, parse_run_manifest
+from crawler.snapshot.decoding import parse_record, read_run_manifest
 from crawler.snapshot.disk import wrap_os_errors
 from crawler.snapshot.parts import read_lines
 from crawler.tables.columns import quoted_name
@@ -59,7 +59,6 @@ def open_snapshot(path: str | Path) -> Iterator[Snapshot]:
     read while the block lasts.
     """
     files = select_folder(Path(path))
-    with wrap_os_errors(files.run_manifest):
-        run_manifest = parse_run_manifest(files.run_manifest.read_bytes())
+    run_manifest = read_run_manifest(files.folder)
     with open_database([files]) as database:
         yield Snapshot(files, run_manifest, database)

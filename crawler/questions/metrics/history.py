@@ -7,9 +7,8 @@ from pathlib import Path
 from crawler.errors import SnapshotError
 from crawler.model.run_manifest import RunManifest
 from crawler.model.run_parameters import RunParameters
-from crawler.snapshot.decoding import parse_run_manifest
-from crawler.snapshot.disk import wrap_os_errors
-from crawler.snapshot.reader import RUN_MANIFEST, StoredRun, stored_runs
+from crawler.snapshot.decoding import read_run_manifest
+from crawler.snapshot.reader import StoredRun, stored_snapshots
 from crawler.snapshot.unfinished import UnfinishedRuns
 
 
@@ -41,7 +40,7 @@ def target_histories(
     """
     begun = list((attempts or {}).items())
     begun += [(run.target, run.started_at) for run in unfinished.all_runs() if isinstance(run, RunParameters)]
-    stored = [found for found in stored_runs(output) if isinstance(found, StoredRun)]
+    stored = stored_snapshots(output)
     targets = sorted({target for target, _ in begun} | {found.target for found in stored})
     return [_history(target, [at for of, at in begun if of == target], stored) for target in targets]
 
@@ -72,7 +71,6 @@ def _first_readable(snapshots: Iterable[StoredRun]) -> RunManifest | None:
 
 def _read(stored: StoredRun) -> RunManifest | None:
     try:
-        with wrap_os_errors(stored.folder):
-            return parse_run_manifest((stored.folder / RUN_MANIFEST).read_bytes())
+        return read_run_manifest(stored.folder)
     except SnapshotError:
         return None
