@@ -108,6 +108,7 @@ class UnfinishedRuns:
             run
             for run in self._unpublished_runs(current.target)
             if not (self._obstacle(run, now, snapshots) or run.differences(current) or self.is_held(run))
+            and (self._folder / run.run_id).is_dir()  # a run that has nothing recorded removes itself at its end
         ]
 
     def unreadable_runs(self, target: str) -> list[str]:

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import json
+import shutil
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -314,6 +315,19 @@ def test_clean_up_keeps_the_newest_of_the_runs_that_cannot_be_resumed(tmp_path):
         left_by_a_kill(tmp_path, run_id=f"{hour}", started_at=f"2026-11-23T0{hour}:00:00.000Z")
     unfinished(tmp_path).clean_up(TARGET, LATER)
     assert run_ids(tmp_path) == ["3"]
+
+
+def test_run_that_removes_itself_while_it_is_looked_at_cannot_be_resumed(tmp_path):
+    """A run without a record removes its folder and then lets go of the lock; another process may look in between."""
+    folder = left_by_a_kill(tmp_path, encode([record("a")]))
+
+    class RemovedMeanwhile(NoLocks):
+        def is_held(self, looked_at):
+            shutil.rmtree(looked_at)
+            return False
+
+    assert unfinished(tmp_path, RemovedMeanwhile()).resumable_runs(parameters(**NEXT_DAY)) == []
+    assert not folder.exists()
 
 
 def test_clean_up_keeps_resumable_runs_held_runs_and_runs_of_other_targets(tmp_path):
