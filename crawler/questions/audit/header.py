@@ -34,7 +34,7 @@ from crawler.untrusted_text import printable
 _LINE: Final = re.compile(r"--\s*([a-z]+):\s*(\S.*)")
 _PARAMETER: Final = re.compile(r"([a-z][a-z0-9_]*)\s*=\s*(\S+)\s+(\S.*)")
 _COLUMN: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\s+(\S.*)")
-_KEYS: Final = ("question", "needs", "input", "parameter", "column", "compares", "lines")
+_KEYS: Final = ("question", "needs", "parameter", "column", "input", "compares", "lines")
 _ONCE: Final = ("question", "compares", "lines")
 
 

@@ -166,6 +166,7 @@ doubts AS MATERIALIZED (
         SELECT repository, 3, 'what runs may be an index with this image: its manifest was not read'
         FROM used
         JOIN known USING (repository, digest)
+        ANTI JOIN broken_digests USING (repository, digest)
         WHERE kind IS NULL OR kind = 'index' AND child_digests IS NULL
     )
     SEMI JOIN used_repositories USING (repository)
