@@ -5,8 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.cleanup_policies import decisions, deleted, fates, mistakes, pushed
 
-from crawler.model.image import ImageKind
-
 HOST = "us-docker.pkg.dev"
 NAME = "my-project/my-repo/web/app"
 
@@ -100,8 +98,8 @@ def test_cleanup_artifact_registry_says_unknown_of_packages_on_another_host():
 
 
 def test_cleanup_artifact_registry_keeps_what_a_kept_index_lists():
-    index = pushed("index", "v1", days=40, kind=ImageKind.INDEX, children=("amd64", "inner"))
-    inner = pushed("inner", days=40, kind=ImageKind.INDEX, children=("arm64",))
+    index = pushed("index", "v1", days=40, children=("amd64", "inner"))
+    inner = pushed("inner", days=40, children=("arm64",))
     images = (index, inner, pushed("amd64", days=40), pushed("arm64", days=40), pushed("orphan", days=40))
     assert deleted([delete(tagState="untagged")], *images) == {"orphan"}
     assert deleted([delete(olderThan="30d")], *images) == {"index", "inner", "amd64", "arm64", "orphan"}
@@ -109,7 +107,7 @@ def test_cleanup_artifact_registry_keeps_what_a_kept_index_lists():
 
 
 def test_cleanup_artifact_registry_says_unknown_where_an_index_was_not_read():
-    index = pushed("index", "v1", days=40, kind=ImageKind.INDEX, children=None)
+    index = pushed("index", "v1", days=40, children=None)
     found = decisions([delete(tagState="untagged")], index, pushed("child", days=40))
     assert (found["child"].fate, found["child"].why) == (
         "unknown",
@@ -119,7 +117,7 @@ def test_cleanup_artifact_registry_says_unknown_where_an_index_was_not_read():
 
 def test_cleanup_artifact_registry_says_unknown_where_the_images_of_an_index_may_count():
     policy = [keep_newest(2), delete(tagState="any")]
-    index = pushed("index", "v3", days=1, kind=ImageKind.INDEX, children=("amd64",))
+    index = pushed("index", "v3", days=1, children=("amd64",))
     images = (index, pushed("amd64", days=2), pushed("middle", "v2", days=3), pushed("old", "v1", days=4))
     assert fates(policy, *images) == {"index": "keep", "amd64": "keep", "middle": "unknown", "old": "delete"}
     assert "not documented" in decisions(policy, *images)["middle"].why

@@ -5,8 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.cleanup_policies import NOW, days_ago, decisions, deleted, fates, mistakes, pushed
 
-from crawler.model.image import ImageKind
-
 
 def rule(priority=1, *, status="tagged", action="expire", **selection):
     if status == "tagged" and "tagPatternList" not in selection:
@@ -111,15 +109,15 @@ def test_cleanup_ecr_pattern_matches_whole_tags(pattern, tag, matches):
 
 
 def test_cleanup_ecr_keeps_what_an_index_lists_and_does_not_count_it():
-    index = pushed("index", "prod-2", days=1, kind=ImageKind.INDEX, children=("amd64", "arm64"))
+    index = pushed("index", "prod-2", days=1, children=("amd64", "arm64"))
     children = (pushed("amd64", days=30), pushed("arm64", days=30))
     document = policy(rule(1, status="untagged", **older(14)), rule(2, status="any", **most(2)))
     assert deleted(document, index, *children, pushed("old", "prod-1", days=9)) == set()
 
 
 def test_cleanup_ecr_expires_the_images_of_an_index_that_is_gone():
-    index = pushed("index", "prod-1", days=30, kind=ImageKind.INDEX, children=("amd64", "shared"))
-    newer = pushed("newer", "prod-2", days=2, kind=ImageKind.INDEX, children=("shared",))
+    index = pushed("index", "prod-1", days=30, children=("amd64", "shared"))
+    newer = pushed("newer", "prod-2", days=2, children=("shared",))
     images = (index, newer, pushed("amd64", days=31), pushed("shared", days=31))
     only_tagged = policy(rule(**older(14)))
     both = policy(rule(1, **older(14)), rule(2, status="untagged", **older(14)))
@@ -129,13 +127,13 @@ def test_cleanup_ecr_expires_the_images_of_an_index_that_is_gone():
 
 def test_cleanup_ecr_expires_signatures_with_their_image():
     signed = pushed("signed", "prod-1", days=30)
-    signature = pushed("signature", days=1, kind=ImageKind.SIGNATURE, subject="signed")
+    signature = pushed("signature", days=1, subject="signed")
     assert deleted(policy(rule(**older(14))), signed, signature) == {"signed", "signature"}
 
 
 def test_cleanup_ecr_says_unknown_of_signatures_of_kept_images():
     signed = pushed("signed", "prod-1", days=30)
-    signature = pushed("signature", days=30, kind=ImageKind.SIGNATURE, subject="signed")
+    signature = pushed("signature", days=30, subject="signed")
     found = decisions(policy(rule(1, status="untagged", **older(14))), signed, signature)
     assert (found["signed"].fate, found["signature"].fate) == ("keep", "unknown")
     assert "not documented" in found["signature"].why
@@ -150,7 +148,7 @@ def test_cleanup_ecr_says_unknown_of_an_image_without_a_time():
 
 
 def test_cleanup_ecr_says_unknown_of_images_whose_index_is_doubtful():
-    index = pushed("index", "prod-1", days=None, kind=ImageKind.INDEX, children=("amd64",))
+    index = pushed("index", "prod-1", days=None, children=("amd64",))
     document = policy(rule(1, **older(14)), rule(2, status="untagged", **older(14)))
     assert fates(document, index, pushed("amd64", days=30)) == {"index": "unknown", "amd64": "unknown"}
 

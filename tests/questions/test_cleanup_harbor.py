@@ -5,7 +5,6 @@ import json
 import pytest
 from support.cleanup_policies import days_ago, decisions, deleted, fates, mistakes, pushed
 
-from crawler.model.image import ImageKind
 from crawler.questions.cleanup.doublestar import compile_pattern
 
 
@@ -108,20 +107,20 @@ def test_cleanup_harbor_untagged_images(tags, is_kept):
 
 
 def test_cleanup_harbor_deletes_an_index_with_its_images_and_signatures():
-    old = pushed("old", "v1", days=30, kind=ImageKind.INDEX, children=("amd64", "shared", "tagged"))
-    new = pushed("new", "v2", days=1, kind=ImageKind.INDEX, children=("shared",))
+    old = pushed("old", "v1", days=30, children=("amd64", "shared", "tagged"))
+    new = pushed("new", "v2", days=1, children=("shared",))
     images = (
         *(old, new),
         *(pushed(name, days=30) for name in ("amd64", "shared")),
         pushed("tagged", "arm64", days=0.5),
-        pushed("signature", days=30, kind=ImageKind.SIGNATURE, subject="old"),
-        pushed("other", days=30, kind=ImageKind.SIGNATURE, subject="new"),
+        pushed("signature", days=30, subject="old"),
+        pushed("other", days=30, subject="new"),
     )
     assert deleted(policy(rule("latestPushedK", 2)), *images) == {"old", "amd64", "signature"}
 
 
 def test_cleanup_harbor_keeps_a_tagged_image_that_a_kept_index_lists():
-    index = pushed("index", "v2", days=1, kind=ImageKind.INDEX, children=("amd64",))
+    index = pushed("index", "v2", days=1, children=("amd64",))
     assert deleted(policy(rule("latestPushedK", 1)), index, pushed("amd64", "v2-amd64", days=2)) == set()
 
 

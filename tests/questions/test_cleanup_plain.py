@@ -5,8 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.cleanup_policies import days_ago, decisions, deleted, fates, mistakes, pushed
 
-from crawler.model.image import ImageKind
-
 FOUR = (
     pushed("A", "build-1", days=40),
     pushed("B", "build-2", "v1.0", days=30),
@@ -47,7 +45,7 @@ def test_cleanup_plain_names_the_rule():
 
 
 def test_cleanup_plain_takes_the_platforms_from_an_index_as_such_jobs_do():
-    index = pushed("index", "v1", days=40, kind=ImageKind.INDEX, children=("amd64",))
+    index = pushed("index", "v1", days=40, children=("amd64",))
     assert deleted('[[rule]]\nimages = "untagged"', index, pushed("amd64", days=40)) == {"amd64"}
 
 

@@ -40,7 +40,7 @@ POLICIES = [ECR, GOOGLE, HARBOR, PLAIN]
 
 @pytest.mark.parametrize(
     ("document", "product"),
-    [(ECR, "Amazon ECR"), (GOOGLE, "Artifact Registry"), (HARBOR, "Harbor"), (PLAIN, "registry-crawler's own")],
+    [(ECR, "Amazon ECR"), (GOOGLE, "Artifact Registry"), (HARBOR, "Harbor"), (PLAIN, "registry-crawler")],
 )
 def test_cleanup_recognises_a_policy_by_its_shape(document, product, tmp_path):
     file = tmp_path / "policy.json"

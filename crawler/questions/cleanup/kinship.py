@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from crawler.model.image import ImageKind
 from crawler.questions.cleanup.policy import KEEP, Decision, Fate, PolicyImage, PolicyRepository, unknown
 
 _NOT_READ: Final = "an index of the repository was not read, and may list it"
@@ -31,7 +30,7 @@ def referrers_of(images: Sequence[PolicyImage]) -> frozenset[str]:
 
 def may_have_unread_children(images: Iterable[PolicyImage]) -> bool:
     """Whether an index, or what may be one, was not read: every other image may be listed in it."""
-    return any(image.children is None and image.kind in {ImageKind.INDEX, None} for image in images)
+    return any(image.children is None for image in images)
 
 
 def protect_children(repository: PolicyRepository, decisions: Mapping[str, Decision]) -> _Decisions:

@@ -81,7 +81,7 @@ class Rule:
 class PlainPolicy:
     """The policy of a cleanup job."""
 
-    product: ClassVar[str] = "registry-crawler's own"
+    product: ClassVar[str] = "registry-crawler"
 
     keep_tags: re.Pattern[str] | None
     rules: tuple[Rule, ...]

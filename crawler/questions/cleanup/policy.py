@@ -6,8 +6,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Final, Protocol
 
-from crawler.model.image import ImageKind
-
 
 class Fate(StrEnum):
     """What becomes of an image under a policy."""
@@ -43,16 +41,14 @@ class PolicyImage:
     """A manifest of a repository, as far as a policy can see it.
 
     Attributes:
-        kind: None where it is not known.
         uploaded_at, pulled_at, created_at: None where they are not told. A registry that was never asked for an image
             tells no time of a pull either.
-        children: the manifests that an index lists; None where it was not read.
+        children: the manifests that an index lists; None of what is or may be an index, and was not read.
         subject: the manifest that it is a signature or an SBOM of.
     """
 
     digest: str
     tags: tuple[str, ...] = ()
-    kind: ImageKind | None = ImageKind.IMAGE
     uploaded_at: datetime | None = None
     pulled_at: datetime | None = None
     created_at: datetime | None = None
