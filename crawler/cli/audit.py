@@ -166,7 +166,7 @@ def _parameters(days: int | None, component: int | None, assignments: Sequence[s
 
 def _no_question(name: str) -> str:
     if not name:
-        return "--days, --component, --set, --fail-on and --running need a question: registry-crawler audit lists them"
+        return "--days, --component, --set, --running and --fail-on need a question: registry-crawler audit lists them"
     return f"there is no question {printable(name)}: registry-crawler audit lists them"
 
 
