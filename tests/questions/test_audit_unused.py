@@ -297,7 +297,7 @@ async def test_unused_fails_where_it_is_told_to(command, publish, fail_on, refer
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["unused"], "unused needs --running FILE: what runs, from kubectl get pods -A -o json (- reads standard input)"),
+        (["unused"], "unused needs --running FILE: what runs, from kubectl get pods -A -o json (- reads"),
         (["duplicates", "--running", "-"], "duplicates takes no --running FILE"),
         (["--running", "-"], "--days, --component, --set, --running and --fail-on need a question: registry-crawler"),
         (["unused", "--running", "nowhere.json"], "--running nowhere.json: cannot be read: No such file or directory"),
