@@ -110,12 +110,16 @@ def test_unused_answers_what_is_true(tmp_path_factory, world):
     asked = ask_unused(folder, listed(idle, *(as_pod(number, uses) for number, uses in enumerate(pods))))
     assert findings(asked.rows) == true_answer(found, [use for uses in pods for use in uses])
     assert all((row["why"] is None) == (row["answer"] == "yes") for row in asked.rows)
+    # a digest and an image id may be the same text: then there is a row for each
     users = defaultdict(set)
     for number, uses in enumerate(pods):
         for use in uses:
             if not use.has_ended:
                 users[use.repository, use.tag or use.digest or use.image_id].add(f"default/p{number}")
+    counted = defaultdict(int)
     for row in asked.rows:
         if row["finding"] == "gone":
-            names = users[row["repository"], row["tags"][0] if row["tags"] else row["digest"]]
-            assert (row["users"], row["used_by"]) == (len(names), sorted(names)[:3])
+            key = (row["repository"], row["tags"][0] if row["tags"] else row["digest"])
+            counted[key] += row["users"]
+            assert set(row["used_by"]) <= users[key]
+    assert counted == {key: len(users[key]) for key in counted}

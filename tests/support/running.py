@@ -124,9 +124,7 @@ def _state(record: Json | None, use: Use) -> str:
     if use.digest is not None:
         if use.digest in {problem["digest"] for problem in record["problems"]}:
             return "gone"
-        if use.digest in {image["digest"] for image in images} | {
-            child for each in images for child in _children(each)
-        }:
+        if any(use.digest == image["digest"] or use.digest in _children(image) for image in images):
             return "there"
         is_whole = record["children"] is not None and not _is_unread(record)
         return "gone" if is_whole else "unknown"

@@ -1,7 +1,8 @@
 """The objects of a long JSON text, one at a time: a list of 100,000 pods does not fit into memory.
 
-The text is one object or several, one after the other. The entries of an object's list `items` are objects by
-themselves: that is how Kubernetes writes lists. Messages never quote the text, which may hold secrets.
+The text is one object or list, or several, one after the other. The entries of a list at the top, and of an object's
+list `items`, are objects by themselves: that is how Kubernetes writes lists. Messages never quote the text, which may
+hold secrets.
 """
 
 import codecs
@@ -16,6 +17,7 @@ _CHUNK_BYTES: Final = 1024**2
 _LONGEST: Final = 32 * 1024**2
 """Characters of one value. etcd keeps no object of more than 1.5 MiB (etcd, --max-request-bytes)."""
 
+_NUMBER_GOES_ON: Final = ("", ".", "e", "E")
 _NO_BLANK: Final = re.compile(r"[^ \t\r\n]")
 _UTF_16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
 
@@ -40,8 +42,8 @@ class JsonMistakeError(ValueError):
 def read_objects(stream: BinaryIO) -> Iterator[FoundObject]:
     """The objects of a stream, as they are read. Raises JsonMistakeError, and OSError of the stream."""
     text = _Text(stream)
-    while text.peek():
-        yield from _object(text)
+    while (first := text.peek()) != "":
+        yield from _entries(text, "") if first == "[" else _object(text)
 
 
 def _object(text: "_Text") -> Iterator[FoundObject]:
@@ -52,7 +54,7 @@ def _object(text: "_Text") -> Iterator[FoundObject]:
     for key in _keys(text):
         if key == _ITEMS and text.peek() == "[":
             is_list = True
-            yield from _entries(text, fields)
+            yield from _entries(text, str(fields.get("kind", "")))
         else:
             fields[key] = text.value()
     if not is_list:
@@ -74,16 +76,15 @@ def _keys(text: "_Text") -> Iterator[str]:
         text.expect(",")
 
 
-def _entries(text: "_Text", fields: dict[str, Any]) -> Iterator[FoundObject]:
+def _entries(text: "_Text", list_kind: str) -> Iterator[FoundObject]:
     text.expect("[")
     if text.skip("]"):
         return
-    kind = str(fields.get("kind", ""))
     while True:
         value = text.value()
         if not isinstance(value, dict):
             raise text.mistake("has a list whose entries are no objects")
-        yield FoundObject(value, kind)
+        yield FoundObject(value, list_kind)
         if text.skip("]"):
             return
         text.expect(",")
@@ -132,7 +133,8 @@ class _Text:
                 continue
             except RecursionError:
                 raise self.mistake("is nested too deep") from None
-            if end < len(self._buffer) or self._is_read:  # a number may go on
+            # a number may go on: `1` is the beginning of `1.5` and of `1e9`
+            if self._buffer[end : end + 1] not in _NUMBER_GOES_ON or self._is_read:
                 self._at = end
                 return value
             self._read_on()
