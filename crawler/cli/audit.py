@@ -174,7 +174,7 @@ def _parameters(days: int | None, component: int | None, assignments: Sequence[s
 
 def _no_question(name: str) -> str:
     if not name:
-        options = "--days, --component, --set, --fail-on, --running and --policy"
+        options = "--days, --component, --set, --policy, --running and --fail-on"
         return f"{options} need a question: registry-crawler audit lists them"
     return f"there is no question {printable(name)}: registry-crawler audit lists them"
 

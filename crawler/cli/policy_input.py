@@ -64,9 +64,11 @@ class CleanupTotals:
     def sentence(self) -> str:
         """The totals in words."""
         decisions = self._decisions
+        deletes = (
+            f"would delete {self._deleted:,} of {decisions.judged:,} images and free up to {size_text(self._freed)}"
+        )
         parts = [
-            f"the {decisions.product} policy would delete {self._deleted:,} of {decisions.judged:,} images"
-            f" and free up to {size_text(self._freed)}",
+            f"the {decisions.product} policy {deletes}",
             f"{_counted(self._breaking, 'deletion', 'deletions')} would break something" if self._breaking else "",
             f"of {_counted(self._unknown, 'image', 'images')} it is unknown" if self._unknown else "",
             f"{_counted(self._unread, 'repository', 'repositories')} could not be judged" if self._unread else "",

@@ -20,7 +20,7 @@ _SHAPES: Final = (
 
 def load_policy(path: Path) -> Policy:
     """The policy in a file. Raises ConfigError with all mistakes."""
-    file = quoted_path(path)
+    file = f"--policy {quoted_path(path)}"
     try:
         return parse_policy(path.read_text(encoding="utf-8-sig"), file)
     except OSError as exc:
