@@ -108,11 +108,41 @@ def test_cleanup_ecr_pattern_matches_whole_tags(pattern, tag, matches):
     assert deleted(document, pushed("A", tag, days=3)) == ({"A"} if matches else set())
 
 
-def test_cleanup_ecr_keeps_what_an_index_lists_and_does_not_count_it():
+def test_cleanup_ecr_keeps_what_an_index_lists():
     index = pushed("index", "prod-2", days=1, children=("amd64", "arm64"))
     children = (pushed("amd64", days=30), pushed("arm64", days=30))
     document = policy(rule(1, status="untagged", **older(14)), rule(2, status="any", **most(2)))
-    assert deleted(document, index, *children, pushed("old", "prod-1", days=9)) == set()
+    assert deleted(document, index, *children, pushed("new", "prod-1", days=9)) == set()
+
+
+def test_cleanup_ecr_says_unknown_where_the_images_of_an_index_may_count():
+    index = pushed("index", "prod-3", days=1, children=("amd64",))
+    images = (index, pushed("amd64", days=2), pushed("middle", "prod-2", days=3), pushed("old", "prod-1", days=4))
+    document = policy(rule(status="any", **most(2)))
+    assert fates(document, *images) == {"index": "keep", "amd64": "keep", "middle": "unknown", "old": "delete"}
+    assert "not documented" in decisions(document, *images)["middle"].why
+    assert deleted(policy(rule(**most(2))), *images) == {"old"}
+
+
+def test_cleanup_ecr_says_unknown_where_signatures_may_count():
+    signed = pushed("signed", "prod-2", days=1)
+    images = (signed, pushed("signature", days=2, subject="signed"), pushed("old", "prod-1", days=3))
+    assert fates(policy(rule(status="any", **most(2))), *images) == {
+        "signed": "keep",
+        "signature": "keep",
+        "old": "unknown",
+    }
+
+
+def test_cleanup_ecr_says_unknown_of_signatures_of_signatures_of_doubtful_images():
+    chain = (
+        pushed("image", "prod-1", days=None),
+        pushed("one", days=1, subject="image"),
+        pushed("two", days=1, subject="one"),
+    )
+    assert fates(policy(rule(**older(14))), *chain) == dict.fromkeys(("image", "one", "two"), "unknown")
+    gone = (pushed("image", "prod-1", days=30), *chain[1:])
+    assert deleted(policy(rule(**older(14))), *gone) == {"image", "one", "two"}
 
 
 def test_cleanup_ecr_expires_the_images_of_an_index_that_is_gone():

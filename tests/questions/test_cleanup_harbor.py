@@ -119,6 +119,12 @@ def test_cleanup_harbor_deletes_an_index_with_its_images_and_signatures():
     assert deleted(policy(rule("latestPushedK", 2)), *images) == {"old", "amd64", "signature"}
 
 
+def test_cleanup_harbor_does_not_count_the_images_of_an_index():
+    index = pushed("index", "v2", days=1, children=("amd64", "arm64"))
+    images = (index, pushed("amd64", days=2), pushed("arm64", days=2), pushed("old", "v1", days=3))
+    assert deleted(policy(rule("latestPushedK", 2)), *images) == set()
+
+
 def test_cleanup_harbor_keeps_a_tagged_image_that_a_kept_index_lists():
     index = pushed("index", "v2", days=1, children=("amd64",))
     assert deleted(policy(rule("latestPushedK", 1)), index, pushed("amd64", "v2-amd64", days=2)) == set()
@@ -186,6 +192,7 @@ def test_cleanup_harbor_refuses_what_it_would_not_understand(document, message):
         ("ab[^b-d]", "abc", False),
         ("ab[^e-g]", "abc", True),
         ("a[^b]c", "a/c", False),
+        ("a[.-0]c", "a/c", False),
         ("[x\\-]", "-", True),
         ("[\\]a]", "]", True),
         ("a\\*b", "a*b", True),

@@ -1,5 +1,7 @@
 """Policies in registry-crawler's own words: what a cleanup job deletes that judges each manifest by itself."""
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,6 +61,25 @@ def test_cleanup_plain_goes_by_the_build_where_it_is_told_to():
     assert fates(pushed_age, *images) == {"A": "keep", "B": "unknown", "C": "delete"}
     assert fates(built_age, *images) == {"A": "delete", "B": "delete", "C": "unknown"}
     assert decisions(built_age, *images)["C"].why == "it is not known when it was built"
+
+
+def test_cleanup_plain_takes_1970_for_no_time_and_an_index_to_be_as_old_as_its_newest_image():
+    images = (
+        pushed("reproducible", days=1, created_at=datetime(1970, 1, 1, tzinfo=UTC)),
+        pushed("future", days=1, created_at=days_ago(-400)),
+        pushed("index", days=1, children=("one", "two")),
+        pushed("one", days=1, created_at=days_ago(90)),
+        pushed("two", days=1, created_at=days_ago(3)),
+        pushed("half", days=1, children=("one", "reproducible")),
+    )
+    assert fates('[[rule]]\nolder_than = "30d"\nby = "built"', *images) == {
+        "reproducible": "unknown",
+        "future": "unknown",
+        "index": "keep",
+        "one": "delete",
+        "two": "keep",
+        "half": "unknown",
+    }
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,8 @@ https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html, "
 - An image that a manifest list references cannot be expired before the manifest list is.
 - What refers to an image, such as a signature, goes with it.
 
-Images of a manifest list are not counted while it is there: a preview by the API says so
-(DefangLabs/pulumi-defang#466). So a policy is evaluated again, at the same moment, once indexes are gone: their images
-are then images like others, until nothing more is deleted.
+So a policy is evaluated again, at the same moment, once indexes are gone: their images are then images like others. It
+ends when nothing more is deleted. Whether the images of a manifest list and signatures count is not documented.
 """
 
 import re
@@ -37,8 +36,8 @@ _MOST: Final = 365_000
 _COUNT_TYPES: Final = ("imageCountMoreThan", "sinceImagePushed")
 _ARCHIVES: Final = "is about archived images, and a snapshot does not tell which ones are: take the rule out"
 
+_LISTED: Final = Unknown("it is not documented whether the images that an index lists count")
 _REFERRER: Final = Unknown("it is not documented how rules treat signatures and other referrers")
-_MAYBE_GONE: Final = Unknown("whether other images are deleted is not known")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,32 +83,27 @@ class EcrPolicy:
         return bool(repository.images or repository.unread)
 
     def decide(self, repository: PolicyRepository, now: datetime) -> Mapping[str, Decision]:
-        gone, doubtful = dict[str, Decision](), frozenset[str]()
+        gone = dict[str, Decision]()
         while True:
-            decisions = self._evaluate(repository, doubtful, now)
+            decisions = self._evaluate(repository, now)
             deleted = {digest: each for digest, each in decisions.items() if each.fate is Fate.DELETE}
             if not any(image.children for image in repository.images if image.digest in deleted):
                 return gone | doubt_children(repository, decisions)
             gone |= deleted
-            doubtful = frozenset(digest for digest, each in decisions.items() if each.fate is Fate.UNKNOWN)
             repository = repository.without(frozenset(deleted))
 
-    def _evaluate(self, repository: PolicyRepository, doubtful: frozenset[str], now: datetime) -> dict[str, Decision]:
-        """The decisions of one evaluation. It is not known whether images that are `doubtful` are still there."""
+    def _evaluate(self, repository: PolicyRepository, now: datetime) -> dict[str, Decision]:
+        """The decisions of one evaluation."""
         listed, referrers = parents(repository.images), referrers_of(repository.images)
-        candidates = [image for image in repository.images if image.digest not in listed]
-        decisions, seen = dict.fromkeys((image.digest for image in repository.images), KEEP), set[str]()
+        doubts = {**dict.fromkeys(listed, _LISTED), **dict.fromkeys(referrers, _REFERRER)}
+        decisions, seen = dict.fromkeys((image.digest for image in repository.images), KEEP), set(listed)
         for rule in self.rules:
-            selected = [image for image in candidates if rule.selects(image.tags)]
-            counted: list[Certainty] = [
-                _MAYBE_GONE if image.digest in doubtful else _REFERRER if image.digest in referrers else True
-                for image in selected
-            ]
+            selected = [image for image in repository.images if rule.selects(image.tags)]
+            counted = [doubts.get(image.digest, True) for image in selected]
             for image, is_expired in zip(selected, _are_expired(rule, selected, counted, now), strict=True):
                 if image.digest not in seen:
-                    decisions[image.digest] = _decision(
-                        rule, all_of((is_expired, image.digest not in referrers or _REFERRER))
-                    )
+                    may_be_expired = image.digest not in referrers or _REFERRER
+                    decisions[image.digest] = _decision(rule, all_of((is_expired, may_be_expired)))
             seen.update(image.digest for image in selected)
         return delete_referrers(repository, protect_children(repository, decisions))
 

@@ -20,7 +20,7 @@ without a tag. So a rule for untagged images takes the platforms from indexes, w
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final
 
 from crawler.model.globs import compile_globs
@@ -31,6 +31,7 @@ from crawler.questions.cleanup.policy import KEEP, Decision, Fate, PolicyImage, 
 
 NO_BUILD: Final = Unknown("it is not known when it was built")
 _MOST: Final = 10**9
+_EARLIEST_BUILD: Final = datetime(1981, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +68,11 @@ class Rule:
     def deletes(self, images: list[PolicyImage], now: datetime) -> dict[str, Certainty]:
         """Whether it deletes each of those that it selects, by digest."""
         selected = [image for image in images if self.selects(image)]
-        times = [image.uploaded_at if self.by == "pushed" else image.created_at for image in selected]
-        no_time = NO_TIME if self.by == "pushed" else NO_BUILD
+        if self.by == "pushed":
+            times, no_time = [image.uploaded_at for image in selected], NO_TIME
+        else:
+            built = build_times(images, now)
+            times, no_time = [built[image.digest] for image in selected], NO_BUILD
         newest = are_newest(self.keep, times, [True] * len(selected), no_time)
         limit = now - self.older_than if self.older_than is not None else None
         return {
@@ -106,6 +110,23 @@ class PlainPolicy:
             if is_deleted
             else KEEP
         )
+
+
+def build_times(images: list[PolicyImage], now: datetime) -> dict[str, datetime | None]:
+    """When images were built, by digest. An index is as old as its newest image."""
+    own = {image.digest: image.created_at if _is_build_time(image.created_at, now) else None for image in images}
+    built = dict(own)
+    for index in images:
+        times = [own.get(child) for child in index.children or ()]
+        known = [time for time in times if time is not None]
+        if own[index.digest] is None and known and len(known) == len(times):
+            built[index.digest] = max(known)
+    return built
+
+
+def _is_build_time(time: datetime | None, now: datetime) -> bool:
+    """Whether a time is that of a build: reproducible builds write 1970 or 1980, and some clocks are wrong."""
+    return time is not None and _EARLIEST_BUILD <= time < now + timedelta(days=1)
 
 
 def has_match(pattern: re.Pattern[str], image: PolicyImage) -> bool:
