@@ -27,12 +27,12 @@
 --                             |                                | tag are listed, else unknown | name that nobody lists
 --
 -- What began to run after the repository was looked at may have been pushed since: then gone is unknown, too. So it is
--- for a workload that may have been given another image at any time, such as a Deployment. What only pods used that ended
--- has no row: it does not run.
+-- for a workload that may have been given another image at any time, such as a Deployment. What is used only by pods and
+-- jobs that ended, and by workloads of no replicas, has no row: it does not run.
 --
--- Unused. An image is used where a workload, also a pod that ended, names it or runs it: by digest, by a tag that it has,
--- by an image id that is its digest or that of its config. So is an index with such an image, and then so is every image
--- of a used index. The rest is
+-- Unused. An image is used where a workload names it or runs it, now or when it is started again: by digest, by a tag
+-- that it has, by an image id that is its digest or that of its config. So is an index with such an image, and then so
+-- is every image of a used index. The rest is
 --
 --     in a repository that nothing uses                               unused
 --     in a repository that something uses, and of which
