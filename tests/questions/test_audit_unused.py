@@ -9,6 +9,9 @@ from support.audit_records import denied, digest, image, index, listed_image, pr
 from support.pods import LONG_AGO, SECRET, SINCE_THEN, listed, pod, workload
 from support.running import ask_unused, publish_whole
 
+from crawler.errors import ConfigError
+from crawler.questions.audit.header import parse_question
+
 HOST = "registry.example.com"
 APP = f"{HOST}/team/app"
 IDLE = pod("idle", "other.example.com/app")
@@ -222,6 +225,13 @@ def test_unused_calls_nothing_unused_beside_an_image_id_that_it_does_not_know(un
     assert left_over(asked) == [("yes", digest(3)), ("unknown", digest(2))]
 
 
+@pytest.mark.parametrize("image_id", [pulled(1), f"sha256:{99:064x}", "mirror.example.com/team/app@" + digest(99)])
+def test_unused_knows_what_runs_where_the_reference_is_a_digest(unused, image_id):
+    records = [repository("team/app", image(1, "1.0"), image(2, "2.0"))]
+    asked = unused(records, pod("a", pulled(1), image_id))
+    assert (gone(asked), left_over(asked)) == ([], [("yes", digest(2))])
+
+
 def test_unused_counts_an_image_that_the_runtime_names_by_a_repository_of_ours(unused):
     records = [repository("team/app", image(1, "1.0")), repository("team/copy", image(1, "1.0"), image(2, "2.0"))]
     asked = unused(records, pod("a", f"{APP}:1.0", f"{HOST}/team/copy@{digest(1)}"))
@@ -351,13 +361,20 @@ async def test_own_question_may_read_what_runs(command, publish, tmp_path):
         "-- question: Who runs it?\n-- input: running   the pods\n-- column: answer   yes\n"
         "-- column: who   the workload\n-- column: reference   as it is written\n-- column: why   none\n\n"
         "SELECT 'yes' AS answer, namespace || '/' || workload || '/' || container AS who, reference, NULL AS why\n"
-        "FROM running WHERE is_needed AND tag = '1.0'"
+        "FROM running WHERE is_needed ORDER BY who, digest"
     )
     folder = publish_whole(publish, repository("team/app", image(1, "1.0")))
     ended = await command(
         *("audit", "who-runs", folder, "--questions", "mine", "--running", "-", "--format", "json"),
-        stdin=listed(pod("a", f"{APP}:1.0", pulled(1))),
+        stdin=listed(pod("tagged", f"{APP}:1.0", pulled(1)), pod("pinned", pulled(1), pulled(1)), IDLE),
     )
-    assert json.loads(ended.out) == [
-        {"answer": "yes", "who": "default/a/app", "reference": f"{APP}:1.0", "why": None},
+    assert [(row["who"], row["reference"]) for row in json.loads(ended.out)] == [
+        ("default/pinned/app", pulled(1)),
+        *[("default/tagged/app", f"{APP}:1.0")] * 2,
     ]
+
+
+@pytest.mark.parametrize("line", ["-- input: pods   what runs", "-- input: running"])
+def test_question_with_an_input_that_there_is_not_names_file_and_line(line):
+    with pytest.raises(ConfigError, match=r"own.sql:1: must be '-- input: NAME   MEANING'; inputs are running"):
+        parse_question("own", "own.sql", f"{line}\n-- question: What?\n")

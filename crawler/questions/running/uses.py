@@ -42,7 +42,6 @@ RUNNING_COLUMNS: Final = {
 
 Row = dict[str, Any]
 
-_SCHEME: Final = re.compile(r"[a-z][a-z-]*://")  # docker-pullable:// and docker:// (kubernetes#115199)
 _HEXADECIMAL: Final = re.compile(r"[0-9a-f]{64}")  # CRI-O writes a config's digest so
 _OTHERS_NAMED: Final = 5
 
@@ -153,17 +152,22 @@ def _what_runs(named: ImageReference, image_id: str) -> dict[str, str]:
         return {}
     if running is not None and running.digest is not None:
         return {"image_id": running.digest}
-    bare = _SCHEME.sub("", image_id, count=1)
+    bare = _without_scheme(image_id)
     return {"image_id": f"sha256:{bare}" if _HEXADECIMAL.fullmatch(bare) else bare}
 
 
 def _running_reference(image_id: str) -> ImageReference | None:
     """What the runtime says that it runs, where it names a repository and a digest."""
     try:
-        reference = ImageReference.parse(_SCHEME.sub("", image_id, count=1))
+        reference = ImageReference.parse(_without_scheme(image_id))
     except ValueError:
         return None
     return reference if reference.digest is not None else None
+
+
+def _without_scheme(image_id: str) -> str:
+    """Without `docker-pullable://` or `docker://` (kubernetes#115199)."""
+    return image_id.rpartition("://")[2]
 
 
 def _is_same_repository(one: ImageReference, other: ImageReference) -> bool:
