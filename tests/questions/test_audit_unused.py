@@ -9,6 +9,9 @@ from support.audit_records import denied, digest, image, index, listed_image, pr
 from support.pods import LONG_AGO, SECRET, SINCE_THEN, listed, pod, workload
 from support.running import ask_unused, publish_whole
 
+from crawler.errors import ConfigError
+from crawler.questions.audit.header import parse_question
+
 HOST = "registry.example.com"
 APP = f"{HOST}/team/app"
 IDLE = pod("idle", "other.example.com/app")
@@ -172,6 +175,17 @@ def test_unused_keeps_the_images_of_what_starts_pods(unused, kind):
     assert (answer, "gone", [f"default/{kind}/nightly"]) in asked.found("answer", "finding", "used_by")
 
 
+def test_unused_keeps_the_images_of_what_was_scaled_down_and_does_not_miss_them(unused):
+    records = [repository("team/app", image(1, "1.0"), image(2, "2.0"))]
+    done = {"status": {"conditions": [{"type": "Complete", "status": "True"}]}}
+    for tag, rows in (("1.0", [("yes", digest(2))]), ("3.0", [("yes", digest(1)), ("yes", digest(2))])):
+        scaled = workload("ReplicaSet", "old", f"{APP}:{tag}")
+        scaled["spec"]["replicas"] = 0
+        for idle in (scaled, {**workload("Job", "once", f"{APP}:{tag}"), **done}):
+            asked = unused(records, idle)
+            assert (gone(asked), left_over(asked)) == ([], rows)
+
+
 @pytest.mark.parametrize("group", ["initContainers", "ephemeralContainers"])
 def test_unused_counts_every_container_of_a_pod(unused, group):
     records = [repository("team/app", image(1, "1.0"), image(2, "2.0"), image(3))]
@@ -211,6 +225,13 @@ def test_unused_calls_nothing_unused_beside_an_image_id_that_it_does_not_know(un
     assert left_over(asked) == [("yes", digest(3)), ("unknown", digest(2))]
 
 
+@pytest.mark.parametrize("image_id", [pulled(1), f"sha256:{99:064x}", "mirror.example.com/team/app@" + digest(99)])
+def test_unused_knows_what_runs_where_the_reference_is_a_digest(unused, image_id):
+    records = [repository("team/app", image(1, "1.0"), image(2, "2.0"))]
+    asked = unused(records, pod("a", pulled(1), image_id))
+    assert (gone(asked), left_over(asked)) == ([], [("yes", digest(2))])
+
+
 def test_unused_counts_an_image_that_the_runtime_names_by_a_repository_of_ours(unused):
     records = [repository("team/app", image(1, "1.0")), repository("team/copy", image(1, "1.0"), image(2, "2.0"))]
     asked = unused(records, pod("a", f"{APP}:1.0", f"{HOST}/team/copy@{digest(1)}"))
@@ -245,10 +266,11 @@ def test_unused_reads_references_as_docker_does(publish, target, reference):
     registry = target.partition("/")[0]
     record = {**repository(name, image(1, "1.0"), image(2, "latest")), "registry": registry}
     asked = ask_unused(publish_whole(publish, record, target=target), listed(pod("a", reference)))
-    assert (left_over(asked), asked.notes) == ([("yes", digest(2))], [])
+    assert left_over(asked) == [("yes", digest(2))]
+    assert asked.notes == [f"1 workload read; containers with images of {target}: 1, from elsewhere: 0"]
 
 
-def test_unused_says_what_it_does_not_judge(unused):
+def test_unused_says_what_it_read_and_does_not_judge(unused):
     asked = unused(
         [],
         pod("a", "nginx"),
@@ -257,9 +279,9 @@ def test_unused_says_what_it_does_not_judge(unused):
         pod("d", "Not A Reference"),
     )
     assert asked.notes == [
-        f"3 containers use images from outside {HOST}, not judged here: ghcr.io, docker.io",
+        f"4 workloads read; containers with images of {HOST}: 0, from elsewhere: 3 (ghcr.io, docker.io)",
         "1 container has a reference to no image, and cannot start",
-        f"no container uses an image of {HOST}: check whose pods they are",
+        f"nothing of {HOST} runs, so that all of it is unused: check whose workloads they are",
     ]
 
 
@@ -268,7 +290,7 @@ def test_unused_judges_only_what_is_under_the_prefix(publish):
     asked = ask_unused(folder, listed(pod("a", f"{HOST}/other/app"), pod("b", f"{APP}:1.0")))
     assert (asked.rows, asked.notes) == (
         [],
-        [f"1 container uses an image from outside {HOST}/team, not judged here: {HOST}"],
+        [f"2 workloads read; containers with images of {HOST}/team: 1, from elsewhere: 1 ({HOST})"],
     )
 
 
@@ -279,7 +301,8 @@ async def test_unused_from_standard_input_and_from_a_file(command, publish, tmp_
     for source, stdin in (("-", pods), ("pods.json", "")):
         ended = await command("audit", "unused", folder, "--running", source, "--format", "csv", stdin=stdin)
         rows = list(csv.DictReader(io.StringIO(ended.out)))
-        assert (ended.code, ended.err) == (0, "")
+        assert ended.code == 0
+        assert ended.complaint == f"2 workloads read; containers with images of {HOST}: 2, from elsewhere: 0"
         assert [(row["finding"], row["digest"] or row["tags"]) for row in rows] == [
             ("gone", '["3.0"]'),
             ("unused", digest(2)),
@@ -338,13 +361,20 @@ async def test_own_question_may_read_what_runs(command, publish, tmp_path):
         "-- question: Who runs it?\n-- input: running   the pods\n-- column: answer   yes\n"
         "-- column: who   the workload\n-- column: reference   as it is written\n-- column: why   none\n\n"
         "SELECT 'yes' AS answer, namespace || '/' || workload || '/' || container AS who, reference, NULL AS why\n"
-        "FROM running WHERE is_needed AND tag = '1.0'"
+        "FROM running WHERE is_needed ORDER BY who, digest"
     )
     folder = publish_whole(publish, repository("team/app", image(1, "1.0")))
     ended = await command(
         *("audit", "who-runs", folder, "--questions", "mine", "--running", "-", "--format", "json"),
-        stdin=listed(pod("a", f"{APP}:1.0", pulled(1))),
+        stdin=listed(pod("tagged", f"{APP}:1.0", pulled(1)), pod("pinned", pulled(1), pulled(1)), IDLE),
     )
-    assert json.loads(ended.out) == [
-        {"answer": "yes", "who": "default/a/app", "reference": f"{APP}:1.0", "why": None},
+    assert [(row["who"], row["reference"]) for row in json.loads(ended.out)] == [
+        ("default/pinned/app", pulled(1)),
+        *[("default/tagged/app", f"{APP}:1.0")] * 2,
     ]
+
+
+@pytest.mark.parametrize("line", ["-- input: pods   what runs", "-- input: running"])
+def test_question_with_an_input_that_there_is_not_names_file_and_line(line):
+    with pytest.raises(ConfigError, match=r"own.sql:1: must be '-- input: NAME   MEANING'; inputs are running"):
+        parse_question("own", "own.sql", f"{line}\n-- question: What?\n")

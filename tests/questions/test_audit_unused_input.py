@@ -12,6 +12,7 @@ from support.running import ask_unused, publish_whole
 
 from crawler.errors import ConfigError
 from crawler.questions.running.json_objects import JsonMistakeError, read_objects
+from crawler.questions.running.kubernetes import container_uses
 from crawler.questions.running.reference import ImageReference
 
 APP = "registry.example.com/team/app"
@@ -177,3 +178,36 @@ def test_reference_of_any_text_is_one_or_a_value_error(text):
     except ValueError:
         return
     assert (found.tag is None) != (found.digest is None)
+
+
+@st.composite
+def odd_pods(draw):
+    """A pod in which something is replaced by another value."""
+    odd = json.loads(json.dumps(pod("a", f"{APP}:1.0", f"{APP}@sha256:{1:064x}", created="2026-11-01T00:00:00Z")))
+    place = odd
+    while True:
+        key = draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+        if not isinstance(place[key], dict | list) or not place[key] or draw(st.booleans()):
+            break
+        place = place[key]
+    place[key] = draw(JSON | st.sampled_from(["\ud800", "a\0b", "'; DROP TABLE running; --", 10**400]))
+    return odd
+
+
+@given(odd=odd_pods())
+def test_running_images_of_any_pod_are_rows_or_a_mistake_that_quotes_no_secret(odd):
+    said = ""
+    try:
+        uses = [use for found in read_objects(io.BytesIO(json.dumps(odd).encode())) for use in container_uses(found)]
+        said = "".join(use.workload + use.container + use.reference + use.image_id for use in uses)
+    except JsonMistakeError as exc:
+        said = str(exc)
+    assert said.encode()
+    assert SECRET not in said
+
+
+@pytest.mark.parametrize("odd", ["\ud800", "a\0b", "'; DROP TABLE running; --", "\x1b[31m", "x" * 100_000])
+def test_unused_takes_odd_names_as_text(snapshot, odd):
+    pods = [pod(odd, f"{APP}:3.0"), pod("a", f"{APP}:1.0", odd), pod("b", odd)]
+    asked = ask_unused(snapshot, listed(*pods))
+    assert {row["finding"] for row in asked.rows} == {"gone", "unused"}

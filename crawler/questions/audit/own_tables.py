@@ -14,7 +14,7 @@ from crawler.tables.database import Database, GivenTable, open_database
 from crawler.tables.definitions import Table, load_table
 from crawler.tables.selection import SelectedSnapshot
 
-_NAMES: Final = ("contents", "judged", "lifecycles", "manifests", "pullable", "runnable", "pushes", "tagged", "unread")
+_NAMES: Final = ("contents", "judged", "lifecycles", "listings", "pullable", "runnable", "pushes", "tagged", "unread")
 """In the order in which they are made: `runnable` reads `pullable`."""
 
 _SHARED: Final = {

@@ -11,6 +11,7 @@ from crawler.untrusted_text import printable
 Json = Mapping[str, Any]
 
 _POD: Final = "Pod"
+_JOB: Final = "Job"
 _CONTAINERS: Final = {
     "containers": "containerStatuses",
     "initContainers": "initContainerStatuses",
@@ -21,17 +22,18 @@ _CONTAINERS: Final = {
 _POD_SPECS: Final = {
     _POD: ("spec",),
     **dict.fromkeys(
-        ("DaemonSet", "Deployment", "Job", "ReplicaSet", "ReplicationController", "StatefulSet"),
+        ("DaemonSet", "Deployment", _JOB, "ReplicaSet", "ReplicationController", "StatefulSet"),
         ("spec", "template", "spec"),
     ),
     "CronJob": ("spec", "jobTemplate", "spec", "template", "spec"),
 }
 """Where each kind of object has the specification of its pods."""
 
-_FIXED: Final = frozenset({_POD, "Job", "ReplicaSet"})
+_FIXED: Final = frozenset({_POD, _JOB, "ReplicaSet"})
 """Kinds whose objects keep the images that they were created with. Others are given new ones."""
 
 _ENDED: Final = frozenset({"Succeeded", "Failed"})
+_DONE: Final = frozenset({"Complete", "Failed"})
 _STATES: Final = ("running", "terminated")
 
 
@@ -43,7 +45,7 @@ class ContainerUse:
         workload: NAME of a pod, KIND/NAME of what starts pods.
         reference: as it is written in the specification.
         image_id: what the runtime says that it runs, as it is written; "" where nothing was started.
-        has_ended: whether it is a pod that ended. It is kept as a trace of what may run again.
+        is_idle: whether nothing of it runs: a pod or job that ended, or a workload of no replicas. It may run again.
         named_since: when the reference was written, at the latest; None where that is not known.
         started_at: when what runs was started, at the latest.
     """
@@ -53,7 +55,7 @@ class ContainerUse:
     container: str
     reference: str
     image_id: str
-    has_ended: bool
+    is_idle: bool
     named_since: datetime | None
     started_at: datetime | None
 
@@ -64,7 +66,7 @@ def container_uses(found: FoundObject) -> Iterator[ContainerUse]:
     path = _POD_SPECS.get(kind)
     if path is None:
         raise JsonMistakeError(
-            f"holds {_article(kind)}: it must hold pods (kubectl get pods -A -o json), or {', '.join(_POD_SPECS)}"
+            f"holds {_named(kind)}: it must hold pods (kubectl get pods -A -o json), or {', '.join(_POD_SPECS)}"
         )
     try:
         yield from _uses(found.value, kind, path)
@@ -81,7 +83,7 @@ def _kind(found: FoundObject) -> str:
     return str(kind or "")
 
 
-def _article(kind: str) -> str:
+def _named(kind: str) -> str:
     return f"objects of the kind {printable(kind)}" if kind else "objects without a kind"
 
 
@@ -89,6 +91,7 @@ def _uses(value: Json, kind: str, path: tuple[str, ...]) -> Iterator[ContainerUs
     metadata, status = value["metadata"], _dict(value, "status")
     is_pod = kind == _POD
     created_at = _time(metadata.get("creationTimestamp")) if kind in _FIXED else None
+    has_ended = status.get("phase") in _ENDED or (kind == _JOB and _is_done(status))
     spec = value
     for key in path:
         spec = spec[key]
@@ -96,12 +99,12 @@ def _uses(value: Json, kind: str, path: tuple[str, ...]) -> Iterator[ContainerUs
     for name, reference in _references(spec):
         container_status = statuses.get(name, {})
         yield ContainerUse(
-            namespace=str(metadata.get("namespace", "")),
-            workload=str(metadata["name"]) if is_pod else f"{kind}/{metadata['name']}",
+            namespace=_text(metadata.get("namespace", "")),
+            workload=_text(metadata["name"]) if is_pod else f"{kind}/{_text(metadata['name'])}",
             container=name,
             reference=reference,
-            image_id=str(container_status.get("imageID") or ""),
-            has_ended=is_pod and status.get("phase") in _ENDED,
+            image_id=_text(container_status.get("imageID") or ""),
+            is_idle=has_ended or value["spec"].get("replicas") == 0,
             named_since=created_at,
             started_at=_started_at(container_status) or created_at,
         )
@@ -114,15 +117,19 @@ def _references(spec: Json) -> Iterator[tuple[str, str]]:
     for key in _CONTAINERS:
         for container in spec.get(key) or ():
             # a template may leave the image to whoever fills it in
-            yield str(container["name"]), str(container.get("image") or "")
+            yield _text(container["name"]), _text(container.get("image") or "")
     for volume in spec.get("volumes") or ():
         if volume.get("image"):
-            yield f"volume/{volume['name']}", str(volume["image"].get("reference") or "")
+            yield f"volume/{_text(volume['name'])}", _text(volume["image"].get("reference") or "")
 
 
 def _statuses(status: Json) -> dict[str, Json]:
     """The status of each container by its name, which is unique in a pod."""
-    return {each["name"]: each for key in _CONTAINERS.values() for each in status.get(key) or ()}
+    return {_text(each["name"]): each for key in _CONTAINERS.values() for each in status.get(key) or ()}
+
+
+def _is_done(status: Json) -> bool:
+    return any(each["type"] in _DONE and each["status"] == "True" for each in status.get("conditions") or ())
 
 
 def _started_at(container_status: Json) -> datetime | None:
@@ -134,6 +141,11 @@ def _started_at(container_status: Json) -> datetime | None:
 def _dict(value: Json, key: str) -> Json:
     found = value.get(key)
     return found if isinstance(found, dict) else {}
+
+
+def _text(value: object) -> str:
+    """A text as UTF-8 has it: JSON may name half a character."""
+    return str(value).encode(errors="replace").decode()
 
 
 def _time(text: object) -> datetime | None:

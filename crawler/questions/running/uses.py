@@ -32,8 +32,8 @@ RUNNING_COLUMNS: Final = {
 
     tag, digest, image_id: one of the three. `image_id` is the runtime's own name of what runs, which may be the digest
         of the image's config, or that of a manifest; other digests are those of manifests.
-    is_needed: whether the registry must have it: not for a pod that ended, and not where the runtime names the image
-        by another repository than the one that it is pulled from.
+    is_needed: whether the registry must have it: not for what runs nothing now, and not where the runtime names the
+        image by another repository than the one that it is pulled from.
     since: when the workload began to use it, at the latest; null where that is not known.
     unrecorded_why: why it is no proof that the snapshot has no record of the repository; null where it is one.
     workload: NAME of a pod, KIND/NAME of what starts pods.
@@ -42,7 +42,6 @@ RUNNING_COLUMNS: Final = {
 
 Row = dict[str, Any]
 
-_SCHEME: Final = re.compile(r"[a-z][a-z-]*://")  # docker-pullable:// and docker:// (kubernetes#115199)
 _HEXADECIMAL: Final = re.compile(r"[0-9a-f]{64}")  # CRI-O writes a config's digest so
 _OTHERS_NAMED: Final = 5
 
@@ -85,19 +84,18 @@ class RunningImages:
             raise ConfigError([f"{self._source}: {message}"])
 
     def notes(self) -> list[str]:
-        """What is to be said about what was read."""
-        notes = []
+        """What was read, so that a reader sees whether it was everything."""
+        target, elsewhere = self._run.target, self._others.total()
+        count = f"{self.workloads:,} {'workload' if self.workloads == 1 else 'workloads'}"
+        notes = [f"{count} read; containers with images of {target}: {self._used:,}, from elsewhere: {elsewhere:,}"]
         if self._others:
             hosts = ", ".join(printable(host) for host, _ in self._others.most_common(_OTHERS_NAMED))
-            more = ", …" if len(self._others) > _OTHERS_NAMED else ""
-            count = self._others.total()
-            use = "container uses an image" if count == 1 else "containers use images"
-            notes.append(f"{count:,} {use} from outside {self._run.target}, not judged here: {hosts}{more}")
+            notes[0] += f" ({hosts}{', …' if len(self._others) > _OTHERS_NAMED else ''})"
         if self._invalid:
             have = "container has a reference" if self._invalid == 1 else "containers have references"
             notes.append(f"{self._invalid:,} {have} to no image, and cannot start")
         if not self._used:
-            notes.append(f"no container uses an image of {self._run.target}: check whose pods they are")
+            notes.append(f"nothing of {target} runs, so that all of it is unused: check whose workloads they are")
         return notes
 
     def _rows_of(self, use: ContainerUse) -> Iterator[Row]:
@@ -125,7 +123,7 @@ class RunningImages:
         return {
             "registry": self._run.target.registry,
             "repository": repository,
-            "is_needed": not use.has_ended,
+            "is_needed": not use.is_idle,
             "since": since,
             "unrecorded_why": self._doubt(repository),
             "namespace": use.namespace,
@@ -154,17 +152,22 @@ def _what_runs(named: ImageReference, image_id: str) -> dict[str, str]:
         return {}
     if running is not None and running.digest is not None:
         return {"image_id": running.digest}
-    bare = _SCHEME.sub("", image_id, count=1)
+    bare = _without_scheme(image_id)
     return {"image_id": f"sha256:{bare}" if _HEXADECIMAL.fullmatch(bare) else bare}
 
 
 def _running_reference(image_id: str) -> ImageReference | None:
     """What the runtime says that it runs, where it names a repository and a digest."""
     try:
-        reference = ImageReference.parse(_SCHEME.sub("", image_id, count=1))
+        reference = ImageReference.parse(_without_scheme(image_id))
     except ValueError:
         return None
     return reference if reference.digest is not None else None
+
+
+def _without_scheme(image_id: str) -> str:
+    """Without `docker-pullable://` or `docker://` (kubernetes#115199)."""
+    return image_id.rpartition("://")[2]
 
 
 def _is_same_repository(one: ImageReference, other: ImageReference) -> bool:

@@ -27,12 +27,12 @@
 --                             |                                | tag are listed, else unknown | name that nobody lists
 --
 -- What began to run after the repository was looked at may have been pushed since: then gone is unknown, too. So it is
--- for a workload that may have been given another image at any time, such as a Deployment. What only pods used that ended
--- has no row: it does not run.
+-- for a workload that may have been given another image at any time, such as a Deployment. What is used only by pods and
+-- jobs that ended, and by workloads of no replicas, has no row: it does not run.
 --
--- Unused. An image is used where a workload, also a pod that ended, names it or runs it: by digest, by a tag that it has,
--- by an image id that is its digest or that of its config. So is an index with such an image, and then so is every image
--- of a used index. The rest is
+-- Unused. An image is used where a workload names it or runs it, now or when it is started again: by digest, by a tag
+-- that it has, by an image id that is its digest or that of its config. So is an index with such an image, and then so
+-- is every image of a used index. The rest is
 --
 --     in a repository that nothing uses                               unused
 --     in a repository that something uses, and of which
@@ -41,30 +41,26 @@
 --       the images of something that is used are not known            unknown: this may be one of them
 --       this image's own manifest was not read                        unknown: it may be an index of what is used
 --       none of it holds                                              unused
-WITH RECURSIVE places AS MATERIALIZED (
-    SELECT
-        repository,
-        outcome,
-        suspect,
-        observed_at,
-        children IS NOT NULL AS lists_untagged,
-        unread.why AS unread
-    FROM repositories
-    LEFT JOIN unread USING (run_id, repository)
+WITH RECURSIVE used_repositories AS MATERIALIZED (
+    SELECT DISTINCT repository FROM running
+),
+places AS MATERIALIZED (
+    FROM listings
 ),
 known AS MATERIALIZED (
-    SELECT repository, digest, kind, config_digest, child_digests FROM manifests
+    SELECT repository, unnest(manifests, max_depth := 2) FROM places
 ),
 children AS MATERIALIZED (
     SELECT repository, digest, unnest(child_digests) AS child_digest FROM known
 ),
 broken_digests AS MATERIALIZED (
-    SELECT DISTINCT repository, digest
-    FROM problems
-    WHERE problem IN ('dangling-tag', 'index-child-missing') AND digest IS NOT NULL
+    SELECT DISTINCT repository, unnest(broken_digests) AS digest FROM places
 ),
 broken_tags AS MATERIALIZED (
-    SELECT DISTINCT repository, tag FROM problems WHERE problem IN ('dangling-tag', 'vanished-tag') AND tag IS NOT NULL
+    SELECT DISTINCT repository, unnest(broken_tags) AS tag FROM places
+),
+listed_tags AS MATERIALIZED (
+    SELECT repository, unnest(tags) AS tag FROM places SEMI JOIN used_repositories USING (repository)
 ),
 -- what runs, each once
 wanted AS MATERIALIZED (
@@ -82,7 +78,9 @@ wanted AS MATERIALIZED (
 ),
 -- the manifests that it names
 resolved AS MATERIALIZED (
-    SELECT repository, tag, NULL AS image_id, tags.digest FROM wanted JOIN tags USING (repository, tag)
+    SELECT repository, tag, NULL AS image_id, tagged.digest
+    FROM wanted
+    JOIN (SELECT repository, unnest(tags) AS tag, digest FROM known) AS tagged USING (repository, tag)
     UNION ALL
     SELECT repository, NULL, image_id, known.digest
     FROM wanted
@@ -101,6 +99,7 @@ found AS MATERIALIZED (
             WHEN outcome <> 'ok' THEN 'unknown'
             WHEN tag IS NOT NULL THEN CASE
                 WHEN (repository, tag) IN (SELECT (repository, tag) FROM broken_tags) THEN 'gone'
+                WHEN (repository, tag) IN (SELECT (repository, tag) FROM listed_tags) THEN 'there'
                 WHEN (repository, tag) IN (SELECT (repository, tag) FROM resolved WHERE tag IS NOT NULL) THEN 'there'
                 WHEN suspect IS NOT NULL THEN 'unknown'
                 ELSE 'gone'
@@ -152,9 +151,6 @@ used AS (
     UNION
     SELECT repository, child_digest FROM used JOIN children USING (repository, digest)
 ),
-used_repositories AS (
-    SELECT DISTINCT repository FROM running
-),
 -- why an image of a repository may be used that seems not to be
 doubts AS MATERIALIZED (
     SELECT repository, min({'rank': rank, 'why': why}).why AS why
@@ -174,21 +170,23 @@ doubts AS MATERIALIZED (
 ),
 left_over AS (
     SELECT
-        pullable.repository,
+        repository,
         tags,
         digest,
         CASE
-            WHEN pullable.unread IS NOT NULL THEN pullable.unread
             WHEN used_repositories.repository IS NULL THEN NULL
             WHEN doubts.why IS NOT NULL THEN doubts.why
-            WHEN kind IS NULL OR kind = 'index' AND platforms IS NULL
+            WHEN kind IS NULL OR kind = 'index' AND child_digests IS NULL
             THEN 'its manifest was not read: it may be an index with an image that runs'
         END AS why
-    FROM pullable
+    FROM known
     ANTI JOIN used USING (repository, digest)
     ANTI JOIN broken_digests USING (repository, digest)
     LEFT JOIN used_repositories USING (repository)
     LEFT JOIN doubts USING (repository)
+    WHERE is_pullable
+    UNION ALL BY NAME
+    SELECT repository, unread AS why FROM places WHERE unread IS NOT NULL
 )
 SELECT
     if(why IS NULL, 'yes', 'unknown') AS answer,
