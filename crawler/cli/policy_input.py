@@ -67,11 +67,15 @@ class CleanupTotals:
         deletes = (
             f"would delete {self._deleted:,} of {decisions.judged:,} images and free up to {size_text(self._freed)}"
         )
+        doubts = [
+            _counted(count, *words)
+            for count, words in ((self._unknown, ("image", "images")), (self._unread, ("repository", "repositories")))
+            if count
+        ]
         parts = [
             f"the {decisions.product} policy {deletes}",
             f"{_counted(self._breaking, 'deletion', 'deletions')} would break something" if self._breaking else "",
-            f"of {_counted(self._unknown, 'image', 'images')} it is unknown" if self._unknown else "",
-            f"{_counted(self._unread, 'repository', 'repositories')} could not be judged" if self._unread else "",
+            f"{' and '.join(doubts)} could not be judged" if doubts else "",
             "nothing was deleted",
         ]
         return "; ".join(part for part in parts if part)

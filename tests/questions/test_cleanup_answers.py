@@ -111,9 +111,17 @@ def test_cleanup_says_which_signature_is_lost(cleanup):
     signed = [new(1, "1.0"), old(2, kind="signature", subject_digest=digest(1))]
     gone = [old(3), old(4, kind="signature", subject_digest=digest(3))]
     assert columns(cleanup(UNTAGGED, repository("team/app", *signed, *gone)), "digest", "breaks") == [
-        (digest(2), "it belongs to 1.0, which stays"),
+        (digest(2), "it is attached to 1.0, which stays"),
         (digest(3), None),
         (digest(4), None),
+    ]
+
+
+def test_cleanup_says_which_signature_of_cosign_is_lost(cleanup):
+    images = [new(1, "1.0"), old(2, f"sha256-{1:064x}.sig"), old(3, f"sha256-{9:064x}.sig")]
+    assert columns(cleanup(OLD, repository("team/app", *images)), "digest", "breaks") == [
+        (digest(2), "it is attached to 1.0, which stays"),
+        (digest(3), None),
     ]
 
 
@@ -172,7 +180,7 @@ def test_cleanup_says_unknown_of_what_was_not_read(cleanup):
         ("unknown", "tags/app", None, "not every image of its tags was read"),
         ("unknown", "times/app", digest(1), "the registry does not tell when it was pushed"),
     ]
-    assert answer[1].endswith("of 1 image it is unknown; 3 repositories could not be judged; nothing was deleted")
+    assert answer[1].endswith("; 1 image and 3 repositories could not be judged; nothing was deleted")
 
 
 def test_cleanup_keeps_the_layers_of_what_it_knows_nothing_of(cleanup):
@@ -247,8 +255,8 @@ async def test_cleanup_as_an_operator_asks_for_it(command, publish, tmp_path):
         stdin=listed(pod("a", f"{APP}:1.0")),
     )
     assert ended.code == 0
-    assert ended.complaint == (
-        "the Artifact Registry policy would delete 2 of 3 images and free up to 2 kB; "
+    assert ended.err.splitlines()[-1] == (
+        "registry-crawler: the Artifact Registry policy would delete 2 of 3 images and free up to 2 kB; "
         "1 deletion would break something; nothing was deleted"
     )
     assert [(row["digest"], row["breaks"]) for row in csv.DictReader(io.StringIO(ended.out))] == [

@@ -96,6 +96,8 @@ def test_cleanup_plain_takes_1970_for_no_time_and_an_index_to_be_as_old_as_its_n
         ("rule = []", "rule: must be a list of one object or more"),
         ("rule = 1979-05-27", "rule: must be a list of one object or more"),
         ("[[rule]\nkeep = 1", "is not TOML"),
+        (f"[[rule]]\nkeep = {'9' * 5000}", "is not TOML"),
+        (f"[[rule]]\nkeep = {'9' * 90}", "rule[0].keep: must be a whole number from 1"),
     ],
 )
 def test_cleanup_plain_refuses_what_it_would_not_understand(policy, message):

@@ -12,6 +12,8 @@ _NAMED: Final = 3
 _REFERRERS_TAG: Final = re.compile(r"sha(256-[0-9a-f]{64}|512-[0-9a-f]{128})")  # "Referrers Tag Schema"
 _UNREAD: Final = "an index that stays was not read, and may list it"
 
+_COSIGN_TAG: Final = re.compile(r"(sha256|sha512)-([0-9a-f]+)[.](?:sig|att|sbom)")  # sigstore/cosign
+
 
 def breakages(images: Sequence[PolicyImage], decisions: Sequence[Decision]) -> dict[str, str]:
     """What would break within the repository, by the digest of an image that is deleted.
@@ -30,8 +32,8 @@ def breakages(images: Sequence[PolicyImage], decisions: Sequence[Decision]) -> d
             if child in deleted:
                 found[child].append(f"the index {_shown(index)} lists it, and stays")
     for image in deleted.values():
-        if image.subject in staying:
-            found[image.digest].append(f"it belongs to {_shown(staying[image.subject])}, which stays")
+        for subject in sorted(_subjects(image) & staying.keys()):
+            found[image.digest].append(f"it is attached to {_shown(staying[subject])}, which stays")
     if may_have_unread_children(staying.values()):
         for digest in deleted:
             found[digest].append(_UNREAD)
@@ -56,6 +58,12 @@ def index_names(images: Sequence[PolicyImage]) -> dict[str, list[str]]:
 def is_referrers_list(image: PolicyImage) -> bool:
     """Whether an index is the list of what refers to another image, under the tags that the specification gives it."""
     return bool(image.tags) and all(_REFERRERS_TAG.fullmatch(tag) for tag in image.tags)
+
+
+def _subjects(image: PolicyImage) -> set[str]:
+    """The images that this one is a signature, an SBOM or the like of: by its manifest, or by the tags of cosign."""
+    named = {f"{match[1]}:{match[2]}" for tag in image.tags if (match := _COSIGN_TAG.fullmatch(tag))}
+    return named if image.subject is None else named | {image.subject}
 
 
 def _shown(image: PolicyImage) -> str:

@@ -179,6 +179,9 @@ def parse_json(text: str, file: str) -> Any:
             mistakes.add(printable(key, _LONGEST_VALUE), "is there twice in one object")
         return dict(items)
 
-    value = json.loads(text, object_pairs_hook=pairs)
+    try:
+        value = json.loads(text, object_pairs_hook=pairs)
+    except ValueError as exc:  # a number of thousands of digits
+        raise ConfigError([f"{file}: is not JSON: {printable(str(exc))}"]) from None
     mistakes.check()
     return value

@@ -62,5 +62,5 @@ def _parse(text: str, file: str) -> Any:
         return parse_json(text, file)
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as exc:
+    except (ValueError, RecursionError) as exc:  # ValueError also for a number of thousands of digits
         raise ConfigError([f"{file}: is not TOML: {printable(str(exc))}"]) from None
