@@ -66,7 +66,7 @@ def test_cleanup_leaves_repositories_alone_that_the_policy_does_not_cover():
         ('{"rules": [}', "policy.json:1: is not JSON"),
         ("[" * 5000, "policy.json:1: is not JSON"),
         ('{"rules": NaN}', "policy.json:1: is not JSON"),
-        (f'{{"rules": {"9" * 5000}}}', "policy.json: is not JSON"),
+        (f'{{"rules": {"9" * 5000}}}', "policy.json:1: is not JSON"),
         ('{"rules": [], "rules": []}', "policy.json: rules: is there twice in one object"),
         ("[]", "policy.json: is no policy that is known. It must be a list of policies"),
         ("null", "policy.json: is no policy that is known"),
