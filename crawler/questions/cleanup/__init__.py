@@ -6,6 +6,7 @@
 | `certainty` | What follows where something is not known? |
 | `newest` | Which are the newest, where not every time is known? |
 | `kinship` | Which images are kept, or deleted, because others are? |
+| `consequences` | What would break, and what may a workload name that uses an image? |
 | `document` | Which mistakes does a policy's file have? |
 | `doublestar` | Which names does a pattern of Harbor match? |
 | `artifact_registry`, `ecr`, `harbor`, `plain` | What does each product make of its policy? |

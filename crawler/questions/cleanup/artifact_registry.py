@@ -16,7 +16,12 @@ from urllib.parse import unquote
 
 from crawler.questions.cleanup.certainty import Certainty, Unknown, all_of, any_of
 from crawler.questions.cleanup.document import Mistakes, Table
-from crawler.questions.cleanup.kinship import may_have_unread_children, parents, protect_children
+from crawler.questions.cleanup.kinship import (
+    doubt_deletions,
+    may_have_unread_children,
+    parents,
+    settle,
+)
 from crawler.questions.cleanup.newest import are_newest, is_newer, is_older
 from crawler.questions.cleanup.policy import KEEP, Decision, Fate, PolicyImage, PolicyRepository, unknown
 
@@ -90,7 +95,7 @@ class ArtifactRegistryPolicy:
             image.digest: self._decide(image, package, is_recent, now)
             for image, is_recent in zip(repository.images, recent, strict=True)
         }
-        return protect_children(repository, decisions)
+        return doubt_deletions(repository, settle(repository, decisions))
 
     def _are_recent(self, images: Sequence[PolicyImage], package: str | None) -> list[Certainty]:
         counted = _counted(images)

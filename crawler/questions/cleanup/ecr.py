@@ -13,7 +13,7 @@ ends when nothing more is deleted. Whether the images of a manifest list and sig
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
@@ -21,11 +21,10 @@ from typing import ClassVar, Final
 from crawler.questions.cleanup.certainty import Certainty, Unknown, all_of, negation
 from crawler.questions.cleanup.document import Mistakes, Table
 from crawler.questions.cleanup.kinship import (
-    delete_referrers,
-    doubt_children,
+    doubt_deletions,
     parents,
-    protect_children,
     referrers_of,
+    settle,
 )
 from crawler.questions.cleanup.newest import are_newest, is_older
 from crawler.questions.cleanup.policy import KEEP, Decision, Fate, PolicyImage, PolicyRepository, unknown
@@ -37,6 +36,7 @@ _COUNT_TYPES: Final = ("imageCountMoreThan", "sinceImagePushed")
 _ARCHIVES: Final = "is about archived images, and a snapshot does not tell which ones are: take the rule out"
 
 _LISTED: Final = Unknown("it is not documented whether the images that an index lists count")
+_MAYBE_GONE: Final = Unknown("whether other images are deleted is not known")
 _REFERRER: Final = Unknown("it is not documented how rules treat signatures and other referrers")
 
 
@@ -83,19 +83,25 @@ class EcrPolicy:
         return bool(repository.images or repository.unread)
 
     def decide(self, repository: PolicyRepository, now: datetime) -> Mapping[str, Decision]:
-        gone = dict[str, Decision]()
+        gone, doubts = dict[str, Decision](), dict[str, Decision]()
         while True:
-            decisions = self._evaluate(repository, now)
+            decisions = self._evaluate(repository, doubts, now)
+            # what may be gone since an earlier evaluation is no surer now
+            decisions |= {digest: each for digest, each in doubts.items() if decisions[digest] == KEEP}
+            doubts = {digest: each for digest, each in decisions.items() if each.fate is Fate.UNKNOWN}
             deleted = {digest: each for digest, each in decisions.items() if each.fate is Fate.DELETE}
             if not any(image.children for image in repository.images if image.digest in deleted):
-                return gone | doubt_children(repository, decisions)
+                # what depends on something that may be gone would be judged once more
+                followers, attached = parents(repository.images), referrers_of(repository.images)
+                return gone | settle(repository, decisions, followers=followers, attached=attached) | doubts
             gone |= deleted
             repository = repository.without(frozenset(deleted))
 
-    def _evaluate(self, repository: PolicyRepository, now: datetime) -> dict[str, Decision]:
-        """The decisions of one evaluation."""
+    def _evaluate(self, repository: PolicyRepository, doubtful: Iterable[str], now: datetime) -> dict[str, Decision]:
+        """The decisions of one evaluation. Images that are `doubtful` may be gone."""
         listed, referrers = parents(repository.images), referrers_of(repository.images)
         doubts = {**dict.fromkeys(listed, _LISTED), **dict.fromkeys(referrers, _REFERRER)}
+        doubts |= dict.fromkeys(doubtful, _MAYBE_GONE)
         decisions, seen = dict.fromkeys((image.digest for image in repository.images), KEEP), set(listed)
         for rule in self.rules:
             selected = [image for image in repository.images if rule.selects(image.tags)]
@@ -105,7 +111,7 @@ class EcrPolicy:
                     may_be_expired = image.digest not in referrers or _REFERRER
                     decisions[image.digest] = _decision(rule, all_of((is_expired, may_be_expired)))
             seen.update(image.digest for image in selected)
-        return delete_referrers(repository, protect_children(repository, decisions))
+        return settle(repository, doubt_deletions(repository, decisions), attached=referrers)
 
 
 def _are_expired(

@@ -21,7 +21,7 @@ import orjson
 from crawler.questions.cleanup.certainty import Certainty, Unknown, any_of, negation
 from crawler.questions.cleanup.document import Mistakes, Table
 from crawler.questions.cleanup.doublestar import compile_pattern
-from crawler.questions.cleanup.kinship import delete_orphans, delete_referrers, parents, protect_children, referrers_of
+from crawler.questions.cleanup.kinship import doubt_deletions, parents, referrers_of, settle
 from crawler.questions.cleanup.newest import are_newest, is_older
 from crawler.questions.cleanup.policy import KEEP, Decision, Fate, PolicyImage, PolicyRepository, unknown
 
@@ -77,11 +77,9 @@ class HarborPolicy:
 
     def decide(self, repository: PolicyRepository, now: datetime) -> Mapping[str, Decision]:
         name = _without_project(repository.name)
-        listed, referrers = parents(repository.images), referrers_of(repository.images)
+        listed = parents(repository.images)
         candidates = [
-            image
-            for image in repository.images
-            if (image.tags or image.digest not in listed) and image.digest not in referrers
+            image for image in repository.images if image.subject is None and (image.tags or image.digest not in listed)
         ]
         retained: dict[str, list[Certainty]] = {image.digest: [] for image in candidates}
         for rule in self.rules:
@@ -91,8 +89,9 @@ class HarborPolicy:
                     retained[image.digest].append(is_retained)
         decisions = dict.fromkeys((image.digest for image in repository.images), KEEP)
         decisions |= {digest: _decision(any_of(answers)) for digest, answers in retained.items()}
-        decisions = delete_orphans(repository, protect_children(repository, decisions))
-        return delete_referrers(repository, decisions)
+        followers = {image.digest for image in repository.images if image.digest in listed and not image.tags}
+        attached = referrers_of(repository.images)
+        return doubt_deletions(repository, settle(repository, decisions, followers=followers, attached=attached))
 
 
 def _decision(is_retained: Certainty) -> Decision:

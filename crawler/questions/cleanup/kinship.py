@@ -1,13 +1,15 @@
 """Which images are kept, or deleted, because others are: an index and its images, an image and its signatures."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from crawler.questions.cleanup.policy import KEEP, Decision, Fate, PolicyImage, PolicyRepository, unknown
 
 _NOT_READ: Final = "an index of the repository was not read, and may list it"
 _INDEX_UNKNOWN: Final = "whether the index that lists it is deleted is not known"
+_CIRCLE: Final = "it belongs to an image that an index lists which belongs to it"
+_LISTED_TOO: Final = "the image that it belongs to is deleted, and an index lists it"
 _SUBJECT_UNKNOWN: Final = "whether the image that it belongs to is deleted is not known"
 
 _Decisions = dict[str, Decision]
@@ -33,75 +35,63 @@ def may_have_unread_children(images: Iterable[PolicyImage]) -> bool:
     return any(image.children is None for image in images)
 
 
-def protect_children(repository: PolicyRepository, decisions: Mapping[str, Decision]) -> _Decisions:
-    """The decisions of a registry that deletes no manifest that an index lists, while the index is there."""
-    protected = dict(decisions)
-    by_digest = {image.digest: image for image in repository.images}
-    # kept indexes first: what one of them lists is kept, whatever another one that is unknown says
-    for fate, decision in ((Fate.KEEP, KEEP), (Fate.UNKNOWN, unknown(_INDEX_UNKNOWN))):
-        todo = [image for image in repository.images if protected[image.digest].fate is fate]
-        while todo:
-            for child in todo.pop().children or ():
-                if child in protected and protected[child].fate is Fate.DELETE:
-                    protected[child] = decision
-                    todo.append(by_digest[child])
-    return _doubt_deletions(protected) if may_have_unread_children(repository.images) else protected
+def settle(
+    repository: PolicyRepository,
+    decisions: Mapping[str, Decision],
+    *,
+    followers: Container[str] = (),
+    attached: Container[str] = (),
+) -> _Decisions:
+    """The decisions of a registry that deletes no manifest which an index lists, while the index is there.
+
+    `followers` are deleted as soon as no index lists them any more, and what is `attached` with its subject.
+    """
+    final, parents_of = dict.fromkeys(decisions, unknown(_CIRCLE)), parents(repository.images)
+    for image in _in_order(repository.images, attached):
+        indexes = [final[parent] for parent in parents_of.get(image.digest, ())]
+        is_follower = image.digest in followers
+        own = _with_indexes(decisions[image.digest], indexes, is_follower=is_follower)
+        subject = final.get(image.subject or "", KEEP) if image.digest in attached else KEEP
+        if subject.fate is not Fate.KEEP and own.fate is not Fate.DELETE:
+            # where an index lists it as well, it depends on what is deleted first
+            doubt = _LISTED_TOO if indexes else _SUBJECT_UNKNOWN
+            own = subject if subject.fate is Fate.DELETE and not indexes else unknown(doubt)
+        final[image.digest] = own
+    return final
 
 
-def _doubt_deletions(decisions: Mapping[str, Decision]) -> _Decisions:
+def _with_indexes(own: Decision, indexes: Sequence[Decision], *, is_follower: bool) -> Decision:
+    fates = {index.fate for index in indexes}
+    if Fate.KEEP in fates:
+        return KEEP
+    if Fate.UNKNOWN in fates and (is_follower or own.fate is Fate.DELETE):
+        return unknown(_INDEX_UNKNOWN)
+    return indexes[0] if indexes and is_follower else own
+
+
+def _in_order(images: Sequence[PolicyImage], attached: Container[str]) -> Iterator[PolicyImage]:
+    """The images, each after the indexes that list it and after what it is attached to; none that is in a circle."""
+    by_digest = {image.digest: image for image in images}
+    behind = {image.digest: [child for child in image.children or () if child in by_digest] for image in images}
+    for image in images:
+        if image.digest in attached and image.subject in by_digest:
+            behind[image.subject].append(image.digest)
+    waiting_for = Counter(digest for digests in behind.values() for digest in digests)
+    ready = [image.digest for image in images if not waiting_for[image.digest]]
+    while ready:
+        digest = ready.pop()
+        yield by_digest[digest]
+        for next_digest in behind[digest]:
+            waiting_for[next_digest] -= 1
+            if not waiting_for[next_digest]:
+                ready.append(next_digest)
+
+
+def doubt_deletions(repository: PolicyRepository, decisions: Mapping[str, Decision]) -> _Decisions:
+    """The decisions, where no image can be sure to be deleted if an index was not read: it may list any of them."""
+    if not may_have_unread_children(repository.images):
+        return dict(decisions)
     return {
         digest: unknown(_NOT_READ) if decision.fate is Fate.DELETE else decision
         for digest, decision in decisions.items()
     }
-
-
-def delete_referrers(repository: PolicyRepository, decisions: Mapping[str, Decision]) -> _Decisions:
-    """The decisions of a registry that deletes signatures, SBOMs and the like with the image that they belong to."""
-    final = dict(decisions)
-    referrers = defaultdict[str, list[str]](list)
-    for image in repository.images:
-        if image.subject is not None:
-            referrers[image.subject].append(image.digest)
-    # deletions first: what refers to an image that is deleted goes with it, whatever was doubtful of it
-    for fate in (Fate.DELETE, Fate.UNKNOWN):
-        todo = [digest for digest, decision in final.items() if decision.fate is fate]
-        while todo:
-            subject = todo.pop()
-            for referrer in referrers[subject]:
-                if final[referrer].fate is not Fate.DELETE and final[referrer].fate is not fate:
-                    final[referrer] = final[subject] if fate is Fate.DELETE else unknown(_SUBJECT_UNKNOWN)
-                    todo.append(referrer)
-    return final
-
-
-def delete_orphans(repository: PolicyRepository, decisions: Mapping[str, Decision]) -> _Decisions:
-    """The decisions of a registry that deletes an index with its untagged images, unless another index lists them."""
-    final = dict(decisions)
-    by_digest = {image.digest: image for image in repository.images}
-    parents_of = parents(repository.images)
-    todo = [image for image in repository.images if final[image.digest].fate is not Fate.KEEP]
-    while todo:
-        index = todo.pop()
-        for child in index.children or ():
-            if child not in by_digest or by_digest[child].tags or final[child].fate is not Fate.KEEP:
-                continue
-            fates = {final[parent].fate for parent in parents_of[child]}
-            if Fate.KEEP not in fates:
-                final[child] = final[index.digest] if fates == {Fate.DELETE} else unknown(_INDEX_UNKNOWN)
-                todo.append(by_digest[child])
-    return final
-
-
-def doubt_children(repository: PolicyRepository, decisions: Mapping[str, Decision]) -> _Decisions:
-    """The decisions, where images that only doubtful indexes list are doubtful themselves."""
-    final = dict(decisions)
-    parents_of = parents(repository.images)
-    todo = [image for image in repository.images if final[image.digest].fate is Fate.UNKNOWN]
-    by_digest = {image.digest: image for image in repository.images}
-    while todo:
-        for child in todo.pop().children or ():
-            fates = {final[parent].fate for parent in parents_of[child]}
-            if final.get(child) == KEEP and fates == {Fate.UNKNOWN}:
-                final[child] = unknown(_INDEX_UNKNOWN)
-                todo.append(by_digest[child])
-    return final
