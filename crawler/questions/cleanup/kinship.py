@@ -8,7 +8,7 @@ from crawler.questions.cleanup.policy import KEEP, Decision, Fate, PolicyImage, 
 
 _NOT_READ: Final = "an index of the repository was not read, and may list it"
 _INDEX_UNKNOWN: Final = "whether the index that lists it is deleted is not known"
-_CIRCLE: Final = "it belongs to an image that an index lists which belongs to it"
+_CIRCLE: Final = "it and another image belong to each other, and neither can be judged first"
 _LISTED_TOO: Final = "the image that it belongs to is deleted, and an index lists it"
 _SUBJECT_UNKNOWN: Final = "whether the image that it belongs to is deleted is not known"
 
