@@ -12,6 +12,7 @@ from crawler.doctor.advice import advice
 from crawler.doctor.machine import memory
 from crawler.doctor.output_folder import output_folder
 from crawler.errors import SnapshotError
+from crawler.model.words import size_text
 from crawler.snapshot.locks import FileLocks, NoLocks
 
 MIB = 1024**2
@@ -155,7 +156,7 @@ def test_doctor_output_folder_needs_room_for_the_journal_and_its_copy(name, fact
     full = output_folder(settings, settings.registry[0], FileLocks(), lambda _: factor * 3 * MIB - 1)
     freed = output_folder(settings, settings.registry[0], FileLocks(), lambda _: factor * 3 * MIB)
     assert (full.state, freed.state) == ("warning", "ok")
-    assert f"a crawl needs about {factor * 3} MiB" in full.found
+    assert f"a crawl needs about {size_text(factor * 3 * MIB)}" in full.found
     assert "`registry-crawler runs prune`" in full.advice
 
 
