@@ -36,7 +36,9 @@ async def test_doctor_machine_open_files_that_are_too_few_for_any_crawl(command)
     async with serve(plain_registry()) as server:
         found = await diagnose(command, server.host, program=limited)
         crawled = await command("crawl", server.host, "--no-progress", program=limited)
+        mended = await diagnose(command, server.host, program=("sh", "-c", 'ulimit -n 96; exec "$0" "$@"', *MODULE))
     assert (found.code, crawled.code) == (1, 2)
+    assert (mended.code, mended.amiss) == (0, {})
     assert found.state("open files") == "failure"
     assert found.found("open files") in crawled.err
     assert "LimitNOFILE=" in found.advice("open files")
@@ -84,6 +86,8 @@ def test_doctor_machine_memory_advice_makes_it_pass(tmp_path):
     assert finding.advice.startswith("allow 224 MiB ")
     assert finding.advice.endswith("or set --concurrency 40 (limits.concurrency)")
     assert memory(config("localhost:1", tmp_path, limits={"concurrency": 40}), *places).state == "ok"
+    allowed = cgroups(tmp_path, "0::/\n", memory_max=str(224 * MIB))
+    assert memory(config("localhost:1", tmp_path), *allowed).state == "ok"
 
 
 # -------------------------------------------------------------------------------------------------- the output folder
