@@ -1,9 +1,10 @@
 """Every refusal has its pair: it is scripted, and the advice, applied to the script, makes doctor pass.
 
-Some pairs are here, in one table; the others are in the tests that `PAIRS` names.
+Some pairs are here, in one table; test_doctor_refusals.py says where the others are.
 """
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -243,4 +244,16 @@ async def test_doctor_refusal_and_its_advice_applied(name, home, monkeypatch):
     script = pair.refused if pair.mended is None else pair.mended
     table, variables = {**pair.table, **pair.mended_table}, {**pair.variables, **pair.mended_variables}
     mended, _ = await diagnosed(script, table, variables, home, monkeypatch)
+    assert (mended.code, mended.amiss) == (0, {})
+
+
+async def test_doctor_refusal_without_botocore(home, monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "botocore"]:
+        monkeypatch.delitem(sys.modules, name)
+    with monkeypatch.context() as environment:
+        environment.setitem(sys.modules, "botocore", None)
+        found, _ = await diagnosed(ECR, ECR_TABLE, AWS, home, monkeypatch)
+    mended, _ = await diagnosed(ECR, ECR_TABLE, AWS, home, monkeypatch)
+    assert (found.code, found.amiss) == (3, {"own API": "warning"})
+    assert found.advice("own API") == "`pip install 'registry-crawler[aws]'`, or use --images-from listing"
     assert (mended.code, mended.amiss) == (0, {})
