@@ -78,8 +78,9 @@ class AfterRuns:
             await self._count_changes(ended.result)
         if config.metrics.textfile is not None or config.metrics.pushgateway is not None:
             histories = await anyio.to_thread.run_sync(self._write_metrics, ended)
-            if histories and (gateway := config.metrics.pushgateway) is not None:
-                push = partial(_push_metrics, ended.target, gateway, histories)
+            own = [history for history in histories if history.target == ended.target]
+            if own and (gateway := config.metrics.pushgateway) is not None:
+                push = partial(_push_metrics, gateway, own[0])
                 deliveries.append(_Delivery("the metrics", str(urlsplit(gateway).hostname), push))
         if (webhook := config.notify.url) is not None:
             post = partial(_notify, ended, webhook, self._changes.get(ended.target))
@@ -153,13 +154,13 @@ async def _in_thread(function: Callable[..., Any], *arguments: object) -> Any:
     return await anyio.to_thread.run_sync(function, *arguments, abandon_on_cancel=True)
 
 
-async def _push_metrics(target: str, url: str, histories: "Sequence[TargetHistory]") -> None:
+async def _push_metrics(url: str, history: "TargetHistory") -> None:
     from crawler.questions.metrics.exposition import push_metrics
 
     try:
-        await _in_thread(push_metrics, url, histories)
+        await _in_thread(push_metrics, url, history)
     except SnapshotError as exc:
-        logs.notice(f"{target}: {exc}")
+        logs.notice(f"{history.target}: {exc}")
 
 
 async def _notify(ended: EndedRun, url: str, changes: Mapping[str, int] | None) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -91,14 +92,19 @@ async def test_crawl_metrics_that_cannot_be_written_are_a_line_and_no_failure(co
     assert "the metrics cannot be written to " in ended.err
 
 
-async def test_crawl_metrics_are_pushed(command, google):
-    registry, gateway = await google(repositories=4), Receiver()
-    async with receiving(gateway) as url:
-        ended = await command(*google_crawl(registry), "--pushgateway", url)
+async def test_crawl_metrics_are_pushed_in_a_group_for_each_target(command, publish):
+    """So that two crawls that share a gateway do not replace each other's metrics."""
+    gateway = Receiver()
+    publish(target="another.example.com")
+    async with serve(plain_registry()) as server, receiving(gateway) as url:
+        ended = await command("crawl", f"{server.host}/team", "--no-progress", "--pushgateway", url)
     assert ended.code == 0
     ((method, path, _, body),) = gateway.received
-    assert (method, path) == ("PUT", "/metrics/job/registry-crawler")
-    assert b'outcome="ok"' in body
+    group = urlsafe_b64encode(f"{server.host}/team".encode()).decode()
+    assert (method, path) == ("PUT", f"/metrics/job/registry-crawler/target@base64/{group}")
+    assert {sample.rpartition('target="')[2].partition('"')[0] for sample in samples(body.decode())} == {
+        f"{server.host}/team"
+    }
 
 
 async def test_crawl_metrics_that_a_gateway_refuses_are_a_line_and_no_failure(command, google):

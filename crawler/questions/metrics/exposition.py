@@ -35,10 +35,15 @@ def write_metrics(path: Path, histories: Sequence[TargetHistory]) -> None:
         raise SnapshotError(f"the metrics cannot be written to {quoted_path(path)}: {exc.strerror}") from None
 
 
-def push_metrics(url: str, histories: Sequence[TargetHistory]) -> None:
-    """Replace the metrics that the Pushgateway at `url` has of us. Raises SnapshotError where it does not take them."""
+def push_metrics(url: str, history: TargetHistory) -> None:
+    """Replace the metrics that the Pushgateway at `url` has of a target.
+
+    Each target is a group of its own: crawls on several machines may share a gateway. Raises SnapshotError where the
+    gateway does not take them.
+    """
+    group = {"target": history.target}
     try:
-        push_to_gateway(url, job=_JOB, registry=_registry(histories), timeout=_PUSH_TIMEOUT_S)
+        push_to_gateway(url, job=_JOB, registry=_registry([history]), grouping_key=group, timeout=_PUSH_TIMEOUT_S)
     except (OSError, HTTPException) as exc:  # the latter: what came is no HTTP
         host = urlsplit(url).hostname
         raise SnapshotError(f"the metrics cannot be pushed to {host}: {type(exc).__name__}") from None
