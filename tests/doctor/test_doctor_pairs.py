@@ -18,6 +18,7 @@ from support.docker_home import packed
 from support.doctor_runs import config, examine
 from support.scripted import (
     Entry,
+    Reply,
     basic_registry,
     catalog_path,
     document,
@@ -29,7 +30,7 @@ from support.scripted import (
     silent,
     token_registry,
 )
-from support.scripted_google import EMPTY_CATALOG, REPOSITORIES, node, projects, repositories, repository
+from support.scripted_google import EMPTY_CATALOG, REPOSITORIES, disabled_api, node, projects, repositories, repository
 
 PASSWORD = "s3cret-pass"
 LOGIN = {"auth": {"method": "basic", "username": "robot", "password": PASSWORD}}
@@ -86,6 +87,7 @@ GUARDED = [
     on(None, WRONG, headers={"Authorization": "(?!Basic cm9ib3Q6czNjcmV0LXBhc3M=).*"}),  # robot and PASSWORD
     *basic_registry(),
 ]
+REFUSING = [on("/v2/", WRONG), *basic_registry()]
 ECR = [*ecr_api({"app": [Held(digest=f"sha256:{'ab' * 32}", tags=("1",))]}), *ecr_protocol()]
 ECR_TABLE = {**SETTINGS, "discovery": "api", "images_from": "api"}
 
@@ -94,6 +96,10 @@ def google_refusal(status: int, message: str, code: str) -> Entry:
     error = {"error": {"code": status, "status": code, "message": message}}
     return on(REPOSITORIES.format("acme"), document(error, status=status))
 
+
+WITH_QUOTA_PROJECT = on(
+    REPOSITORIES.format("acme"), repositories("acme", team="7").reply, headers={"X-Goog-User-Project": "ours"}
+)
 
 TABLE: Mapping[str, Pair] = {
     "a token server that refuses one repository": Pair(
@@ -193,6 +199,68 @@ TABLE: Mapping[str, Pair] = {
         step="credentials",
         advice="run `docker login {host}`",
     ),
+    "a login of docker's that is refused": Pair(
+        refused=GUARDED,
+        table={"auth": {"method": "docker-config"}},
+        variables={"DOCKER_CONFIG": "{home}/old"},
+        mended_variables={"DOCKER_CONFIG": "{home}/new"},
+        step="sign-in",
+        state="failure",
+        advice="run `docker login {host}` again",
+    ),
+    "no login at all": Pair(
+        refused=GUARDED,
+        variables={"HOME": "{home}"},
+        mended_table=LOGIN,
+        step="names",
+        state="failure",
+        advice="run `docker login {host}`, or give --username with --password-file",
+    ),
+    "anonymous where a login is wanted": Pair(
+        refused=GUARDED,
+        table={"auth": {"method": "anonymous"}},
+        mended_table=LOGIN,
+        step="names",
+        state="failure",
+        advice="--auth anonymous sends no credentials: give --username with --password-file",
+    ),
+    "a key that the registry refuses": Pair(
+        refused=REFUSING,
+        mended=basic_registry(),
+        table={"auth": {"method": "json-key", "key_file": "{home}/key.json"}},
+        step="sign-in",
+        state="failure",
+        advice="check --key-file",
+    ),
+    "a password of ECR that has expired": Pair(
+        refused=ECR,
+        table={**ECR_TABLE, "auth": {"username": "AWS", "password": "session-0"}},
+        mended_table={"auth": SETTINGS["auth"]},
+        variables=AWS,
+        step="sign-in",
+        state="failure",
+        advice="`aws ecr get-login-password --region REGION` prints a new password, for AWS as username",
+    ),
+    "an API that is disabled in the project of gcloud's own client": Pair(
+        refused=[WITH_QUOTA_PROJECT, disabled_api("acme", "projects/764086051850"), *GOOGLE],
+        table=GOOGLE_TABLE,
+        mended_variables={"GOOGLE_CLOUD_QUOTA_PROJECT": "ours"},
+        step="repositories",
+        state="failure",
+        advice="set GOOGLE_CLOUD_QUOTA_PROJECT to a project of yours in which artifactregistry.googleapis.com is",
+    ),
+    "a registry under another path": Pair(
+        refused=[
+            on("/nexus/v2/", document({})),
+            on("/nexus/v2/_catalog", document({"repositories": ["alpha"]})),
+            on("/nexus/v2/alpha/tags/list", document({"name": "alpha", "tags": ["1"]})),
+            on(None, Reply(status=404, body=b"nothing is here")),
+        ],
+        mended_table={"api_path": "/nexus/v2/"},
+        step="names",
+        state="failure",
+        advice="check that a registry is there (its host and port, registry.api_path)",
+    ),
     "no credentials of AWS": Pair(
         refused=ECR,
         table=ECR_TABLE,
@@ -207,7 +275,13 @@ TABLE: Mapping[str, Pair] = {
 @pytest.fixture
 def home(tmp_path, monkeypatch) -> Path:
     """A home folder, and an environment in which no variable of this machine names credentials."""
-    for name in (*AWS, "AWS_PROFILE", "GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CONFIG"):
+    for name in (
+        *AWS,
+        "AWS_PROFILE",
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "CLOUDSDK_CONFIG",
+        "GOOGLE_CLOUD_QUOTA_PROJECT",
+    ):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
@@ -224,7 +298,9 @@ async def diagnosed(script: Sequence[Entry], table: Mapping[str, Any], variables
             (home / folder / "config.json").write_text(json.dumps(login))
         for name, value in variables.items():
             monkeypatch.setenv(name, value.replace("{home}", str(home)))
-        keys = json.loads(json.dumps(dict(table)).replace("{origin}", server.origin))
+        (home / "key.json").write_text(json.dumps({"type": "service_account", "client_email": "crawler@example.com"}))
+        text = json.dumps(dict(table)).replace("{origin}", server.origin).replace("{home}", str(home))
+        keys = json.loads(text)
         if listed := keys.pop("listed", None):
             (home / "names").write_text("\n".join(listed))
             keys["repositories_from"] = home / "names"
