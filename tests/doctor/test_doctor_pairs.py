@@ -15,7 +15,7 @@ from registries.ecr_api import SETTINGS, Held
 from registries.ecr_api import api as ecr_api
 from registries.ecr_api import protocol as ecr_protocol
 from support.docker_home import packed
-from support.doctor_runs import config, examine
+from support.doctor_runs import Diagnosis, config, examine
 from support.scripted import (
     Entry,
     Reply,
@@ -31,6 +31,8 @@ from support.scripted import (
     token_registry,
 )
 from support.scripted_google import EMPTY_CATALOG, REPOSITORIES, disabled_api, node, projects, repositories, repository
+
+from crawler.doctor.checkup import STEP_LIMIT_S
 
 PASSWORD = "s3cret-pass"
 LOGIN = {"auth": {"method": "basic", "username": "robot", "password": PASSWORD}}
@@ -58,6 +60,7 @@ class Pair:
         variables: the environment. `{home}` stands for a folder.
         mended_variables: what the advice changes of it.
         step, state, advice: what doctor finds of the refusal; `{host}` stands for the server's.
+        limit_s: how long a step may take that meets the refusal.
     """
 
     refused: Sequence[Entry]
@@ -69,6 +72,7 @@ class Pair:
     step: str
     state: str = "warning"
     advice: str
+    limit_s: float = STEP_LIMIT_S
 
 
 TREE = (node("acme", "team"), node("acme/team", "app"), repository("acme/team/app"), EMPTY_CATALOG)
@@ -114,6 +118,7 @@ TABLE: Mapping[str, Pair] = {
         mended=plain_registry(),
         step="names",
         advice="check the load of the registry",
+        limit_s=1,
     ),
     "a registry that does not answer": Pair(
         refused=[on("/v2/", silent()), *plain_registry()],
@@ -121,6 +126,7 @@ TABLE: Mapping[str, Pair] = {
         step="connection",
         state="failure",
         advice="check the load of the registry, and the proxy in front of it; the connection itself is open",
+        limit_s=1,
     ),
     "a catalog with an entry that is no name": Pair(
         refused=[on(catalog_path(), document({"repositories": ["alpha", 7]})), *plain_registry()],
@@ -286,7 +292,16 @@ def home(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-async def diagnosed(script: Sequence[Entry], table: Mapping[str, Any], variables: Mapping[str, str], home, monkeypatch):
+async def diagnosed(
+    script: Sequence[Entry],
+    table: Mapping[str, Any],
+    variables: Mapping[str, str],
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    limit_s: float = STEP_LIMIT_S,
+) -> tuple[Diagnosis, str]:
+    """What doctor finds at a server with this script, and the server's HOST:PORT."""
     async with serve(script) as server:
         for folder, host, password in (
             ("old", server.host, "guess"),
@@ -305,13 +320,13 @@ async def diagnosed(script: Sequence[Entry], table: Mapping[str, Any], variables
             (home / "names").write_text("\n".join(listed))
             keys["repositories_from"] = home / "names"
         settings = config(server.host + keys.pop("prefix", ""), home, **keys)
-        return await examine(settings, step_limit_s=1.5), server.host
+        return await examine(settings, limit_s), server.host
 
 
 @pytest.mark.parametrize("name", TABLE)
 async def test_doctor_refusal_and_its_advice_applied(name, home, monkeypatch):
     pair = TABLE[name]
-    found, host = await diagnosed(pair.refused, pair.table, pair.variables, home, monkeypatch)
+    found, host = await diagnosed(pair.refused, pair.table, pair.variables, home, monkeypatch, limit_s=pair.limit_s)
     assert found.code == {"warning": 3, "failure": 1}[pair.state]
     assert (found.state(pair.step), found.advice(pair.step)[: len(pair.advice.format(host=host))]) == (
         pair.state,
