@@ -17,6 +17,7 @@ from crawler.digest_cache.storage import CacheStorage
 from crawler.errors import ConfigError, SnapshotError
 from crawler.model.names import Target
 from crawler.model.run_manifest import source_folder
+from crawler.model.words import size_text
 from crawler.snapshot.mentions import mentioned_digests
 from crawler.snapshot.reader import StoredRun
 from crawler.snapshot.retention import (
@@ -224,11 +225,3 @@ def _kept_text(kept: Sequence[StoredRun]) -> str:
     first, last = (each.run.started_at[:10] for each in (kept[-1], kept[0]))
     dates = first if first == last else f"{first} to {last}"
     return f"{len(kept):,} {'snapshot' if len(kept) == 1 else 'snapshots'} kept ({dates})"
-
-
-def size_text(size: int) -> str:
-    """Bytes in their largest unit: `1.5 GB`, `12 MB`, `310 bytes`."""
-    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if size >= factor:
-            return f"{size / factor:.3g} {unit}" if size < 1000 * factor else f"{size / factor:,.0f} {unit}"
-    return f"{size} bytes"
