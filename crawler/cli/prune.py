@@ -177,7 +177,7 @@ class _Pruning:
             dry_run=self._mode.is_dry_run,
         )
 
-    def _prune_target(self, retention: Retention) -> None:
+    def _prune_target(self, retention: Retention[StoredRun]) -> None:
         target = printable(retention.target)
         dropped = []
         freed = 0
