@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from crawler.errors import ConfigError, LakeError, SnapshotError
+from crawler.errors import LakeError, SnapshotError
 from crawler.lake.layout import RUNS, LakeFormat, RunLayout, run_layout, tables_in_order
 from crawler.lake.marker import LakeObject, Marker, parse_marker
 from crawler.lake.messages import kept
