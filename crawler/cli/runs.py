@@ -2,6 +2,7 @@
 
 import logging
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -168,7 +169,9 @@ def prune(
         request = PruneRequest(
             targets=targets or (), rules=rules, mode=DRY_RUN if dry_run else REMOVING, now=datetime.now(UTC)
         )
-        code = prune_snapshots(settings, _open_lake(config, lake), request)
+        opened = _open_lake(config, lake)
+        with ThreadPoolExecutor(1) as pool:  # a signal handler runs in the main thread, and not while that asks a lake
+            code = pool.submit(prune_snapshots, settings, opened, request).result()
     raise typer.Exit(code)
 
 
