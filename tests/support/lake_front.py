@@ -1,4 +1,4 @@
-"""A proxy in front of an object storage that holds a change of it, so that a command can be killed in the middle."""
+"""A proxy in front of an object storage that holds or refuses a change of it: a command ends in the middle."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,6 +17,7 @@ class LakeFront:
 
     Attributes:
         hold: the change that is held from now on, counted from 1; 0 is none.
+        refuse_from: this change and later ones are answered 403; 0 is none.
         changes: the changes that came: method and path.
         is_held: set once the change is held.
     """
@@ -24,6 +25,7 @@ class LakeFront:
     def __init__(self, endpoint: str, session: aiohttp.ClientSession) -> None:
         self.host = ""
         self.hold = 0
+        self.refuse_from = 0
         self.changes: list[tuple[str, str]] = []
         self.is_held = asyncio.Event()
         self._endpoint = endpoint
@@ -36,6 +38,8 @@ class LakeFront:
             if len(self.changes) == self.hold:
                 self.is_held.set()
                 await asyncio.Event().wait()  # until the client is gone, or the block ends
+            if 0 < self.refuse_from <= len(self.changes):
+                return web.Response(status=403, text="<Error><Code>AccessDenied</Code><Message>no</Message></Error>")
         url = f"{self._endpoint}{request.raw_path}"
         headers = [(name, value) for name, value in request.headers.items() if name != "Host"]
         async with self._session.request(request.method, url, headers=headers, data=body) as response:
