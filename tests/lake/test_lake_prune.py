@@ -22,7 +22,7 @@ def folder_lake(tmp_path):
 
 @pytest.fixture
 def filled(publish, folder_lake, tmp_path):
-    """Publishes three runs of a target and two of another one, the newest partial; returns the ids, the oldest first."""
+    """Publishes three runs of a target, and two of another one, the newer partial; returns their ids."""
 
     def fill(form="parquet"):
         folders = [publish(f"2026-11-{day}", records=[]) for day in (18, 19)]

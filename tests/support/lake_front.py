@@ -28,8 +28,13 @@ class LakeFront:
         self.refuse_from = 0
         self.changes: list[tuple[str, str]] = []
         self.is_held = asyncio.Event()
+        self._is_over = asyncio.Event()
         self._endpoint = endpoint
         self._session = session
+
+    def release(self) -> None:
+        """Answer 503 to the request that is held. Its client is expected to be gone."""
+        self._is_over.set()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
@@ -37,7 +42,8 @@ class LakeFront:
             self.changes.append((request.method, request.path))
             if len(self.changes) == self.hold:
                 self.is_held.set()
-                await asyncio.Event().wait()  # until the client is gone, or the block ends
+                await self._is_over.wait()
+                return web.Response(status=503)
             if 0 < self.refuse_from <= len(self.changes):
                 return web.Response(status=403, text="<Error><Code>AccessDenied</Code><Message>no</Message></Error>")
         url = f"{self._endpoint}{request.raw_path}"
@@ -54,10 +60,13 @@ class LakeFront:
 async def lake_front(endpoint: str) -> AsyncIterator[LakeFront]:
     """Pass on what comes to the server at `endpoint`, while the block lasts."""
     connector = aiohttp.TCPConnector(force_close=True)  # the server waits for the end of every connection
-    options = {"auto_decompress": False, "skip_auto_headers": ["Content-Type"]}
-    async with aiohttp.ClientSession(connector=connector, **options) as session:
+    no_type = ("Content-Type",)
+    async with aiohttp.ClientSession(connector=connector, auto_decompress=False, skip_auto_headers=no_type) as session:
         front = LakeFront(endpoint, session)
         app = web.Application(client_max_size=2**26)
         app.router.add_route("*", "/{path:.*}", front.handle)
         async with serving_app(app) as front.host:
-            yield front
+            try:
+                yield front
+            finally:
+                front.release()
