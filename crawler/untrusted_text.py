@@ -13,6 +13,8 @@ def printable(text: str, limit: int = 300) -> str:
     Control, bidi, zero-width and lone surrogate characters become escapes (`\x1b`, `\u202e`), and what is beyond
     `limit` characters is cut.
     """
+    if len(text) <= limit and text.isprintable():
+        return text
     shown = text[: limit + 1]
     if not shown.isprintable():
         shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in shown)

@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 
 from crawler.cli import display, logs
-from crawler.cli.after_run import EndedRun, follow_up
+from crawler.cli.after_run import AfterRuns, EndedRun
 from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN, PARTIAL
 from crawler.cli.publish import open_configured_lake, publish_folder, scratch_folder
 from crawler.cli.run_report import DisplayOptions, PublishResult, RunResult, report_run
@@ -45,6 +45,7 @@ async def crawl_registries(config: Config, options: DisplayOptions, start_run: S
     rate_limits = SharedRateLimits()
     codes = []
     async with Signals.installed() as signals:
+        after_runs = AfterRuns(config, signals)
         for registry in config.registry:
             if signals.exit_code is not None:
                 return signals.exit_code
@@ -57,7 +58,7 @@ async def crawl_registries(config: Config, options: DisplayOptions, start_run: S
             if len(codes) == len(config.registry):
                 signals.set_final_exit_code(_worst_code(codes))
             report_run(run, result, published, config, options, codes[-1])
-            await follow_up(EndedRun(run, result, codes[-1]), config)
+            await after_runs.follow_up(EndedRun(run, result, codes[-1]))
             if codes[-1] not in _WORST_FIRST:
                 break
     return _worst_code(codes)

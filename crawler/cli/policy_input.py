@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from crawler.cli.prune import size_text
+from crawler.model.words import repositories, size_text
 
 if TYPE_CHECKING:
     from crawler.questions.audit.decisions import PolicyDecisions
@@ -68,14 +68,13 @@ class CleanupTotals:
             f"would delete {self._deleted:,} of {decisions.judged:,} images and free up to {size_text(self._freed)}"
         )
         doubts = [
-            _counted(count, *words)
-            for count, words in ((self._unknown, ("image", "images")), (self._unread, ("repository", "repositories")))
-            if count
+            _counted(self._unknown, "image", "images") if self._unknown else "",
+            repositories(self._unread) if self._unread else "",
         ]
         parts = [
             f"the {decisions.product} policy {deletes}",
             f"{_counted(self._breaking, 'deletion', 'deletions')} would break something" if self._breaking else "",
-            f"{' and '.join(doubts)} could not be judged" if doubts else "",
+            f"{' and '.join(filter(None, doubts))} could not be judged" if any(doubts) else "",
             "nothing was deleted",
         ]
         return "; ".join(part for part in parts if part)

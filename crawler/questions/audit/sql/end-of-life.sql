@@ -11,7 +11,7 @@
 -- The end is compared with the time of the snapshot. An image without a lifecycle artifact has no end.
 WITH asked AS (
     SELECT repository, tags, digest, kind, referrers, reading_failed, every_manifest_read, repository_unread
-    FROM pullable
+    FROM attestable
     WHERE len(tags) > 0 OR unread IS NOT NULL
 ),
 ends AS (

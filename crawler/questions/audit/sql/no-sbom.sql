@@ -20,7 +20,7 @@ WITH found AS (
         ) AS has_sbom,
         unread,
         unlisted_why AS why
-    FROM pullable
+    FROM attestable
 ),
 listed AS (
     SELECT repository, digest, unnest(platforms).digest AS child_digest

@@ -47,7 +47,8 @@ SELECT
     repository,
     tags,
     digest,
-    dated_at,
+    -- as text, in the form of a record: to make 100,000 times of Python takes half a second
+    strftime(dated_at, '%Y-%m-%dT%H:%M:%S.%gZ') AS dated_at,
     date_diff('day', dated_at, started_at) AS age_days,
     NULL AS why
 FROM dated

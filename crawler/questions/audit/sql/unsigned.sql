@@ -15,7 +15,7 @@ SELECT
     tags,
     digest,
     unlisted_why AS why
-FROM pullable
+FROM attestable
 WHERE
     (len(tags) > 0 OR unread IS NOT NULL)
     AND NOT coalesce(list_contains(list_transform(referrers, lambda referrer: referrer.kind), 'signature'), false)

@@ -10,9 +10,4 @@ SELECT
     image.manifest IS NOT NULL AS manifest_known,
     coalesce(image.manifest.layers, []) AS layers,
     CASE WHEN image IS NULL THEN unread END AS unread
-FROM (
-    SELECT
-        *,
-        unnest(CASE WHEN unread IS NULL THEN images ELSE list_append(coalesce(images, []), NULL) END) AS image
-    FROM (SELECT *, {{why_unread}} AS unread FROM records)
-)
+FROM (SELECT *, {{each_image}} AS image FROM (SELECT *, {{why_unread}} AS unread FROM records))

@@ -29,9 +29,4 @@ SELECT
     image.manifest.config_digest AS config_digest,
     image.manifest IS NOT NULL AS manifest_known,
     unread
-FROM (
-    SELECT
-        *,
-        unnest(CASE WHEN unread IS NULL THEN images ELSE list_append(coalesce(images, []), NULL) END) AS image
-    FROM (SELECT *, {{why_unread}} AS unread FROM records)
-)
+FROM (SELECT *, {{each_image}} AS image FROM (SELECT *, {{why_unread}} AS unread FROM records))

@@ -31,16 +31,10 @@ SELECT
             config_digest: image.manifest.config_digest,
             -- null where they were not read; an image is its own platform
             child_digests: CASE WHEN image.kind = 'index' THEN list_transform(
-                list_filter(image.platforms, lambda platform: coalesce(platform.role, 'image') = 'image'),
+                {{image_platforms}},
                 lambda platform: platform.digest
             ) END,
-            -- what `pullable` has: no signatures, SBOMs and other artifacts
-            is_pullable: image.kind = 'image' OR (
-                (image.kind = 'index' OR image.kind IS NULL) AND (
-                    coalesce(len(image.tags), 0) = 0
-                    OR len(list_filter(image.tags, lambda tag: NOT regexp_full_match(tag, {{digest_tag}}))) > 0
-                )
-            )
+            is_pullable: {{is_pullable}}
         }
     ) AS manifests
 FROM records

@@ -8,9 +8,4 @@ SELECT
     unnest(CASE WHEN image IS NULL THEN [NULL] ELSE image.tags END) AS tag,
     image.digest AS digest,
     CASE WHEN image IS NULL THEN unread END AS unread
-FROM (
-    SELECT
-        *,
-        unnest(CASE WHEN unread IS NULL THEN images ELSE list_append(coalesce(images, []), NULL) END) AS image
-    FROM (SELECT *, {{why_unread}} AS unread FROM records)
-)
+FROM (SELECT *, {{each_image}} AS image FROM (SELECT *, {{why_unread}} AS unread FROM records))

@@ -12,5 +12,5 @@ SELECT
     coalesce(list_contains(kinds, 'signature'), false) AS is_signed,
     coalesce(list_contains(kinds, 'sbom'), false) AS has_sbom,
     coalesce(list_contains(kinds, 'provenance'), false) AS has_provenance
-FROM (SELECT *, list_transform(referrers, lambda referrer: referrer.kind) AS kinds FROM pullable)
+FROM (SELECT *, list_transform(referrers, lambda referrer: referrer.kind) AS kinds FROM attestable)
 WHERE digest IS NOT NULL
