@@ -120,7 +120,7 @@ def audit(
             with open_answer(asked, selected, given, inputs) as answer:
                 for note in (note for each in runs for note in each.notes()):
                     logs.notice(note)
-                _print_counted(asked, answer, counts, totals_of(decisions, answer.columns), fail_on, form)
+                _print_counted(asked, answer, counts, totals_of(decisions, runs, answer.columns), fail_on, form)
         if not selected.is_complete:
             counts.unknown += 1
     if counts.is_failure(fail_on):

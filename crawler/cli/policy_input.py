@@ -10,6 +10,7 @@ from crawler.model.words import repositories, size_text
 
 if TYPE_CHECKING:
     from crawler.questions.audit.decisions import PolicyDecisions
+    from crawler.questions.running.uses import RunningImages
     from crawler.tables.selection import SelectedSnapshot
 
 _COUNTED: Final = ("answer", "digest", "breaks", "freed_bytes")
@@ -35,16 +36,19 @@ def open_policy(file: Path | None, snapshot: "SelectedSnapshot") -> "list[Policy
     return [PolicyDecisions(load_policy(file), snapshot)]
 
 
-def totals_of(decisions: "Sequence[PolicyDecisions]", columns: Sequence[str]) -> "list[CleanupTotals]":
+def totals_of(
+    decisions: "Sequence[PolicyDecisions]", runs: "Sequence[RunningImages]", columns: Sequence[str]
+) -> "list[CleanupTotals]":
     """What counts the rows of an answer; nothing for one without a policy, or without the columns of cleanup."""
-    return [CleanupTotals(each, columns) for each in decisions if {*_COUNTED} <= {*columns}]
+    return [CleanupTotals(each, runs, columns) for each in decisions if {*_COUNTED} <= {*columns}]
 
 
 class CleanupTotals:
     """What the rows of `audit cleanup` come to, counted as they pass."""
 
-    def __init__(self, decisions: "PolicyDecisions", columns: Sequence[str]) -> None:
+    def __init__(self, decisions: "PolicyDecisions", runs: "Sequence[RunningImages]", columns: Sequence[str]) -> None:
         self._decisions = decisions
+        self._runs = runs
         self._at = [columns.index(name) for name in _COUNTED]
         self._deleted = self._unknown = self._unread = self._breaking = self._freed = 0
 
@@ -75,6 +79,7 @@ class CleanupTotals:
             f"the {decisions.product} policy {deletes}",
             f"{_counted(self._breaking, 'deletion', 'deletions')} would break something" if self._breaking else "",
             f"{' and '.join(filter(None, doubts))} could not be judged" if any(doubts) else "",
+            "" if self._runs else "whether workloads use them is not known without --running",
             "nothing was deleted",
         ]
         return "; ".join(part for part in parts if part)

@@ -37,6 +37,10 @@ def test_cleanup_plain_rules(policy, expected):
     assert deleted(policy, *FOUR) == expected
 
 
+def test_cleanup_plain_needs_no_time_for_a_rule_without_one():
+    assert deleted('[[rule]]\nimages = "untagged"', pushed("A", days=None), pushed("B", "v1", days=None)) == {"A"}
+
+
 def test_cleanup_plain_is_json_as_well():
     assert deleted({"rule": [{"older_than": "25d", "exclude_tags": ["v*"]}]}, *FOUR) == {"A"}
 

@@ -25,11 +25,10 @@ def ask_cleanup(folder: Path, policy: Any, pods: str = "") -> tuple[list[Json], 
     """The rows of an answer, and what they come to. A policy is a document, or a text in TOML; `pods` is JSON."""
     snapshot = select_snapshot(folder.parents[2], str(folder))
     decisions = PolicyDecisions(load(policy), snapshot)
-    tables = [decisions.table()]
-    if pods:
-        tables.append(RunningImages(io.BytesIO(pods.encode()), "pods.json", ComparedRun.read(snapshot)).table())
+    runs = [RunningImages(io.BytesIO(pods.encode()), "pods.json", ComparedRun.read(snapshot))] if pods else []
+    tables = [decisions.table(), *(each.table() for each in runs)]
     with open_answer(load_questions()["cleanup"], snapshot, {}, tables) as answer:
-        (totals,) = totals_of([decisions], answer.columns)
+        (totals,) = totals_of([decisions], runs, answer.columns)
         rows = [dict(zip(answer.columns, row, strict=True)) for row in totals.count(answer.rows)]
         return rows, totals.sentence()
 

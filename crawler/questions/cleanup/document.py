@@ -171,7 +171,8 @@ def parse_json(text: str, file: str) -> Any:
     try:
         orjson.loads(text)  # which refuses NaN, and nesting and numbers without end
     except orjson.JSONDecodeError as exc:
-        raise ConfigError([f"{file}:{exc.lineno}: is not JSON: {printable(exc.msg)}"]) from None
+        advice = "a policy in TOML has a name that ends in .toml"
+        raise ConfigError([f"{file}:{exc.lineno}: is not JSON: {printable(exc.msg)}; {advice}"]) from None
     mistakes = Mistakes(file)
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -35,6 +35,8 @@ def are_newest(
 
     def is_newest(time: datetime | None, is_counted: Certainty) -> Certainty:
         itself = is_counted is not False
+        if not count:
+            return False
         if time is None:
             return True if total - itself < count else no_time
         newer = len(surely) - bisect_right(surely, time)
