@@ -98,12 +98,12 @@ class ArtifactRegistryPolicy:
         return doubt_deletions(repository, settle(repository, decisions))
 
     def _are_recent(self, images: Sequence[PolicyImage], package: str | None) -> list[Certainty]:
-        counted = _counted(images)
+        doubts = _doubts(images)
         times = [image.uploaded_at for image in images]
         columns = [
             [
                 all_of((has_prefix(package, rule.package_prefixes), each))
-                for each in are_newest(rule.count, times, counted)
+                for each in are_newest(rule.count, times, doubts)
             ]
             for rule in self.most_recent
         ]
@@ -123,10 +123,11 @@ class ArtifactRegistryPolicy:
         return Decision(Fate.DELETE, rule=self.delete[matches.index(True)].name)
 
 
-def _counted(images: Sequence[PolicyImage]) -> list[Certainty]:
+def _doubts(images: Sequence[PolicyImage]) -> list[Unknown | None]:
+    """Why it is not known whether each image counts among the most recent."""
     listed = parents(images)
     unread = may_have_unread_children(images)
-    return [_LISTED if image.digest in listed or (unread and not image.tags) else True for image in images]
+    return [_LISTED if image.digest in listed or (unread and not image.tags) else None for image in images]
 
 
 def has_prefix(package: str | None, prefixes: tuple[str, ...]) -> Certainty:

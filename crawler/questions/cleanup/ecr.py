@@ -105,8 +105,8 @@ class EcrPolicy:
         decisions, seen = dict.fromkeys((image.digest for image in repository.images), KEEP), set(listed)
         for rule in self.rules:
             selected = [image for image in repository.images if rule.selects(image.tags)]
-            counted = [doubts.get(image.digest, True) for image in selected]
-            for image, is_expired in zip(selected, _are_expired(rule, selected, counted, now), strict=True):
+            of_selected = [doubts.get(image.digest) for image in selected]
+            for image, is_expired in zip(selected, _are_expired(rule, selected, of_selected, now), strict=True):
                 if image.digest not in seen:
                     may_be_expired = image.digest not in referrers or _REFERRER
                     decisions[image.digest] = _decision(rule, all_of((is_expired, may_be_expired)))
@@ -115,12 +115,12 @@ class EcrPolicy:
 
 
 def _are_expired(
-    rule: Rule, selected: Sequence[PolicyImage], counted: Sequence[Certainty], now: datetime
+    rule: Rule, selected: Sequence[PolicyImage], doubts: Sequence[Unknown | None], now: datetime
 ) -> list[Certainty]:
     times = [image.uploaded_at for image in selected]
     if rule.age is not None:
         return [is_older(time, now - rule.age) for time in times]
-    return [negation(each) for each in are_newest(rule.most, times, counted)]
+    return [negation(each) for each in are_newest(rule.most, times, doubts)]
 
 
 def _decision(rule: Rule, is_expired: Certainty) -> Decision:

@@ -106,11 +106,11 @@ def _without_project(name: str) -> str:
 
 
 def _latest_pushed(images: Sequence[PolicyImage], number: int, _: datetime) -> list[Certainty]:
-    return are_newest(number, [image.uploaded_at for image in images], [True] * len(images))
+    return are_newest(number, [image.uploaded_at for image in images], [None] * len(images))
 
 
 def _latest_pulled(images: Sequence[PolicyImage], number: int, _: datetime) -> list[Certainty]:
-    return are_newest(number, [image.pulled_at for image in images], [True] * len(images), _NO_PULL)
+    return are_newest(number, [image.pulled_at for image in images], [None] * len(images), _NO_PULL)
 
 
 def _latest_active(images: Sequence[PolicyImage], number: int, _: datetime) -> list[Certainty]:
@@ -118,7 +118,7 @@ def _latest_active(images: Sequence[PolicyImage], number: int, _: datetime) -> l
     times = [
         max(image.pulled_at, image.uploaded_at or image.pulled_at) if image.pulled_at else None for image in images
     ]
-    return are_newest(number, times, [True] * len(images), _NO_PULL)
+    return are_newest(number, times, [None] * len(images), _NO_PULL)
 
 
 def _pushed_since(images: Sequence[PolicyImage], number: int, now: datetime) -> list[Certainty]:

@@ -20,29 +20,25 @@ def is_newer(time: datetime | None, limit: datetime) -> Certainty:
 
 
 def are_newest(
-    count: int, times: Sequence[datetime | None], counted: Sequence[Certainty], no_time: Unknown = NO_TIME
+    count: int, times: Sequence[datetime | None], doubts: Sequence[Unknown | None], no_time: Unknown = NO_TIME
 ) -> list[Certainty]:
-    """Whether each candidate is among the `count` newest of those that are counted.
+    """Whether each image is among the `count` newest. `doubts` are why it is not known whether an image counts.
 
-    A candidate that may be counted, one without a time, and one of the same time may each come before another one:
-    what depends on that is unknown. A candidate that is not counted is judged as if it were.
+    One that may count, one without a time, and one of the same time may each come before another one: what depends on
+    that is unknown.
     """
-    surely = sorted(time for time, is_counted in zip(times, counted, strict=True) if time and is_counted is True)
-    maybe = sorted(time for time, is_counted in zip(times, counted, strict=True) if time and is_counted is not False)
-    timeless = sum(time is None and is_counted is not False for time, is_counted in zip(times, counted, strict=True))
-    doubts = next((each for each in counted if isinstance(each, Unknown)), _AMBIGUOUS)
-    total = len(maybe) + timeless
+    surely = sorted(time for time, doubt in zip(times, doubts, strict=True) if time and doubt is None)
+    known = sorted(time for time in times if time)
+    why = next(filter(None, doubts), _AMBIGUOUS)
 
-    def is_newest(time: datetime | None, is_counted: Certainty) -> Certainty:
-        itself = is_counted is not False
+    def is_newest(time: datetime | None) -> Certainty:
         if not count:
             return False
         if time is None:
-            return True if total - itself < count else no_time
-        newer = len(surely) - bisect_right(surely, time)
-        perhaps_newer = len(maybe) - bisect_left(maybe, time) - itself + timeless
-        if newer >= count:
+            return True if len(times) <= count else no_time
+        if len(surely) - bisect_right(surely, time) >= count:
             return False
-        return True if perhaps_newer < count else doubts
+        may_be_newer = len(times) - 1 - bisect_left(known, time)
+        return True if may_be_newer < count else why
 
-    return [is_newest(time, is_counted) for time, is_counted in zip(times, counted, strict=True)]
+    return [is_newest(time) for time in times]

@@ -73,7 +73,7 @@ class Rule:
         else:
             built = build_times(images, now)
             times, no_time = [built[image.digest] for image in selected], NO_BUILD
-        newest = are_newest(self.keep, times, [True] * len(selected), no_time)
+        newest = are_newest(self.keep, times, [None] * len(selected), no_time)
         limit = now - self.older_than if self.older_than is not None else None
         return {
             image.digest: all_of((limit is None or is_older(time, limit, no_time), negation(is_kept)))
