@@ -97,7 +97,11 @@ def prune(config: StorageConfig, targets: Sequence[str], rules: RetentionRules, 
     plan = _selected(plan_retention(output, rules, now), output, targets)
     pruning = _Pruning(output, mode)
     pruning.prune_snapshots(plan, now)
-    if config.cache_file is not None and config.cache_file.is_file():
+    if config.cache.url is not None:
+        name = f"digest cache {printable(config.cache.url)}"
+        why = "crawls of other output folders may need what it has; to prune it, prune a copy of it: --cache FILE"
+        logs.notice(f"{name} is left: {why}", logging.INFO)
+    elif config.cache_file is not None and config.cache_file.is_file():
         pruning.prune_cache(config.cache_file, plan)
     return COULD_NOT_RUN if pruning.has_failed else COMPLETE
 
