@@ -17,7 +17,7 @@ from crawler.lake.objects import ObjectStore
 from crawler.lake.versioned import Version
 
 if TYPE_CHECKING:
-    from obstore import PutMode
+    from obstore import PutMode, UpdateVersion
 
 _CHUNK_BYTES: Final = 1024 * 1024
 
@@ -48,7 +48,7 @@ class VersionedObjects(ObjectStore):
             return _version(response.meta)
 
     def replace_version(self, name: str, path: Path, known: Version | None) -> bool:
-        mode: PutMode = "create" if known is None else {"e_tag": known.e_tag, "version": known.generation}
+        mode = _mode(known)
         with self._lake_errors("replace", name), _mapped(path) as content:
             try:
                 obstore.put(self._client(len(content)), name, content, mode=mode, use_multipart=False)
@@ -62,6 +62,17 @@ def _mapped(path: Path) -> Iterator[mmap]:
     """A file's content, which is not copied into memory. The file must not be empty."""
     with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
         yield content
+
+
+def _mode(known: Version | None) -> "PutMode":
+    if known is None:
+        return "create"
+    update: UpdateVersion = {}
+    if known.e_tag is not None:
+        update["e_tag"] = known.e_tag
+    if known.generation is not None:
+        update["version"] = known.generation
+    return update
 
 
 def _version(meta: Mapping[str, Any]) -> Version:
