@@ -33,23 +33,24 @@ async def around_runs(cache: HeldCache | None, in_thread: InThread, notice: Noti
 
     What fails is said, and no more: the snapshots count.
     """
-    if cache is None:
+    if cache is None or not await _call(cache.fetch, cache, in_thread, notice):
         yield
         return
-    await _call(cache.fetch, cache, in_thread, notice)
     try:
         yield
     finally:
         await _call(cache.put_back, cache, in_thread, notice)
 
 
-async def _call(work: Callable[[Path], Notes], cache: HeldCache, in_thread: InThread, notice: Notice) -> None:
+async def _call(work: Callable[[Path], Notes], cache: HeldCache, in_thread: InThread, notice: Notice) -> bool:
+    """Do the work, and say what it has to say. False: it was abandoned."""
     try:
         scratch = TemporaryDirectory(prefix="registry-crawler-", ignore_cleanup_errors=True)
     except OSError as exc:
         notice(f"{cache.label}: no temporary folder: {exc.strerror}: set TMPDIR", logging.WARNING)
-        return
+        return True
     with scratch as folder:
         notes = await in_thread(partial(work, Path(folder)))
     for line, level in cache.interrupted() if notes is None else notes:
         notice(line, level)
+    return notes is not None

@@ -66,8 +66,8 @@ class HeldCache:
         return self._noted(self._put_back, scratch, self._kept)
 
     def interrupted(self) -> Notes:
-        """What is to be said where neither is possible any more."""
-        return [(f"{self.label}: not put back: interrupted; {self._kept}", logging.WARNING)]
+        """What is to be said where a signal has ended either."""
+        return [(f"{self.label}: interrupted; {self._kept}", logging.WARNING)]
 
     @property
     def _kept(self) -> str:
@@ -76,8 +76,11 @@ class HeldCache:
     def _noted(self, work: Callable[[Path], Notes], scratch: Path, otherwise: str) -> Notes:
         try:
             return work(scratch)
-        except (LakeError, Unfit, OSError) as exc:
-            return [(f"{self.label}: {exc}; {otherwise}", logging.WARNING)]
+        except Unfit as exc:
+            reason = f"{quoted_path(self._file)}: {exc}"
+        except (LakeError, OSError) as exc:
+            reason = str(exc)
+        return [(f"{self.label}: {reason}; {otherwise}", logging.WARNING)]
 
     def _fetch(self, scratch: Path) -> Notes:
         """Raises LakeError, also where the object is no cache, and where this disk fails; and OSError."""

@@ -221,9 +221,48 @@ async def test_sigterm_while_the_lake_cache_is_put_back_ends_the_command_with_th
                 process.send_signal(signal.SIGTERM)
                 _, err = await process.communicate()
     assert process.returncode == 0  # as once any snapshot stands
-    assert "not put back: interrupted; " in err.decode().splitlines()[-1]
+    assert ": interrupted; " in err.decode().splitlines()[-1]
     assert list(scratch.iterdir()) == []
     assert len(list((tmp_path / "out").glob("source=*/date=*/run=*/_SUCCESS"))) == 1
+
+
+async def test_sigterm_while_the_lake_cache_is_fetched_ends_the_command_before_its_run(command, tmp_path):
+    asked = asyncio.Event()
+
+    async def never_answer(reader, writer):
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    async with serve(APP) as registry, await asyncio.start_server(never_answer, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        environment = {
+            "AWS_ACCESS_KEY_ID": "AKIAOFTESTS",
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        }
+        arguments = scripted_crawl(registry, "out", *DEEP, "--cache", "s3://lake/digests.sqlite")
+        async with command.started(*arguments, environment=environment) as process:
+            await asyncio.wait_for(asked.wait(), 60)
+            process.send_signal(signal.SIGTERM)
+            _, err = await process.communicate()
+        assert registry.requests == []
+    assert process.returncode == 143
+    (note,) = [line for line in err.decode().splitlines() if "digest cache" in line]
+    assert ": interrupted; " in note
+    assert not (tmp_path / "out").exists()
+
+
+async def test_lake_cache_whose_put_loses_its_answer_is_there(command, moto, tmp_path):
+    lake = moto.s3()
+    moto.lose = 1
+    async with serve(APP) as server:
+        arguments = scripted_crawl(server, "out", *DEEP, "--cache", f"{lake.url}/{NAME}")
+        ended = await command(*arguments, environment=lake.environment)
+    assert ended.code == 0
+    assert held(lake, tmp_path) == APP_DIGESTS
+    assert "; " not in "".join(line for line in ended.err.splitlines() if "digest cache" in line)
 
 
 async def test_prune_leaves_the_lake_cache_and_its_copy_alone(command, tmp_path):
