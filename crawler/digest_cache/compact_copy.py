@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from crawler.digest_cache.file import Unfit, open_to_read
+from crawler.untrusted_text import quoted_path
 
 
 def write_compact_copy(path: Path, copy: Path) -> None:
@@ -21,4 +22,4 @@ def write_compact_copy(path: Path, copy: Path) -> None:
             database.execute("PRAGMA query_only = OFF")  # it forbids writing to any file; only the copy is written
             database.execute("VACUUM INTO ?", (str(copy),))
         except sqlite3.Error as exc:
-            raise Unfit(str(exc)) from None
+            raise Unfit(f"it cannot be copied to {quoted_path(copy)}: {exc}") from None

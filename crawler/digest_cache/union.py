@@ -1,7 +1,7 @@
 """Which contents do other caches have that one has not? They are added to it, whatever works on any of them meanwhile.
 
-A content is copied as it is, compressed, and the dictionary that its frame names is copied before it: to compress it
-anew would take ten times as long. It goes in short transactions, so that a crawl waits for milliseconds, and a kill
+A content is copied as it is, compressed, after the dictionary that its frame names: to compress it anew would take more
+than twice as long. It goes in short transactions, so that a crawl waits for milliseconds, and a kill
 leaves a cache that has a part of the others.
 """
 

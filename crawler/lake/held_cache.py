@@ -22,8 +22,8 @@ from crawler.untrusted_text import printable, quoted_path
 Notes: TypeAlias = list[tuple[str, int]]
 """Lines for the operator, each with one of `logging`'s levels."""
 
-_ATTEMPTS: Final = 16
-"""How often a run tries to put its cache back while other runs are quicker."""
+PATIENCE_S: Final = 600.0
+"""How long a run tries to put its cache back while other runs are quicker: one of them succeeds each time."""
 
 _LONGEST_PAUSE_S: Final = 4.0
 """Before another attempt. It is random, so that runs that ended together do not stay together."""
@@ -44,18 +44,19 @@ class HeldCache:
         label: what it is called in a note.
     """
 
-    def __init__(self, url: str, store: VersionedStore, name: str, file: Path) -> None:
+    def __init__(self, url: str, store: VersionedStore, name: str, file: Path, patience_s: float) -> None:
         self._store = store
         self._name = name
         self._file = file
+        self._patience_s = patience_s
         self.label = f"digest cache {printable(url)}"
         self._seen: _Seen | None = None
 
     @classmethod
-    def open(cls, url: str, file: Path, environ: Mapping[str, str]) -> Self:
+    def open(cls, url: str, file: Path, environ: Mapping[str, str], patience_s: float = PATIENCE_S) -> Self:
         """`environ` has the provider's endpoint and credentials. Raises ConfigError where they make no sense."""
         store, name = open_versioned(url, environ)
-        return cls(url, store, name, file)
+        return cls(url, store, name, file, patience_s)
 
     def fetch(self, scratch: Path) -> Notes:
         """Add what the object has to the file on this disk. Files are made in the folder `scratch`."""
@@ -103,16 +104,17 @@ class HeldCache:
     def _put_back(self, scratch: Path) -> Notes:
         """Raises LakeError, Unfit and OSError."""
         notes: Notes = []
-        for attempt in range(_ATTEMPTS):
-            if attempt:
-                time.sleep(random.uniform(0, _LONGEST_PAUSE_S))  # noqa: S311  (no secret)
+        deadline = time.monotonic() + self._patience_s
+        while True:
             if self._seen is None or self._seen.version != self._store.version(self._name):
                 notes += self._fetch(scratch)
             if self._seen is None or (more := count(self._file) - self._seen.found) <= 0:
                 return notes
             if (size := self._replace(scratch, self._seen.version)) is not None:
                 return [*notes, (f"{self.label}: {size / 1e6:,.1f} MB put back, {more:,} entries more", logging.INFO)]
-        raise LakeError(f"not put back: other runs replaced it {_ATTEMPTS} times meanwhile")
+            if time.monotonic() >= deadline:
+                raise LakeError(f"other runs replaced it for {self._patience_s:.0f} s, again and again")
+            time.sleep(random.uniform(0, _LONGEST_PAUSE_S))  # noqa: S311  (no secret)
 
     def _replace(self, scratch: Path, known: Version | None) -> int | None:
         """Replace the object of this version by a copy of the file. Returns its bytes; None where it has changed."""

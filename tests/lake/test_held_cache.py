@@ -1,6 +1,7 @@
 """A digest cache that a lake holds: crawls with an empty disk have what others read, and nothing read is lost."""
 
 import asyncio
+import fcntl
 import json
 import logging
 import signal
@@ -16,7 +17,9 @@ from support.scripted_images import blobs, config, image, manifests
 
 import crawler
 from crawler.digest_cache.cache import DigestCache
+from crawler.digest_cache.union import count
 from crawler.digest_cache.values import Content
+from crawler.lake.held_cache import HeldCache
 
 NAME = "caches/digests.sqlite"
 
@@ -322,3 +325,51 @@ async def test_library_has_the_lake_cache_too(tmp_path, caplog):
         assert {one.digest for one in record.images} < APP_DIGESTS
         assert [request for request in server.requests if "/blobs/" in request.target] == read != []
     assert [message.count("MB fetched") for message in caplog.messages if "digest cache" in message] == [1]
+
+
+def filled(path, *bodies):
+    with DigestCache.open(path) as cache:
+        for body in bodies:
+            cache.put(digest_of(body), Content(body, None))
+    return path
+
+
+def test_lake_cache_that_others_replace_again_and_again_is_given_up(tmp_path):
+    url, file = f"file://{tmp_path}/lake/digests.sqlite", filled(tmp_path / "ours.sqlite", b"ours")
+    cache = HeldCache.open(url, file, {}, patience_s=0)
+    assert cache.fetch(tmp_path) == []
+    (tmp_path / "lake").mkdir()
+    with (tmp_path / "lake" / "digests.sqlite.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ((line, level),) = cache.put_back(tmp_path)
+    assert line.startswith(f"digest cache {url}: other runs replaced it for 0 s, again and again; {file} keeps ")
+    assert level == logging.WARNING
+
+
+def test_lake_cache_that_is_removed_meanwhile_is_made_again(tmp_path):
+    url, file = f"file://{tmp_path}/digests.sqlite", filled(tmp_path / "ours.sqlite", b"ours")
+    filled(tmp_path / "digests.sqlite", b"theirs")
+    cache = HeldCache.open(url, file, {})
+    cache.fetch(tmp_path)
+    (tmp_path / "digests.sqlite").unlink()
+    ((line, level),) = cache.put_back(tmp_path)
+    assert line.endswith("2 entries more")
+    assert level == logging.INFO
+    assert count(tmp_path / "digests.sqlite") == 2
+
+
+def test_lake_cache_is_not_put_back_from_a_damaged_file(tmp_path):
+    url, file = f"file://{tmp_path}/digests.sqlite", filled(tmp_path / "ours.sqlite", b"ours")
+    cache = HeldCache.open(url, file, {})
+    cache.fetch(tmp_path)
+    file.write_text("half of it")
+    ((line, _),) = cache.put_back(tmp_path)
+    assert line.startswith(f"digest cache {url}: {file}: file is not a database; ")
+    assert not (tmp_path / "digests.sqlite").exists()
+
+
+def test_lake_cache_makes_nothing_where_nothing_was_read(tmp_path):
+    cache = HeldCache.open(f"file://{tmp_path}/digests.sqlite", tmp_path / "ours.sqlite", {})
+    assert cache.fetch(tmp_path) == []
+    assert cache.put_back(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
