@@ -4,6 +4,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -227,6 +228,18 @@ def test_digest_cache_union_reads_a_cache_that_a_crawl_works_on(path, other):
         assert unite(path, [other]).added == 1
         assert crawl.notes == []
     assert held(path, range(30)) == set(range(21))
+
+
+def test_digest_cache_union_waits_for_a_crawl_that_holds_the_lock(path, other):
+    fill(path, 1)
+    fill(other, 2)
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as crawl:
+        crawl.execute("BEGIN IMMEDIATE")
+        release = threading.Timer(0.2, crawl.execute, ["ROLLBACK"])
+        release.start()
+        union = unite(path, [other])
+        release.join()
+    assert (union.is_whole, union.added, union.notes) == (True, 1, ())
 
 
 def test_digest_cache_union_leaves_the_first_to_a_crawl_that_works_on_it(path, other):
