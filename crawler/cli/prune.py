@@ -61,7 +61,11 @@ def prune(config: StorageConfig, lake: PrunedLake | None, request: PruneRequest)
 def _prune_output(config: StorageConfig, plan: RetentionPlan, names: Sequence[str], request: PruneRequest) -> int:
     pruning = _Pruning(config.output.path, request.mode)
     pruning.prune_snapshots(_plan_of(plan, names, config.output.path), request.now)
-    if config.cache_file is not None and config.cache_file.is_file():
+    if config.cache.url is not None:
+        name = f"digest cache {printable(config.cache.url)}"
+        why = "crawls of other output folders may need what it has; to prune it, prune a copy of it: --cache FILE"
+        logs.notice(f"{name} is left: {why}", logging.INFO)
+    elif config.cache_file is not None and config.cache_file.is_file():
         pruning.prune_cache(config.cache_file, plan)
     return COULD_NOT_RUN if pruning.has_failed else COMPLETE
 

@@ -3,6 +3,7 @@
 config.example.toml says what each key means.
 """
 
+import hashlib
 import os
 from collections.abc import Sequence
 from datetime import timedelta
@@ -74,9 +75,14 @@ class ImagesConfig(ConfigTable):
 
 
 class CacheConfig(ConfigTable):
-    """`[cache]`: the file of the digest cache. None: `.cache/digests.sqlite` in the output folder."""
+    """`[cache]`: the digest cache: a file, or an object in a lake. None: `.cache/digests.sqlite` in the output."""
 
     path: CachePath | None = None
+
+    @property
+    def url(self) -> str | None:
+        """The object in a lake that holds the cache; None where a file holds it."""
+        return self.path if isinstance(self.path, str) else None
 
 
 class OutputConfig(ConfigTable):
@@ -116,9 +122,12 @@ class StorageConfig(ConfigTable):
 def _cache_file(output: OutputConfig, cache: CacheConfig) -> Path | None:
     if cache.path == NO_CACHE:
         return None
-    if cache.path is not None:
+    if isinstance(cache.path, Path):
         return cache.path
-    return None if output.path == STDIO else output.path / ".cache" / "digests.sqlite"
+    if output.path == STDIO:
+        return None
+    name = "digests" if cache.url is None else f"lake-{hashlib.sha256(cache.url.encode()).hexdigest()[:16]}"
+    return output.path / ".cache" / f"{name}.sqlite"
 
 
 class LakeConfig(ConfigTable):
@@ -194,11 +203,13 @@ class Config(ConfigTable):
             raise ValueError("registry.repositories_from: standard input can hold the names of one registry only")
         if self.lake.url is not None and self.output.path == STDIO:
             raise ValueError("lake.url needs snapshots to publish: set output.path to a folder (--output)")
+        if self.cache.url is not None and self.output.path == STDIO:
+            raise ValueError("cache.path in a lake needs a copy on the disk: set output.path to a folder (--output)")
         return self
 
     @property
     def cache_file(self) -> Path | None:
-        """The digest cache's file; None where nothing is kept longer than the run."""
+        """The digest cache's file, or the copy on this disk of one in a lake; None where nothing outlasts the run."""
         return _cache_file(self.output, self.cache)
 
     @classmethod

@@ -7,6 +7,11 @@
 | `opening` | Which place is it, by the URL? |
 | `folder` | How, in a folder? |
 | `objects` | How, in object storage? The one door to obstore. |
+| `versioned` | How is an object replaced only if it is still as it was when it was read? |
+| `versioned_objects` | How, in object storage? The other half of the door to obstore. |
+| `versioned_files` | How, in a folder? |
+| `held_cache` | How does a digest cache come from a lake, and back, when several runs end at once? |
+| `around_runs` | When, around a command's runs? |
 | `environment` | Can a provider's client use the environment variables, and may it use plain HTTP? |
 | `messages` | What does an error of a provider say, without its secrets? |
 | `delta` | How does a file become part of a Delta table? The one door to deltalake. |
