@@ -52,6 +52,7 @@ class ContainerUse:
 
     namespace: str
     workload: str
+    is_pod: bool
     container: str
     reference: str
     image_id: str
@@ -101,6 +102,7 @@ def _uses(value: Json, kind: str, path: tuple[str, ...]) -> Iterator[ContainerUs
         yield ContainerUse(
             namespace=_text(metadata.get("namespace", "")),
             workload=_text(metadata["name"]) if is_pod else f"{kind}/{_text(metadata['name'])}",
+            is_pod=is_pod,
             container=name,
             reference=reference,
             image_id=_text(container_status.get("imageID") or ""),
