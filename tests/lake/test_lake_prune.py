@@ -222,11 +222,14 @@ async def test_lake_prune_keeps_runs_whose_row_it_did_not_take(command, filled, 
     """That `runs` lacks a row is no proof of a removal that was begun."""
     form, change, left = case
     oldest, *_ = filled(form)
+    (folder_lake / "_runs/odd.json").write_text("{}")
     change(folder_lake / "runs")
     before = files_of(folder_lake)
     ended = await command(*prune(folder_lake))
     assert ended.code == 0
-    assert sum("its row in runs is not where it was published" in line for line in lines(ended)) == left
+    named = sum("its row in runs is not where it was published" in line for line in lines(ended))
+    more = f"file://{folder_lake}: 1 more objects in _runs are left, and their runs" in lines(ended)
+    assert (named + more, "odd.json is left" in ended.err) == (left, True)
     after = files_of(folder_lake)
     assert data_of(after, oldest) == data_of(before, oldest) != []
     assert left == 1 or after == before
