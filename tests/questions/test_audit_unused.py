@@ -149,6 +149,15 @@ def test_unused_takes_nothing_started_since_for_gone(unused):
     assert gone(unused(records, restarted)) == [("unknown", digest(2), pushed_since)]
 
 
+@pytest.mark.parametrize(("generation", "answer"), [(1, "yes"), (2, "unknown")])
+def test_unused_takes_nothing_for_gone_that_a_pod_was_given_later(unused, generation, answer):
+    """Its images can be replaced in place, by one that was pushed after the snapshot."""
+    changed = pod("a", f"{APP}:3.0", created=LONG_AGO)
+    changed["metadata"]["generation"] = generation
+    asked = unused([repository("team/app", image(1, "1.0"))], changed)
+    assert [row[:2] for row in gone(asked)] == [(answer, "3.0")]
+
+
 def test_unused_takes_a_dangling_tag_for_gone(unused):
     dangling = problem("dangling-tag", tag="1.0", digest=digest(1))
     records = [repository("team/app", listed_image(1, "1.0"), image(2, "2.0"), problems=[dangling])]
