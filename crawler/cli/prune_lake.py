@@ -10,12 +10,13 @@ from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN
 from crawler.cli.prune_mode import PruneMode
 from crawler.cli.prune_report import PrunedTarget, place_text, report_run, report_target
 from crawler.errors import LakeError
+from crawler.lake.layout import MARKERS
 from crawler.lake.retention import LakePlan, LakeRun, PrunedLake, plan_lake_retention
 from crawler.snapshot.retention import Retention, RetentionRules
 from crawler.untrusted_text import printable
 
 _MOST_NAMED: Final = 5
-"""So many unfinished runs are named in one line."""
+"""So many unfinished runs are named in one line, and so many markers that are left."""
 
 
 def read_lake_plan(lake: PrunedLake, rules: RetentionRules, now: datetime) -> LakePlan | None:
@@ -30,8 +31,10 @@ def read_lake_plan(lake: PrunedLake, rules: RetentionRules, now: datetime) -> La
 def prune_lake(lake: PrunedLake, plan: LakePlan, mode: PruneMode) -> int:
     """Remove runs of a lake. Returns the exit code. The first error ends it: a lake that is down answers slowly."""
     url = printable(lake.url)
-    for unknown in plan.unknown:
+    for unknown in plan.unknown[:_MOST_NAMED]:
         logs.notice(f"{url}: {printable(unknown.name)} is left, and its run: {unknown.reason}")
+    if len(plan.unknown) > _MOST_NAMED:
+        logs.notice(f"{url}: {len(plan.unknown) - _MOST_NAMED:,} more objects in {MARKERS} are left, and their runs")
     if plan.unfinished:
         logs.notice(f"{url}: {_unfinished_text(plan.unfinished)}", logging.INFO)
     if not plan.targets:

@@ -21,7 +21,7 @@ from crawler.config.toml_file import Key
 from crawler.config.values import Expected, one_of
 from crawler.untrusted_text import printable
 
-_MAY_HOLD_SECRETS: Final = frozenset({"auth", "realms", "url"})
+_MAY_HOLD_SECRETS: Final = frozenset({"auth", "realms", "url", "pushgateway"})
 """Keys whose values no message quotes."""
 
 

@@ -25,6 +25,7 @@ from crawler.config.values import (
     CachePath,
     Duration,
     FilePath,
+    GatewayUrl,
     Integer,
     LakeUrl,
     RateOption,
@@ -153,7 +154,7 @@ class MetricsConfig(ConfigTable):
     """`[metrics]`: where Prometheus finds what it should know of the snapshots, after each run."""
 
     textfile: FilePath | None = None
-    pushgateway: ServiceUrl | None = None
+    pushgateway: GatewayUrl | None = None
 
 
 class NotifyConfig(ConfigTable):

@@ -216,6 +216,13 @@ def _parse_service_url(value: Any) -> Any:
     return value
 
 
+def _parse_gateway_url(value: Any) -> Any:
+    """Check the URL of a Pushgateway. It gets into every `_run.json`, and a path is added to it."""
+    if isinstance(_parse_service_url(value), str) and ("?" in value or "#" in value):
+        raise ValueError("must be a URL without a query or a fragment")
+    return value
+
+
 def _parse_lake_url(value: Any) -> Any:
     """Check the URL of a lake. It gets into every `_run.json`, so it must hold no credentials."""
     if not isinstance(value, str):
@@ -290,6 +297,7 @@ RealmHosts = Annotated[StringList, AfterValidator(_check_realms)]
 LakeUrl = Annotated[str, Expected("a string: s3://BUCKET/PATH, …"), BeforeValidator(_parse_lake_url)]
 ApiUrl = Annotated[str, BeforeValidator(_parse_api_url)]
 ServiceUrl = Annotated[str, BeforeValidator(_parse_service_url)]
+GatewayUrl = Annotated[str, BeforeValidator(_parse_gateway_url)]
 Kind = Annotated[str, BeforeValidator(_parse_kind)]
 Location = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$"), Expected("a location, such as us-central1")]
 ApiPath = Annotated[

@@ -4,8 +4,8 @@ from crawler.deploy.deployment import Printed
 from crawler.deploy.render import render
 
 _NOTE = (
-    "add the file to rule_files of prometheus.yml; the metrics come from `registry-crawler metrics --textfile FILE` "
-    "after each crawl"
+    "add the file to rule_files of prometheus.yml; the metrics come from `crawl --metrics FILE`, "
+    "`crawl --pushgateway URL`, or `metrics --textfile FILE` after each crawl"
 )
 
 

@@ -61,5 +61,5 @@ def _check(deployment: Deployment, options: CronOptions) -> None:
         OptionCheck.of_absolute_path("--program", options.program),
     )
     if deployment.secret_variables:
-        mistake = f"{', '.join(deployment.secret_variables)}: cron has no safe place for a password"
-        raise ConfigError([f"{mistake}: write it into a file, and name the file in registry.auth.password_file"])
+        mistake = f"{', '.join(deployment.secret_variables)}: cron has no safe place for a variable that is a secret"
+        raise ConfigError([f"{mistake}: set its key in {quoted_path(deployment.file)}, which only its owner may read"])

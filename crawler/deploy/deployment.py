@@ -61,7 +61,7 @@ class Deployment:
         config: the configuration, of the file and the environment.
         file: the configuration file; absolute.
         folder: where relative paths begin: the current folder; absolute.
-        text: the file's text. It holds no password.
+        text: the file's text, which may hold secrets.
         files: the files that the configuration names.
         variables: the REGISTRY_CRAWLER_ variables that are set here and hold no secret.
         secret_variables: the names of those that do.
@@ -88,9 +88,6 @@ class Deployment:
             raise ConfigError(["output.path: standard output keeps no snapshots: set it to a folder"])
         folder = Path.cwd()
         text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-        if found := secrets_in(tomllib.loads(text)):
-            mistake = f"{quoted_path(file)}: {', '.join(found)}: a configuration that is deployed holds no secret"
-            raise ConfigError([f"{mistake}: move it into a file or a variable (a password: password_file)"])
         variables = {
             name: value for name, value in environ.items() if name.upper().startswith(ENVIRONMENT_PREFIX) and value
         }
@@ -100,7 +97,13 @@ class Deployment:
         return cls(config, path, folder, text, find_input_files(config, folder), plain, secret, foreign)
 
     def placed_text(self, place: Place) -> str:
-        """The configuration's text, whose files are where `place` puts them, and which ends with a newline."""
+        """The configuration's text, whose files are where `place` puts them, and which ends with a newline.
+
+        Raises ConfigError where the text holds a secret: it would be printed.
+        """
+        if found := secrets_in(tomllib.loads(self.text)):
+            mistake = f"{quoted_path(self.file)}: {', '.join(found)}: a configuration that is deployed holds no secret"
+            raise ConfigError([f"{mistake}: write a password into a password_file, and the rest into variables"])
         text = with_places(self.text, self._places(place), self.folder, self.file)
         return text if text.endswith("\n") else f"{text}\n"
 

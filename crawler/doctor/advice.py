@@ -3,6 +3,8 @@
 An advice follows from the error and the configuration alone. Where the cause is not certain there is none.
 """
 
+import errno
+import os
 import re
 from collections.abc import Callable
 from typing import Final
@@ -206,7 +208,14 @@ def _disk(_: RegistryConfig, __: str, error: CrawlerError) -> str:
         return ""
     if _NO_LOCKS in str(error):
         return "use --no-lock (output.lock = false), and let one crawl at a time write there"
+    if is_full(str(error)):
+        return "free some space there, or name a folder on another disk with --output (output.path)"
     return "name a folder that this user may write with --output (output.path)"
+
+
+def is_full(message: str) -> bool:
+    """Whether an error of the system says that a disk, or a user's share of it, is full."""
+    return any(os.strerror(number) in message for number in (errno.ENOSPC, errno.EDQUOT))
 
 
 _Rule = Callable[[RegistryConfig, str, CrawlerError], str]

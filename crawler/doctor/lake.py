@@ -11,14 +11,18 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from crawler.config import Config
+from crawler.doctor.advice import is_full
 from crawler.doctor.step import Finding, failure, ok, skipped, warning
 from crawler.errors import LakeError
 from crawler.untrusted_text import printable
 
 _CONTENT: Final = b"registry-crawler doctor\n"
+_ABSENT: Final = "_doctor/not-there"
+"""S3 refuses to say that an object is not there to whoever may not list, and a publisher asks that first."""
 
 _RIGHTS: Final = {
-    "s3": "allow s3:PutObject and s3:GetObject below the URL; AWS_PROFILE, AWS_ACCESS_KEY_ID, … name the credentials",
+    "s3": "allow s3:PutObject and s3:GetObject below the URL, and s3:ListBucket; "
+    "AWS_PROFILE, AWS_ACCESS_KEY_ID, … name the credentials",
     "gs": "`gcloud storage buckets add-iam-policy-binding gs://{bucket} --member=serviceAccount:ACCOUNT "
     "--role=roles/storage.objectUser`; GOOGLE_APPLICATION_CREDENTIALS names the credentials",
     "az": "`az role assignment create --role 'Storage Blob Data Contributor' --assignee ACCOUNT --scope CONTAINER`; "
@@ -46,10 +50,11 @@ def lake(config: Config) -> Finding:
     store = open_lake(url, LakeFormat(config.lake.format), os.environ).store
     name = f"_doctor/{datetime.now(UTC):%Y-%m-%d}"
     try:
+        store.read(_ABSENT)
         is_new = store.create(name, _CONTENT)
         is_replaced = store.create(name, _CONTENT)
     except LakeError as exc:
-        return failure(str(exc), _advice(url, exc))
+        return failure(str(exc), lake_advice(url, exc))
     if is_replaced:
         return warning(
             f"{printable(url)} replaces an object that should only be created: two publishers at once may mix a run",
@@ -59,8 +64,11 @@ def lake(config: Config) -> Finding:
     return ok(f"{printable(url)}: {created}")
 
 
-def _advice(url: str, error: LakeError) -> str:
+def lake_advice(url: str, error: LakeError) -> str:
+    """What mends an error of a lake."""
     address = urlsplit(url)
     has_no_bucket = address.scheme in _CREATION and _NO_BUCKET.search(str(error)) is not None
+    if address.scheme == "file" and is_full(str(error)):
+        return "free some space there, or name a folder on another disk with --lake (lake.url)"
     advised = _CREATION if has_no_bucket else _RIGHTS
     return advised[address.scheme].format(bucket=address.netloc)

@@ -54,6 +54,8 @@ def _access_token(bill: Bill, auth: ResolvedAuth) -> str:
 def _batched_tokens(bill: Bill, registry: RegistryConfig, auth: ResolvedAuth) -> str:
     size = registry.profile.scopes_per_token
     batched = ceil(bill.repositories / size)
+    if not bill.tokens:
+        return ""
     if size == 1 or registry.tokens == "batched" or auth.could_skip_token or batched > _WORTHWHILE * bill.tokens:
         return ""
     return f'registry.tokens = "batched" needs about {batched:,} of the {bill.tokens:,.0f} exchanges for tokens'

@@ -160,6 +160,8 @@ def _partition_values(partition: str) -> dict[str, str | None]:
 
 
 def _files_by_partition(delta: DeltaTable) -> dict[str, dict[str, int]]:
+    if delta.metadata().partition_columns != _PARTITIONS:
+        raise ValueError("it is not partitioned by date and run, so another tool has rewritten it")
     actions = delta.get_add_actions(flatten=True)
     columns = ("partition.date", "partition.run", "path", "size_bytes")
     found: dict[str, dict[str, int]] = {}

@@ -68,6 +68,11 @@ class RunLayout:
         """The object that is created last: the run is published, and is not published again."""
         return f"{MARKERS}/{self.run_id}.json"
 
+    @property
+    def removal(self) -> str:
+        """The object that is there while the run is removed: the proof that its row in `runs` was taken on purpose."""
+        return f"{MARKERS}/{self.run_id}.removing"
+
 
 def run_layout(snapshot: SelectedSnapshot, form: LakeFormat) -> RunLayout:
     """The objects of a snapshot's run. Raises LakeError for a run whose id or date cannot be part of a name."""

@@ -45,7 +45,7 @@ def parse_marker(content: bytes) -> Marker:
         run = PublishedRun(
             run_id=_text(marker, "run_id"),
             started_at=_text(marker, "started_at"),
-            is_complete=_text(marker, "verdict") == Verdict.COMPLETE,
+            is_complete=Verdict(_text(marker, "verdict")) is Verdict.COMPLETE,
             ok=int(marker["counts"]["ok"]),
         )
         return Marker(

@@ -201,7 +201,7 @@ def _read_marker(snapshot: SelectedSnapshot, lake: Lake, layout: RunLayout, toke
 
 
 def _check_visible(lake: Lake, layout: RunLayout, marker: Marker) -> None:
-    """Raise LakeError for a run whose removal did not finish: it has its marker still, and no row in `runs`."""
+    """Raise LakeError for a run with a marker and without a row in `runs`: it is half removed, or the row is lost."""
     if marker.form not in set(LakeFormat):
         return  # of a later version
     runs = replace(layout, form=LakeFormat(marker.form)).table_object(RUNS)
@@ -211,6 +211,7 @@ def _check_visible(lake: Lake, layout: RunLayout, marker: Marker) -> None:
         is_visible = lake.store.size(runs) is not None
     if not is_visible:
         raise LakeError(
-            f"{printable(lake.url)}: run {layout.run_id} is half removed, {layout.marker} is there and {runs} is not: "
-            f"let `registry-crawler runs prune --lake {shlex.quote(printable(lake.url))}` finish first"
+            f"{printable(lake.url)}: run {layout.run_id} is half there, {layout.marker} is and {runs} is not: "
+            f"`registry-crawler runs prune --lake {shlex.quote(printable(lake.url))}` finishes a removal that was "
+            "begun, and names the run if none was"
         )

@@ -199,10 +199,10 @@ def _misplaced(stored: StoredRun, output: Path) -> UnreadableFolder | None:
     """
     run, folder = stored.run, stored.folder
     try:
-        has_time_zone = datetime.fromisoformat(run.started_at).tzinfo is not None
-    except ValueError:
-        has_time_zone = False
-    if not has_time_zone:
+        is_time = datetime.fromisoformat(run.started_at).tzinfo is not None and _began(run) is not None
+    except (ValueError, OverflowError):  # in UTC, a time may lie before the year 1 or after 9999
+        is_time = False
+    if not is_time:
         return UnreadableFolder(folder, "its _run.json has no usable started_at")
     if folder.is_symlink():
         return UnreadableFolder(folder, "it is a symbolic link")

@@ -112,7 +112,7 @@ async def test_crawl_metrics_that_a_gateway_refuses_are_a_line_and_no_failure(co
     async with receiving(Receiver(status=500)) as url:
         ended = await command(*google_crawl(registry), "--pushgateway", url)
     assert ended.code == 0
-    assert "the metrics cannot be pushed to 127.0.0.1: HTTPError" in ended.err
+    assert "the metrics cannot be pushed to 127.0.0.1: it answered 500" in ended.err
 
 
 async def test_crawl_notifies_with_verdict_reasons_and_changes(command, google):
@@ -269,6 +269,22 @@ async def test_crawl_services_that_hang_are_waited_for_together_and_not_for_long
     ]
 
 
+async def test_crawl_metrics_for_a_gateway_that_is_not_there_are_a_line_that_says_so(command, google, dead_port):
+    registry = await google(repositories=3)
+    ended = await command(*google_crawl(registry), "--pushgateway", f"http://{dead_port}")
+    assert ended.code == 0
+    assert "the metrics cannot be pushed to 127.0.0.1: Connection refused" in ended.err
+
+
+@pytest.mark.parametrize("url", ["http://example.com/?token=hunter2", "http://u:hunter2@example.com"])
+async def test_crawl_refuses_a_gateway_whose_url_holds_a_secret(command, url):
+    """The URL is in every `_run.json`."""
+    ended = await command("crawl", "localhost:5000", "--pushgateway", url)
+    assert ended.code == 2
+    assert "hunter2" not in ended.err
+    assert ended.complaint.startswith("--pushgateway: metrics.pushgateway: must be a URL")
+
+
 async def test_crawl_metrics_for_a_gateway_that_speaks_no_http_are_a_line_and_no_failure(command, google):
     async def answer(reader, writer):
         await reader.read(65536)
@@ -281,7 +297,7 @@ async def test_crawl_metrics_for_a_gateway_that_speaks_no_http_are_a_line_and_no
         port = server.sockets[0].getsockname()[1]
         ended = await command(*google_crawl(registry), "--pushgateway", f"http://127.0.0.1:{port}")
     assert ended.code == 0
-    assert "the metrics cannot be pushed to 127.0.0.1: BadStatusLine" in ended.err
+    assert "the metrics cannot be pushed to 127.0.0.1: what answers speaks no HTTP" in ended.err
 
 
 async def test_crawl_sends_a_span_for_the_run_and_for_each_stage(command, google):

@@ -79,7 +79,7 @@ async def test_deploy_keeps_text_that_yaml_could_misread(command, tmp_path, begi
         ('registry.target = "https://gcr.io"', "config.toml:1: registry.target: has a scheme: write 'gcr.io'"),
         (
             '[[registry]]\ntarget = "localhost:5000"\nauth.username = "bob"\nauth.password = "hunter2"\n',
-            "config.toml: registry.auth.password: a configuration that is deployed holds no secret: move it",
+            "config.toml: registry.auth.password: a configuration that is deployed holds no secret: write",
         ),
         ('registry.target = "localhost:5000"\noutput.path = "-"', "output.path: standard output keeps no snapshots"),
         (

@@ -81,4 +81,15 @@ async def test_cron_has_no_place_for_a_password(command, tmp_path):
         "deploy", "cron", "--config", "config.toml", environment={"REGISTRY_CRAWLER_PASSWORD": "hunter2"}
     )
     assert (ended.code, ended.out) == (2, "")
-    assert ended.complaint.startswith("REGISTRY_CRAWLER_PASSWORD: cron has no safe place for a password")
+    refused = "REGISTRY_CRAWLER_PASSWORD: cron has no safe place for a variable that is a secret: set its key in "
+    assert ended.complaint.startswith(f"{refused}{tmp_path / 'config.toml'}")
+
+
+async def test_cron_leaves_the_secrets_of_a_configuration_where_they_are(command, tmp_path):
+    """The script names the configuration, and prints nothing of it: so a webhook has a place."""
+    (tmp_path / "config.toml").write_text(
+        'registry.target = "localhost:5000"\nnotify.url = "https://example.com/hunter2"\n'
+    )
+    ended = await command("deploy", "cron", "--config", "config.toml")
+    assert ended.code == 0, ended.err
+    assert "hunter2" not in ended.out + ended.err

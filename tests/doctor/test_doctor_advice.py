@@ -104,6 +104,8 @@ def test_doctor_advice_for_a_login_at_ecr_that_has_expired_with_403():
         (CredentialsError("… signed by botocore, which is not installed: pip install …"), "`pip install 'registry-"),
         (SnapshotError("/x: the file system has no locks (No locks available): use --no-lock"), "use --no-lock"),
         (SnapshotError("/x: Read-only file system"), "name a folder that this user may write"),
+        (SnapshotError("/x: No space left on device"), "free some space there, or name a folder on another disk with"),
+        (SnapshotError("/x: Disk quota exceeded"), "free some space there, or name a folder on another disk with"),
         (
             UnusableResponse("GET https://h/v2/", code="TLS", message="certificate is not yet valid: check the clock"),
             "set the clock of this machine by NTP",

@@ -10,6 +10,11 @@ from support.doctor_runs import diagnose
 from support.lake_servers import SECRET, moto_server
 from support.scripted import Reply, on, plain_registry, serve
 
+from crawler.doctor.lake import lake_advice
+from crawler.errors import LakeError
+
+NOT_THERE = on(None, Reply(status=404), method="GET")
+
 
 @pytest.fixture(scope="module")
 def moto():
@@ -67,7 +72,7 @@ async def test_doctor_lake_whose_provider_refuses(scheme, refused_with, advice, 
     page = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
     found = []
     for reply in (Reply(status=status, headers=(("x-ms-error-code", code),), body=page), Reply(status=412)):
-        async with serve([on(None, reply, method="PUT")]) as store:
+        async with serve([on(None, reply, method="PUT"), NOT_THERE]) as store:
             lake = ("--lake", f"{scheme}://ours/lake")
             found.append(await diagnose(command, registry.host, *lake, environment=reached_at(store.origin, scheme)))
     refused, mended = found
@@ -98,6 +103,26 @@ def reached_at(origin: str, scheme: str) -> Mapping[str, str]:
     return variables[scheme]
 
 
+async def test_doctor_lake_that_does_not_say_what_is_not_there(command, registry, moto):
+    """S3 answers 403 in the place of 404 without s3:ListBucket, and publishing ends there."""
+    lake = moto.s3()
+    page = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
+    allowed = [on(None, Reply(status=412), method="PUT"), on(None, Reply(status=403, body=page), method="GET")]
+    async with serve(allowed) as store:
+        environment = {**lake.environment, "AWS_ENDPOINT_URL": store.origin}
+        refused = await diagnose(command, registry.host, "--lake", lake.url, environment=environment)
+    mended = await diagnose(command, registry.host, "--lake", lake.url, environment=lake.environment)
+    assert (refused.code, refused.amiss) == (1, {"lake": "failure"})
+    assert refused.advice("lake").startswith("allow s3:PutObject and s3:GetObject below the URL, and s3:ListBucket")
+    assert (mended.code, mended.amiss) == (0, {})
+
+
+@pytest.mark.parametrize("message", ["No space left on device", "Disk quota exceeded"])
+def test_doctor_lake_on_a_full_disk(message):
+    advised = lake_advice("file:///lake", LakeError(f"/lake/_doctor: {message}"))
+    assert advised == "free some space there, or name a folder on another disk with --lake (lake.url)"
+
+
 async def test_doctor_lake_in_a_folder(command, registry):
     (command.folder / "file").write_text("in the way")
     refused = await diagnose(command, registry.host, "--lake", f"file://{command.folder}/file/lake")
@@ -110,10 +135,10 @@ async def test_doctor_lake_in_a_folder(command, registry):
 async def test_doctor_lake_that_replaces_what_should_only_be_created(command, registry, moto):
     stored = on(None, Reply(headers=(("ETag", '"1"'),)), method="PUT")
     lake = moto.s3()
-    async with serve([stored]) as careless:
+    async with serve([stored, NOT_THERE]) as careless:
         environment = {**lake.environment, "AWS_ENDPOINT_URL": careless.origin}
         found = await diagnose(command, registry.host, "--lake", lake.url, environment=environment)
-        assert all(asked.headers["if-none-match"] == "*" for asked in careless.requests)
+        assert all(asked.headers["if-none-match"] == "*" for asked in careless.requests if asked.method == "PUT")
     mended = await diagnose(command, registry.host, "--lake", moto.s3("careful").url, environment=lake.environment)
     assert (mended.code, mended.amiss) == (0, {})
     assert (found.code, found.amiss) == (3, {"lake": "warning"})

@@ -13,6 +13,7 @@ from crawler.doctor.machine import memory
 from crawler.doctor.output_folder import output_folder
 from crawler.errors import SnapshotError
 from crawler.model.words import size_text
+from crawler.snapshot.disk import wrap_os_errors
 from crawler.snapshot.locks import FileLocks, NoLocks
 
 MIB = 1024**2
@@ -149,6 +150,26 @@ def test_doctor_output_folder_without_locks(tmp_path):
     mended = output_folder(settings, settings.registry[0], NoLocks(), plenty)
     assert (mended.state, "without a lock" in mended.found) == ("ok", True)
     assert not settings.output.path.exists()
+
+
+class Full:
+    """A disk on which a lock's file does not fit."""
+
+    def take(self, folder):
+        with wrap_os_errors(folder):
+            Path("/dev/full").write_text("a lock", encoding="utf-8")
+
+    def is_held(self, folder):
+        return False
+
+
+def test_doctor_output_folder_on_a_full_disk(tmp_path):
+    settings = config("localhost:5000", tmp_path)
+    with pytest.raises(SnapshotError) as refused:
+        output_folder(settings, settings.registry[0], Full(), plenty)
+    advised = advice(settings.registry[0], "", refused.value)
+    assert advised == "free some space there, or name a folder on another disk with --output (output.path)"
+    assert output_folder(settings, settings.registry[0], FileLocks(), plenty).state == "ok"
 
 
 @pytest.mark.parametrize(("name", "factor"), [("part-00000.jsonl", 2), ("part-00000.jsonl.zst", 20)])

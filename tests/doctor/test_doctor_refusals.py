@@ -64,6 +64,7 @@ PAIRS: Mapping[str, str] = {
     "advice._slow": TABLED,
     "advice._disk": "test_doctor_output_folder_without_locks",
     "advice._disk 2": "test_doctor_output_folder_with_a_file_in_the_way",
+    "advice._disk 3": "test_doctor_output_folder_on_a_full_disk",
     "hints._disabled_api": TABLED,
     "hints._disabled_api 2": "test_doctor_google_artifact_registry_api_disabled",
     "hints._vpc_service_controls": TABLED,

@@ -1,10 +1,12 @@
 """`registry-crawler runs prune --lake` as an operator runs it: which runs of a lake go, which stay, what is said."""
 
 import json
+import shutil
+from pathlib import Path
 
 import polars as pl
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, Field, Schema, convert_to_deltalake
 from support.filled_lakes import LAST_ONLY, data_of, files_of, publish_all
 from support.lake_views import latest
 
@@ -31,6 +33,13 @@ def filled(publish, folder_lake, tmp_path):
         return publish_all(f"file://{folder_lake}", form, folders, tmp_path / "scratch")
 
     return fill
+
+
+@pytest.fixture
+def small_lake(publish, folder_lake, tmp_path):
+    """Has two runs of a target; their ids."""
+    folders = [publish(f"2026-11-{day}", records=[]) for day in (18, 19)]
+    return publish_all(f"file://{folder_lake}", "parquet", folders, tmp_path / "scratch")
 
 
 def prune(folder_lake, *more):
@@ -162,20 +171,121 @@ async def test_half_removed_run_is_published_again_only_after_it_is_removed(comm
         DeltaTable(folder_lake / "runs").delete(f"run = '{oldest}'")
     else:
         (folder_lake / f"runs/date=2026-11-18/run={oldest}/part-00000.parquet").unlink()
+    (folder_lake / f"_runs/{oldest}.removing").touch()
     environment = {"REGISTRY_CRAWLER_LAKE__FORMAT": form}
     publish = ("publish", oldest, "--lake", f"file://{folder_lake}")
     half = await command(*publish, environment=environment)
     assert half.code == 1
-    assert f"run {oldest} is half removed, _runs/{oldest}.json is there" in half.complaint
-    assert f"let `registry-crawler runs prune --lake file://{folder_lake}` finish first" in half.complaint
+    assert f"run {oldest} is half there, _runs/{oldest}.json is and runs/" in half.complaint
+    assert f"`registry-crawler runs prune --lake file://{folder_lake}` finishes a removal that was b" in half.complaint
     ended = await command("runs", "prune", "--output", "none", "--lake", f"file://{folder_lake}")
     assert ended.code == 0
     assert data_of(files_of(folder_lake), oldest) == []
+    assert not list(folder_lake.glob("_runs/*.removing"))
     assert "2 snapshots kept (2026-11-19 to 2026-11-20); 1 dropped" in lines(ended)[-1]
     again = await command(*publish, environment=environment)
     assert "published 8 tables" in again.complaint
     if form == "delta":
         assert oldest in set(pl.read_delta(str(folder_lake / "runs"))["run"])
+
+
+def compact(runs):
+    """Write `runs` anew as one file, as people do who have a thousand small ones."""
+    pl.read_parquet(runs / "**/*.parquet").write_parquet(runs / "compacted.parquet")
+    for date in runs.glob("date=*"):
+        shutil.rmtree(date)
+
+
+def move_a_day(runs):
+    """Move a day to a cheaper disk, and leave a link to it."""
+    (runs / "date=2026-11-18").rename(runs.parent.parent / "cold")
+    (runs / "date=2026-11-18").symlink_to(runs.parent.parent / "cold")
+
+
+def runs_with_files(table):
+    """The runs that a Delta table has. Each of its files is there."""
+    paths = [Path(path) for path in DeltaTable(table).file_uris()]
+    assert all(path.exists() for path in paths)
+    return {path.parent.name.removeprefix("run=") for path in paths}
+
+
+def lose_the_log(runs):
+    shutil.rmtree(runs / "_delta_log")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [("parquet", compact, 5), ("parquet", move_a_day, 1), ("delta", lose_the_log, 5)],
+    ids=["compacted", "moved", "lost"],
+)
+async def test_lake_prune_keeps_runs_whose_row_it_did_not_take(command, filled, folder_lake, case):
+    """That `runs` lacks a row is no proof of a removal that was begun."""
+    form, change, left = case
+    oldest, *_ = filled(form)
+    (folder_lake / "_runs/odd.json").write_text("{}")
+    change(folder_lake / "runs")
+    before = files_of(folder_lake)
+    ended = await command(*prune(folder_lake))
+    assert ended.code == 0
+    named = sum("its row in runs is not where it was published" in line for line in lines(ended))
+    more = f"file://{folder_lake}: 1 more objects in _runs are left, and their runs" in lines(ended)
+    assert (named + more, "odd.json is left" in ended.err) == (left, True)
+    after = files_of(folder_lake)
+    assert data_of(after, oldest) == data_of(before, oldest) != []
+    assert left == 1 or after == before
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"lake": {"objects": []}}, "it names no object of runs"),
+        ({"verdict": "fine"}, "'fine' is not a valid Verdict"),
+        ({"verdict": None}, "not a run's marker: TypeError"),
+        ({"started_at": "0001-01-01T00:00:00+05:00"}, "its started_at is no time of UTC"),
+        ({"started_at": "2026-11-18T02:00:00"}, "its started_at has no time zone"),
+        ({"started_at": "\x1b[31m" * 999}, "Invalid isoformat string: "),
+        ({"run_id": "../x"}, "run ../x, begun 2026-11-18, has no name in a lake"),
+        ({"run_id": "*"}, "run *, begun 2026-11-18, has no name in a lake"),
+    ],
+    ids=["objects", "verdict", "verdict-type", "year-1", "no-zone", "no-time", "path", "glob"],
+)
+async def test_lake_prune_keeps_the_run_of_an_odd_marker(command, small_lake, folder_lake, change, reason):
+    oldest, _ = small_lake
+    path = folder_lake / f"_runs/{oldest}.json"
+    marker = json.loads(path.read_bytes())
+    path.write_text(json.dumps({**marker, **change, "lake": {**marker["lake"], **change.get("lake", {})}}))
+    before = files_of(folder_lake)
+    ended = await command(*prune(folder_lake))
+    assert ended.code == 0
+    said = f"file://{folder_lake}: _runs/{oldest}.json is left, and its run: {reason}"
+    assert any(line.startswith(said) for line in lines(ended))
+    assert max(map(len, ended.err.splitlines())) < 600
+    assert files_of(folder_lake) == before
+
+
+async def test_lake_prune_of_files_that_were_made_delta_tables_removes_them_from_the_log(command, filled, folder_lake):
+    """CONVERT TO DELTA of another tool leaves the markers as they are."""
+    *_, newest, other, others_newest = filled()
+    by_run = Schema([Field("date", "string"), Field("run", "string")])
+    for name in ("runs", "repositories"):
+        convert_to_deltalake(folder_lake / name, partition_by=by_run, partition_strategy="hive")
+    ended = await command(*prune(folder_lake))
+    assert ended.code == 0, ended.err
+    assert "; 2 dropped, " in ended.err
+    for name in ("runs", "repositories"):
+        assert runs_with_files(folder_lake / name) == {newest, other, others_newest}
+
+
+async def test_lake_prune_of_delta_tables_without_their_partitions_removes_nothing(command, filled, folder_lake):
+    filled("delta")
+    runs = pl.read_delta(str(folder_lake / "runs"))
+    shutil.rmtree(folder_lake / "runs")
+    runs.write_delta(folder_lake / "runs")
+    before = files_of(folder_lake)
+    ended = await command(*prune(folder_lake))
+    assert (ended.code, files_of(folder_lake)) == (1, before)
+    assert "Delta table runs: it is not partitioned by date and run" in ended.err
+    assert lines(ended)[0].endswith("; nothing is removed from the lake")
 
 
 async def test_lake_prune_of_delta_tables_heeds_files_that_an_optimisation_wrote(command, filled, folder_lake):

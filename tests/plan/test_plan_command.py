@@ -48,6 +48,14 @@ async def test_plan_prints_what_a_crawl_would_cost(command):
     assert "limited by" in printed["time"][0]
 
 
+async def test_plan_of_an_empty_registry_names_nothing_cheaper(command):
+    async with serve(plain_registry(repositories={})) as server:
+        ended = await command("plan", server.host)
+    assert (ended.code, ended.err) == (0, "")
+    assert rows(ended.out)["exchanges"] == ["2"]
+    assert "cheaper" not in ended.out
+
+
 async def test_plan_writes_nothing(command):
     async with serve(deep_registry()) as server:
         nights = Nights(command, {"target": server.host}, images=DEEP)

@@ -149,6 +149,15 @@ def test_unused_takes_nothing_started_since_for_gone(unused):
     assert gone(unused(records, restarted)) == [("unknown", digest(2), pushed_since)]
 
 
+@pytest.mark.parametrize(("generation", "answer"), [(1, "yes"), (2, "unknown")])
+def test_unused_takes_nothing_for_gone_that_a_pod_was_given_later(unused, generation, answer):
+    """Its images can be replaced in place, by one that was pushed after the snapshot."""
+    changed = pod("a", f"{APP}:3.0", created=LONG_AGO)
+    changed["metadata"]["generation"] = generation
+    asked = unused([repository("team/app", image(1, "1.0"))], changed)
+    assert [row[:2] for row in gone(asked)] == [(answer, "3.0")]
+
+
 def test_unused_takes_a_dangling_tag_for_gone(unused):
     dangling = problem("dangling-tag", tag="1.0", digest=digest(1))
     records = [repository("team/app", listed_image(1, "1.0"), image(2, "2.0"), problems=[dangling])]
@@ -255,6 +264,12 @@ def test_unused_at_depth_digests_answers_for_repositories_that_nothing_uses(unus
         ("docker.io/acme", "acme/app:1.0"),
         ("docker.io/acme", "index.docker.io/acme/app:1.0"),
         ("registry-1.docker.io/acme", "docker.io/acme/app:1.0"),
+        ("docker.io/acme", "registry.hub.docker.com/acme/app:1.0"),
+        ("123456789012.dkr.ecr.eu-west-1.amazonaws.com", "123456789012.dkr-ecr.eu-west-1.on.aws/acme/app:1.0"),
+        (
+            "123456789012.dkr.ecr.us-east-1.amazonaws.com",
+            "123456789012.dkr.ecr-fips.us-east-1.amazonaws.com/acme/app:1.0",
+        ),
         ("docker.io/library", "app:1.0"),
         ("localhost:5000", "localhost:5000/acme/app:1.0"),
         ("registry.example.com", "Registry.Example.com:443/acme/app:1.0"),
@@ -267,7 +282,69 @@ def test_unused_reads_references_as_docker_does(publish, target, reference):
     record = {**repository(name, image(1, "1.0"), image(2, "latest")), "registry": registry}
     asked = ask_unused(publish_whole(publish, record, target=target), listed(pod("a", reference)))
     assert left_over(asked) == [("yes", digest(2))]
-    assert asked.notes == [f"1 workload read; containers with images of {target}: 1, from elsewhere: 0"]
+    assert asked.notes == [f"1 workload of 1 namespace read; containers with images of {target}: 1, from elsewhere: 0"]
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "reference"),
+    [
+        ("us-docker.pkg.dev/acme", "acme/gcr.io/team/app", "gcr.io/acme/team/app"),
+        ("us-docker.pkg.dev/acme/gcr.io", "acme/gcr.io/team/app", "gcr.io/acme/team/app"),
+        ("europe-docker.pkg.dev", "example.com/acme/eu.gcr.io/app", "eu.gcr.io/example.com/acme/app"),
+        ("gcr.io/acme", "acme/team/app", "us-docker.pkg.dev/acme/gcr.io/team/app"),
+        ("asia.gcr.io", "example.com/acme/app", "asia-docker.pkg.dev/example.com/acme/asia.gcr.io/app"),
+    ],
+)
+def test_unused_knows_that_a_host_of_google_is_two(publish, target, name, reference):
+    """Artifact Registry serves gcr.io, under names of its own as well."""
+    record = {**repository(name, image(1, "1.0"), image(2), image(3, "3.0")), "registry": target.partition("/")[0]}
+    folder = publish_whole(publish, record, target=target)
+    asked = ask_unused(folder, listed(pod("a", f"{reference}:1.0", f"{reference}@{digest(2)}")))
+    assert (gone(asked), left_over(asked)) == ([], [("yes", digest(3))])
+
+
+@pytest.mark.parametrize(
+    ("target", "reference"),
+    [
+        ("us-docker.pkg.dev/acme", "eu.gcr.io/acme/app"),
+        ("us-docker.pkg.dev/acme", "gcr.io/acme-2/app"),
+        ("gcr.io/acme", "us-docker.pkg.dev/acme/app/gcr.io"),
+        ("gcr.io/acme", "us-docker.pkg.dev/acme/gcr.io"),
+        ("gcr.io/acme", "us-docker.pkg.dev/acme"),
+        ("us-docker.pkg.dev/acme", "gcr.io/acme"),
+    ],
+)
+def test_unused_takes_no_other_place_of_google_for_the_target(publish, target, reference):
+    asked = ask_unused(publish_whole(publish, target=target), listed(pod("a", reference)))
+    assert asked.rows == []
+    assert "from elsewhere: 1 (" in asked.notes[0]
+
+
+@pytest.mark.parametrize("child", [{"role": "artifact"}, {"role": "attestation"}, {"role": None}], ids=str)
+def test_unused_counts_whatever_a_used_index_lists(unused, child):
+    whole = index(1, [2, 3], "1.0")
+    whole["platforms"][1].update(child)
+    assert left_over(unused([repository("team/app", whole, image(2), image(3))], pod("a", f"{APP}:1.0"))) == []
+
+
+def test_unused_takes_an_index_in_an_index_for_unread_that_was_not_read(unused):
+    """It has its own entry in the other index in the place of its children."""
+    inner = index(2, [2], manifest=None)
+    records = [repository("team/app", index(1, [2], "1.0"), inner, image(3), image(4, "2.0"))]
+    asked = unused(records, pod("a", f"{APP}:1.0", pulled(1)))
+    assert left_over(asked) == [("unknown", digest(3)), ("unknown", digest(4))]
+
+
+def test_unused_counts_what_runs_under_a_reference_that_is_none(unused):
+    records = [repository("team/app", image(1, "1.0"), image(2, "2.0"))]
+    asked = unused(records, pod("a", "Not A Reference", pulled(1)))
+    assert left_over(asked) == [("yes", digest(2))]
+
+
+def test_unused_says_that_it_read_no_pods(unused):
+    note = "no pod was read: what still runs of a tag that was moved is not known, and may be unused here"
+    assert note in unused([], workload("Deployment", "web", f"{APP}:1.0")).notes
+    assert note not in unused([], pod("a", f"{APP}:1.0")).notes
 
 
 def test_unused_says_what_it_read_and_does_not_judge(unused):
@@ -279,7 +356,7 @@ def test_unused_says_what_it_read_and_does_not_judge(unused):
         pod("d", "Not A Reference"),
     )
     assert asked.notes == [
-        f"4 workloads read; containers with images of {HOST}: 0, from elsewhere: 3 (ghcr.io, docker.io)",
+        f"4 workloads of 1 namespace read; containers with images of {HOST}: 0, from elsewhere: 3 (ghcr.io, docker.io)",
         "1 container has a reference to no image, and cannot start",
         f"nothing of {HOST} runs, so that all of it is unused: check whose workloads they are",
     ]
@@ -290,7 +367,7 @@ def test_unused_judges_only_what_is_under_the_prefix(publish):
     asked = ask_unused(folder, listed(pod("a", f"{HOST}/other/app"), pod("b", f"{APP}:1.0")))
     assert (asked.rows, asked.notes) == (
         [],
-        [f"2 workloads read; containers with images of {HOST}/team: 1, from elsewhere: 1 ({HOST})"],
+        [f"2 workloads of 1 namespace read; containers with images of {HOST}/team: 1, from elsewhere: 1 ({HOST})"],
     )
 
 
@@ -302,7 +379,8 @@ async def test_unused_from_standard_input_and_from_a_file(command, publish, tmp_
         ended = await command("audit", "unused", folder, "--running", source, "--format", "csv", stdin=stdin)
         rows = list(csv.DictReader(io.StringIO(ended.out)))
         assert ended.code == 0
-        assert ended.complaint == f"2 workloads read; containers with images of {HOST}: 2, from elsewhere: 0"
+        counts = f"containers with images of {HOST}: 2, from elsewhere: 0"
+        assert ended.complaint == f"2 workloads of 1 namespace read; {counts}"
         assert [(row["finding"], row["digest"] or row["tags"]) for row in rows] == [
             ("gone", '["3.0"]'),
             ("unused", digest(2)),

@@ -64,6 +64,7 @@ def test_unused_reads_pods_however_they_are_written(snapshot, text):
         (json.dumps({**A, "spec": None}), "holds a Pod a without the fields of one"),
         (json.dumps({**A, "metadata": 1}), "holds a Pod without the fields of one"),
         (json.dumps({**A, "status": {"containerStatuses": [3]}}), "holds a Pod a without the fields of one"),
+        (listed(A).replace('"metadata": {}', '"metadata": {"continue": "x"}'), "has the first page of a list alone"),
         ("[" * 100_000, "is nested too deep"),
     ],
 )

@@ -194,6 +194,14 @@ def test_retention_plan_names_what_is_no_snapshot_and_leaves_it(tmp_path):
     assert [each.run.run_id for each in retention.dropped] == ["20261120T020000Z-0001"]
 
 
+@pytest.mark.parametrize("started_at", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])
+def test_retention_plan_leaves_a_snapshot_of_a_time_that_utc_has_not(tmp_path, started_at):
+    odd, _ = publish(tmp_path, 20, 21)
+    rewrite(odd / "_run.json", started_at=started_at)
+    plan = plan_retention(tmp_path, LAST_ONLY, NOW)
+    assert [each.reason for each in plan.unknown] == ["its _run.json has no usable started_at"]
+
+
 def rewrite(run_manifest: Path, **changes: object) -> None:
     run_manifest.write_text(json.dumps(json.loads(run_manifest.read_bytes()) | changes))
 

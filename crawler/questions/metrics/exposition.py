@@ -6,6 +6,7 @@ from datetime import datetime
 from http.client import HTTPException
 from pathlib import Path
 from typing import Final
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry, generate_latest, push_to_gateway, write_to_textfile
@@ -15,7 +16,7 @@ from prometheus_client.registry import Collector
 from crawler.errors import SnapshotError
 from crawler.model.run_manifest import Counts, RunManifest, Verdict
 from crawler.questions.metrics.history import TargetHistory
-from crawler.untrusted_text import quoted_path
+from crawler.untrusted_text import printable, quoted_path
 
 _PREFIX: Final = "registry_crawler_"
 _JOB: Final = "registry-crawler"
@@ -46,7 +47,21 @@ def push_metrics(url: str, history: TargetHistory) -> None:
         push_to_gateway(url, job=_JOB, registry=_registry([history]), grouping_key=group, timeout=_PUSH_TIMEOUT_S)
     except (OSError, HTTPException) as exc:  # the latter: what came is no HTTP
         host = urlsplit(url).hostname
-        raise SnapshotError(f"the metrics cannot be pushed to {host}: {type(exc).__name__}") from None
+        raise SnapshotError(f"the metrics cannot be pushed to {host}: {_push_failure(exc)}") from None
+
+
+def _push_failure(exc: OSError | HTTPException) -> str:
+    """Why a Pushgateway did not take metrics, without its URL."""
+    match exc:
+        case HTTPError(code=status):
+            return f"it answered {status}"
+        case URLError(reason=OSError(strerror=str(reason))) | OSError(strerror=str(reason)):
+            return printable(reason)
+        case TimeoutError():
+            return "no answer in time"
+        case HTTPException():
+            return "what answers speaks no HTTP"
+    return type(exc).__name__
 
 
 @dataclass(frozen=True, slots=True)

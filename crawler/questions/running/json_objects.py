@@ -57,8 +57,15 @@ def _object(text: "_Text") -> Iterator[FoundObject]:
             yield from _entries(text, str(fields.get("kind", "")))
         else:
             fields[key] = text.value()
+    if is_list and _goes_on(fields.get("metadata")):
+        raise text.mistake("has the first page of a list alone (metadata.continue): have kubectl get read all of it")
     if not is_list:
         yield FoundObject(fields, None)
+
+
+def _goes_on(metadata: Any) -> bool:
+    """Whether a list has more entries, on another page."""
+    return isinstance(metadata, dict) and bool(metadata.get("continue"))
 
 
 def _keys(text: "_Text") -> Iterator[str]:

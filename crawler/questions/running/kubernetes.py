@@ -52,6 +52,7 @@ class ContainerUse:
 
     namespace: str
     workload: str
+    is_pod: bool
     container: str
     reference: str
     image_id: str
@@ -91,6 +92,8 @@ def _uses(value: Json, kind: str, path: tuple[str, ...]) -> Iterator[ContainerUs
     metadata, status = value["metadata"], _dict(value, "status")
     is_pod = kind == _POD
     created_at = _time(metadata.get("creationTimestamp")) if kind in _FIXED else None
+    # a pod's images can be replaced; Kubernetes counts its specifications since 1.33
+    is_changed = is_pod and metadata.get("generation") not in {None, 0, 1}
     has_ended = status.get("phase") in _ENDED or (kind == _JOB and _is_done(status))
     spec = value
     for key in path:
@@ -101,11 +104,12 @@ def _uses(value: Json, kind: str, path: tuple[str, ...]) -> Iterator[ContainerUs
         yield ContainerUse(
             namespace=_text(metadata.get("namespace", "")),
             workload=_text(metadata["name"]) if is_pod else f"{kind}/{_text(metadata['name'])}",
+            is_pod=is_pod,
             container=name,
             reference=reference,
             image_id=_text(container_status.get("imageID") or ""),
             is_idle=has_ended or value["spec"].get("replicas") == 0,
-            named_since=created_at,
+            named_since=None if is_changed else created_at,
             started_at=_started_at(container_status) or created_at,
         )
 

@@ -1,13 +1,18 @@
 """A reference to an image, as docker and Kubernetes read it: `nginx` is `docker.io/library/nginx:latest`."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from crawler.model.grammar import MAX_NAME_LENGTH, NAME, TAG
+from crawler.profiles import google_project
+from crawler.vendors.google.host_scope import GCR_LOCATIONS
 
 _HUB: Final = "docker.io"
-_HUB_ALIASES: Final = frozenset({"index.docker.io", "registry-1.docker.io"})
+_HUB_ALIASES: Final = frozenset({"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
+_ECR: Final = re.compile(r"([0-9]{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.com|on\.aws)")
+"""Elastic Container Registry has one account at several hosts: with IPv6, and with FIPS."""
+
 _DEFAULT_TAG: Final = "latest"
 _HTTPS_PORT: Final = ":443"
 
@@ -48,10 +53,40 @@ class ImageReference:
             return cls(registry, name, None, digest)
         return cls(registry, name, tag or _DEFAULT_TAG, None)
 
+    def at_host(self, registry: str) -> Self:
+        """The reference as it is written for another host of Google's that serves the same image; else as it is.
+
+        `gcr.io/PROJECT/NAME` is `us-docker.pkg.dev/PROJECT/gcr.io/NAME`.
+        """
+        if registry == _pkg_dev_host(self.registry):
+            project, name = _split_project(self.repository)
+            if name:
+                return replace(self, registry=registry, repository=f"{project}/{self.registry}/{name}")
+        if self.registry == _pkg_dev_host(registry):
+            project, below = _split_project(self.repository)
+            repository, _, name = below.partition("/")
+            if repository == registry and name:
+                return replace(self, registry=registry, repository=f"{project}/{name}")
+        return self
+
+
+def _pkg_dev_host(registry: str) -> str | None:
+    """The host that names what is behind one of the gcr.io hosts, among other things."""
+    location = GCR_LOCATIONS.get(registry)
+    return None if location is None else f"{location}-docker.pkg.dev"
+
+
+def _split_project(path: str) -> tuple[str, str]:
+    """A path as its project, of one component or two, and what is below that."""
+    _, below = google_project(path)
+    return path.removesuffix(f"/{below}"), below
+
 
 def same_registry(registry: str) -> str:
-    """One way to write HOST[:PORT]: in lower case, without the port of HTTPS, and Docker Hub by its usual name."""
+    """One way to write HOST[:PORT]: in lower case, without the port of HTTPS, and what has several names by one."""
     host = registry.lower().removesuffix(_HTTPS_PORT)
+    if (account := _ECR.fullmatch(host)) is not None:
+        return f"{account[1]}.dkr.ecr.{account[2]}.amazonaws.com"
     return _HUB if host in _HUB_ALIASES else host
 
 

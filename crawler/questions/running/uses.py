@@ -63,6 +63,8 @@ class RunningImages:
         self._others: Counter[str] = Counter()
         self._used = self._invalid = 0
         self.workloads = 0
+        self._has_pods = False
+        self._namespaces: set[str] = set()
 
     def table(self) -> GivenTable:
         """The table `running`, which a database reads once. Its rows raise ConfigError."""
@@ -74,6 +76,8 @@ class RunningImages:
             for found in read_objects(self._stream):
                 self.workloads += 1
                 for use in container_uses(found):
+                    self._namespaces.add(use.namespace)
+                    self._has_pods |= use.is_pod
                     yield from self._rows_of(use)
         except JsonMistakeError as exc:
             raise ConfigError([f"{self._source}: {exc}"]) from None
@@ -87,34 +91,46 @@ class RunningImages:
         """What was read, so that a reader sees whether it was everything."""
         target, elsewhere = self._run.target, self._others.total()
         count = f"{self.workloads:,} {'workload' if self.workloads == 1 else 'workloads'}"
-        notes = [f"{count} read; containers with images of {target}: {self._used:,}, from elsewhere: {elsewhere:,}"]
+        of = f"{len(self._namespaces):,} {'namespace' if len(self._namespaces) == 1 else 'namespaces'}"
+        ours = f"containers with images of {target}: {self._used:,}, from elsewhere: {elsewhere:,}"
+        notes = [f"{count} of {of} read; {ours}"]
         if self._others:
             hosts = ", ".join(printable(host) for host, _ in self._others.most_common(_OTHERS_NAMED))
             notes[0] += f" ({hosts}{', …' if len(self._others) > _OTHERS_NAMED else ''})"
         if self._invalid:
             have = "container has a reference" if self._invalid == 1 else "containers have references"
             notes.append(f"{self._invalid:,} {have} to no image, and cannot start")
+        if not self._has_pods:
+            notes.append(
+                "no pod was read: what still runs of a tag that was moved is not known, and may be unused here"
+            )
         if not self._used:
             notes.append(f"nothing of {target} runs, so that all of it is unused: check whose workloads they are")
         return notes
 
     def _rows_of(self, use: ContainerUse) -> Iterator[Row]:
-        try:
-            named = ImageReference.parse(use.reference)
-        except ValueError:
+        named = self._parse(use.reference)
+        running = self._parse(_without_scheme(use.image_id))
+        running = None if running is None or running.digest is None else running
+        if named is None:
             self._invalid += 1
-            return
-        if self._is_ours(named):
+        elif self._is_ours(named):
             self._used += 1
             yield self._row(use, named.repository, use.named_since, tag=named.tag, digest=named.digest)
-            what_runs = _what_runs(named, use.image_id)
+            what_runs = _what_runs(named, running, use.image_id)
             if what_runs:
                 yield self._row(use, named.repository, use.started_at, **what_runs)
         else:
             self._others[named.registry] += 1
-        running = _running_reference(use.image_id)
         if running is not None and not _is_same_repository(running, named) and self._is_ours(running):
             yield self._row(use, running.repository, use.started_at, digest=running.digest, is_needed=False)
+
+    def _parse(self, reference: str) -> ImageReference | None:
+        """A reference, as it is written for the snapshot's host; None where it is none."""
+        try:
+            return ImageReference.parse(reference).at_host(self._registry)
+        except ValueError:
+            return None
 
     def _is_ours(self, reference: ImageReference) -> bool:
         return reference.registry == self._registry and self._run.target.covers(reference.repository)
@@ -139,13 +155,13 @@ class RunningImages:
         return self._doubts[repository]
 
 
-def _what_runs(named: ImageReference, image_id: str) -> dict[str, str]:
-    """What the runtime runs of a repository, where the reference does not say that. `image_id` is the runtime's word.
+def _what_runs(named: ImageReference, running: ImageReference | None, image_id: str) -> dict[str, str]:
+    """What the runtime runs of a repository, where the reference does not say that.
 
-    It may name another repository than the one that the image was pulled from: the first of those that it knows the
-    image by (openshift OCPBUGS-8428, cri-o#9683). Then its digest need not be one of this repository.
+    `image_id` is the runtime's word, and `running` is the same where it names a repository and a digest. The runtime
+    may name another repository than the one that the image was pulled from: the first of those that it knows the image
+    by (openshift OCPBUGS-8428, cri-o#9683). Then its digest need not be one of this repository.
     """
-    running = _running_reference(image_id)
     if running is not None and running.digest is not None and _is_same_repository(running, named):
         return {} if running.digest == named.digest else {"digest": running.digest}
     if named.digest is not None or not image_id:
@@ -156,22 +172,13 @@ def _what_runs(named: ImageReference, image_id: str) -> dict[str, str]:
     return {"image_id": f"sha256:{bare}" if _HEXADECIMAL.fullmatch(bare) else bare}
 
 
-def _running_reference(image_id: str) -> ImageReference | None:
-    """What the runtime says that it runs, where it names a repository and a digest."""
-    try:
-        reference = ImageReference.parse(_without_scheme(image_id))
-    except ValueError:
-        return None
-    return reference if reference.digest is not None else None
-
-
 def _without_scheme(image_id: str) -> str:
     """Without `docker-pullable://` or `docker://` (kubernetes#115199)."""
     return image_id.rpartition("://")[2]
 
 
-def _is_same_repository(one: ImageReference, other: ImageReference) -> bool:
-    return (one.registry, one.repository) == (other.registry, other.repository)
+def _is_same_repository(one: ImageReference, other: ImageReference | None) -> bool:
+    return other is not None and (one.registry, one.repository) == (other.registry, other.repository)
 
 
 def _absence_doubt(run: ComparedRun, repository: str) -> str | None:

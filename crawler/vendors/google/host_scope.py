@@ -10,7 +10,7 @@ from crawler.wire.google_apis import ArtifactRepository
 
 _PKG_DEV: Final = re.compile(r"(.+)-docker\.pkg\.dev")
 
-_GCR_LOCATIONS: Final = {"gcr.io": "us", "us.gcr.io": "us", "eu.gcr.io": "europe", "asia.gcr.io": "asia"}
+GCR_LOCATIONS: Final = {"gcr.io": "us", "us.gcr.io": "us", "eu.gcr.io": "europe", "asia.gcr.io": "asia"}
 """Google shut Container Registry down on 2025-03-18. Artifact Registry serves its hosts, each from one multi-region."""
 
 
@@ -43,7 +43,7 @@ class HostScope:
         if profile.kind == "gcr":
             # Another host of this kind (a proxy, an emulator) is assumed to serve what gcr.io serves.
             host = target.host if target.host.endswith("gcr.io") else "gcr.io"
-            return cls(project, location or _GCR_LOCATIONS.get(host, "us"), host, target.prefix, omits_repository=True)
+            return cls(project, location or GCR_LOCATIONS.get(host, "us"), host, target.prefix, omits_repository=True)
         pkg_dev = _PKG_DEV.fullmatch(target.host)
         repository = below_project.partition("/")[0] or None
         return cls(project, location or (pkg_dev and pkg_dev[1]), repository, target.prefix, omits_repository=False)

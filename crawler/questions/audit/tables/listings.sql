@@ -1,7 +1,7 @@
 -- One row for each repository: how it was listed, and its manifests with what ties them to each other.
 -- reads: outcome, suspect, children, observed_at, tags, problems.problem, problems.tag, problems.digest
 -- reads: images.digest, images.tags, images.kind, images.manifest.config_digest
--- reads: images.platforms.digest, images.platforms.role
+-- reads: images.platforms.digest
 SELECT
     run_id,
     registry,
@@ -29,11 +29,14 @@ SELECT
             tags: coalesce(image.tags, []),
             kind: image.kind,
             config_digest: image.manifest.config_digest,
-            -- null where they were not read; an image is its own platform
-            child_digests: CASE WHEN image.kind = 'index' THEN list_transform(
-                {{image_platforms}},
-                lambda platform: platform.digest
-            ) END,
+            -- Whatever they are. Null where they were not read: then an index has its own entry in another index here.
+            child_digests: CASE
+                WHEN image.kind = 'index'
+                    AND NOT list_contains(
+                        list_transform(image.platforms, lambda platform: platform.digest), image.digest
+                    )
+                THEN list_transform(image.platforms, lambda platform: platform.digest)
+            END,
             is_pullable: {{is_pullable}}
         }
     ) AS manifests
