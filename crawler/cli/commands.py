@@ -118,7 +118,7 @@ def crawl(
     with exit_on_error():
         if resume and settings.output.path == STDIO:
             raise ConfigError(["--resume: a run that streams its records to standard output cannot be resumed"])
-        fitted = fit_concurrency(settings, logs.notice)
+        fitted = fit_concurrency(settings.of_part, logs.notice)
         display = DisplayOptions(progress=progress is not False, records=show, log_format=log_format)
         raise typer.Exit(run_async(crawl_registries, fitted, display, start_or_resume if resume else start))
 

@@ -15,6 +15,7 @@ from crawler.config.environment import Environment
 from crawler.config.keys import dotted_keys
 from crawler.config.layers import ConfigLayers, Flag
 from crawler.config.registry_tables import RegistryConfig
+from crawler.config.scale import GroupTable, ScaleConfig
 from crawler.config.table import ConfigTable
 from crawler.config.values import (
     CHECK_FILES,
@@ -34,6 +35,7 @@ from crawler.config.values import (
 )
 from crawler.errors import ConfigError
 from crawler.model.depth import Depth, ReferrersLevel
+from crawler.model.shard import Shard
 
 _T = TypeVar("_T", bound=ConfigTable)
 
@@ -42,6 +44,7 @@ class LimitsConfig(ConfigTable):
     """`[limits]`: how many exchanges at once and per second, how many attempts, and time-outs in seconds.
 
     `budget` is the number of exchanges that a registry's images may cost (`ImagesConfig`); None is no limit.
+    `shared_address`: all shards of a group reach the registry from one address. It decides nothing without shards.
     """
 
     concurrency: Integer = Field(default=64, ge=1, le=4096)
@@ -52,6 +55,7 @@ class LimitsConfig(ConfigTable):
     total_timeout: Seconds = 900
     give_up_after: Seconds = 300
     budget: Budget = None
+    shared_address: bool = False
 
 
 class ImagesConfig(ConfigTable):
@@ -113,12 +117,14 @@ class StorageConfig(ConfigTable):
         return _load_tables(cls, file, flags)
 
 
-def _cache_file(output: OutputConfig, cache: CacheConfig) -> Path | None:
+def _cache_file(output: OutputConfig, cache: CacheConfig, shard: Shard | None = None) -> Path | None:
     if cache.path == NO_CACHE:
         return None
     if cache.path is not None:
         return cache.path
-    return None if output.path == STDIO else output.path / ".cache" / "digests.sqlite"
+    # a folder that several machines share may have no locks that SQLite can rely on: each shard has a file of its own
+    name = "digests.sqlite" if shard is None else f"digests-{shard.index}-of-{shard.count}.sqlite"
+    return None if output.path == STDIO else output.path / ".cache" / name
 
 
 class LakeConfig(ConfigTable):
@@ -161,6 +167,27 @@ class VerdictConfig(ConfigTable):
     partial_ok: bool = False
 
 
+class MergeConfig(ConfigTable):
+    """What merging needs: it connects to no registry. The configuration may be that of the shards."""
+
+    output: OutputConfig = OutputConfig()
+    cache: CacheConfig = CacheConfig()
+    verdict: VerdictConfig = VerdictConfig()
+    metrics: MetricsConfig = MetricsConfig()
+    lake: LakeConfig = LakeConfig()
+    scale: GroupTable = GroupTable()
+
+    @property
+    def cache_file(self) -> Path | None:
+        """The digest cache's file, for the caches of all shards together; None where nothing is kept."""
+        return _cache_file(self.output, self.cache)
+
+    @classmethod
+    def load(cls, file: str | Path | None, flags: Sequence[Flag] = ()) -> Self:
+        """Load these tables alone. Raises ConfigError with every mistake."""
+        return _load_tables(cls, file, flags)
+
+
 class ResumeConfig(ConfigTable):
     """`[resume]`: the greatest age of an unfinished run that --resume continues."""
 
@@ -183,6 +210,7 @@ class Config(ConfigTable):
     metrics: MetricsConfig = MetricsConfig()
     notify: NotifyConfig = NotifyConfig()
     lake: LakeConfig = LakeConfig()
+    scale: ScaleConfig = ScaleConfig()
 
     @model_validator(mode="after")
     def _check_registries(self) -> Self:
@@ -194,12 +222,26 @@ class Config(ConfigTable):
             raise ValueError("registry.repositories_from: standard input can hold the names of one registry only")
         if self.lake.url is not None and self.output.path == STDIO:
             raise ValueError("lake.url needs snapshots to publish: set output.path to a folder (--output)")
+        if self.scale.shard is not None and self.output.path == STDIO:
+            raise ValueError("scale.shard needs a folder to merge from: set output.path to one (--output)")
         return self
 
     @property
     def cache_file(self) -> Path | None:
         """The digest cache's file; None where nothing is kept longer than the run."""
-        return _cache_file(self.output, self.cache)
+        return _cache_file(self.output, self.cache, self.scale.shard)
+
+    @property
+    def of_part(self) -> Self:
+        """This configuration without what concerns a whole snapshot, where it is that of a shard.
+
+        `merge` judges, publishes and reports the snapshot that it makes of all shards.
+        """
+        if self.scale.shard is None:
+            return self
+        judged = VerdictConfig(expect=0, partial_ok=self.verdict.partial_ok)
+        of_whole = {"lake": LakeConfig(), "metrics": MetricsConfig(), "notify": NotifyConfig()}
+        return self.model_copy(update={**of_whole, "verdict": judged})
 
     @classmethod
     def load(cls, file: str | Path | None = None, *, targets: Sequence[str] = (), flags: Sequence[Flag] = ()) -> Self:
@@ -229,6 +271,7 @@ class Config(ConfigTable):
             "resume": self.resume.model_dump(mode="json"),
             "metrics": self.metrics.model_dump(mode="json"),
             "lake": self.lake.model_dump(mode="json"),
+            "scale": self.scale.model_dump(mode="json"),
         }
 
 

@@ -13,10 +13,12 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
+import orjson
 
 from crawler.config import STDIO, Config, RegistryConfig
 from crawler.discovery import Discovery
 from crawler.discovery.name_filter import NameFilter
+from crawler.discovery.ownership import Ownership
 from crawler.errors import Interrupted, SnapshotError
 from crawler.model.names import Target
 from crawler.model.record import Record
@@ -32,14 +34,17 @@ from crawler.run.inspection import Inspection, open_inspection
 from crawler.run.parameters import build_run_parameters, resumed_message
 from crawler.run.plan import SharedRateLimits, make_plan
 from crawler.run.run_manifest import build_run_manifest
+from crawler.run.shards import build_shard_report, join
 from crawler.run.stages import Stage, Stages
 from crawler.run.throughput import SAMPLE_S, Throughput
 from crawler.sinks import Sink
 from crawler.sinks.jsonl import JsonLinesFile, JsonLinesPipe
+from crawler.snapshot.decoding import read_run_manifest
 from crawler.snapshot.journal import Journal
 from crawler.snapshot.locks import configured_locks
 from crawler.snapshot.publish import Draft
 from crawler.snapshot.reader import PublishedRun, last_complete
+from crawler.snapshot.shards import SHARD_REPORT
 from crawler.snapshot.unfinished import UnfinishedRuns
 from crawler.stats import RunStats
 
@@ -105,7 +110,8 @@ class Crawl:
         rate_limits: SharedRateLimits | None = None,
         notice: Notice = _log_notice,
     ) -> None:
-        self.parameters = build_run_parameters(registry, config.images, datetime.now(UTC))
+        config = config.of_part
+        self.parameters = build_run_parameters(registry, config.images, datetime.now(UTC), config.scale)
         self.registry: Final = registry
         self.cheaper_auth_exists = False
         """Whether each repository costs a token that Google does not need: an access token opens the registry, too."""
@@ -114,6 +120,8 @@ class Crawl:
         self._config = config
         self._notice = notice
         self._stats = RunStats()
+        self._ownership: Ownership | None = None
+        """What a shard owns, once it has joined its group."""
         self._name_filter = NameFilter(registry.target, include=registry.include, exclude=registry.exclude)
         self._throughput = Throughput(self._began)
         self._stages = Stages()
@@ -185,6 +193,9 @@ class Crawl:
                 parts = await self._until_stopped(partial(self._crawl, JsonLinesPipe(pipe), auth, inspection))
                 return self._build_run_manifest(auth, parts, (), None, inspection)
         await self._name_unreadable_runs()
+        await self._join_group()
+        if (published := await self._published_before()) is not None:
+            return published
         journal = await anyio.to_thread.run_sync(self._unfinished.begin, self.parameters)
         try:
             await self._clean_up()
@@ -200,6 +211,7 @@ class Crawl:
         None where there is no run to continue; a notice says why. `run` then begins a new one.
         """
         auth = await self._auth.get()
+        await self._join_group()
         resumption = await anyio.to_thread.run_sync(self._unfinished.resume, self.parameters)
         for note in resumption.notes:
             self._notice(f"{self.target}: {note}", logging.INFO)
@@ -218,6 +230,7 @@ class Crawl:
     async def run_into(self, sink: Sink) -> Discovery:
         """Crawl into a sink. Returns the discovery, which has its evidence then."""
         auth = await self._auth.get()
+        await self._join_group()
         with self._open_inspection() as inspection:
             parts = await self._until_stopped(partial(self._crawl, sink, auth, inspection))
         return parts.discovery
@@ -248,6 +261,24 @@ class Crawl:
             self._notice(f"{self.target}: {warning}")
         return auth
 
+    async def _join_group(self) -> None:
+        """Where the run is a shard: agree with the other shards of its group on who owns what. Raises SnapshotError."""
+        if self.parameters.group is not None and self._ownership is None:
+            joined = await anyio.to_thread.run_sync(join, self._config, self.registry, self.parameters)
+            self.parameters, self._ownership = joined
+
+    async def _published_before(self) -> RunManifest | None:
+        """The manifest of the shard with this number that another run has published; None where there is none."""
+        folder = self._config.output.path / self.parameters.folder
+        if self.parameters.group is None or not folder.exists():
+            return None
+        run_manifest = await anyio.to_thread.run_sync(read_run_manifest, folder)
+        self._notice(
+            f"{self.target}: shard {self.parameters.part} of group {self.parameters.group} is there already, as run "
+            f"{run_manifest.run_id}, and counts; this run adds nothing"
+        )
+        return run_manifest
+
     async def _name_unreadable_runs(self) -> None:
         for note in await anyio.to_thread.run_sync(self._unfinished.unreadable_runs, self.parameters.target):
             self._notice(note)
@@ -267,9 +298,18 @@ class Crawl:
             with self._stages.timed("writing"):
                 manifest = await self._write(draft, auth, parts, inspection)
         with self._stages.timed("publishing"):
-            await anyio.to_thread.run_sync(draft.publish, self._config.output.path, manifest)
+            publish = partial(draft.publish, self._config.output.path, manifest, self._shard_report(parts))
+            is_published = await anyio.to_thread.run_sync(publish)
         await self._clean_up()
-        return manifest
+        return manifest if is_published else await self._published_before() or manifest
+
+    def _shard_report(self, parts: OpenParts) -> dict[str, bytes]:
+        """The file that a shard adds to its part of the snapshot, for the merge."""
+        if self._ownership is None:
+            return {}
+        seen = self._ownership.seen(parts.discovery.method)
+        report = build_shard_report(self.parameters, self._plan, self._stats, self._name_filter, seen)
+        return {SHARD_REPORT: orjson.dumps(report, option=orjson.OPT_INDENT_2)}
 
     async def _write(
         self, draft: Draft, auth: ResolvedAuth, parts: OpenParts, inspection: Inspection | None
@@ -284,7 +324,7 @@ class Crawl:
         return self._build_run_manifest(auth, parts, files, previous, inspection)
 
     async def _crawl(self, sink: Sink, auth: ResolvedAuth, inspection: Inspection | None) -> OpenParts:
-        async with open_parts(self._plan, auth, inspection) as parts:
+        async with open_parts(self._plan, auth, inspection, self._ownership) as parts:
             with self._timed_crawl():
                 pipeline = self._pipeline(parts, sink)
                 async with anyio.create_task_group() as group:
@@ -313,6 +353,7 @@ class Crawl:
             records=RecordBuilder(self.parameters.run_id, self.parameters.target, self.target.registry),
             discovery=parts.discovery,
             name_filter=self._name_filter,
+            ownership=self._ownership,
             lister=parts.lister,
             inspector=parts.inspector,
             sink=sink,
