@@ -3,6 +3,7 @@
 config.example.toml says what each key means.
 """
 
+import hashlib
 import os
 from collections.abc import Sequence
 from datetime import timedelta
@@ -78,9 +79,14 @@ class ImagesConfig(ConfigTable):
 
 
 class CacheConfig(ConfigTable):
-    """`[cache]`: the file of the digest cache. None: `.cache/digests.sqlite` in the output folder."""
+    """`[cache]`: the digest cache, a file or an object in a lake. None: `.cache/digests.sqlite` in the output folder."""
 
     path: CachePath | None = None
+
+    @property
+    def url(self) -> str | None:
+        """The object in a lake that holds the cache; None where a file holds it."""
+        return self.path if isinstance(self.path, str) else None
 
 
 class OutputConfig(ConfigTable):
@@ -120,11 +126,14 @@ class StorageConfig(ConfigTable):
 def _cache_file(output: OutputConfig, cache: CacheConfig, shard: Shard | None = None) -> Path | None:
     if cache.path == NO_CACHE:
         return None
-    if cache.path is not None:
+    if isinstance(cache.path, Path):
         return cache.path
+    if output.path == STDIO:
+        return None
+    name = "digests" if cache.url is None else f"lake-{hashlib.sha256(cache.url.encode()).hexdigest()[:16]}"
     # a folder that several machines share may have no locks that SQLite can rely on: each shard has a file of its own
-    name = "digests.sqlite" if shard is None else f"digests-{shard.index}-of-{shard.count}.sqlite"
-    return None if output.path == STDIO else output.path / ".cache" / name
+    of_shard = "" if shard is None else f"-{shard.index}-of-{shard.count}"
+    return output.path / ".cache" / f"{name}{of_shard}.sqlite"
 
 
 class LakeConfig(ConfigTable):
@@ -182,6 +191,10 @@ class MergeConfig(ConfigTable):
         """The digest cache's file, for the caches of all shards together; None where nothing is kept."""
         return _cache_file(self.output, self.cache)
 
+    def cache_file_of(self, shard: Shard) -> Path | None:
+        """The digest cache's file of a shard, which may be that of all; None where nothing is kept."""
+        return _cache_file(self.output, self.cache, shard)
+
     @classmethod
     def load(cls, file: str | Path | None, flags: Sequence[Flag] = ()) -> Self:
         """Load these tables alone. Raises ConfigError with every mistake."""
@@ -224,12 +237,19 @@ class Config(ConfigTable):
             raise ValueError("lake.url needs snapshots to publish: set output.path to a folder (--output)")
         if self.scale.shard is not None and self.output.path == STDIO:
             raise ValueError("scale.shard needs a folder to merge from: set output.path to one (--output)")
+        if self.cache.url is not None and self.output.path == STDIO:
+            raise ValueError("cache.path in a lake needs a copy on the disk: set output.path to a folder (--output)")
         return self
 
     @property
     def cache_file(self) -> Path | None:
-        """The digest cache's file; None where nothing is kept longer than the run."""
+        """The digest cache's file, or the copy on this disk of one in a lake; None where nothing outlasts the run."""
         return _cache_file(self.output, self.cache, self.scale.shard)
+
+    @property
+    def united_cache_file(self) -> Path | None:
+        """The file that the caches of all shards are united in, after the merge of each night."""
+        return _cache_file(self.output, self.cache)
 
     @property
     def of_part(self) -> Self:

@@ -36,6 +36,7 @@ _REALM = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s/@:\\#%]+)(:[0-9]{1,5})?")
 _RATE = re.compile(r"([1-9]\d{0,8})/([1-9]\d{0,5})?([smhd])", re.ASCII)
 _SHARE = re.compile(r"(\d{1,2}(?:\.\d{1,6})?|100)%", re.ASCII)
 _DURATION = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _LAKE_SCHEMES: Final = ("s3", "gs", "az")
 _MAX_PATH_LENGTH: Final = 4096
 _MAX_BUDGET: Final = 1_000_000_000
@@ -137,7 +138,14 @@ def _parse_budget(value: Any) -> Any:
     return None if value == "none" else value
 
 
-def _check_cache_path(path: Path) -> Path:
+def _parse_cache_path(value: Any) -> Any:
+    """Parse the path of a file, or the URL of an object in a lake, which stays a string."""
+    if isinstance(value, str) and _URL.match(value):
+        url = _parse_lake_url(value)
+        if urlsplit(url).path.count("/") < (2 if url.startswith("file:") else 1):
+            raise ValueError("must name an object, not a whole lake: s3://BUCKET/cache.sqlite, file:///FOLDER/FILE")
+        return url
+    path = _parse_path(value)
     if path == STDIO:
         raise ValueError("must be a file, or none: standard input and output cannot hold the cache")
     return path
@@ -309,14 +317,11 @@ TargetOption = Annotated[
 RateOption = Annotated[Rate | Literal["auto"] | None, BeforeValidator(_parse_rate), PlainSerializer(_dump_rate)]
 Share = Annotated[float | None, BeforeValidator(_parse_share), PlainSerializer(_dump_share)]
 Duration = Annotated[timedelta, BeforeValidator(_parse_duration), PlainSerializer(_dump_duration)]
-FilePath = Annotated[
-    Path,
-    Expected("a path"),
-    BeforeValidator(_parse_path),
-    PlainSerializer(lambda path: printable(str(path), _MAX_PATH_LENGTH), when_used="json"),
-]
+_AS_TEXT: Final = PlainSerializer(lambda path: printable(str(path), _MAX_PATH_LENGTH), when_used="json")
+FilePath = Annotated[Path, Expected("a path"), BeforeValidator(_parse_path), _AS_TEXT]
 """A path in which `~` is expanded; in JSON, bytes that are not UTF-8 become escapes."""
-CachePath = Annotated[FilePath, AfterValidator(_check_cache_path)]
+CachePath = Annotated[Path | str, Expected("a path"), BeforeValidator(_parse_cache_path), _AS_TEXT]
+"""The path of a file, or, as a string, the URL of an object in a lake."""
 InputFile = Annotated[FilePath, AfterValidator(_check_readable)]
 """A file that a run reads. `Config.load` opens it to report one that cannot be read (CHECK_FILES)."""
 KeyFile = Annotated[InputFile, BeforeValidator(_parse_key_file)]

@@ -7,7 +7,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,8 +66,8 @@ class _NotReady(Exception):
     """The file is missing or empty."""
 
 
-class _Unfit(Exception):
-    """The file is no cache that this version can use. The message is the reason."""
+class Unfit(Exception):
+    """The file is no cache that this version can use, or is damaged. The message is the reason."""
 
 
 def open_cache(path: Path | None) -> OpenedCache:
@@ -75,9 +75,23 @@ def open_cache(path: Path | None) -> OpenedCache:
     if path is None:
         return OpenedCache(private_database(), is_file=False)
     try:
-        return _open_or_make(Path(os.path.realpath(path)))  # so that SQLite makes no file behind a dangling link
+        return open_or_make(path)
     except (OSError, sqlite3.Error) as exc:
         return OpenedCache(private_database(), is_file=False, notes=(unusable_note(path, exc),))
+
+
+def open_or_make(path: Path) -> OpenedCache:
+    """Open the file, or make it where there is none or where one that is not usable is set aside.
+
+    Raises OSError and sqlite3.Error.
+    """
+    real = Path(os.path.realpath(path))  # so that SQLite makes no file behind a dangling link
+    real.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return OpenedCache(_open(real), is_file=True)
+    except (_NotReady, Unfit):
+        with _locked(real):
+            return _open_or_make_alone(real)
 
 
 def open_unchanged(path: Path | None) -> OpenedCache:
@@ -87,19 +101,29 @@ def open_unchanged(path: Path | None) -> OpenedCache:
     """
     if path is None or not path.exists():
         return OpenedCache(private_database(), is_file=False)
-    database: sqlite3.Connection | None = None
     try:
-        database = _connect_existing(path)
-        database.execute("PRAGMA query_only = ON")
-        _check(database)
-    except (_NotReady, _Unfit, sqlite3.Error) as exc:
-        if database is not None:
-            database.close()
-        if isinstance(exc, _NotReady):
-            return OpenedCache(private_database(), is_file=False)
-        note = f"digest cache {quoted_path(path)}: {_reason(exc)}; every digest counts as unknown"
+        database = open_to_read(path)
+    except Unfit as exc:
+        note = f"digest cache {quoted_path(path)}: {exc}; every digest counts as unknown"
         return OpenedCache(private_database(), is_file=False, notes=(note,))
+    if database is None:
+        return OpenedCache(private_database(), is_file=False)
     return OpenedCache(database, is_file=True)
+
+
+def open_to_read(path: Path) -> sqlite3.Connection | None:
+    """Open a file that is there for reading alone; None where it is empty. Raises Unfit."""
+    try:
+        with ExitStack() as opened:
+            database = opened.enter_context(closing(_connect_existing(path)))
+            database.execute("PRAGMA query_only = ON")
+            _check(database)
+            opened.pop_all()
+            return database
+    except _NotReady:
+        return None
+    except sqlite3.Error as exc:
+        raise Unfit(str(exc)) from None
 
 
 def open_copy(path: Path) -> OpenedCache:
@@ -119,9 +143,9 @@ def open_copy(path: Path) -> OpenedCache:
     except _NotReady:
         database.close()
         return OpenedCache(private_database(), is_file=False)
-    except (_Unfit, OSError, sqlite3.Error) as exc:
+    except (Unfit, OSError, sqlite3.Error) as exc:
         database.close()
-        note = f"digest cache {quoted_path(path)}: {_reason(exc)}; it cannot be copied"
+        note = f"digest cache {quoted_path(path)}: {reason(exc)}; it cannot be copied"
         return OpenedCache(private_database(), is_file=False, notes=(note,))
     return OpenedCache(database, is_file=False)
 
@@ -136,10 +160,10 @@ def private_database() -> sqlite3.Connection:
 
 
 def unusable_note(path: Path, error: Exception) -> str:
-    return f"digest cache {quoted_path(path)}: {_reason(error)}; this run uses a private cache from here on"
+    return f"digest cache {quoted_path(path)}: {reason(error)}; this run uses a private cache from here on"
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
@@ -167,22 +191,13 @@ def set_lock_timeout(database: sqlite3.Connection, seconds: float) -> None:
     database.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
 
 
-def _open_or_make(path: Path) -> OpenedCache:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        return OpenedCache(_open(path), is_file=True)
-    except (_NotReady, _Unfit):
-        with _locked(path):
-            return _open_or_make_alone(path)
-
-
 def _open_or_make_alone(path: Path) -> OpenedCache:
     """Look again, since the process that held the lock before may have made the file."""
     try:
         return OpenedCache(_open(path), is_file=True)
     except _NotReady:
         return OpenedCache(_make(path), is_file=True)
-    except _Unfit as unfit:
+    except Unfit as unfit:
         aside = _set_aside(path)
         note = f"digest cache {quoted_path(path)}: {unfit}; set aside as {quoted_path(aside)}, a new cache begins"
         return OpenedCache(_make(path), is_file=True, notes=(note,))
@@ -198,7 +213,7 @@ def _open(path: Path) -> sqlite3.Connection:
     except sqlite3.DatabaseError as exc:
         database.close()
         if is_damage(exc):
-            raise _Unfit(str(exc)) from None
+            raise Unfit(str(exc)) from None
         raise
     except BaseException:
         database.close()
@@ -207,17 +222,17 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _check(database: sqlite3.Connection) -> None:
-    """Raises _NotReady, _Unfit and sqlite3.Error. Reads a few pages, whatever the size of the file."""
+    """Raises _NotReady, Unfit and sqlite3.Error. Reads a few pages, whatever the size of the file."""
     application = fetch_int(database, "PRAGMA application_id")
     version = fetch_int(database, "PRAGMA user_version")
     if application != _APPLICATION_ID:
         if application == version == fetch_int(database, "SELECT count(*) FROM sqlite_master") == 0:
             raise _NotReady  # another process makes it
-        raise _Unfit("the file belongs to another program")
+        raise Unfit("the file belongs to another program")
     if version == _DAMAGED:
-        raise _Unfit("an earlier run found it damaged")
+        raise Unfit("an earlier run found it damaged")
     if version != _VERSION:
-        raise _Unfit(f"it has version {version}, and this program reads version {_VERSION}")
+        raise Unfit(f"it has version {version}, and this program reads version {_VERSION}")
     _read_one_row_of_each(database)
 
 
@@ -228,7 +243,7 @@ def _read_one_row_of_each(database: sqlite3.Connection) -> None:
     except sqlite3.OperationalError as exc:
         if _code(exc) != sqlite3.SQLITE_ERROR:
             raise
-        raise _Unfit(str(exc)) from None  # a table or column is missing
+        raise Unfit(str(exc)) from None  # a table or column is missing
 
 
 def _connect(path: Path | str) -> sqlite3.Connection:

@@ -14,7 +14,7 @@ from crawler.digest_cache.keys import as_bytes, digest_key
 from crawler.digest_cache.storage import CacheStorage
 
 MAX_BODY_BYTES: Final = 32 * 1024 * 1024
-_MAX_VALUE_BYTES: Final = MAX_BODY_BYTES + 64 * 1024
+MAX_VALUE_BYTES: Final = MAX_BODY_BYTES + 64 * 1024
 """Of a body with its media type. A frame that claims to hold more is not decompressed."""
 
 _LEVEL: Final = 3
@@ -147,7 +147,7 @@ class CacheValues:
             return None
         try:
             frame = zstandard.get_frame_parameters(value)
-            if frame.content_size > _MAX_VALUE_BYTES:  # zstandard allocates what the frame claims
+            if frame.content_size > MAX_VALUE_BYTES:  # zstandard allocates what the frame claims
                 return None
             decompressor = self._decompressors.get(frame.dict_id) or self._loaded(frame.dict_id)
             return decompressor.decompress(value) if decompressor is not None else None
