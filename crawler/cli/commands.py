@@ -19,6 +19,7 @@ from crawler.cli.emulator_options import emulator
 from crawler.cli.error_output import exit_on_error, report_internal_error, report_usage_error
 from crawler.cli.exit_codes import BAD_USAGE, COMPLETE, COULD_NOT_RUN, INTERRUPTED
 from crawler.cli.init import init
+from crawler.cli.merge import merge
 from crawler.cli.metrics import metrics
 from crawler.cli.plan import plan
 from crawler.cli.publish import publish
@@ -132,6 +133,7 @@ app.command()(diff)
 app.command()(report)
 app.command()(takes_options(crawl_config, crawl)(plan))
 app.command()(publish)
+app.command()(merge)
 app.command()(metrics)
 app.command()(schema)
 app.command()(emulator)

@@ -16,7 +16,14 @@ from crawler.untrusted_text import printable, quoted_path
 # The fields that every record begins with, as `sinks/jsonl.py` writes them: a whole record may have megabytes.
 _TEXT: Final = rb'"((?:[^"\\]|\\.)*)"'
 _HEAD: Final = re.compile(
-    rb'\{"schema":\d+,"run_id":' + _TEXT + rb',"target":' + _TEXT + rb',"registry":' + _TEXT + rb',"repository":' + _TEXT
+    rb'\{"schema":\d+,"run_id":'
+    + _TEXT
+    + rb',"target":'
+    + _TEXT
+    + rb',"registry":'
+    + _TEXT
+    + rb',"repository":'
+    + _TEXT
 )
 
 
@@ -29,7 +36,7 @@ def write_merged_parts(
     describes, and where two shards have recorded the same name.
     """
     merger = _Merger(run_id, finish_line)
-    files = []
+    files: list[SnapshotFile] = []
     with wrap_os_errors(folder):
         for shard in group.shards:
             for described in shard.run_manifest.files:

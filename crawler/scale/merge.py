@@ -2,15 +2,15 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from crawler.config import MergeConfig
 from crawler.errors import SnapshotError
-from crawler.model.run_manifest import SHARDS, RunManifest, Verdict, snapshot_folder
-from crawler.scale.caches import finisher
+from crawler.model.run_manifest import RunManifest, Verdict, snapshot_folder
+from crawler.scale.caches import remove_shard_caches, united_caches
 from crawler.scale.files import write_merged_parts
 from crawler.scale.group import Group, read_group
 from crawler.scale.run_manifest import merge_run_manifests, merged_run_id, started_at
@@ -41,9 +41,9 @@ class Merged:
 def merge_group(folder: Path, config: MergeConfig) -> Merged:
     """Merge the shards in a group's folder of one target, and publish the snapshot.
 
-    A group that is whole is removed once its snapshot is complete. A group that lacks a shard, or has doubts, is kept:
-    merging it again makes another snapshot where more shards have reported, and none where none has. Raises
-    SnapshotError; the group is as it was then.
+    A group is removed once its snapshot is complete. A group that lacks a shard, or has doubts, is kept: merging it
+    again makes another snapshot where more shards have reported, and none where none has. Raises SnapshotError; the
+    group is as it was then.
     """
     with _only_one(folder, config):
         group = read_group(folder)
@@ -53,8 +53,10 @@ def merge_group(folder: Path, config: MergeConfig) -> Merged:
             merged = Merged(run_manifest=read_run_manifest(place), is_new=False, notes=())
         else:
             merged = _publish(group, config)
-        if merged.run_manifest.verdict is Verdict.COMPLETE:
-            _remove(folder)
+    if merged.run_manifest.verdict is Verdict.COMPLETE:
+        _remove(folder)
+        if not folder.parent.exists():  # no other target of these shards is left to merge
+            remove_shard_caches(config, group.shards[0].shard.count)
     return merged
 
 
@@ -63,7 +65,7 @@ def _publish(group: Group, config: MergeConfig) -> Merged:
     with wrap_os_errors(draft):
         shutil.rmtree(draft, ignore_errors=True)  # left by a kill
         draft.mkdir()
-    with finisher(group, config) as finishing:
+    with united_caches(group, config) as finishing:
         files = write_merged_parts(group, run_id, draft, config.output.compression, finishing.finish_line)
     run_manifest = merge_run_manifests(group, files, last_complete(output, group.target, started_at(group)), config)
     if sum(file.rows for file in files) != run_manifest.counts.repositories:
@@ -88,13 +90,7 @@ def _only_one(folder: Path, config: MergeConfig) -> Iterator[None]:
 def _remove(folder: Path) -> None:
     """Remove a group's folder of one target, and the folders above it where they are empty then."""
     remove_folder(folder)
-    for parent in folder.parents[:2]:
-        if parent.name == SHARDS or parent.parent.name == SHARDS:
-            _remove_if_empty(parent)
-
-
-def _remove_if_empty(folder: Path) -> None:
-    try:
-        folder.rmdir()
-    except OSError:
-        return  # another target's shards are there
+    group, shards = folder.parents[:2]
+    with suppress(OSError):  # another target's shards are there, or another group
+        group.rmdir()
+        shards.rmdir()

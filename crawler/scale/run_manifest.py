@@ -70,9 +70,7 @@ def merge_run_manifests(
         counts=counts,
         problems=dict(sorted(_sums(each.problems for each in parts).items())),
         requests=_requests([each.requests for each in parts]),
-        cache=CacheUse(
-            hits=sum(each.cache.hits for each in parts), misses=sum(each.cache.misses for each in parts)
-        ),
+        cache=CacheUse(hits=sum(each.cache.hits for each in parts), misses=sum(each.cache.misses for each in parts)),
         pace=_pace([each.pace for each in parts]),
         files=files,
         config=_config(first.config, config),

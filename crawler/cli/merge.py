@@ -1,0 +1,164 @@
+"""`registry-crawler merge`: the shards of a group become one snapshot."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from crawler.cli import logs, options
+from crawler.cli.error_output import exit_on_error
+from crawler.cli.exit_codes import COMPLETE, PARTIAL
+from crawler.cli.process import raise_on_signals
+from crawler.errors import ConfigError, SnapshotError
+from crawler.model.words import repositories
+from crawler.untrusted_text import printable, quoted_path
+
+if TYPE_CHECKING:
+    from crawler.config import MergeConfig
+    from crawler.lake.publish import Lake
+    from crawler.scale.merge import Merged
+
+GroupOption = Annotated[
+    str | None, typer.Option("--group", metavar="ID", help="The group, as its shards were told with `crawl --group`")
+]
+TargetArgument = Annotated[
+    str, typer.Argument(metavar="[TARGET]", help="Only the shards of this target", show_default=False)
+]
+
+
+def merge(
+    target: TargetArgument = "",
+    group: GroupOption = None,
+    config: options.ConfigFile = None,
+    output: options.OutputFolder = None,
+    cache: options.Cache = None,
+    lake: options.Lake = None,
+    metrics_file: options.MetricsFile = None,
+    pushgateway: options.Pushgateway = None,
+    expect: options.Expect = None,
+    max_shrink: options.MaxShrink = None,
+    partial_ok: options.PartialOk = False,
+    no_lock: options.NoLock = False,
+    log_format: options.LogFormatOption = logs.LogFormat.TEXT,
+) -> None:
+    """Merge the shards of a group into one snapshot with one verdict, for each target that they crawled.
+
+    Until then no other command sees the shards, which are in .shards in the output folder. Shards from several disks
+    are copied there first. A shard that did not report makes the snapshot partial; merge again when it has. Once the
+    snapshot is complete the shards are removed. The configuration may be that of the shards.
+
+    Exit code: 0 complete, 1 could not be merged, or not published to the lake, 2 bad usage or configuration, 3 merged
+    but partial (0 with --partial-ok).
+
+    \b
+    Examples:
+      registry-crawler merge --group 2026-11-27
+      registry-crawler merge gcr.io/my-project --group 2026-11-27 --lake s3://my-bucket/registry
+    """  # noqa: D301  (typer keeps the line breaks of a paragraph after \b)
+    from crawler.cli.publish import open_configured_lake
+    from crawler.config import STDIO, Flag, MergeConfig
+
+    logs.configure(log_format, verbosity=0)
+    raise_on_signals()
+    values = {
+        "--group": ("scale.group", group),
+        "--output": ("output.path", output),
+        "--cache": ("cache.path", cache),
+        "--lake": ("lake.url", lake),
+        "--metrics": ("metrics.textfile", metrics_file),
+        "--pushgateway": ("metrics.pushgateway", pushgateway),
+        "--expect": ("verdict.expect", expect),
+        "--max-shrink": ("verdict.max_shrink", max_shrink),
+        "--partial-ok": ("verdict.partial_ok", partial_ok or None),
+        "--no-lock": ("output.lock", False if no_lock else None),
+    }
+    flags = [Flag(name, key, value) for name, (key, value) in values.items() if value is not None]
+    with exit_on_error():
+        settings = MergeConfig.load(config, flags)
+        if settings.output.path == STDIO:
+            raise ConfigError(["--output: standard output holds no shards"])
+        if settings.scale.group is None:
+            raise ConfigError(["name the group whose shards are merged: --group ID"])
+        opened = open_configured_lake(settings.lake)
+        codes = [_merge_target(folder, settings, opened) for folder in _folders(settings, settings.scale.group, target)]
+        _give_metrics(settings)
+        raise typer.Exit(max(codes))
+
+
+def _folders(config: "MergeConfig", group: str, target: str) -> list[Path]:
+    """The folders of the targets to merge. Raises SnapshotError where there is none, and ConfigError for no target."""
+    from crawler.model.names import Target
+    from crawler.model.run_manifest import source_folder
+    from crawler.snapshot.shards import group_folders
+
+    folders = group_folders(config.output.path, group)
+    if target:
+        try:
+            wanted = source_folder(str(Target.parse(target)))
+        except ValueError as exc:
+            raise ConfigError([f"TARGET '{printable(target)}': {exc}"]) from None
+        folders = [folder for folder in folders if folder.name == wanted]
+    if not folders:
+        of_target = f" of {printable(target)}" if target else ""
+        raise SnapshotError(
+            f"there are no shards of group {group}{of_target} in {quoted_path(config.output.path)}: they were never "
+            "crawled there, or are merged already (`registry-crawler runs`)"
+        )
+    return folders
+
+
+def _merge_target(folder: Path, config: "MergeConfig", lake: "Lake | None") -> int:
+    """Merge the shards of one target, publish the snapshot to the lake where there is one, and return the exit code."""
+    from crawler.cli.publish import publish_folder, report_publication, scratch_folder
+    from crawler.scale.merge import merge_group
+
+    merged = merge_group(folder, config)
+    _report(merged, config)
+    if lake is not None:
+        with scratch_folder() as scratch:
+            report_publication(publish_folder(config.output.path / merged.run_manifest.folder, lake, scratch), lake)
+    is_fine = not merged.run_manifest.reasons or config.verdict.partial_ok
+    return COMPLETE if is_fine else PARTIAL
+
+
+def _report(merged: "Merged", config: "MergeConfig") -> None:
+    run_manifest = merged.run_manifest
+    for note in merged.notes:
+        logs.notice(f"{run_manifest.target}: {note}")
+    how = "merged" if merged.is_new else "was merged already"
+    snapshot = config.output.path / run_manifest.folder
+    verdict = run_manifest.verdict.upper()
+    lines = "; ".join([f"{verdict}: {repositories(run_manifest.counts.repositories)}", *run_manifest.reasons])
+    logs.notice(
+        f"{run_manifest.target}: group {run_manifest.group} {how}: {lines}; {quoted_path(snapshot)}",
+        logging.WARNING if run_manifest.reasons else logging.INFO,
+        event="merged",
+        target=run_manifest.target,
+        group=run_manifest.group,
+        run_id=run_manifest.run_id,
+        verdict=run_manifest.verdict,
+        reasons=run_manifest.reasons,
+        snapshot=str(snapshot),
+        is_new=merged.is_new,
+    )
+
+
+def _give_metrics(config: "MergeConfig") -> None:
+    """Write the metrics of all targets in the output folder, as a crawl does. The snapshots count: a failure is said."""
+    if config.metrics.textfile is None and config.metrics.pushgateway is None:
+        return
+    from crawler.questions.metrics.exposition import push_metrics, write_metrics
+    from crawler.questions.metrics.history import target_histories
+    from crawler.snapshot.locks import configured_locks
+    from crawler.snapshot.unfinished import UnfinishedRuns
+
+    unfinished = UnfinishedRuns(config.output.path, configured_locks(config.output))
+    try:
+        histories = target_histories(config.output.path, unfinished, {})
+        if config.metrics.textfile is not None:
+            write_metrics(config.metrics.textfile, histories)
+        if config.metrics.pushgateway is not None:
+            push_metrics(config.metrics.pushgateway, histories)
+    except SnapshotError as exc:
+        logs.notice(str(exc))
