@@ -1,7 +1,6 @@
 """`registry-crawler merge`: the shards of a group become one snapshot."""
 
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -81,39 +80,40 @@ def merge(
         if settings.scale.group is None:
             raise ConfigError(["name the group whose shards are merged: --group ID"])
         opened = open_configured_lake(settings.lake)
-        codes = [_merge_target(folder, settings, opened) for folder in _folders(settings, settings.scale.group, target)]
-        _give_metrics(settings)
-        raise typer.Exit(max(codes))
+        raise typer.Exit(_merge(settings, settings.scale.group, _source(target), opened))
 
 
-def _folders(config: "MergeConfig", group: str, target: str) -> list[Path]:
-    """The folders of the targets to merge. Raises SnapshotError where there is none, and ConfigError for no target."""
+def _source(target: str) -> str | None:
+    """The name of a target's folder; None for all targets. Raises ConfigError."""
     from crawler.model.names import Target
     from crawler.model.run_manifest import source_folder
-    from crawler.snapshot.shards import group_folders
 
-    folders = group_folders(config.output.path, group)
-    if target:
-        try:
-            wanted = source_folder(str(Target.parse(target)))
-        except ValueError as exc:
-            raise ConfigError([f"TARGET '{printable(target)}': {exc}"]) from None
-        folders = [folder for folder in folders if folder.name == wanted]
+    try:
+        return source_folder(str(Target.parse(target))) if target else None
+    except ValueError as exc:
+        raise ConfigError([f"TARGET '{printable(target)}': {exc}"]) from None
+
+
+def _merge(config: "MergeConfig", group: str, source: str | None, lake: "Lake | None") -> int:
+    """Merge a group, for each of its targets. Returns the exit code. Raises SnapshotError where there is no group."""
+    from crawler.scale.merge import Merged, merge_group
+    from crawler.snapshot.shards import group_folders, merged_runs
+
+    folders = [each for each in group_folders(config.output.path, group) if source in {None, each.name}]
+    codes = [_publish(merge_group(folder, config), config, lake) for folder in folders]
     if not folders:
-        of_target = f" of {printable(target)}" if target else ""
-        raise SnapshotError(
-            f"there are no shards of group {group}{of_target} in {quoted_path(config.output.path)}: they were never "
-            "crawled there, or are merged already (`registry-crawler runs`)"
-        )
-    return folders
+        before = [run for run in merged_runs(config.output.path, group) if source in {None, _source(run.target)}]
+        codes = [_publish(Merged(run_manifest=run, is_new=False, notes=()), config, lake) for run in before]
+    if not codes:
+        raise SnapshotError(f"there are no shards of group {group} in {quoted_path(config.output.path)}")
+    _give_metrics(config)
+    return max(codes)
 
 
-def _merge_target(folder: Path, config: "MergeConfig", lake: "Lake | None") -> int:
-    """Merge the shards of one target, publish the snapshot to the lake where there is one, and return the exit code."""
+def _publish(merged: "Merged", config: "MergeConfig", lake: "Lake | None") -> int:
+    """Report the snapshot of one target, publish it to the lake where there is one, and return the exit code."""
     from crawler.cli.publish import publish_folder, report_publication, scratch_folder
-    from crawler.scale.merge import merge_group
 
-    merged = merge_group(folder, config)
     _report(merged, config)
     if lake is not None:
         with scratch_folder() as scratch:
@@ -145,7 +145,7 @@ def _report(merged: "Merged", config: "MergeConfig") -> None:
 
 
 def _give_metrics(config: "MergeConfig") -> None:
-    """Write the metrics of all targets in the output folder, as a crawl does. The snapshots count: a failure is said."""
+    """Write the metrics of all targets in the output folder, as a crawl does. A failure is only said."""
     if config.metrics.textfile is None and config.metrics.pushgateway is None:
         return
     from crawler.questions.metrics.exposition import push_metrics, write_metrics

@@ -1,5 +1,6 @@
 """One shard of a group: what it agrees on with the others, what it owns, and what it reports for the merge."""
 
+import glob
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -21,7 +22,7 @@ from crawler.run.plan import Plan
 from crawler.snapshot.disk import wrap_os_errors
 from crawler.snapshot.parts import read_lines
 from crawler.snapshot.reader import last_complete
-from crawler.snapshot.shards import differences, join_group, merged_run
+from crawler.snapshot.shards import differences, join_group, merged_runs
 from crawler.snapshot.unfinished import age_text, duration_text
 from crawler.stats import RunStats
 from crawler.untrusted_text import printable
@@ -37,10 +38,9 @@ def join(config: Config, registry: RegistryConfig, parameters: RunParameters) ->
     output, now, part = config.output.path, datetime.fromisoformat(parameters.started_at), parameters.part
     assert part is not None
     group = f"group {parameters.group} of {parameters.target}"
-    if (run_id := merged_run(output, parameters.target, str(parameters.group))) is not None:
-        raise SnapshotError(
-            f"{group} is merged already, as run {printable(run_id)}: use another --group for each night"
-        )
+    sources = glob.escape(source_folder(parameters.target))
+    for merged in merged_runs(output, str(parameters.group), sources):
+        raise SnapshotError(f"{group} is merged already, as run {merged.run_id}: use another --group for each night")
     previous = last_complete(output, parameters.target, parameters.started_at)
     proposed = replace(parameters, balanced_by=None if previous is None else previous.run_id)
     terms = join_group(output, proposed)

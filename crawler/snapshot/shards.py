@@ -6,6 +6,7 @@
 
 import re
 import shutil
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Final
 import orjson
 
 from crawler.errors import SnapshotError
-from crawler.model.run_manifest import SHARDS, RunManifest, Verdict, group_folder, source_folder
+from crawler.model.run_manifest import SHARDS, RunManifest, Verdict, group_folder
 from crawler.model.run_parameters import RunParameters, UnreadableParametersError
 from crawler.model.shard import Shard
 from crawler.model.shard_report import ShardReport
@@ -65,17 +66,16 @@ def join_group(output: Path, parameters: RunParameters) -> RunParameters:
         raise SnapshotError(f"{quoted_path(folder / TERMS)}: {reason}: use another --group") from None
 
 
-def merged_run(output: Path, target: str, group: str) -> str | None:
-    """The run id of the complete snapshot that a group was merged into; None where there is none.
+def merged_runs(output: Path, group: str, sources: str = "source=*") -> Iterator[RunManifest]:
+    """The complete snapshots that a group was merged into: the group is removed then.
 
-    What cannot be read is passed over.
+    `sources` is a glob of the targets' folders. What cannot be read is passed over.
     """
-    for folder in (output / source_folder(target)).glob("date=*/run=*"):
+    for folder in sorted(output.glob(f"{sources}/date=*/run=*")):
         with suppress(SnapshotError):
             run_manifest = read_run_manifest(folder)
             if run_manifest.group == group and run_manifest.verdict is Verdict.COMPLETE:
-                return run_manifest.run_id
-    return None
+                yield run_manifest
 
 
 def differences(ours: RunParameters, theirs: RunParameters) -> str:
