@@ -18,7 +18,7 @@ from crawler.model.shard import Shard
 from crawler.scale.group import Group
 from crawler.snapshot.parts import LineFinisher
 
-_SIDE_FILES: Final = ("", "-wal", "-shm")
+_SIDE_FILES: Final = ("", "-wal", "-shm", ".lock")
 
 
 @dataclass(slots=True)
