@@ -17,7 +17,10 @@ def joint_evidence(group: Group) -> Evidence:
     if doubts:
         return Evidence(complete=False, text="; ".join(doubts))
     first = group.shards[0]
-    return Evidence(complete=True, text=f"{first.shard.count} shards with proof, {first.shard}: {_evidence(first)}")
+    return Evidence(
+        complete=True,
+        text=f"each of {first.shard.count} shards has its proof; that of shard {first.shard}: {_evidence(first)}",
+    )
 
 
 def _is_proved(shard: StoredShard) -> bool:

@@ -10,7 +10,6 @@ import crawler
 from crawler.emulator import ArtifactRegistry
 from crawler.errors import SnapshotError
 
-
 SOURCES = {
     "catalog": ({"listings": "plain"}, {}),
     "filtered catalog": ({"listings": "plain"}, {"include": ["*/*/*"], "exclude": ["*-a*"]}),
