@@ -299,9 +299,9 @@ class Crawl:
                 manifest = await self._write(draft, auth, parts, inspection)
         with self._stages.timed("publishing"):
             publish = partial(draft.publish, self._config.output.path, manifest, self._shard_report(parts))
-            is_published = await anyio.to_thread.run_sync(publish)
+            place = await anyio.to_thread.run_sync(publish)
         await self._clean_up()
-        return manifest if is_published else await self._published_before() or manifest
+        return manifest if place is not None else await self._published_before() or manifest
 
     def _shard_report(self, parts: OpenParts) -> dict[str, bytes]:
         """The file that a shard adds to its part of the snapshot, for the merge."""

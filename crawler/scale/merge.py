@@ -70,7 +70,7 @@ def _publish(group: Group, config: MergeConfig) -> Merged:
     run_manifest = merge_run_manifests(group, files, last_complete(output, group.target, started_at(group)), config)
     if sum(file.rows for file in files) != run_manifest.counts.repositories:
         raise SnapshotError(f"{quoted_path(group.folder)}: the shards hold more or fewer records than they report")
-    is_new = publish_folder(draft, output, run_manifest)
+    is_new = publish_folder(draft, output, run_manifest) is not None
     return Merged(run_manifest=run_manifest, is_new=is_new, notes=tuple(finishing.notes))
 
 

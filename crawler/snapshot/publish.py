@@ -52,20 +52,20 @@ class Draft:
             )
         return files
 
-    def publish(self, output: Path, run_manifest: RunManifest, more: Mapping[str, bytes] | None = None) -> bool:
+    def publish(self, output: Path, run_manifest: RunManifest, more: Mapping[str, bytes] | None = None) -> Path | None:
         """Publish the draft, and remove the journal; see `publish_folder`."""
-        is_published = publish_folder(self._folder, output, run_manifest, more)
+        place = publish_folder(self._folder, output, run_manifest, more)
         self._journal.discard()
-        return is_published
+        return place
 
 
 def publish_folder(
     draft: Path, output: Path, run_manifest: RunManifest, more: Mapping[str, bytes] | None = None
-) -> bool:
+) -> Path | None:
     """Publish a folder with data files: write `_run.json`, and `_SUCCESS` where the verdict is complete, and move the
     folder to its place. `more` are further files by their names.
 
-    False, and nothing is moved, where another process has published in that place. Raises SnapshotError.
+    Returns the place; None, and nothing is moved, where another process has published there. Raises SnapshotError.
     """
     place = output / run_manifest.folder
     with wrap_os_errors(place):
@@ -81,9 +81,9 @@ def publish_folder(
         except OSError as exc:
             if exc.errno not in _TAKEN:
                 raise
-            return False
+            return None
     _sync_rename(place, output)
-    return True
+    return place
 
 
 def _sync_rename(place: Path, output: Path) -> None:

@@ -54,7 +54,8 @@ def all_shards(registry: str, folder: Path, night: Night) -> Iterator[list[subpr
 
 def per_second(registry: str, running: list[subprocess.Popen[bytes]]) -> list[int]:
     """The exchanges of each second while every shard is at work."""
-    seconds, before = [], sum(counts(registry)[kind] for kind in KINDS)
+    seconds: list[int] = []
+    before = sum(counts(registry)[kind] for kind in KINDS)
     began = time.monotonic()
     while all(process.poll() is None for process in running):
         time.sleep(max(0.0, began + len(seconds) + 1 - time.monotonic()))
