@@ -20,7 +20,8 @@ def build_run_parameters(
     """
     names, shard = registry.repositories_from, None if scale is None else scale.shard
     return RunParameters(
-        run_id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}",
+        # many shards begin in one second, in one folder
+        run_id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2 if shard is None else 4)}",
         started_at=timestamp(now),
         target=str(registry.target),
         kind=registry.profile.kind,

@@ -81,6 +81,19 @@ async def test_shards_of_the_next_night_are_balanced_by_the_last_one(google, com
     assert records_in(tmp_path / "out") == whole
 
 
+async def test_shards_of_a_walk_divide_a_subtree_that_is_too_heavy(google, command, tmp_path):
+    world = await google(repositories=60, giants=0)
+    registry = {"discovery": "walk", "kind": "gcr", "target": f"{world.emulator.registry}/my-project"}
+    await crawl_whole(world, tmp_path, registry=registry)
+    whole = records_in(tmp_path)
+    shards = await crawl_shards(world, 8, tmp_path, registry=registry)
+    # a team is a subtree, and several teams have more than an eighth of the repositories
+    assert max(manifest.counts.repositories for manifest in shards) <= 2 * len(whole) / 8
+    assert (await command("merge", "--group", GROUP, "--output", tmp_path)).code == 0
+    assert records_in(tmp_path) == whole
+    assert read_snapshot(tmp_path).manifest["group"] == GROUP
+
+
 async def test_shards_of_one_index_that_run_at_once_count_once(google, command, tmp_path):
     world = await google(repositories=60, listings="plain", latency_s=0.01)
     twins = [crawler.crawl(shard_config(world, "0/2", tmp_path)) for _ in range(2)]
