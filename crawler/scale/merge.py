@@ -1,5 +1,6 @@
 """`merge`: the shards of a group become a snapshot like any other, published in one rename."""
 
+import glob
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +20,7 @@ from crawler.snapshot.disk import remove_folder, wrap_os_errors
 from crawler.snapshot.locks import configured_locks
 from crawler.snapshot.publish import publish_folder
 from crawler.snapshot.reader import last_complete
+from crawler.snapshot.shards import merged_runs
 from crawler.untrusted_text import quoted_path
 
 _DRAFT: Final = ".draft"
@@ -47,17 +49,24 @@ def merge_group(folder: Path, config: MergeConfig) -> Merged:
     """
     with _only_one(folder, config):
         group = read_group(folder)
-        output = config.output.path
-        place = output / snapshot_folder(group.target, started_at(group), merged_run_id(group))
-        if place.exists():
-            merged = Merged(run_manifest=read_run_manifest(place), is_new=False, notes=())
-        else:
-            merged = _publish(group, config)
+        before = _merged_before(group, config.output.path)
+        merged = _publish(group, config) if before is None else Merged(run_manifest=before, is_new=False, notes=())
     if merged.run_manifest.verdict is Verdict.COMPLETE:
         _remove(folder)
         if not folder.parent.exists():  # no other target of these shards is left to merge
             remove_shard_caches(config, group.shards[0].shard.count)
     return merged
+
+
+def _merged_before(group: Group, output: Path) -> RunManifest | None:
+    """The snapshot of the same shards, or a complete one of the group; None where there is neither.
+
+    After a complete one, a shard here is the second of its number, which came too late.
+    """
+    place = output / snapshot_folder(group.target, started_at(group), merged_run_id(group))
+    if place.exists():
+        return read_run_manifest(place)
+    return next(merged_runs(output, group.group, glob.escape(group.folder.name)), None)
 
 
 def _publish(group: Group, config: MergeConfig) -> Merged:

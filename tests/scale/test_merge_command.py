@@ -59,6 +59,18 @@ async def test_merge_of_a_merged_group_says_so(command, shards):
     assert len(folders(shards)) == 1
 
 
+async def test_merge_of_a_shard_that_came_after_a_complete_merge_adds_nothing(command, shards, tmp_path):
+    shutil.copytree(shards / ".shards", tmp_path / "twin")
+    assert (await command("merge", "--group", GROUP)).code == 0
+    shutil.copytree(tmp_path / "twin", shards / ".shards")
+    shutil.rmtree(shard_path(shards, 0))
+    again = await command("merge", "--group", GROUP)
+    assert again.code == 0
+    assert f"group {GROUP} was merged already: COMPLETE" in again.complaint
+    assert len(folders(shards)) == 1
+    assert not (shards / ".shards").exists()
+
+
 async def test_merge_without_one_shard_is_partial_and_names_it(command, shards, tmp_path):
     shutil.move(shard_path(shards, 1), tmp_path / "late")
     ended = await command("merge", "--group", GROUP)
