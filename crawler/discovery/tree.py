@@ -124,7 +124,8 @@ class FolderTree:
         doubts = self._doubts()
         if doubts:
             return Evidence(complete=False, text="; ".join(doubts))
-        return Evidence(complete=True, text=f"every folder was opened: {_nodes(self._opened)}")
+        others = f", and {self.left_to_others:,} subtrees belong to other shards" if self.left_to_others else ""
+        return Evidence(complete=True, text=f"every folder was opened: {_nodes(self._opened)}{others}")
 
     @property
     def _opened(self) -> int:

@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from io import FileIO
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
-import orjson
 
 from crawler.config import STDIO, Config, RegistryConfig
 from crawler.discovery import Discovery
@@ -31,20 +30,19 @@ from crawler.run.assemble import OpenParts, open_parts
 from crawler.run.credentials import ResolvedAuth, resolve_credentials
 from crawler.run.failures import unwrap_group
 from crawler.run.inspection import Inspection, open_inspection
+from crawler.run.once import Once
 from crawler.run.parameters import build_run_parameters, resumed_message
 from crawler.run.plan import SharedRateLimits, make_plan
 from crawler.run.run_manifest import build_run_manifest
-from crawler.run.shards import build_shard_report, join
+from crawler.run.shards import join, published_shard, shard_report_file
 from crawler.run.stages import Stage, Stages
 from crawler.run.throughput import SAMPLE_S, Throughput
 from crawler.sinks import Sink
 from crawler.sinks.jsonl import JsonLinesFile, JsonLinesPipe
-from crawler.snapshot.decoding import read_run_manifest
 from crawler.snapshot.journal import Journal
 from crawler.snapshot.locks import configured_locks
 from crawler.snapshot.publish import Draft
 from crawler.snapshot.reader import PublishedRun, last_complete
-from crawler.snapshot.shards import SHARD_REPORT
 from crawler.snapshot.unfinished import UnfinishedRuns
 from crawler.stats import RunStats
 
@@ -126,7 +124,7 @@ class Crawl:
         self._throughput = Throughput(self._began)
         self._stages = Stages()
         self._unfinished = UnfinishedRuns(config.output.path, configured_locks(config.output), config.resume.within)
-        self._auth = _Once(self._resolve_credentials)
+        self._auth = Once(self._resolve_credentials)
         self._stopping = anyio.Event()
 
     @property
@@ -269,14 +267,12 @@ class Crawl:
 
     async def _published_before(self) -> RunManifest | None:
         """The manifest of the shard with this number that another run has published; None where there is none."""
-        folder = self._config.output.path / self.parameters.folder
-        if self.parameters.group is None or not folder.exists():
-            return None
-        run_manifest = await anyio.to_thread.run_sync(read_run_manifest, folder)
-        self._notice(
-            f"{self.target}: shard {self.parameters.part} of group {self.parameters.group} is there already, as run "
-            f"{run_manifest.run_id}, and counts; this run adds nothing"
-        )
+        run_manifest = await anyio.to_thread.run_sync(published_shard, self._config.output.path, self.parameters)
+        if run_manifest is not None:
+            self._notice(
+                f"{self.target}: shard {run_manifest.shard} of group {run_manifest.group} is there already, as run "
+                f"{run_manifest.run_id}, and counts; this run adds nothing"
+            )
         return run_manifest
 
     async def _name_unreadable_runs(self) -> None:
@@ -308,8 +304,7 @@ class Crawl:
         if self._ownership is None:
             return {}
         seen = self._ownership.seen(parts.discovery.method)
-        report = build_shard_report(self.parameters, self._plan, self._stats, self._name_filter, seen)
-        return {SHARD_REPORT: orjson.dumps(report, option=orjson.OPT_INDENT_2)}
+        return shard_report_file(self.parameters, self._plan, self._stats, self._name_filter, seen)
 
     async def _write(
         self, draft: Draft, auth: ResolvedAuth, parts: OpenParts, inspection: Inspection | None
@@ -402,16 +397,3 @@ class Crawl:
             inspection=inspection,
             previous=previous,
         )
-
-
-class _Once(Generic[T]):
-    """A value that is made when it is first needed, and kept. What `make` raises is raised, and not kept."""
-
-    def __init__(self, make: Callable[[], Awaitable[T]]) -> None:
-        self._make = make
-        self._made: list[T] = []
-
-    async def get(self) -> T:
-        if not self._made:
-            self._made.append(await self._make())
-        return self._made[0]

@@ -13,19 +13,20 @@ from crawler.discovery.name_filter import NameFilter
 from crawler.discovery.ownership import Cut, NameHash, Ownership, balance, cut_by_costs
 from crawler.errors import SnapshotError
 from crawler.model.depth import Depth
-from crawler.model.run_manifest import source_folder
+from crawler.model.run_manifest import RunManifest, source_folder
 from crawler.model.run_parameters import RunParameters
 from crawler.model.shard import Shard
 from crawler.model.shard_report import SeenNames, ShardReport
 from crawler.profiles import DiscoveryMethod
 from crawler.run.plan import Plan
+from crawler.snapshot.decoding import read_run_manifest
 from crawler.snapshot.disk import wrap_os_errors
 from crawler.snapshot.parts import read_lines
 from crawler.snapshot.reader import last_complete
-from crawler.snapshot.shards import differences, join_group, merged_runs
+from crawler.snapshot.shards import SHARD_REPORT, differences, join_group, merged_runs
 from crawler.snapshot.unfinished import age_text, duration_text
 from crawler.stats import RunStats
-from crawler.untrusted_text import printable
+from crawler.untrusted_text import printable, quoted_path
 
 _WALKS = frozenset({DiscoveryMethod.WALK, DiscoveryMethod.ARTIFACT_REGISTRY})
 
@@ -95,19 +96,38 @@ def _folder_of(output: Path, target: str, run_id: str) -> Path:
 def _costs(snapshot: Path, depth: Depth) -> Iterator[tuple[str, int]]:
     """What each repository of a snapshot costs, in thousandths of an exchange: one for its listing, and one for each
     tag where depth reads what is behind the tags, else one for each thousand tags. One record at a time is in memory.
+    Raises SnapshotError.
     """
     per_tag = 1000 if depth.reads_tags else 1
     with wrap_os_errors(snapshot):
         for part in sorted(snapshot.glob("part-*")):
             for line in read_lines(part):
-                record = orjson.loads(line)
-                yield record["repository"], 1000 + per_tag * max(len(record["tags"]), len(record["images"] or ()))
+                name, entries = _entries(line, part)
+                yield name, 1000 + per_tag * entries
 
 
-def build_shard_report(
+def _entries(line: bytes, part: Path) -> tuple[str, int]:
+    """The name of a record, and how many tags or images it has."""
+    try:
+        record = orjson.loads(line)
+        return record["repository"], max(len(record["tags"]), len(record["images"] or ()))
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise SnapshotError(
+            f"{quoted_path(part)}: a line is no record, and shards share repositories out by the costs of this snapshot"
+        ) from None
+
+
+def published_shard(output: Path, parameters: RunParameters) -> RunManifest | None:
+    """The manifest of the shard that a run would be, where another run has published it. Raises SnapshotError."""
+    folder = output / parameters.folder
+    return read_run_manifest(folder) if parameters.group is not None and folder.exists() else None
+
+
+def shard_report_file(
     parameters: RunParameters, plan: Plan, stats: RunStats, name_filter: NameFilter, seen: tuple[SeenNames, ...]
-) -> ShardReport:
-    return ShardReport(
+) -> dict[str, bytes]:
+    """The name and the content of the file that a shard reports in."""
+    report = ShardReport(
         parameters=parameters,
         names=stats.discovered,
         unresolved=stats.unresolved,
@@ -115,3 +135,4 @@ def build_shard_report(
         allowance_spent=plan.allowance.reason,
         seen=seen,
     )
+    return {SHARD_REPORT: orjson.dumps(report, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)}

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from support.run_cli import google_crawl
 from support.shard_crawls import GROUP, crawl_shards, crawl_whole, records_in, shard_config, shard_folders
 from support.snapshots import read_snapshot
 
@@ -114,6 +115,28 @@ async def test_shard_with_other_options_is_refused_before_it_crawls(google, tmp_
     with pytest.raises(SnapshotError, match="shards was 2 and is 3"):
         await crawler.crawl(shard_config(world, "1/3", tmp_path))
     assert shard_folders(tmp_path) == ["shard=00000-of-00002"]
+
+
+async def test_shard_leaves_to_the_merge_what_concerns_the_whole(google, command, tmp_path):
+    world = await google(repositories=20, listings="plain")
+    more = ("--lake", "file:///nowhere", "--metrics", "shard.prom", "--expect", "20", "--max-shrink", "1%")
+    ended = await command(*google_crawl(world, "--shard", "0/2", "--group", GROUP, *more))
+    assert ended.code == 0
+    assert f"  shard        0/2 of group {GROUP}: `merge --group {GROUP}` makes the snapshot" in ended.err
+    assert not (command.folder / "shard.prom").exists()
+    again = await command(*google_crawl(world, "--shard", "0/2", "--group", GROUP))
+    assert again.code == 0
+    assert "is there already, as run" in again.err
+    assert shard_folders(world.output) == ["shard=00000-of-00002"]
+
+
+async def test_shard_of_a_merged_group_is_refused(google, command, tmp_path):
+    world = await google(repositories=20, listings="plain")
+    await crawl_shards(world, 2, tmp_path)
+    assert (await command("merge", "--group", GROUP, "--output", tmp_path)).code == 0
+    with pytest.raises(SnapshotError, match=f"group {GROUP} of .* is merged already, as run .*: use another --group"):
+        await crawler.crawl(shard_config(world, "1/2", tmp_path))
+    assert not (tmp_path / ".shards").exists()
 
 
 async def test_shard_of_a_group_of_another_night_is_refused(google, tmp_path):
