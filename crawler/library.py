@@ -1,10 +1,14 @@
 """A crawl for a program: one configured registry, as a snapshot or as a stream of records."""
 
+import logging
+import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 import anyio
+import anyio.to_thread
 from anyio.streams.memory import MemoryObjectSendStream
 
 from crawler.config import Config, RegistryConfig
@@ -14,14 +18,21 @@ from crawler.model.run_manifest import RunManifest
 from crawler.run.crawl import Crawl
 from crawler.run.failures import unwrap_group
 
+log = logging.getLogger(__name__)
+
 
 async def crawl(config: Config) -> RunManifest:
     """Take the snapshot of the configuration's one registry, and return its manifest.
 
     The snapshot is in `config.output.path / manifest.folder`. Raises CrawlerError where nothing was published: the
     registry gave no first page of names, or the disk failed. What failed for single repositories is in the manifest.
+
+    A digest cache in a lake (`cache.path`) is fetched before the run and put back after it, with the credentials of the
+    environment; where that fails, the log has a warning. The snapshot is not published to `lake.url`.
     """
-    return await Crawl(config, _only(config)).run()
+    run = Crawl(config, _only(config))
+    async with _lake_cache(config):
+        return await run.run()
 
 
 @asynccontextmanager
@@ -43,10 +54,24 @@ async def open_records(config: Config) -> AsyncIterator[AsyncIterator[Record]]:
                 yield record
 
     with unwrap_group():
-        async with receive, anyio.create_task_group() as group:
+        async with _lake_cache(config), receive, anyio.create_task_group() as group:
             group.start_soon(produce)
             yield consume()
             group.cancel_scope.cancel()
+
+
+def _lake_cache(config: Config) -> AbstractAsyncContextManager[None]:
+    """Have the cache that a lake holds on this disk while the block runs. Raises ConfigError."""
+    if config.cache.url is None:
+        return nullcontext()
+    from crawler.lake.around_runs import around_runs, open_held_cache
+
+    in_thread = partial(anyio.to_thread.run_sync, abandon_on_cancel=True)
+    return around_runs(open_held_cache(config, os.environ), in_thread, _notice)
+
+
+def _notice(line: str, level: int = logging.WARNING, /) -> None:
+    log.log(level, "%s", line)
 
 
 def _only(config: Config) -> RegistryConfig:

@@ -19,8 +19,8 @@ from crawler.transport.tls import Certificates
 CONTENT_TYPE: Final = "application/cloudevents+json"
 EVENT_TYPE: Final = "registry-crawler.run.ended"
 
-_TIMEOUTS: Final = Timeouts(connect_s=10, read_s=20, total_s=30)
-_POLICY: Final = RetryPolicy(attempts=3, give_up_s=60)
+_TIMEOUTS: Final = Timeouts(connect_s=5, read_s=10, total_s=10)
+_POLICY: Final = RetryPolicy(attempts=3, give_up_s=15)
 _MAX_ANSWER_BYTES: Final = 64 * 1024
 _SHORTEST_SECRET: Final = 8
 """Characters. A path such as `/hook` is none, and is part of other texts too."""
@@ -50,7 +50,7 @@ def snapshot_data(run_manifest: RunManifest) -> dict[str, Any]:
 
 
 async def post_event(url: str, event: Mapping[str, Any]) -> str:
-    """POST an event; try three times. Returns "", or why the service did not take it.
+    """POST an event; try three times. Returns "", or why the service did not take it. Cancel it to end it earlier.
 
     The URL of a webhook is a secret: what is returned names its host alone.
     """

@@ -13,6 +13,7 @@ from crawler.cli.error_output import exit_on_error
 from crawler.cli.exit_codes import FOUND
 from crawler.cli.options import ConfigFile, LogFormatOption, OutputFolder
 from crawler.cli.rows import Format, print_rows
+from crawler.cli.running_input import RunningOption, open_running
 from crawler.cli.snapshot_options import SnapshotArgument, output_folder
 from crawler.cli.streams import data_output
 from crawler.errors import ConfigError, OutputClosed, SnapshotError
@@ -65,6 +66,7 @@ def audit(
     component: Component = None,
     set_: Set = None,
     fail_on: FailOnOption = None,
+    running: RunningOption = None,
     questions: Questions = None,
     form: AuditFormat = None,
     config: ConfigFile = None,
@@ -84,6 +86,7 @@ def audit(
       registry-crawler audit stale --days 365
       registry-crawler audit unsigned gcr.io/my-project --fail-on any
       registry-crawler audit refs | xargs -n1 trivy image
+      kubectl get pods -A -o json | registry-crawler audit unused --running -
     """  # noqa: D301  (typer keeps the line breaks of a paragraph after \b)
     from crawler.questions.audit.answer import open_answer
     from crawler.questions.audit.catalog import load_questions
@@ -96,13 +99,18 @@ def audit(
         given = _parameters(days, component, set_ or ())
         asked = known.get(question)
         if asked is None:
-            if snapshot or given or fail_on:
+            if snapshot or given or fail_on or running:
                 raise ConfigError([_no_question(question)])
             _list(known, folder, question, form or Format.TABLE)
             return
         selected = select_snapshot(folder, snapshot)
         _warn_of_partial(selected)
-        with open_answer(asked, selected, given) as answer:
+        with (
+            open_running(running, selected) as inputs,
+            open_answer(asked, selected, given, [each.table() for each in inputs]) as answer,
+        ):
+            for note in (note for each in inputs for note in each.notes()):
+                logs.notice(note)
             rows = counts.count(answer.rows, answer.columns.index("answer"))
             try:
                 _print_answer(asked, answer, rows, form)
@@ -158,7 +166,7 @@ def _parameters(days: int | None, component: int | None, assignments: Sequence[s
 
 def _no_question(name: str) -> str:
     if not name:
-        return "--days, --component, --set and --fail-on need a question: registry-crawler audit lists them"
+        return "--days, --component, --set, --running and --fail-on need a question: registry-crawler audit lists them"
     return f"there is no question {printable(name)}: registry-crawler audit lists them"
 
 
@@ -184,7 +192,8 @@ def _list(questions: "Mapping[str, Question]", folder: Path, snapshot: str, form
 
 
 def _shown_parameters(question: "Question") -> str:
-    return " ".join(f"{parameter.name}={parameter.default}" for parameter in question.parameters)
+    options = [each.option for each in question.inputs]
+    return " ".join([*options, *(f"{parameter.name}={parameter.default}" for parameter in question.parameters)])
 
 
 def _shown_lack(lack: str | None) -> str | None:

@@ -12,8 +12,9 @@ import anyio
 import anyio.to_thread
 
 from crawler.cli import display, logs
-from crawler.cli.after_run import EndedRun, follow_up
+from crawler.cli.after_run import AfterRuns, EndedRun
 from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN, PARTIAL
+from crawler.cli.lake_cache import cache_around_runs, open_configured_cache
 from crawler.cli.publish import open_configured_lake, publish_folder, scratch_folder
 from crawler.cli.run_report import DisplayOptions, PublishResult, RunResult, report_run
 from crawler.cli.signals import Signals
@@ -39,12 +40,13 @@ async def crawl_registries(config: Config, options: DisplayOptions, start_run: S
     """Crawl each registry of the configuration; return the exit code of the command.
 
     A run that fails does not stop the next one; a signal does. Registries that share a quota share its rate limit.
-    Raises ConfigError, before any run, for a lake that cannot be opened.
+    Raises ConfigError, before any run, for a lake that cannot be opened, be it of snapshots or of the digest cache.
     """
-    lake = open_configured_lake(config.lake)
+    lake, cache = open_configured_lake(config.lake), open_configured_cache(config)
     rate_limits = SharedRateLimits()
     codes = []
-    async with Signals.installed() as signals:
+    async with Signals.installed() as signals, cache_around_runs(cache, signals):
+        after_runs = AfterRuns(config, signals)
         for registry in config.registry:
             if signals.exit_code is not None:
                 return signals.exit_code
@@ -57,7 +59,7 @@ async def crawl_registries(config: Config, options: DisplayOptions, start_run: S
             if len(codes) == len(config.registry):
                 signals.set_final_exit_code(_worst_code(codes))
             report_run(run, result, published, config, options, codes[-1])
-            await follow_up(EndedRun(run, result, codes[-1]), config)
+            await after_runs.follow_up(EndedRun(run, result, codes[-1]))
             if codes[-1] not in _WORST_FIRST:
                 break
     return _worst_code(codes)

@@ -140,7 +140,8 @@ Cache = Annotated[
     str | None,
     typer.Option(
         metavar="FILE",
-        help="File that keeps what was read of each digest, or none  [default: .cache/digests.sqlite in the output]",
+        help="File, or object in a lake (s3://BUCKET/FILE), that keeps what was read of each digest, or none  "
+        "[default: .cache/digests.sqlite in the output]",
     ),
 ]
 Concurrency = Annotated[

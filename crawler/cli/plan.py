@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
@@ -14,6 +13,7 @@ from crawler.cli.error_output import exit_on_error
 from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN
 from crawler.cli.shared_options import TextOrJson
 from crawler.cli.streams import data_output
+from crawler.model.words import duration_text, size_text
 from crawler.untrusted_text import printable
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def render_text(forecast: "Forecast") -> str:
         ("exchanges", _exchanges_text(forecast)),
         ("kinds", _kinds_text(forecast.by_kind)),
         ("time", _time_text(forecast)),
-        ("bytes", _size_text(forecast.bytes)),
+        ("bytes", size_text(forecast.bytes)),
         *_pull_rows(forecast.pulls),
         *(("cheaper", way) for way in forecast.cheaper),
         *(("evidence", line) for line in forecast.evidence),
@@ -137,30 +137,13 @@ def _kinds_text(by_kind: Mapping[str, int]) -> str:
 
 
 def _time_text(forecast: "Forecast") -> str:
-    seconds = _duration_text(forecast.duration.seconds)
+    seconds = duration_text(forecast.duration.seconds)
     between, limit = "", f"; limited by {forecast.duration.limited_by}"
     if forecast.is_lower_bound:
-        return f"at least {_duration_text(forecast.least_s)}{limit}"
+        return f"at least {duration_text(forecast.least_s)}{limit}"
     if forecast.least != forecast.most:
-        between = f", between {_duration_text(forecast.least_s)} and {_duration_text(forecast.most_s)}"
+        between = f", between {duration_text(forecast.least_s)} and {duration_text(forecast.most_s)}"
     return f"about {seconds}{between}{limit}"
-
-
-def _duration_text(seconds: float) -> str:
-    """Seconds up to two minutes, minutes up to two hours, and then hours and minutes."""
-    if seconds < 120:
-        return f"{seconds:,.0f} s" if seconds >= 10 else f"{seconds:,.1f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:,.0f} minutes"
-    return str(timedelta(seconds=round(seconds / 60) * 60)).removesuffix(":00") + " hours"
-
-
-def _size_text(size: float) -> str:
-    for unit in ("bytes", "KB", "MB"):
-        if size < 1000:
-            return f"{size:,.3g} {unit}" if unit != "bytes" else f"{size:,.0f} bytes"
-        size /= 1000
-    return f"{size:,.3g} GB"
 
 
 def _pull_rows(pulls: "Pulls | None") -> Sequence[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""`registry-crawler runs prune`: remove snapshots, prune the digest cache, and report it."""
+"""`registry-crawler runs prune`: remove snapshots, prune the digest cache and a lake, and report it."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -6,120 +6,92 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from crawler.cli import logs
 from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN
+from crawler.cli.prune_lake import prune_lake, read_lake_plan
+from crawler.cli.prune_mode import PruneMode
+from crawler.cli.prune_report import PrunedTarget, report_run, report_target
 from crawler.config import StorageConfig
-from crawler.digest_cache.cache import DigestCache
-from crawler.digest_cache.file import open_copy
-from crawler.digest_cache.storage import CacheStorage
 from crawler.errors import ConfigError, SnapshotError
+from crawler.lake.retention import LakePlan, PrunedLake
 from crawler.model.names import Target
 from crawler.model.run_manifest import source_folder
+from crawler.model.words import size_text
 from crawler.snapshot.mentions import mentioned_digests
 from crawler.snapshot.reader import StoredRun
-from crawler.snapshot.retention import (
-    Retention,
-    RetentionPlan,
-    RetentionRules,
-    plan_retention,
-    remove,
-    remove_empty_folders,
-    remove_leftovers,
-    size_on_disk,
-)
+from crawler.snapshot.retention import Retention, RetentionPlan, RetentionRules, plan_retention
 from crawler.untrusted_text import printable, quoted_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PruneMode:
-    """What a prune and a dry run do differently.
+class PruneRequest:
+    """What is to be pruned, and when. Without targets, the snapshots of every target are."""
 
-    Attributes:
-        dropped, freed: the verbs of its messages.
-        drop: takes the output folder and a snapshot; returns the bytes that this frees. Raises SnapshotError.
-        prepare: comes first; takes the output folder. Raises SnapshotError.
-        tidy: comes last; takes the output folder and the time. Raises SnapshotError.
-        open_cache: opens the digest cache, or a copy that may be changed.
-    """
-
-    is_dry_run: bool
-    dropped: str
-    freed: str
-    drop: Callable[[Path, StoredRun], int]
-    prepare: Callable[[Path], None]
-    tidy: Callable[[Path, datetime], None]
-    open_cache: Callable[[Path], DigestCache]
+    targets: Sequence[str]
+    rules: RetentionRules
+    mode: PruneMode
+    now: datetime
 
 
-def _size_of(_: Path, stored: StoredRun) -> int:
-    return size_on_disk(stored)
+def prune(config: StorageConfig, lake: PrunedLake | None, request: PruneRequest) -> int:
+    """Prune an output folder, the digest cache and a lake, and report it on standard error. Returns the exit code.
 
-
-def _change_nothing(*_: object) -> None:
-    pass
-
-
-def _open_cache_copy(path: Path) -> DigestCache:
-    return DigestCache(CacheStorage(None, open_copy(path)))
-
-
-REMOVING: Final = PruneMode(
-    is_dry_run=False,
-    dropped="dropped",
-    freed="freed",
-    drop=remove,
-    prepare=remove_leftovers,
-    tidy=remove_empty_folders,
-    open_cache=DigestCache.open,
-)
-DRY_RUN: Final = PruneMode(
-    is_dry_run=True,
-    dropped="would be dropped",
-    freed="would be freed",
-    drop=_size_of,
-    prepare=_change_nothing,
-    tidy=_change_nothing,
-    open_cache=_open_cache_copy,
-)
-
-
-def prune(config: StorageConfig, targets: Sequence[str], rules: RetentionRules, mode: PruneMode, now: datetime) -> int:
-    """Prune an output folder and the digest cache, and report it on standard error. Returns the exit code.
-
-    Without targets, the snapshots of every target are pruned. Raises ConfigError for targets without a snapshot, and
-    SnapshotError where the output folder cannot be read.
+    Everything is read before anything is removed. A lake that fails keeps nothing from being removed elsewhere.
+    Raises ConfigError for targets without a snapshot, and SnapshotError where the output folder cannot be read.
     """
     output = config.output.path
-    if not output.is_dir():
+    if lake is None and not output.is_dir():
         raise ConfigError([f"{quoted_path(output)}: there is no such folder"])
-    plan = _selected(plan_retention(output, rules, now), output, targets)
-    pruning = _Pruning(output, mode)
-    pruning.prune_snapshots(plan, now)
-    if config.cache_file is not None and config.cache_file.is_file():
+    names = _parse_targets(request.targets)
+    plan = plan_retention(output, request.rules, request.now)
+    if lake is None:
+        _check_targets(names, [each.target for each in plan.targets], quoted_path(output))
+        return _prune_output(config, plan, names, request)
+    lake_plan = read_lake_plan(lake, request.rules, request.now)
+    if lake_plan is None:
+        _prune_output(config, plan, names, request)
+        return COULD_NOT_RUN
+    known = [each.target for each in plan.targets] + [each.target for each in lake_plan.targets]
+    _check_targets(names, known, f"{quoted_path(output)} and in {printable(lake.url)}")
+    code = _prune_output(config, plan, names, request)
+    return max(code, prune_lake(lake, _lake_plan_of(lake_plan, names), request.mode))
+
+
+def _prune_output(config: StorageConfig, plan: RetentionPlan, names: Sequence[str], request: PruneRequest) -> int:
+    pruning = _Pruning(config.output.path, request.mode)
+    pruning.prune_snapshots(_plan_of(plan, names, config.output.path), request.now)
+    if config.cache.url is not None:
+        name = f"digest cache {printable(config.cache.url)}"
+        why = "crawls of other output folders may need what it has; to prune it, prune a copy of it: --cache FILE"
+        logs.notice(f"{name} is left: {why}", logging.INFO)
+    elif config.cache_file is not None and config.cache_file.is_file():
         pruning.prune_cache(config.cache_file, plan)
     return COULD_NOT_RUN if pruning.has_failed else COMPLETE
 
 
-def _selected(plan: RetentionPlan, output: Path, targets: Sequence[str]) -> RetentionPlan:
-    if not targets:
+def _check_targets(names: Sequence[str], known: Sequence[str], where: str) -> None:
+    there_are = ", ".join(map(printable, sorted({*known}))) or "none"
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ConfigError([f"there is no snapshot of {name} in {where}; there are: {there_are}" for name in unknown])
+
+
+def _plan_of(plan: RetentionPlan, names: Sequence[str], output: Path) -> RetentionPlan:
+    """What becomes of the snapshots of these targets; without any, of all."""
+    if not names:
         return plan
-    names = _parse_targets(targets)
-    known = {retention.target for retention in plan.targets}
-    there_are = ", ".join(map(printable, sorted(known))) or "none"
-    mistakes = [
-        f"there is no snapshot of {name} in {quoted_path(output)}; there are: {there_are}"
-        for name in names
-        if name not in known
-    ]
-    if mistakes:
-        raise ConfigError(mistakes)
     sources = {output / source_folder(name) for name in names}
     return RetentionPlan(
         tuple(retention for retention in plan.targets if retention.target in names),
         tuple(each for each in plan.unknown if not sources.isdisjoint(each.folder.parents)),
     )
+
+
+def _lake_plan_of(plan: LakePlan, names: Sequence[str]) -> LakePlan:
+    if not names:
+        return plan
+    return LakePlan(tuple(each for each in plan.targets if each.target in names), plan.unknown, plan.unfinished)
 
 
 def _parse_targets(targets: Sequence[str]) -> list[str]:
@@ -177,7 +149,7 @@ class _Pruning:
             dry_run=self._mode.is_dry_run,
         )
 
-    def _prune_target(self, retention: Retention) -> None:
+    def _prune_target(self, retention: Retention[StoredRun]) -> None:
         target = printable(retention.target)
         dropped = []
         freed = 0
@@ -187,20 +159,13 @@ class _Pruning:
             except SnapshotError as exc:
                 self._fail(f"{target}: run {printable(stored.run.run_id)} cannot be removed: {exc}")
                 continue
-            logs.notice(f"{target}: {_run_text(stored, size)} {self._mode.dropped}", logging.INFO)
+            report_run(target, stored.run, size, self._mode)
             self._dropped.add(stored.folder)
             dropped.append(stored)
             freed += size
-        logs.notice(
-            f"{target}: {_kept_text(retention.kept)}; {len(dropped):,} {self._mode.dropped}, "
-            f"{size_text(freed)} {self._mode.freed}",
-            logging.INFO,
-            event="pruned",
-            target=retention.target,
-            kept=[stored.run.run_id for stored in retention.kept],
-            dropped=[stored.run.run_id for stored in dropped],
-            bytes_freed=freed,
-            dry_run=self._mode.is_dry_run,
+        report_target(
+            PrunedTarget(target=retention.target, lake=None, kept=retention.kept, dropped=dropped, bytes=freed),
+            self._mode,
         )
 
     def _attempt(self, step: Callable[[], None]) -> None:
@@ -212,23 +177,3 @@ class _Pruning:
     def _fail(self, line: str) -> None:
         self.has_failed = True
         logs.notice(line, logging.ERROR)
-
-
-def _run_text(stored: StoredRun, size: int) -> str:
-    verdict = "complete" if stored.run.is_complete else "partial"
-    return f"run {printable(stored.run.run_id)} ({verdict}, {size_text(size)})"
-
-
-def _kept_text(kept: Sequence[StoredRun]) -> str:
-    """How many snapshots are kept, and from when to when; the newest is the first."""
-    first, last = (each.run.started_at[:10] for each in (kept[-1], kept[0]))
-    dates = first if first == last else f"{first} to {last}"
-    return f"{len(kept):,} {'snapshot' if len(kept) == 1 else 'snapshots'} kept ({dates})"
-
-
-def size_text(size: int) -> str:
-    """Bytes in their largest unit: `1.5 GB`, `12 MB`, `310 bytes`."""
-    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if size >= factor:
-            return f"{size / factor:.3g} {unit}" if size < 1000 * factor else f"{size / factor:,.0f} {unit}"
-    return f"{size} bytes"

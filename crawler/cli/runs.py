@@ -1,21 +1,26 @@
 """`registry-crawler runs`: snapshots and unfinished runs in the output folder."""
 
 import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from crawler.cli import logs
-from crawler.cli.error_output import exit_on_error, report_error
-from crawler.cli.exit_codes import BAD_USAGE, COULD_NOT_RUN
+from crawler.cli.error_output import exit_on_error
 from crawler.cli.options import Cache, ConfigFile, LogFormatOption, OutputFolder, RunId, Targets
 from crawler.cli.rows import Format, print_rows
 from crawler.cli.snapshot_options import FormatOption, output_settings
 from crawler.errors import ConfigError, SnapshotError
 from crawler.untrusted_text import printable, quoted_path
+
+if TYPE_CHECKING:
+    from crawler.lake.retention import PrunedLake
 
 
 class _ListsByDefault(TyperGroup):
@@ -102,6 +107,14 @@ KeepWeekly = Annotated[
     int, typer.Option(metavar="N", min=0, help="Likewise of the last N weeks, from Monday to Sunday")
 ]
 KeepMonthly = Annotated[int, typer.Option(metavar="N", min=0, help="Likewise of the last N months")]
+PrunedLakeUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--lake",
+        metavar="URL",
+        help="Prune this lake too: s3://BUCKET/PATH, gs://…, az://… or file:///FOLDER. lake.url alone prunes no lake",
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Report what would be removed, and remove nothing")]
 
 
@@ -115,6 +128,7 @@ def prune(
     config: ConfigFile = None,
     output: OutputFolder = None,
     cache: Cache = None,
+    lake: PrunedLakeUrl = None,
     log_format: LogFormatOption = logs.LogFormat.TEXT,
 ) -> None:
     """Remove old snapshots of each TARGET, or of all targets, and what no snapshot mentions from the digest cache.
@@ -126,31 +140,47 @@ def prune(
     The cache keeps what the snapshots of all targets in the output folder mention. If several output folders share one
     cache, use --cache none.
 
+    With --lake, the runs of a lake are removed by the same rules, whatever the output folder has: the newest run of a
+    target there and its newest complete one are always kept. Readers who join on `runs` see a run whole, or not at all.
+
     Exit code: 0 pruned, 1 something could not be read or removed, 2 bad usage, or no such target.
 
     \b
     Examples:
       registry-crawler runs prune --dry-run
       registry-crawler runs prune gcr.io/my-project --keep-daily 7 --keep-weekly 0 --keep-monthly 0
+      registry-crawler runs prune --lake s3://my-bucket/registry
     """  # noqa: D301  (typer keeps the line breaks of a paragraph after \b)
-    from crawler.cli.prune import DRY_RUN, REMOVING
-    from crawler.cli.prune import prune as prune_output
+    from crawler.cli.prune import PruneRequest
+    from crawler.cli.prune import prune as prune_snapshots
+    from crawler.cli.prune_mode import DRY_RUN, REMOVING
     from crawler.config import STDIO, Flag, StorageConfig
     from crawler.snapshot.retention import RetentionRules
 
     logs.configure(log_format, verbosity=0)
     flags = [Flag("--output", "output.path", output), Flag("--cache", "cache.path", cache)]
     rules = RetentionRules(daily=keep_daily, weekly=keep_weekly, monthly=keep_monthly)
-    if rules.keeps_nothing:
-        report_error(ConfigError(["--keep-daily, --keep-weekly and --keep-monthly: one must not be 0"]), BAD_USAGE)
-    try:
+    with exit_on_error():
+        if rules.keeps_nothing:
+            raise ConfigError(["--keep-daily, --keep-weekly and --keep-monthly: one must not be 0"])
         settings = StorageConfig.load(config, [flag for flag in flags if flag.value is not None])
         if settings.output.path == STDIO:
-            report_error(ConfigError(["--output: standard output holds no snapshots"]), BAD_USAGE)
-        mode = DRY_RUN if dry_run else REMOVING
-        code = prune_output(settings, targets or (), rules, mode, datetime.now(UTC))
-    except ConfigError as exc:
-        report_error(exc, BAD_USAGE)
-    except SnapshotError as exc:
-        report_error(exc, COULD_NOT_RUN)
+            raise ConfigError(["--output: standard output holds no snapshots"])
+        request = PruneRequest(
+            targets=targets or (), rules=rules, mode=DRY_RUN if dry_run else REMOVING, now=datetime.now(UTC)
+        )
+        opened = _open_lake(config, lake)
+        with ThreadPoolExecutor(1) as pool:  # a signal handler runs in the main thread, and not while that asks a lake
+            code = pool.submit(prune_snapshots, settings, opened, request).result()
     raise typer.Exit(code)
+
+
+def _open_lake(config: Path | None, url: str | None) -> "PrunedLake | None":
+    """The lake of --lake; None without it. Raises ConfigError."""
+    if url is None:
+        return None
+    from crawler.config import Flag, PublishConfig
+    from crawler.lake.retention import open_pruned_lake
+
+    settings = PublishConfig.load(config, [Flag("--lake", "lake.url", url)])
+    return None if settings.lake.url is None else open_pruned_lake(settings.lake.url, os.environ)

@@ -1,7 +1,6 @@
 """The summary of a run that has ended: whether its snapshot can be trusted, and a few of its records."""
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import timedelta
 from heapq import nsmallest
 from pathlib import Path
 from typing import Final
@@ -12,6 +11,7 @@ from crawler.config import Config
 from crawler.model.depth import Depth, ReferrersLevel
 from crawler.model.record import Outcome, Record, count_unread
 from crawler.model.run_manifest import CacheUse, Counts, Requests, RunManifest, Verdict
+from crawler.model.words import duration_text
 from crawler.run.crawl import Crawl
 from crawler.snapshot.parts import open_part
 from crawler.untrusted_text import quoted_path
@@ -33,7 +33,7 @@ def summary(crawl: Crawl, run_manifest: RunManifest, config: Config, lake: str =
     seconds = max(crawl.progress.seconds, 1e-3)
     outcomes = ", ".join(f"{getattr(counts, outcome):,} {outcome}" for outcome in Outcome)
     verdict = "COMPLETE" if run_manifest.verdict is Verdict.COMPLETE else "PARTIAL"
-    lines = [f"{verdict}: {run_manifest.target}, {_duration_text(seconds)}"]
+    lines = [f"{verdict}: {run_manifest.target}, {duration_text(seconds)}"]
     lines += [f"  because      {reason}" for reason in run_manifest.reasons]
     lines.append(f"  identity     {run_manifest.identity}")
     if run_manifest.shard is not None:
@@ -62,10 +62,6 @@ def summary(crawl: Crawl, run_manifest: RunManifest, config: Config, lake: str =
     if lake:
         lines.append(f"  lake         {lake}")
     return "\n".join(lines)
-
-
-def _duration_text(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
 
 
 def _requests_text(requests: Requests) -> str:

@@ -12,16 +12,17 @@ from crawler.cli.run_report import RunResult
 from crawler.model.run_manifest import TOOL, RunManifest
 from crawler.run.crawl import Crawl
 
-_ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-"""The specification's variables (OpenTelemetry, Environment Variable Specification: OTLP exporter)."""
+_ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+"""The specification's variables, the first of which wins (OpenTelemetry Protocol Exporter, "Endpoint URLs")."""
 
 _TIMEOUT_S: Final = 10
 
 
-def is_wanted() -> bool:
-    """Whether the environment names a collector, and does not switch telemetry off."""
-    is_off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
-    return not is_off and any(os.environ.get(name) for name in _ENDPOINTS)
+def collector() -> str | None:
+    """The variable that names a collector; None where none does, or telemetry is switched off."""
+    if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return None
+    return next((name for name in _ENDPOINTS if os.environ.get(name)), None)
 
 
 def export_trace(run: Crawl, result: RunResult) -> None:
@@ -31,15 +32,17 @@ def export_trace(run: Crawl, result: RunResult) -> None:
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+        from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
         from opentelemetry.trace import Status, StatusCode, set_span_in_context
     except ImportError:
-        logs.notice(f"{_ENDPOINTS[0]} is set, and OpenTelemetry is missing: pip install 'registry-crawler[otel]'")
+        logs.notice(f"{_ENDPOINTS[-1]} is set, and OpenTelemetry is missing: pip install 'registry-crawler[otel]'")
         return
     if not run.stages:
         return
     resource = Resource.create({"service.name": TOOL.name, "service.version": TOOL.version})
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(timeout=_TIMEOUT_S)))
+    spans = InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
     tracer = provider.get_tracer(TOOL.name, TOOL.version)
     stages = run.stages
     span = tracer.start_span("crawl run", start_time=_ns(min(stage.began_at for stage in stages)))
@@ -52,7 +55,9 @@ def export_trace(run: Crawl, result: RunResult) -> None:
         child = tracer.start_span(stage.name, set_span_in_context(span), start_time=_ns(stage.began_at))
         child.end(_ns(stage.ended_at))
     span.end(_ns(max(stage.ended_at for stage in stages)))
-    provider.shutdown()
+    exporter = OTLPSpanExporter(timeout=_TIMEOUT_S)
+    exporter.export(spans.get_finished_spans())  # all in one request; it logs why a collector does not take them
+    exporter.shutdown()  # type: ignore[no-untyped-call]
 
 
 def _ns(time: datetime) -> int:

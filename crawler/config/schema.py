@@ -79,7 +79,7 @@ class ImagesConfig(ConfigTable):
 
 
 class CacheConfig(ConfigTable):
-    """`[cache]`: the digest cache, a file or an object in a lake. None: `.cache/digests.sqlite` in the output folder."""
+    """`[cache]`: the digest cache: a file, or an object in a lake. None: `.cache/digests.sqlite` in the output."""
 
     path: CachePath | None = None
 

@@ -120,7 +120,7 @@ class Deployment:
         """The arguments of the crawl, with the snapshots and the cache in one folder that is kept."""
         path = self.config.cache.path
         cache = str(NO_CACHE) if path == NO_CACHE else f"{data_folder}/digests.sqlite"
-        kept_cache = [] if path is None else ["--cache", cache]
+        kept_cache = [] if path is None or self.config.cache.url is not None else ["--cache", cache]
         output = ["--output", f"{data_folder}/snapshots"]
         return ["crawl", "--config", config_file, *output, *kept_cache, "--resume"]
 

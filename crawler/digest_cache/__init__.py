@@ -8,4 +8,6 @@
 | `storage` | What becomes of a statement that fails? |
 | `file` | How is the file opened, made and set aside? |
 | `pruning` | How is dropped what no snapshot mentions? |
+| `union` | How does one cache get what others have? |
+| `compact_copy` | How is the whole file copied while crawls write to it? |
 """

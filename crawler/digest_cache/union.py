@@ -1,7 +1,7 @@
 """Which contents do other caches have that one has not? They are added to it, whatever works on any of them meanwhile.
 
-A content is copied as it is, compressed, and the dictionary that its frame names is copied before it: to compress it
-anew would take ten times as long. It goes in short transactions, so that a crawl waits for milliseconds, and a kill
+A content is copied as it is, compressed, after the dictionary that its frame names: to compress it anew would take more
+than twice as long. It goes in short transactions, so that a crawl waits for milliseconds, and a kill
 leaves a cache that has a part of the others.
 """
 
@@ -64,22 +64,33 @@ _TABLES: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file that was left out of a union, or the rest of it, and the reason."""
+
+    file: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"digest cache {quoted_path(self.file)}: {self.reason}; it is left out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Union:
     """What a union brought.
 
     Attributes:
-        added: contents and images of the others that the cache had not.
+        is_whole: whether the cache has all that was found in the others; else it could not be opened or written.
         found: contents and images of the others.
-        total: contents and images that the cache has now.
-        notes: why the cache could not be opened or written, or was set aside; a line each.
-        left_out: why others, or the rest of them, were left out; a line each.
+        added: those that the cache had not.
+        notes: what the operator should know of the cache itself, a line each: why it is not whole, or was set aside.
+        left_out: the others that are no caches, or damaged.
     """
 
-    added: int
-    found: int
-    total: int
-    notes: tuple[str, ...]
-    left_out: tuple[str, ...]
+    is_whole: bool
+    found: int = 0
+    added: int = 0
+    notes: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def unite(into: Path, others: Sequence[Path]) -> Union:
@@ -91,23 +102,34 @@ def unite(into: Path, others: Sequence[Path]) -> Union:
     try:
         opened = open_or_make(into)
     except (OSError, sqlite3.Error) as exc:
-        return Union(0, 0, 0, (f"{name}: {reason(exc)}; nothing was added to it",), ())
+        return Union(is_whole=False, notes=(f"{name}: {reason(exc)}; nothing was added to it",))
     with closing(opened.database) as database:
         union = _Union(database)
-        notes = list(opened.notes)
+        failure: tuple[str, ...] = ()
         try:
             union.add_all(others)
-            total = count(database)
         except sqlite3.Error as exc:
             why = "another process holds its lock" if is_locked(exc) else str(exc)
-            notes.append(f"{name}: {why}; it has a part of the others only")
-            total = 0
-        return Union(union.added, union.found, total, tuple(notes), tuple(union.left_out))
+            failure = (f"{name}: {why}; not all was added to it",)
+        return Union(
+            is_whole=not failure,
+            found=union.found,
+            added=union.added,
+            notes=(*opened.notes, *failure),
+            left_out=tuple(union.left_out),
+        )
 
 
-def count(database: sqlite3.Connection) -> int:
-    """How many contents and images a cache has. Raises sqlite3.Error."""
-    return fetch_int(database, _COUNT)
+def count(path: Path) -> int:
+    """How many contents and images a cache's file has; 0 where there is no file. Raises Unfit."""
+    database = open_to_read(path) if path.exists() else None
+    if database is None:
+        return 0
+    with closing(database):
+        try:
+            return fetch_int(database, _COUNT)
+        except sqlite3.Error as exc:
+            raise Unfit(str(exc)) from None
 
 
 class _Union:
@@ -117,7 +139,7 @@ class _Union:
         self._database = database
         self.added = 0
         self.found = 0
-        self.left_out: list[str] = []
+        self.left_out: list[LeftOut] = []
 
     def add_all(self, others: Sequence[Path]) -> None:
         """Raises sqlite3.Error where the database cannot be written."""
@@ -127,7 +149,7 @@ class _Union:
             try:
                 self._add(other)
             except Unfit as exc:
-                self.left_out.append(f"digest cache {quoted_path(other)}: {exc}; it is left out")
+                self.left_out.append(LeftOut(other, str(exc)))
 
     def _add(self, other: Path) -> None:
         source = open_to_read(other)
@@ -147,8 +169,9 @@ class _Union:
         last, before, rows = None, self._database.total_changes, 0
         self._database.execute("BEGIN IMMEDIATE")
         try:
-            for last, *row in _read(source, table.page, mark):
+            for row_mark, *row in _read(source, table.page, mark):
                 self._database.execute(table.keep, row)
+                last = row_mark
                 rows += 1
             self._database.execute("COMMIT")
         finally:

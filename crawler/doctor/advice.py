@@ -152,7 +152,11 @@ def _untrusted_realm(_: RegistryConfig, __: str, error: CrawlerError) -> str:
 
 
 def _aws(_: RegistryConfig, __: str, error: CrawlerError) -> str:
-    text = str(error)
+    return aws_advice(str(error))
+
+
+def aws_advice(text: str) -> str:
+    """What mends that a request to AWS's APIs cannot be signed, if a text says so; "" else."""
     if "botocore, which is not installed" in text:
         return "`pip install 'registry-crawler[aws]'`"
     return "set AWS_PROFILE, or run `aws sso login`" if "no AWS credentials were found" in text else ""

@@ -39,6 +39,9 @@ T = TypeVar("T")
 STEP_LIMIT_S: Final = 15.0
 """How long one step may take. A crawl waits longer, so that a step without an end is no failure."""
 
+_ANSWER_SHARE: Final = 0.8
+"""The part of it that a ping may take, with one retry: then the registry does not answer, which is a failure."""
+
 _FEW_REQUESTS: Final = {"attempts": 2, "concurrency": 4, "rate": None, "budget": None}
 """Each request is repeated once, and there are so few that no quota is felt."""
 
@@ -81,10 +84,17 @@ class _Obstacle(Exception):
 
 
 class Checkup:
-    """The steps of one target. Each is handed to `on_step` when it ends."""
+    """The steps of one target. Each is handed to `on_step` when it ends, after `step_limit_s` seconds at most."""
 
-    def __init__(self, config: Config, registry: RegistryConfig, on_step: Callable[[Step], None]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        registry: RegistryConfig,
+        on_step: Callable[[Step], None],
+        step_limit_s: float = STEP_LIMIT_S,
+    ) -> None:
         self.steps: list[Step] = []
+        self._step_limit_s = step_limit_s
         self._config = config
         self._registry = registry
         self._on_step = on_step
@@ -112,8 +122,9 @@ class Checkup:
         through = await self._need("proxy", partial(network.proxy, registry))
         await self._must("name", partial(network.name, registry, through))
         plan = make_impatient_plan(self._config, registry)
+        answer_limit_s = _ANSWER_SHARE * self._step_limit_s
         async with open_connections(plan) as transport:
-            response = await self._need("connection", partial(network.connection, registry, transport))
+            response = await self._need("connection", partial(network.connection, registry, transport, answer_limit_s))
             self._add("clock", clock(registry, response.headers, datetime.now(UTC)))
             sign_in_again = f"run {login_command(registry)}"
             auth = await self._need("credentials", partial(identity.credentials, registry, transport, sign_in_again))
@@ -188,7 +199,7 @@ class Checkup:
     ) -> T:
         """The result of a step. Raises _Obstacle where it has none."""
         try:
-            with unwrap_group(), anyio.fail_after(STEP_LIMIT_S):
+            with unwrap_group(), anyio.fail_after(self._step_limit_s):
                 finding, result = await find()
         except (CrawlerError, TimeoutError) as exc:
             self._add(name, self._refusal(exc, refused))
@@ -204,7 +215,7 @@ class Checkup:
     async def _try(self, name: str, find: Callable[[], Awaitable[Finding]], refused: State = State.FAILURE) -> Finding:
         """The finding of a step, which is `refused` where it raises an error."""
         try:
-            with unwrap_group(), anyio.fail_after(STEP_LIMIT_S):
+            with unwrap_group(), anyio.fail_after(self._step_limit_s):
                 finding = await find()
         except (CrawlerError, TimeoutError) as exc:
             finding = self._refusal(exc, refused)
@@ -215,7 +226,7 @@ class Checkup:
         if isinstance(error, CrawlerError):
             return Finding(state, _message(error), self._advise(error))
         return warning(
-            f"no end yet: doctor waits {STEP_LIMIT_S:g} s at most, and a crawl longer",
+            f"no end yet: doctor waits {self._step_limit_s:g} s at most, and a crawl longer",
             "check the load of the registry, and the proxy in front of it",
         )
 

@@ -2,6 +2,7 @@
 
 from crawler.client import AuthenticatedClient
 from crawler.config import ImagesConfig, RegistryConfig
+from crawler.doctor.advice import aws_advice
 from crawler.doctor.names import ListedRepository
 from crawler.doctor.step import Finding, ok, skipped, warning
 from crawler.model.depth import ReferrersLevel
@@ -20,7 +21,8 @@ def own_api(registry: RegistryConfig, parts: OpenParts) -> Finding:
     if not isinstance(parts.lister, ApiLister):
         return skipped("images come from the registry's own protocol")
     if parts.lister.note:
-        return warning(parts.lister.note, "check the account's right to the API, or use --images-from listing")
+        mended_by = aws_advice(parts.lister.note) or "check the account's right to the API"
+        return warning(parts.lister.note, f"{mended_by}, or use --images-from listing")
     return ok(f"{own_api_label(registry)} lists images")
 
 

@@ -5,6 +5,7 @@ engine looks.
 """
 
 import os
+import re
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
@@ -25,6 +26,13 @@ _RIGHTS: Final = {
     "file": "name a folder that this user may write with --lake (lake.url)",
 }
 
+_CREATION: Final = {
+    "s3": "`aws s3 mb s3://{bucket}`",
+    "gs": "`gcloud storage buckets create gs://{bucket}`",
+    "az": "`az storage container create --name {bucket}`",
+}
+_NO_BUCKET: Final = re.compile("NoSuchBucket|ContainerNotFound|bucket does not exist", re.IGNORECASE)
+
 
 def lake(config: Config) -> Finding:
     """Blocks on the lake. Raises ConfigError for a lake that cannot be opened."""
@@ -41,8 +49,7 @@ def lake(config: Config) -> Finding:
         is_new = store.create(name, _CONTENT)
         is_replaced = store.create(name, _CONTENT)
     except LakeError as exc:
-        address = urlsplit(url)
-        return failure(str(exc), _RIGHTS[address.scheme].format(bucket=address.netloc))
+        return failure(str(exc), _advice(url, exc))
     if is_replaced:
         return warning(
             f"{printable(url)} replaces an object that should only be created: two publishers at once may mix a run",
@@ -50,3 +57,10 @@ def lake(config: Config) -> Finding:
         )
     created = f"{name} was created, once" if is_new else f"{name} was created earlier today, and not again"
     return ok(f"{printable(url)}: {created}")
+
+
+def _advice(url: str, error: LakeError) -> str:
+    address = urlsplit(url)
+    has_no_bucket = address.scheme in _CREATION and _NO_BUCKET.search(str(error)) is not None
+    advised = _CREATION if has_no_bucket else _RIGHTS
+    return advised[address.scheme].format(bucket=address.netloc)

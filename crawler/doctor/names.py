@@ -34,6 +34,9 @@ _MAX_OPENED: Final = 25
 """Folders that are opened in search of repositories."""
 
 _NAME_THEM: Final = "name the repositories with --repositories-from FILE"
+_LET_LINK_THROUGH: Final = (
+    "where a proxy is in front of the registry, let the header Link pass; else it is a mistake of the registry"
+)
 _NAME_PROJECT: Final = f"name the project in the target (HOST/PROJECT), or {_NAME_THEM}"
 
 
@@ -110,7 +113,7 @@ async def first_names(
         error = search.refusals[0]
         return warning(f"{found}; refused: {error}", advise(error)), search.known
     if is_at_end and not evidence.complete:
-        return warning(f"{found}, and there may be more: {evidence.text}", ""), search.known
+        return warning(f"{found}, and there may be more: {evidence.text}", _name_them(registry)), search.known
     return ok(found if is_at_end else f"{found} are the first"), search.known
 
 
@@ -139,10 +142,15 @@ def _nothing(search: _Search, config: Config, registry: RegistryConfig, *, is_at
     if (why := search.name_filter.nothing_matched) is not None:
         return warning(why, "check the target's prefix, --include and --exclude")
     if not evidence.complete:
-        return warning(evidence.text, _NAME_PROJECT if registry.profile.is_google else _NAME_THEM)
+        return warning(evidence.text, _name_them(registry))
     if config.verdict.expect == 0:
         return ok(f"no repository: {evidence.text}")
     return warning(f"no repository: {evidence.text}", "--expect 0 (verdict.expect) allows an empty snapshot")
+
+
+def _name_them(registry: RegistryConfig) -> str:
+    """What helps where the source of names does not have them all."""
+    return _NAME_PROJECT if registry.profile.is_google and not registry.target.prefix else _NAME_THEM
 
 
 async def page_size(registry: RegistryConfig, parts: OpenParts) -> Finding:
@@ -202,7 +210,7 @@ def _listed(
         other, error = refusals[0]
         return warning(f"{found}; but {other}: {error}", advise(error))
     if listed.suspect is not None:
-        return warning(f"{found}; the listing may not be whole: {listed.suspect}", "")
+        return warning(f"{found}; the listing may not be whole: {listed.suspect}", _LET_LINK_THROUGH)
     return ok(found)
 
 

@@ -17,9 +17,6 @@ from crawler.transport.proxies import Proxies, Proxy
 from crawler.transport.tls import run_ssl_context, trusted_authorities
 from crawler.untrusted_text import printable, quoted_path
 
-ANSWER_LIMIT_S: Final = 12.0
-"""How long a ping may take, with one retry."""
-
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -62,9 +59,7 @@ async def name(registry: RegistryConfig, through: Proxy | None) -> Finding:
     return ok(f"{printable(host)} resolves to {addresses}{resolves}")
 
 
-async def connection(
-    registry: RegistryConfig, transport: Transport, limit_s: float = ANSWER_LIMIT_S
-) -> tuple[Finding, Response]:
+async def connection(registry: RegistryConfig, transport: Transport, limit_s: float) -> tuple[Finding, Response]:
     """Ask `/v2/` without credentials: any answer will do, within `limit_s` seconds.
 
     Raises RegistryError, GaveUp and CredentialsError, and TimeoutError where the registry throttles.

@@ -12,6 +12,7 @@ from typing import Final
 from crawler.config import STDIO, Config, RegistryConfig
 from crawler.doctor.step import Finding, ok, skipped, warning
 from crawler.model.run_manifest import source_folder
+from crawler.model.words import size_text
 from crawler.run.parameters import build_run_parameters
 from crawler.snapshot.disk import wrap_os_errors
 from crawler.snapshot.locks import Locks, NoLocks
@@ -20,8 +21,6 @@ from crawler.untrusted_text import quoted_path
 
 _COMPRESSED: Final = 10
 """How many times as long a journal is as its compressed copy: it is never compressed itself."""
-
-_MIB: Final = 1024**2
 
 
 def output_folder(config: Config, registry: RegistryConfig, locks: Locks, free_bytes: Callable[[Path], int]) -> Finding:
@@ -44,10 +43,10 @@ def output_folder(config: Config, registry: RegistryConfig, locks: Locks, free_b
     finally:
         _remove_empty(made)
     tried = "written and renamed in, without a lock" if isinstance(locks, NoLocks) else "written, locked and renamed in"
-    found = f"{quoted_path(path)} can be {tried}; {_mib(free)} are free"
+    found = f"{quoted_path(path)} can be {tried}; {size_text(free)} are free"
     if needed > free:
         return warning(
-            f"{found}, and a crawl needs about {_mib(needed)}, by the newest snapshot",
+            f"{found}, and a crawl needs about {size_text(needed)}, by the newest snapshot",
             'free some space: `registry-crawler runs prune` removes old snapshots, output.compression = "zstd" '
             "makes the next ones smaller",
         )
@@ -74,7 +73,3 @@ def _remove_empty(folders: list[Path]) -> None:
     for folder in folders:
         with suppress(OSError):
             folder.rmdir()
-
-
-def _mib(size: int) -> str:
-    return f"{size / _MIB:,.0f} MiB"

@@ -1,4 +1,5 @@
-"""Delta tables, `URL/<table>/_delta_log`: a data file is put in its place first, and then added to its table.
+"""Delta tables, `URL/<table>/_delta_log`: a data file is put in its place first, and then added to its table. It is
+removed from its table before it is deleted.
 
 The one door to deltalake. No lock is needed. A Delta log knows a file by its path, and a run has one path in each
 table: where two publishers add the same file, the later entry takes the place of the earlier one.
@@ -6,14 +7,14 @@ table: where two publishers add the same file, the later entry takes the place o
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from deltalake import CommitProperties, DeltaTable, Schema
-from deltalake.exceptions import DeltaError
-from deltalake.transaction import AddAction
+from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.transaction import AddAction, RemoveAction
 
 from crawler.lake.environment import allows_plain_http
 from crawler.lake.layout import RunLayout
@@ -63,6 +64,50 @@ class DeltaLake:
                     continue
             return self._add(table, _schema(columns), added)
 
+    def files(self, table: str) -> dict[str, dict[str, int]]:
+        """The bytes of the files that readers of a table see, by path, by the run's partition. Raises LakeError.
+
+        A run may have other files than the one that was published: an optimisation of the table writes new ones.
+        """
+        with self._lake_errors(table):
+            delta = self._open(table)
+            return {} if delta is None else _files_by_partition(delta)
+
+    def remove_runs(self, table: str, partitions: Collection[str]) -> None:
+        """Remove the files of runs from a table's log, in one entry. The files themselves stay. Raises LakeError."""
+        with self._lake_errors(table):
+            for _ in range(_ATTEMPTS - 1):
+                try:
+                    return self._remove(table, partitions)
+                except DeltaError:  # perhaps another process has just removed one of them
+                    continue
+            return self._remove(table, partitions)
+
+    def _remove(self, table: str, partitions: Collection[str]) -> None:
+        delta = self._open(table)
+        if delta is None:
+            return
+        files = _files_by_partition(delta)
+        removed: list[AddAction | RemoveAction] = [
+            RemoveAction(
+                path=path,
+                data_change=True,
+                deletion_timestamp=time.time_ns() // 1_000_000,
+                size=size,
+                partition_values=_partition_values(partition),
+            )
+            for partition in partitions
+            for path, size in files.get(partition, {}).items()
+        ]
+        if removed:
+            delta.create_write_transaction(removed, "append", delta.schema(), _PARTITIONS)
+
+    def _open(self, table: str) -> DeltaTable | None:
+        try:
+            return DeltaTable(self._table_url(table), storage_options=self._options())
+        except TableNotFoundError:
+            return None
+
     def _add(self, table: str, schema: Schema, added: AddAction) -> None:
         delta = self._open_or_create(table, schema)
         if added.path in _files(delta, added.size):
@@ -108,6 +153,19 @@ def _files(delta: DeltaTable, size: int) -> set[str]:
     actions = delta.get_add_actions(flatten=True)
     paths, sizes = actions.column("path").to_pylist(), actions.column("size_bytes").to_pylist()
     return {path for path, bytes_ in zip(paths, sizes, strict=True) if bytes_ == size}
+
+
+def _partition_values(partition: str) -> dict[str, str | None]:
+    return {name: value for name, _, value in (part.partition("=") for part in partition.split("/"))}
+
+
+def _files_by_partition(delta: DeltaTable) -> dict[str, dict[str, int]]:
+    actions = delta.get_add_actions(flatten=True)
+    columns = ("partition.date", "partition.run", "path", "size_bytes")
+    found: dict[str, dict[str, int]] = {}
+    for date, run, path, size in zip(*(actions.column(each).to_pylist() for each in columns), strict=True):
+        found.setdefault(f"date={date}/run={run}", {})[path] = size
+    return found
 
 
 def _add_columns(delta: DeltaTable, schema: Schema) -> None:

@@ -8,8 +8,8 @@ a table's folder that has any other file.
 import errno
 import os
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -61,6 +61,28 @@ class FolderStore:
             except FileNotFoundError:
                 return None
 
+    def read_all(self, names: Collection[str]) -> dict[str, bytes]:
+        return {name: content for name in names if (content := self.read(name)) is not None}
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        with _lake_errors(self.folder / folder):
+            walk = os.walk(self.folder / folder, onerror=_raise)
+            names = [str(Path(above, file).relative_to(self.folder)) for above, _, files in walk for file in files]
+        return {name: size for name in names if (size := self.size(name)) is not None}
+
+    def delete(self, names: Collection[str]) -> None:
+        """Delete files, wait until the disk knows, and remove the folders of a run and of a day that become empty."""
+        paths = [self.folder / name for name in names]
+        for path in paths:
+            with _lake_errors(path):
+                path.unlink(missing_ok=True)
+        for folder in {path.parent for path in paths}:
+            with _lake_errors(folder):
+                sync_folder(folder)
+            for partition in (each for each in (folder, folder.parent) if "=" in each.name):
+                with suppress(OSError):  # not empty, or gone; an empty folder does no harm
+                    partition.rmdir()
+
     def _write(self, path: Path, content: Content, put: Callable[[Path, Path], bool]) -> bool:
         """Write a file outside the tables, and give it its name once it is on the disk."""
         with _lake_errors(path):
@@ -75,6 +97,12 @@ class FolderStore:
             for folder in (path.parent, *path.parent.relative_to(self.folder).parents):
                 sync_folder(self.folder / folder)
             return is_new
+
+
+def _raise(exc: OSError) -> None:
+    """A folder that is not there has no files; any other error is one."""
+    if not isinstance(exc, FileNotFoundError):
+        raise exc
 
 
 def _write_durably(path: Path, content: Content) -> None:

@@ -15,6 +15,9 @@ from crawler.untrusted_text import printable
 RUNS: Final = "runs"
 """The table that is published last: a run without a row in it is not there yet."""
 
+MARKERS: Final = "_runs"
+"""The folder of the markers, one for each run that is published."""
+
 _RUN_ID: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,99}", re.ASCII)
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -63,17 +66,23 @@ class RunLayout:
     @property
     def marker(self) -> str:
         """The object that is created last: the run is published, and is not published again."""
-        return f"_runs/{self.run_id}.json"
+        return f"{MARKERS}/{self.run_id}.json"
 
 
 def run_layout(snapshot: SelectedSnapshot, form: LakeFormat) -> RunLayout:
     """The objects of a snapshot's run. Raises LakeError for a run whose id or date cannot be part of a name."""
-    date = snapshot.started_at[:10]
-    if not _RUN_ID.fullmatch(snapshot.run_id) or not _is_day(date):
-        raise LakeError(
-            f"{snapshot.folder}: run {printable(snapshot.run_id)}, begun {printable(date)}, has no name in a lake"
-        )
-    return RunLayout(snapshot.run_id, date, form)
+    try:
+        return layout_of(snapshot.run_id, snapshot.started_at, form)
+    except ValueError as exc:
+        raise LakeError(f"{snapshot.folder}: {exc}") from None
+
+
+def layout_of(run_id: str, started_at: str, form: LakeFormat) -> RunLayout:
+    """The objects of a run. Raises ValueError for a run whose id or date cannot be part of a name."""
+    date = started_at[:10]
+    if not _RUN_ID.fullmatch(run_id) or not _is_day(date):
+        raise ValueError(f"run {printable(run_id)}, begun {printable(date)}, has no name in a lake")
+    return RunLayout(run_id, date, form)
 
 
 def _is_day(date: str) -> bool:

@@ -30,6 +30,9 @@ _MESSAGE: Final = re.compile(r"<Message>([^<]*)</Message>")
 _AZURE_TRAILER: Final = re.compile(r"\s+RequestId:.*", re.DOTALL)
 _USER: Final = re.compile(r"(https?://)[^\s/?#\"'<>]*@")
 _QUERY: Final = re.compile(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*")
+_PATHS: Final = re.compile(r"( for path [^,:]+),[^:]+(?=: )")
+"""The names of a request that deletes many objects: the first one is enough, and leaves room for the reason."""
+
 _BLANKS: Final = re.compile(r"\s+")
 
 _SECRET_VARIABLE: Final = re.compile(r"(AWS|AZURE|GOOGLE)_(\w+_)?(KEY|SECRET|TOKEN|PASSWORD)(_BASE64)?", re.IGNORECASE)
@@ -62,6 +65,7 @@ def provider_message(exc: BaseException, environ: Mapping[str, str]) -> str:
         text = f"{text[: page.start()]}{_page_message(page[0])}"
     elif causes := _CAUSE.findall(debug):
         text = f"{text}: {causes[-1]}" if causes[-1] not in text else text
+    text = _PATHS.sub(r"\1, …", text)
     text = _BLANKS.sub(" ", _USER.sub(r"\1", _QUERY.sub(r"\1", _COLOURS.sub("", text)))).strip(" :")
     text = printable(_redactor(environ).text(text), _LONGEST)
     return f"{text}{_hint(text, debug)}"

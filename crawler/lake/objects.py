@@ -3,10 +3,12 @@
 Credentials, region and endpoint come from the provider's own environment variables, as obstore reads them.
 """
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import obstore
@@ -32,6 +34,12 @@ RETRIES: Final = 7
 
 RETRY_TIMEOUT_S: Final = 120
 """After so many seconds nothing is sent again: a lake that is down costs some minutes, and no night."""
+
+_READERS: Final = 16
+"""How many small objects are read at once."""
+
+_PAGE: Final = 1000
+"""How many objects a page of a listing has."""
 
 _ERRORS: Final = (BaseError, OSError, ValueError)
 
@@ -75,9 +83,33 @@ class ObjectStore:
                 return None
 
     def read(self, name: str) -> bytes | None:
+        return self._read(self._client(0), name)
+
+    def read_all(self, names: Collection[str]) -> dict[str, bytes]:
+        client = self._client(0)
+        with ThreadPoolExecutor(_READERS) as pool:
+            contents = list(pool.map(partial(self._read, client), names))
+        return {name: content for name, content in zip(names, contents, strict=True) if content is not None}
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        with self._lake_errors("list", folder):
+            pages = obstore.list(self._client(0), folder, chunk_size=_PAGE)
+            return {each["path"]: each["size"] for page in pages for each in page}
+
+    def delete(self, names: Collection[str]) -> None:
+        client = self._client(0)
+        with self._lake_errors("delete", f"{len(names):,} objects"):
+            try:
+                obstore.delete(client, list(names))
+            except FileNotFoundError:  # Azure refuses to delete what is not there, and the rest may not be deleted yet
+                for name in names:
+                    with suppress(FileNotFoundError):
+                        obstore.delete(client, name)
+
+    def _read(self, client: Any, name: str) -> bytes | None:
         with self._lake_errors("read", name):
             try:
-                return bytes(obstore.get(self._client(0), name).bytes())
+                return bytes(obstore.get(client, name).bytes())
             except FileNotFoundError:
                 return None
 

@@ -1,10 +1,14 @@
 """Where the objects of a lake are kept: in a folder or in object storage, by the scheme of the lake's URL."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from crawler.errors import ConfigError
 from crawler.lake.store import Store
+
+if TYPE_CHECKING:
+    from crawler.lake.delta import DeltaLake
 
 
 def open_store(url: str, environ: Mapping[str, str]) -> Store:
@@ -22,3 +26,14 @@ def open_store(url: str, environ: Mapping[str, str]) -> Store:
 
         return ObjectStore.at(url, environ)
     raise ConfigError([f"{url}: a lake's URL begins with s3://, gs://, az:// or file://"])
+
+
+def open_delta(url: str, environ: Mapping[str, str]) -> "DeltaLake":
+    """The Delta tables of a lake, without a request yet. Raises ConfigError where deltalake is not installed."""
+    try:
+        from crawler.lake.delta import DeltaLake
+    except ModuleNotFoundError as exc:
+        if exc.name != "deltalake":
+            raise
+        raise ConfigError(["lake.format delta needs deltalake: pip install 'registry-crawler[delta]'"]) from None
+    return DeltaLake(url, environ)

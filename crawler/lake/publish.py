@@ -6,20 +6,22 @@ that creates the marker has published the snapshot, and the other finds that it 
 """
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+import shlex
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from crawler.errors import ConfigError, LakeError, SnapshotError
+from crawler.errors import LakeError, SnapshotError
 from crawler.lake.layout import RUNS, LakeFormat, RunLayout, run_layout, tables_in_order
+from crawler.lake.marker import LakeObject, Marker, parse_marker
 from crawler.lake.messages import kept
-from crawler.lake.opening import open_store
+from crawler.lake.opening import open_delta, open_store
 from crawler.lake.store import Content, Store
 from crawler.lake.verify import verify_files
 from crawler.model.run_manifest import TOOL
@@ -31,21 +33,14 @@ from crawler.tables.files import FileFormat, TableWriter, open_writer
 from crawler.tables.selection import SelectedSnapshot
 from crawler.untrusted_text import printable
 
+if TYPE_CHECKING:
+    from crawler.lake.delta import DeltaLake
+
 _FILE_FORMATS: Final = {
     LakeFormat.PARQUET: FileFormat.PARQUET,
     LakeFormat.DELTA: FileFormat.PARQUET,
     LakeFormat.JSON_LINES: FileFormat.JSON_LINES,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class LakeObject:
-    """One object of a published run: the rows of a table."""
-
-    name: str
-    table: str
-    rows: int
-    bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,18 +68,18 @@ class Publication:
         return sum(each.bytes for each in self.objects)
 
 
-AddFile = Callable[[RunLayout, LakeObject], None]
-"""Makes a data file that is in its place part of its table."""
-
-
 @dataclass(frozen=True, slots=True)
 class Lake:
-    """A lake that is open: where its objects are, and which files it consists of. Made by `open_lake`."""
+    """A lake that is open: where its objects are, and which files it consists of. Made by `open_lake`.
+
+    Attributes:
+        delta: None where the lake's files are found by their place alone.
+    """
 
     url: str
     form: LakeFormat
     store: Store
-    add_file: AddFile
+    delta: "DeltaLake | None"
 
 
 def open_lake(url: str, form: LakeFormat, environ: Mapping[str, str]) -> Lake:
@@ -92,26 +87,7 @@ def open_lake(url: str, form: LakeFormat, environ: Mapping[str, str]) -> Lake:
 
     Raises ConfigError where they make no sense, or where a library is missing.
     """
-    return Lake(url, form, open_store(url, environ), _delta_files(url, environ) if form is LakeFormat.DELTA else _as_is)
-
-
-def _as_is(layout: RunLayout, added: LakeObject) -> None:
-    """Parquet and JSON lines are found by their place alone."""
-
-
-def _delta_files(url: str, environ: Mapping[str, str]) -> AddFile:
-    try:
-        from crawler.lake.delta import DeltaLake
-    except ModuleNotFoundError as exc:
-        if exc.name != "deltalake":
-            raise
-        raise ConfigError(["lake.format delta needs deltalake: pip install 'registry-crawler[delta]'"]) from None
-    lake = DeltaLake(url, environ)
-
-    def add_file(layout: RunLayout, added: LakeObject) -> None:
-        lake.add_file(added.table, table_columns(added.table), layout, size=added.bytes, rows=added.rows)
-
-    return add_file
+    return Lake(url, form, open_store(url, environ), open_delta(url, environ) if form is LakeFormat.DELTA else None)
 
 
 def publish_snapshot(snapshot: SelectedSnapshot, lake: Lake, scratch: Path) -> Publication:
@@ -167,7 +143,8 @@ def _publish_table(table: str, lake: Lake, layout: RunLayout, writer: TableWrite
     with _table_file(table, lake.form, writer, scratch) as (content, rows):
         name = layout.table_object(table)
         published = LakeObject(name, table, rows, _put(lake.store, name, content, layout.table_object(RUNS)))
-    lake.add_file(layout, published)
+    if lake.delta is not None:
+        lake.delta.add_file(table, table_columns(table), layout, size=published.bytes, rows=rows)
     return published
 
 
@@ -204,29 +181,36 @@ def _read_marker(snapshot: SelectedSnapshot, lake: Lake, layout: RunLayout, toke
     if content is None:
         return None
     try:
-        marker = orjson.loads(content)
-        target, published = marker["target"], marker["lake"]
-        objects = tuple(_described(each) for each in published["objects"])
-        publication = Publication(
-            lake=lake.url,
-            run_id=snapshot.run_id,
-            form=published["format"],
-            published_at=published["published_at"],
-            objects=objects,
-            is_new=published["token"] == token,
-        )
-    except (ValueError, KeyError, TypeError):
+        marker = parse_marker(content)
+    except ValueError:
         raise LakeError(f"{printable(lake.url)}: {layout.marker} is no run's: look at it, and remove it") from None
-    if target != snapshot.target:
+    if marker.target != snapshot.target:
         raise LakeError(
-            f"{printable(lake.url)}: run {snapshot.run_id} is there already, as a run of {printable(str(target))}; "
+            f"{printable(lake.url)}: run {snapshot.run_id} is there already, as a run of {printable(marker.target)}; "
             f"that of {printable(snapshot.target)} needs another lake, or another snapshot"
         )
-    return publication
-
-
-def _described(published: Mapping[str, Any]) -> LakeObject:
-    """An object of a marker. What a later version has added is left out."""
-    return LakeObject(
-        name=published["name"], table=published["table"], rows=published["rows"], bytes=published["bytes"]
+    _check_visible(lake, layout, marker)
+    return Publication(
+        lake=lake.url,
+        run_id=snapshot.run_id,
+        form=marker.form,
+        published_at=marker.published_at,
+        objects=marker.objects,
+        is_new=marker.token == token,
     )
+
+
+def _check_visible(lake: Lake, layout: RunLayout, marker: Marker) -> None:
+    """Raise LakeError for a run whose removal did not finish: it has its marker still, and no row in `runs`."""
+    if marker.form not in set(LakeFormat):
+        return  # of a later version
+    runs = replace(layout, form=LakeFormat(marker.form)).table_object(RUNS)
+    if marker.form == LakeFormat.DELTA and lake.delta is not None:
+        is_visible = layout.partition in lake.delta.files(RUNS)
+    else:
+        is_visible = lake.store.size(runs) is not None
+    if not is_visible:
+        raise LakeError(
+            f"{printable(lake.url)}: run {layout.run_id} is half removed, {layout.marker} is there and {runs} is not: "
+            f"let `registry-crawler runs prune --lake {shlex.quote(printable(lake.url))}` finish first"
+        )

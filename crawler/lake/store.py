@@ -1,5 +1,6 @@
 """What a place for the objects of a lake can do, whichever it is."""
 
+from collections.abc import Collection, Mapping
 from mmap import mmap
 from typing import Protocol
 
@@ -24,4 +25,16 @@ class Store(Protocol):
 
     def read(self, name: str) -> bytes | None:
         """An object's content; None where it is not there."""
+        ...
+
+    def read_all(self, names: Collection[str]) -> Mapping[str, bytes]:
+        """The content of many small objects, by name. Those that are not there are left out."""
+        ...
+
+    def sizes(self, folder: str) -> Mapping[str, int]:
+        """The bytes of every object below a folder, by name; none where there is no such folder."""
+        ...
+
+    def delete(self, names: Collection[str]) -> None:
+        """Delete objects, in any order. Those that are not there are no error."""
         ...

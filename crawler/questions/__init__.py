@@ -3,6 +3,7 @@
 | room | question |
 |---|---|
 | `audit/` | Which images are stale, unsigned, run as root, …? |
+| `running/` | Which images do workloads run? What Kubernetes says becomes a table for questions |
 | `diff/` | What changed between two snapshots, and what of it is proved? |
 | `report/` | How is the registry, on one page? |
 | `metrics/` | What should a monitoring system know? |

@@ -4,20 +4,19 @@ Names and messages come from registries, so every template escapes what it shows
 filter `md`. A page requests nothing and runs nothing, which `page.html` makes the browser enforce.
 """
 
-from datetime import datetime
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Any
 
 import jinja2
 
+from crawler.model.words import duration_text, size_text
 from crawler.questions.markdown import escape_markdown
-
-_UNITS: Final = ("bytes", "kB", "MB", "GB", "TB", "PB", "EB")
 
 
 def render_page(template: str, **values: Any) -> str:
     """A page from a template. In `*.html` every value is escaped: names and messages are untrusted.
 
-    Filters: `md` escapes a text for Markdown, `number` and `size` write numbers and bytes, `time` and `day` times.
+    Filters: `md` escapes a text for Markdown; `number`, `size`, `time`, `day` and `duration` write values for people.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("crawler.questions"),
@@ -26,22 +25,13 @@ def render_page(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(md=escape_markdown, number=number, size=size, time=time, day=day)
+    environment.filters.update(md=escape_markdown, number=number, size=size_text, time=time, day=day, duration=duration)
     return environment.get_template(template).render(**values)
 
 
 def number(value: int) -> str:
     """`12,345`."""
     return f"{value:,}"
-
-
-def size(value: int) -> str:
-    """Bytes in decimal units with three digits, as registries bill them: `1.23 GB`."""
-    unit = 0
-    scaled = float(value)
-    while scaled >= 999.5 and unit < len(_UNITS) - 1:
-        scaled, unit = scaled / 1000, unit + 1
-    return f"{scaled:.3g} {_UNITS[unit]}" if unit else f"{value:,} {'byte' if value == 1 else 'bytes'}"
 
 
 def time(value: datetime) -> str:
@@ -52,3 +42,8 @@ def time(value: datetime) -> str:
 def day(value: datetime) -> str:
     """`2026-11-20`."""
     return f"{value:%Y-%m-%d}"
+
+
+def duration(value: timedelta) -> str:
+    """`12 min`."""
+    return duration_text(value.total_seconds())

@@ -1,4 +1,7 @@
-"""Which snapshots are kept, and how the others are removed: a loader sees a snapshot whole, or not at all."""
+"""Which snapshots are kept, and how the others are removed: a loader sees a snapshot whole, or not at all.
+
+The rules are those of a lake too, see `crawler.lake.retention`.
+"""
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -6,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, Generic, Protocol, TypeVar
 
 from crawler.model.run_manifest import snapshot_folder
 from crawler.model.run_parameters import RunParameters, UnreadableParametersError
@@ -18,6 +21,18 @@ _RECENT: Final = timedelta(days=1)
 """A crawl has no folder yet while it looks for its credentials, and may publish under the date of yesterday."""
 
 _Period = Callable[[datetime], tuple[int, ...]]
+
+
+class Published(Protocol):
+    """A run that can be kept or dropped: a snapshot in a folder, or a run in a lake."""
+
+    @property
+    def run(self) -> PublishedRun:
+        """When it began, and whether it is complete."""
+        ...
+
+
+R = TypeVar("R", bound=Published)
 
 
 def _day(time: datetime) -> tuple[int, ...]:
@@ -47,19 +62,19 @@ class RetentionRules:
     def keeps_nothing(self) -> bool:
         return not (self.daily or self.weekly or self.monthly)
 
-    def select(self, newest_first: Sequence[StoredRun]) -> Iterator[StoredRun]:
+    def select(self, newest_first: Sequence[R]) -> Iterator[R]:
         """The snapshots that the rules keep, some of them more than once."""
         for count, period in ((self.daily, _day), (self.weekly, _iso_week), (self.monthly, _month)):
             yield from _newest_of_periods(newest_first, period)[:count]
 
 
 @dataclass(frozen=True, slots=True)
-class Retention:
+class Retention(Generic[R]):
     """What becomes of the snapshots of one target, the newest first."""
 
     target: str
-    kept: tuple[StoredRun, ...]
-    dropped: tuple[StoredRun, ...]
+    kept: tuple[R, ...]
+    dropped: tuple[R, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +86,7 @@ class RetentionPlan:
         unknown: folders in the place of a snapshot that are none, or that cannot be read. They are kept.
     """
 
-    targets: tuple[Retention, ...]
+    targets: tuple[Retention[StoredRun], ...]
     unknown: tuple[UnreadableFolder, ...]
 
 
@@ -89,7 +104,7 @@ def plan_retention(output: Path, rules: RetentionRules, now: datetime) -> Retent
     return RetentionPlan(tuple(retentions), tuple(unknown))
 
 
-def choose(target: str, runs: Iterable[StoredRun], rules: RetentionRules, now: datetime) -> Retention:
+def choose(target: str, runs: Iterable[R], rules: RetentionRules, now: datetime) -> Retention[R]:
     """Choose among the snapshots of a target.
 
     The rules choose among the complete snapshots, and once more among the partial ones that are newer than all of
@@ -97,16 +112,16 @@ def choose(target: str, runs: Iterable[StoredRun], rules: RetentionRules, now: d
     all are always kept. So are snapshots that began in the future, and these count for no rule: on a machine whose
     clock is not set yet, every snapshot is in the future.
     """
-    newest_first = sorted(runs, key=lambda each: (_began(each.run), each.run.run_id), reverse=True)
+    newest_first = sorted(runs, key=_age, reverse=True)
     past = [each for each in newest_first if _began(each.run) <= now]
     complete = [each for each in past if each.run.is_complete]
     newer = past[: past.index(complete[0])] if complete else past
     chosen = [*past[:1], *complete[:1], *rules.select(complete), *rules.select(newer)]
-    kept = {each.folder for each in chosen} | {each.folder for each in newest_first if _began(each.run) > now}
+    kept = {_age(each) for each in chosen} | {_age(each) for each in newest_first if _began(each.run) > now}
     return Retention(
         target,
-        kept=tuple(each for each in newest_first if each.folder in kept),
-        dropped=tuple(each for each in newest_first if each.folder not in kept),
+        kept=tuple(each for each in newest_first if _age(each) in kept),
+        dropped=tuple(each for each in newest_first if _age(each) not in kept),
     )
 
 
@@ -161,11 +176,16 @@ def remove_empty_folders(output: Path, now: datetime) -> None:
                     folder.rmdir()
 
 
-def _newest_of_periods(newest_first: Iterable[StoredRun], period: _Period) -> list[StoredRun]:
-    newest: dict[tuple[int, ...], StoredRun] = {}
+def _newest_of_periods(newest_first: Iterable[R], period: _Period) -> list[R]:
+    newest: dict[tuple[int, ...], R] = {}
     for each in newest_first:
         newest.setdefault(period(_began(each.run)), each)
     return list(newest.values())
+
+
+def _age(each: Published) -> tuple[datetime, str]:
+    """Of two runs the older one has the smaller value. No two runs of a target have the same."""
+    return _began(each.run), each.run.run_id
 
 
 def _began(run: PublishedRun) -> datetime:

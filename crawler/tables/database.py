@@ -8,7 +8,7 @@ import errno
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, count
@@ -99,6 +99,19 @@ class RecordsView:
     reads: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class GivenTable:
+    """A table whose rows come from elsewhere than a snapshot. They are read once, as the database is opened.
+
+    Attributes:
+        columns: their names, with DuckDB's types. A row that lacks one has null there.
+    """
+
+    name: str
+    columns: Mapping[str, str]
+    rows: Iterable[Mapping[str, Any]]
+
+
 class Database:
     """The tables of some snapshots. Made by `open_database` and `open_records`."""
 
@@ -158,11 +171,18 @@ class Database:
 
 
 @contextmanager
-def open_database(snapshots: Sequence[SelectedSnapshot], more: Sequence[Table] = ()) -> Iterator[Database]:
-    """The tables of these snapshots, and `more` tables; of no snapshots they are empty. Raises SnapshotError."""
+def open_database(
+    snapshots: Sequence[SelectedSnapshot], more: Sequence[Table] = (), given: Sequence[GivenTable] = ()
+) -> Iterator[Database]:
+    """The tables of these snapshots, and `more` tables; of no snapshots they are empty; and the given tables.
 
-    def create(connection: Connection) -> None:
+    Raises SnapshotError, and what the rows of a given table raise.
+    """
+
+    def create(connection: Connection, spill: str) -> None:
         create_tables(connection, snapshots, (*tables().values(), *more))
+        for table in given:
+            _fill_table(connection, table, Path(spill))
 
     with _open(snapshots, create) as database:
         yield database
@@ -175,7 +195,7 @@ def open_records(views: Sequence[RecordsView]) -> Iterator[Database]:
     They are read by one thread: each thread holds the records of two thousand repositories in memory.
     """
 
-    def create_views(connection: Connection) -> None:
+    def create_views(connection: Connection, _spill: str) -> None:
         connection.execute("SET threads = 1")
         # memory is given back after each statement, and not kept for the next one; more often costs a second
         connection.execute("SET allocator_bulk_deallocation_flush_threshold = '32MB'")
@@ -188,11 +208,14 @@ def open_records(views: Sequence[RecordsView]) -> Iterator[Database]:
 
 
 @contextmanager
-def _open(snapshots: Sequence[SelectedSnapshot], create: Callable[[Connection], None]) -> Iterator[Database]:
-    """A database that reads these snapshots' files, and nothing else once `create` is done."""
+def _open(snapshots: Sequence[SelectedSnapshot], create: Callable[[Connection, str], None]) -> Iterator[Database]:
+    """A database that reads these snapshots' files, and nothing else once `create` is done.
+
+    `create` is also given the folder of what does not fit into memory.
+    """
     with _spill_folder() as spill, connect(spill, memory_bytes(snapshots)) as connection:
         with query_errors():
-            create(connection)
+            create(connection, spill)
             close_to_the_world(connection, [path for snapshot in snapshots for path in snapshot.files], spill)
             connection.execute("SET lock_configuration = true")
         database = Database(connection)
@@ -280,6 +303,21 @@ def create_tables(connection: Connection, snapshots: Sequence[SelectedSnapshot],
         source = json_source(records, record_columns(table.reads), longest) if table.reads else run_manifests
         name = "records" if table.reads else "run_manifests"
         connection.execute(f"CREATE VIEW {table.name} AS WITH {name} AS ({source}) {table.sql}")
+
+
+def _fill_table(connection: Connection, table: GivenTable, folder: Path) -> None:
+    """Create a table with its rows, by way of a file: DuckDB takes single rows slowly. Raises SnapshotError."""
+    file = folder / f"{table.name}.jsonl"
+    try:
+        with file.open("wb") as out:
+            for row in table.rows:
+                out.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+    except OSError as exc:
+        message = f"the table {table.name} cannot be written to {folder}: {exc.strerror}"
+        raise SnapshotError(f"{message}: set TMPDIR to a folder with more room") from None
+    source = json_source([file], table.columns, 0)
+    connection.execute(f"CREATE TABLE {quoted_name(table.name)} AS {source}")
+    file.unlink()
 
 
 def json_source(files: Sequence[Path], columns: Mapping[str, str], longest: int) -> str:

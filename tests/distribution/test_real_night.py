@@ -51,5 +51,9 @@ async def test_night_from_the_first_configuration_to_retention(tmp_path, command
     assert metrics[f'registry_crawler_change{{of="tags",target="{registry.host}"}}'] == 1
     assert "tag-added" in await run("report", "--format", "markdown")
     assert [row["state"] for row in json.loads(await run("runs", "--format", "json"))] == ["complete", "complete"]
-    await run("runs", "prune", "--keep-daily", "1", "--keep-weekly", "0", "--keep-monthly", "0")
+    keep_one = ("--keep-daily", "1", "--keep-weekly", "0", "--keep-monthly", "0")
+    await run("runs", "prune", *keep_one, "--lake", lake)
     assert folders(command.folder / "snapshots") == [second]
+    marker = second.name.removeprefix("run=")
+    assert [path.stem for path in (command.folder / "lake" / "_runs").iterdir()] == [marker]
+    assert {path.parent.name for path in (command.folder / "lake").rglob("part-*")} == {second.name}

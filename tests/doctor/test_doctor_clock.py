@@ -68,6 +68,7 @@ def test_doctor_clock_tolerates_a_minute(ahead, state, tmp_path):
 def test_doctor_clock_fails_where_google_refuses_a_jwt_that_a_key_signs(ahead, state, tmp_path, google_key_file):
     signing = registry(tmp_path, auth={"key_file": google_key_file})
     assert clock(signing, dated(ahead), NOW).state == state
+    assert clock(signing, dated(timedelta()), NOW).state == "ok"
     sent_as_it_is = registry(tmp_path, auth={"key_file": google_key_file, "method": "json-key"})
     assert clock(sent_as_it_is, dated(ahead), NOW).state == "warning"
 

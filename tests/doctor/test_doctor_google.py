@@ -133,6 +133,20 @@ async def test_doctor_google_quota_project_that_the_account_may_not_use(tmp_path
     assert granted.code == 0
 
 
+async def test_doctor_google_key_that_the_registry_refuses(google, tmp_path):
+    registry, another = await google(repositories=3), await google(repositories=1)
+    found = []
+    for key_file in (another.key_file, registry.key_file):
+        auth = {"method": "json-key", "key_file": key_file}
+        table = {"kind": "gcr", "discovery": "catalog", "auth": auth}
+        found.append(await examine(config(registry.emulator.registry, tmp_path, **table)))
+    refused, mended = found
+    assert refused.code == 1
+    (step,) = refused.amiss
+    assert refused.advice(step).startswith("check the account (--key-file); for public repositories use --auth anonym")
+    assert (mended.code, mended.amiss) == (0, {})
+
+
 async def test_doctor_google_without_credentials_for_the_apis(tmp_path):
     anonymous = {"method": "anonymous"}
     refused = await examined(HEALTHY, tmp_path, prefix="/acme", discovery="artifact-registry", auth=anonymous)

@@ -12,6 +12,7 @@ from crawler.doctor.advice import advice
 from crawler.doctor.machine import memory
 from crawler.doctor.output_folder import output_folder
 from crawler.errors import SnapshotError
+from crawler.model.words import size_text
 from crawler.snapshot.locks import FileLocks, NoLocks
 
 MIB = 1024**2
@@ -35,7 +36,9 @@ async def test_doctor_machine_open_files_that_are_too_few_for_any_crawl(command)
     async with serve(plain_registry()) as server:
         found = await diagnose(command, server.host, program=limited)
         crawled = await command("crawl", server.host, "--no-progress", program=limited)
+        mended = await diagnose(command, server.host, program=("sh", "-c", 'ulimit -n 96; exec "$0" "$@"', *MODULE))
     assert (found.code, crawled.code) == (1, 2)
+    assert (mended.code, mended.amiss) == (0, {})
     assert found.state("open files") == "failure"
     assert found.found("open files") in crawled.err
     assert "LimitNOFILE=" in found.advice("open files")
@@ -83,6 +86,8 @@ def test_doctor_machine_memory_advice_makes_it_pass(tmp_path):
     assert finding.advice.startswith("allow 224 MiB ")
     assert finding.advice.endswith("or set --concurrency 40 (limits.concurrency)")
     assert memory(config("localhost:1", tmp_path, limits={"concurrency": 40}), *places).state == "ok"
+    allowed = cgroups(tmp_path, "0::/\n", memory_max=str(224 * MIB))
+    assert memory(config("localhost:1", tmp_path), *allowed).state == "ok"
 
 
 # -------------------------------------------------------------------------------------------------- the output folder
@@ -155,7 +160,7 @@ def test_doctor_output_folder_needs_room_for_the_journal_and_its_copy(name, fact
     full = output_folder(settings, settings.registry[0], FileLocks(), lambda _: factor * 3 * MIB - 1)
     freed = output_folder(settings, settings.registry[0], FileLocks(), lambda _: factor * 3 * MIB)
     assert (full.state, freed.state) == ("warning", "ok")
-    assert f"a crawl needs about {factor * 3} MiB" in full.found
+    assert f"a crawl needs about {size_text(factor * 3 * MIB)}" in full.found
     assert "`registry-crawler runs prune`" in full.advice
 
 

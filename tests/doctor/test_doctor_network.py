@@ -2,7 +2,9 @@
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 from support.distribution import make_certificates, requires_docker_registry
@@ -40,6 +42,29 @@ async def test_doctor_network_refused_port(dead_port, tmp_path):
     assert found.advice("connection") == f"check that a registry listens at {dead_port}"
     async with serve(plain_registry()) as server:
         assert (await examine(config(server.host, tmp_path))).code == 0
+
+
+@contextmanager
+def deaf() -> Iterator[str]:
+    """The address of a server that takes no connection: its queue is full, so the kernel drops each further SYN."""
+    with socket.socket() as server, socket.socket() as first, socket.socket() as second:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for waiting in (first, second):
+            waiting.setblocking(False)
+            waiting.connect_ex(server.getsockname())
+        yield "{}:{}".format(*server.getsockname())
+
+
+async def test_doctor_network_host_that_takes_no_connection(tmp_path):
+    limits = {"connect_timeout": 0.3}
+    with deaf() as address:
+        found = await examine(config(address, tmp_path, limits=limits))
+    async with serve(plain_registry()) as server:
+        mended = await examine(config(server.host, tmp_path, limits=limits))
+    assert (found.code, found.amiss) == (1, {"connection": "failure"})
+    assert found.advice("connection").startswith("check the host, its port and the firewalls; if this network needs a")
+    assert (mended.code, mended.amiss) == (0, {})
 
 
 async def test_doctor_network_untrusted_authority(command, certificates, few_authorities):

@@ -21,6 +21,7 @@ from statistics import mean
 from typing import Any, Final
 
 from crawler.digest_cache.cache import DigestCache
+from crawler.digest_cache.union import unite
 from crawler.digest_cache.values import Content, KnownImage
 
 _OCI: Final = "application/vnd.oci.image"
@@ -166,6 +167,9 @@ def _measure(path: Path, count: int) -> None:
     size = path.stat().st_size
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"file          {size / 1e6:.1f} MB, {size / count:.0f} bytes a content; peak memory {peak_mb:.0f} MB")
+    started = time.perf_counter()
+    union = unite(path.with_name("united.sqlite"), [path])
+    print(f"unite         {union.added:,} contents and images into a new file in {time.perf_counter() - started:.1f} s")
     with DigestCache.open(path) as cache:
         started = time.perf_counter()
         freed = cache.keep_only(digests[::3])

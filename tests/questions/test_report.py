@@ -19,7 +19,7 @@ from support.report_records import (
     record,
 )
 
-from crawler.questions.page import size
+from crawler.model.words import size_text
 from crawler.questions.report.history import newer_snapshot
 from crawler.tables.selection import earlier_snapshots, select_snapshot
 
@@ -67,9 +67,9 @@ async def test_report_has_the_numbers_of_the_records(publish, report, markdown, 
     page, text = await report(folder), await markdown(folder)
     of_teams = bytes_by_team(records)
     total = of_teams.pop("")
-    expected = {**{team: size(bytes_) for team, bytes_ in of_teams.items()}, "empty": "0 bytes"}
+    expected = {**{team: size_text(bytes_) for team, bytes_ in of_teams.items()}, "empty": "0 bytes"}
     assert {team: row[0] for team, row in page.numbers("Bytes by team").items()} == expected
-    assert f"once in the {size(total)} of the whole registry" in page.text
+    assert f"once in the {size_text(total)} of the whole registry" in page.text
     assert cells(page.numbers("Images by age"), 0) == written(images_by_age(records))
     of_unknown_kind = sum(found["kind"] is None for each in records for found in each["images"])
     assert f"as far as these are known: {of_unknown_kind} are of an unknown kind" in page.text

@@ -10,7 +10,7 @@ from support.report_pages import read_page
 from support.report_records import counts_of, digest_of, image, made_up_records, record
 from support.run_cli import google_crawl
 
-from crawler.questions.page import escape_markdown, size
+from crawler.questions.page import escape_markdown
 
 HOSTILE = '<script>alert(1)</script><img src=x onerror=alert(1)>"|`x`|[a](http://evil.example)\u202e\x1b[31m'
 SMALLEST_CONTRAST = 4.5
@@ -179,20 +179,3 @@ def _luminance(color: str) -> float:
 )
 def test_markdown_escapes_what_is_markup(text, escaped):
     assert escape_markdown(text) == escaped
-
-
-@pytest.mark.parametrize(
-    ("bytes_", "text"),
-    [
-        (0, "0 bytes"),
-        (1, "1 byte"),
-        (999, "999 bytes"),
-        (1000, "1 kB"),
-        (999_499, "999 kB"),
-        (999_500, "1 MB"),
-        (1_234_567, "1.23 MB"),
-        (10**18, "1 EB"),
-    ],
-)
-def test_page_writes_bytes_with_three_digits(bytes_, text):
-    assert size(bytes_) == text

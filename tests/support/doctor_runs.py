@@ -8,7 +8,7 @@ from typing import Any
 
 import crawler
 from crawler.cli.open_files import fit_concurrency
-from crawler.doctor.checkup import Checkup
+from crawler.doctor.checkup import STEP_LIMIT_S, Checkup
 from crawler.doctor.step import Step, worst_state
 from support.run_cli import CommandRunner
 
@@ -55,13 +55,13 @@ async def diagnose(command: CommandRunner, target: object, *arguments: object, *
     return Diagnosis(ended.code, json.loads(line))
 
 
-async def examine(config: crawler.Config) -> Diagnosis:
+async def examine(config: crawler.Config, step_limit_s: float = STEP_LIMIT_S) -> Diagnosis:
     """Examine the only target of a configuration within the test, which costs no start of the command.
 
     The code is that of the command. Fails where a secret is found.
     """
     reported: list[Step] = []
-    checkup = Checkup(config, config.registry[0], reported.append)
+    checkup = Checkup(config, config.registry[0], reported.append, step_limit_s)
     await checkup.run(fit_concurrency)
     assert reported == checkup.steps
     steps = [

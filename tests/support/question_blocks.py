@@ -94,6 +94,14 @@ async def publishes_to_a_lake(stage: Stage, block: Block) -> None:
     assert len(list((stage.folder / "lake" / "_runs").iterdir())) == 2
 
 
+async def prunes_a_lake(stage: Stage, block: Block) -> None:
+    await _published(stage, "parquet")
+    for line in lines_of(block):
+        ended = await stage.shell(f"{line.replace(BUCKET, _lake(stage))} --keep-daily 1")
+        assert ended.code == 0, ended.err
+        assert "1 snapshot kept" in ended.err
+
+
 async def shows_objects_of_a_lake(stage: Stage, block: Block) -> None:
     await _published(stage, "parquet")
     found = {str(path.relative_to(stage.folder / "lake")) for path in (stage.folder / "lake").rglob("*.*")}
@@ -180,6 +188,7 @@ QUESTION_TREATMENTS: dict[tuple[str, str], Treatment] = {
         "indented",
         "registry-crawler crawl gcr.io/my-project --key-file key.json --depth configs --lake",
     ): publishes_to_a_lake,
+    ("indented", "registry-crawler runs prune --lake"): prunes_a_lake,
     ("indented", f"{BUCKET}/images/"): shows_objects_of_a_lake,
     ("sql", "CREATE VIEW images AS"): reads_the_lake_with_duckdb,
     ("indented", "registry-crawler schema"): prints_a_view,

@@ -2,7 +2,7 @@
 
 | module | question |
 |---|---|
-| `question` | What is a question, and which values do its parameters take? |
+| `question` | What is a question, which values do its parameters take, and which inputs does it read? |
 | `header` | How does the head of a `.sql` file become a question? |
 | `catalog` | Which questions are there: those that are shipped, and those of a folder of one's own? |
 | `needs` | Which questions can a snapshot answer, and which option of a crawl would it take? |

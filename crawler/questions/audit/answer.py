@@ -12,6 +12,7 @@ from crawler.questions.audit.needs import crawl_options, unmet_needs
 from crawler.questions.audit.own_tables import open_tables
 from crawler.questions.audit.question import ANSWER, BASELINE, RUN_ID, Need, Question
 from crawler.questions.whole import check_whole
+from crawler.tables.database import GivenTable
 from crawler.tables.selection import SelectedSnapshot
 from crawler.untrusted_text import printable
 
@@ -34,13 +35,16 @@ class Answer:
 
 
 @contextmanager
-def open_answer(question: Question, snapshot: SelectedSnapshot, given: Mapping[str, str]) -> Iterator[Answer]:
-    """The answer of a snapshot. `given` are values of parameters, as text.
+def open_answer(
+    question: Question, snapshot: SelectedSnapshot, given: Mapping[str, str], inputs: Sequence[GivenTable] = ()
+) -> Iterator[Answer]:
+    """The answer of a snapshot. `given` are values of parameters, as text. The inputs are read before this returns.
 
-    Raises ConfigError and QueryError for mistakes in the question or the values, and SnapshotError where the snapshot
-    cannot answer, also while the rows are read.
+    Raises ConfigError and QueryError for mistakes in the question, the values or the inputs, and SnapshotError where
+    the snapshot cannot answer, also while the rows are read.
     """
     values = question.values(given)
+    question.check_inputs([table.name for table in inputs])
     _check_needs(question, snapshot)
     baseline = _baseline(question, snapshot, values)
     snapshots = [snapshot]
@@ -50,7 +54,7 @@ def open_answer(question: Question, snapshot: SelectedSnapshot, given: Mapping[s
         values |= {RUN_ID: snapshot.run_id, BASELINE: baseline.run_id}
     for each in snapshots:
         check_whole(each)
-    with open_tables(snapshots) as database:
+    with open_tables(snapshots, inputs) as database:
         with _errors_of(question):
             result = database.query(question.sql, values)
         if result.columns != question.columns:

@@ -2,6 +2,7 @@
 
     -- question: Which images are older than N days?
     -- needs: depth configs
+    -- input: running   the pods of the clusters
     -- parameter: days = 365   older than this many days
     -- column: answer   yes, or unknown
     -- column: repository   the repository
@@ -17,13 +18,23 @@ from itertools import takewhile
 from typing import Final, NamedTuple
 
 from crawler.errors import ConfigError
-from crawler.questions.audit.question import ANSWER, RESERVED, WHOLE_NUMBER, WHY, Need, Parameter, Question
+from crawler.questions.audit.question import (
+    ANSWER,
+    INPUTS,
+    RESERVED,
+    WHOLE_NUMBER,
+    WHY,
+    Input,
+    Need,
+    Parameter,
+    Question,
+)
 from crawler.untrusted_text import printable
 
 _LINE: Final = re.compile(r"--\s*([a-z]+):\s*(\S.*)")
 _PARAMETER: Final = re.compile(r"([a-z][a-z0-9_]*)\s*=\s*(\S+)\s+(\S.*)")
 _COLUMN: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\s+(\S.*)")
-_KEYS: Final = ("question", "needs", "parameter", "column", "compares", "lines")
+_KEYS: Final = ("question", "needs", "parameter", "column", "input", "compares", "lines")
 _ONCE: Final = ("question", "compares", "lines")
 
 
@@ -45,6 +56,7 @@ def parse_question(name: str, file: str, text: str) -> Question:
         name=name,
         asks=_only(lines, "question"),
         needs=tuple(_need(line) for line in lines if line.key == "needs"),
+        inputs=tuple(_input(line) for line in lines if line.key == "input"),
         parameters=tuple(_parameter(line) for line in lines if line.key == "parameter"),
         columns=tuple(_column(line) for line in lines if line.key == "column"),
         compares=_only(lines, "compares"),
@@ -74,6 +86,13 @@ def _need(line: _Line) -> Need:
         return Need(line.value)
     except ValueError:
         raise line.mistake(f"a snapshot cannot have {printable(line.value)!r}; needs are {', '.join(Need)}") from None
+
+
+def _input(line: _Line) -> Input:
+    name, _, meaning = line.value.partition(" ")
+    if name not in INPUTS or not meaning:
+        raise line.mistake(f"must be '-- input: NAME   MEANING'; inputs are {', '.join(INPUTS)}")
+    return Input(name, meaning.strip())
 
 
 def _parameter(line: _Line) -> Parameter:

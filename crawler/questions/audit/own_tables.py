@@ -11,11 +11,21 @@ from dataclasses import replace
 from importlib.resources import files
 from typing import Final
 
-from crawler.tables.database import Database, open_database
+from crawler.tables.database import Database, GivenTable, open_database
 from crawler.tables.definitions import Table, load_table
 from crawler.tables.selection import SelectedSnapshot
 
-_NAMES: Final = ("attestable", "contents", "lifecycles", "pullable", "runnable", "pushes", "tagged", "unread")
+_NAMES: Final = (
+    "attestable",
+    "contents",
+    "lifecycles",
+    "listings",
+    "pullable",
+    "runnable",
+    "pushes",
+    "tagged",
+    "unread",
+)
 
 _SHARED: Final = {
     # Why something of a repository is not known; NULL where all is known. What is missing or has an invalid name is
@@ -56,10 +66,12 @@ _SHARED: Final = {
 }
 
 
-def open_tables(snapshots: Sequence[SelectedSnapshot]) -> AbstractContextManager[Database]:
-    """The tables of snapshots, and those for questions. Raises SnapshotError."""
+def open_tables(
+    snapshots: Sequence[SelectedSnapshot], given: Sequence[GivenTable] = ()
+) -> AbstractContextManager[Database]:
+    """The tables of snapshots, those for questions, and the given ones. Raises SnapshotError."""
     folder = files(__package__) / "tables"
-    return open_database(snapshots, [_filled(load_table(folder, name)) for name in _NAMES])
+    return open_database(snapshots, [_filled(load_table(folder, name)) for name in _NAMES], given)
 
 
 def _filled(table: Table) -> Table:

@@ -1,7 +1,7 @@
 """A question: what it asks, what it needs, which parameters it takes, and which columns its answer has."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -37,6 +37,22 @@ class Need(StrEnum):
     REFERRERS = "referrers listed"
 
 
+INPUTS: Final = {"running": "--running FILE"}
+"""The inputs that a question may read beside the snapshot, with the option that gives each. An input is a table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """An input of a question: a table of INPUTS."""
+
+    name: str
+    meaning: str
+
+    @property
+    def option(self) -> str:
+        return INPUTS[self.name]
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """A parameter `$name` of the SQL. It takes whole numbers where its default is one, else text."""
@@ -70,6 +86,7 @@ class Question:
     name: str
     asks: str
     needs: tuple[Need, ...]
+    inputs: tuple[Input, ...]
     parameters: tuple[Parameter, ...]
     columns: tuple[str, ...]
     compares: str
@@ -86,3 +103,11 @@ class Question:
             words = f"its parameters are {', '.join(takes)}" if takes else "it takes none"
             raise ConfigError([f"{self.name} has no parameter {printable(name)}: {words}" for name in unknown])
         return {name: each.parse(given[name]) if name in given else each.default for name, each in known.items()}
+
+    def check_inputs(self, given: Collection[str]) -> None:
+        """Raise ConfigError unless these inputs are the question's."""
+        takes = {each.name: each for each in self.inputs}
+        lacking = [f"{self.name} needs {each.option}: {each.meaning}" for each in self.inputs if each.name not in given]
+        excess = [f"{self.name} takes no {INPUTS[name]}" for name in given if name not in takes]
+        if lacking or excess:
+            raise ConfigError([*lacking, *excess])

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -34,11 +35,16 @@ def write_metrics(path: Path, histories: Sequence[TargetHistory]) -> None:
         raise SnapshotError(f"the metrics cannot be written to {quoted_path(path)}: {exc.strerror}") from None
 
 
-def push_metrics(url: str, histories: Sequence[TargetHistory]) -> None:
-    """Replace the metrics that the Pushgateway at `url` has of us. Raises SnapshotError where it does not take them."""
+def push_metrics(url: str, history: TargetHistory) -> None:
+    """Replace the metrics that the Pushgateway at `url` has of a target.
+
+    Each target is a group of its own: crawls on several machines may share a gateway. Raises SnapshotError where the
+    gateway does not take them.
+    """
+    group = {"target": history.target}
     try:
-        push_to_gateway(url, job=_JOB, registry=_registry(histories), timeout=_PUSH_TIMEOUT_S)
-    except OSError as exc:
+        push_to_gateway(url, job=_JOB, registry=_registry([history]), grouping_key=group, timeout=_PUSH_TIMEOUT_S)
+    except (OSError, HTTPException) as exc:  # the latter: what came is no HTTP
         host = urlsplit(url).hostname
         raise SnapshotError(f"the metrics cannot be pushed to {host}: {type(exc).__name__}") from None
 
@@ -151,6 +157,7 @@ class _Histories(Collector):
         for gauge in _GAUGES:
             yield _family(gauge, newest)
         yield _changes(self._histories)
+        yield _changes_by_kind(self._histories)
 
 
 def _times(name: str, meaning: str, times: Mapping[str, str]) -> GaugeMetricFamily:
@@ -177,6 +184,15 @@ def _changes(histories: Iterable[TargetHistory]) -> GaugeMetricFamily:
         if history.newest is not None and history.before is not None:
             for of, change in _change(history.before.counts, history.newest.counts).items():
                 family.add_metric([history.target, of], change)
+    return family
+
+
+def _changes_by_kind(histories: Iterable[TargetHistory]) -> GaugeMetricFamily:
+    meaning = "changes of the newest snapshot since the last complete one before it, where they were counted"
+    family = GaugeMetricFamily(f"{_PREFIX}changes_by_kind", meaning, labels=["target", "kind"])
+    for history in histories:
+        for kind, count in (history.changes or {}).items():
+            family.add_metric([history.target, kind], count)
     return family
 
 

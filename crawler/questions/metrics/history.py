@@ -1,14 +1,15 @@
 """The last attempt, the newest snapshot and the last complete one of each target, from an output folder."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from crawler.errors import SnapshotError
-from crawler.model.run_manifest import RunManifest
+from crawler.model.run_manifest import RunManifest, snapshot_folder
 from crawler.model.run_parameters import RunParameters
 from crawler.snapshot.decoding import read_run_manifest
-from crawler.snapshot.reader import StoredRun, stored_snapshots
+from crawler.snapshot.reader import published_runs, run_folders
 from crawler.snapshot.unfinished import UnfinishedRuns
 
 
@@ -21,6 +22,7 @@ class TargetHistory:
         newest: the newest snapshot; None where there is none.
         last_complete: the newest complete snapshot, which may be the same; None where there is none.
         before: the last complete snapshot before `newest`.
+        changes: how many changes of each kind `newest` has since `before`; None where they were not counted.
     """
 
     target: str
@@ -28,6 +30,7 @@ class TargetHistory:
     newest: RunManifest | None
     last_complete: RunManifest | None
     before: RunManifest | None
+    changes: Mapping[str, int] | None = None
 
 
 def target_histories(
@@ -40,37 +43,40 @@ def target_histories(
     """
     begun = list((attempts or {}).items())
     begun += [(run.target, run.started_at) for run in unfinished.all_runs() if isinstance(run, RunParameters)]
-    stored = stored_snapshots(output)
-    targets = sorted({target for target, _ in begun} | {found.target for found in stored})
-    return [_history(target, [at for of, at in begun if of == target], stored) for target in targets]
+    stored = {unquote(folder.parents[1].name.removeprefix("source=")) for folder in run_folders(output)}
+    targets = sorted({target for target, _ in begun} | stored)
+    histories = (_history(output, target, [at for of, at in begun if of == target]) for target in targets)
+    return [history for history in histories if history is not None]
 
 
-def _history(target: str, attempts: list[str], stored: Iterable[StoredRun]) -> TargetHistory:
-    snapshots = sorted(
-        (found for found in stored if found.target == target), key=lambda found: found.run.started_at, reverse=True
-    )
-    newest = _first_readable(snapshots)
-    complete = [found for found in snapshots if found.run.is_complete]
+def _history(output: Path, target: str, attempts: Sequence[str]) -> TargetHistory | None:
+    """The history of a target; None where nothing can be read. Snapshots are read only as far back as it takes."""
+    begun = list(attempts)
+    newest = last_complete = before = None
+    for run in published_runs(output, target):
+        begun.append(run.started_at)
+        if newest is not None and not run.is_complete:
+            continue
+        run_manifest = _read(output / snapshot_folder(target, run.started_at, run.run_id))
+        if run_manifest is None:
+            continue
+        if newest is not None:
+            before = run_manifest
+        if run.is_complete and last_complete is None:
+            last_complete = run_manifest
+        newest = newest or run_manifest
+        if before is not None:
+            break
+    if not begun:
+        return None
     return TargetHistory(
-        target=target,
-        last_attempt_at=max([*attempts, *(found.run.started_at for found in snapshots)]),
-        newest=newest,
-        last_complete=_first_readable(complete),
-        before=_first_readable(found for found in complete if newest is not None and _is_before(found, newest)),
+        target=target, last_attempt_at=max(begun), newest=newest, last_complete=last_complete, before=before
     )
 
 
-def _is_before(found: StoredRun, newest: RunManifest) -> bool:
-    return found.run.run_id != newest.run_id and found.run.started_at <= newest.started_at
-
-
-def _first_readable(snapshots: Iterable[StoredRun]) -> RunManifest | None:
-    """Without those of another version, and those that are removed by now: an alert needs the last one that counts."""
-    return next(filter(None, map(_read, snapshots)), None)
-
-
-def _read(stored: StoredRun) -> RunManifest | None:
+def _read(folder: Path) -> RunManifest | None:
+    """None for a snapshot of another version, or one that is removed by now: an alert needs the last that counts."""
     try:
-        return read_run_manifest(stored.folder)
+        return read_run_manifest(folder)
     except SnapshotError:
         return None

@@ -6,7 +6,8 @@ Importing this raises ConfigError where pygal, the extra `report`, is not instal
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from crawler.questions.page import render_page, size
+from crawler.model.words import size_text
+from crawler.questions.page import render_page
 from crawler.questions.report.charts import bar_chart, line_chart, stacked_bar_chart
 from crawler.questions.report.collect import Report
 from crawler.questions.report.history import Growth, GrowthPoint
@@ -40,7 +41,7 @@ def _of_teams(teams: Teams) -> Iterator[tuple[str, str]]:
     if teams.rest is not None and teams.rest.size_bytes is not None:
         rows.append((f"others ({teams.others:,})", teams.rest.size_bytes))
     if rows and teams.bytes_from is not BytesFrom.NOTHING:
-        yield "teams", bar_chart("teams", "Bytes by team", rows, lambda value: size(round(value)))
+        yield "teams", bar_chart("teams", "Bytes by team", rows, lambda value: size_text(round(value)))
 
 
 def _of_images(images: Images) -> Iterator[tuple[str, str]]:

@@ -56,12 +56,6 @@ class RunFacts:
     exchanges: int
     slowest: tuple[SlowRepository, ...]
 
-    @property
-    def duration_text(self) -> str:
-        """`4 s`, or `1:23:45`."""
-        seconds = round(self.duration.total_seconds())
-        return f"{seconds} s" if seconds < 60 else str(timedelta(seconds=seconds))
-
 
 def read_run_facts(database: Database) -> RunFacts:
     """The facts of the only run in a database. Raises SnapshotError."""

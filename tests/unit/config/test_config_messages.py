@@ -95,6 +95,16 @@ def test_messages_are_tested_for_every_key():
         ("cache.path", "-", "must be a file, or none: standard input and output cannot hold the cache (got '-')"),
         ("cache.path", "", "must be a path, not empty"),
         ("cache.path", False, "must be a path (got false)"),
+        (
+            "cache.path",
+            "gs://ours",
+            "must name an object, not a whole lake: s3://BUCKET/cache.sqlite, file:///FOLDER/FILE",
+        ),
+        (
+            "cache.path",
+            "http://ours/a",
+            "must be s3://BUCKET/PATH, gs://BUCKET/PATH, az://CONTAINER/PATH or file:///FOLDER",
+        ),
         ("lake.url", 5, "must be a string: s3://BUCKET/PATH, …"),
         ("lake.url", "/srv/lake", "must be s3://BUCKET/PATH, gs://BUCKET/PATH, az://CONTAINER/PATH or file:///FOLDER"),
         ("lake.url", "file:///", "must be s3://BUCKET/PATH, gs://BUCKET/PATH, az://CONTAINER/PATH or file:///FOLDER"),

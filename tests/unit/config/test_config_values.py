@@ -120,6 +120,9 @@ def test_rate_that_is_invalid_is_one_error(write):
         ('cache.path = "ours.sqlite"', Path("ours.sqlite")),
         ('output.path = "-"\ncache.path = "ours.sqlite"', Path("ours.sqlite")),
         ('cache.path = "~/ours.sqlite"', Path("/home/us/ours.sqlite")),
+        ('cache.path = "s3://ours/a.sqlite"', Path("snapshots/.cache/lake-994f6f43fdc4b4ea.sqlite")),
+        ('cache.path = "S3://ours/a.sqlite"', Path("snapshots/.cache/lake-994f6f43fdc4b4ea.sqlite")),
+        ('cache.path = "s3://ours/b.sqlite"', Path("snapshots/.cache/lake-35df551e34efed46.sqlite")),
     ],
 )
 def test_cache_file_is_in_the_output_folder_or_where_it_is_configured(write, monkeypatch, lines, file):
