@@ -1,22 +1,25 @@
 """`registry-crawler merge`: the shards of a group become one snapshot."""
 
 import logging
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from crawler.cli import logs, options
 from crawler.cli.error_output import exit_on_error
-from crawler.cli.exit_codes import COMPLETE, PARTIAL
+from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN, PARTIAL
 from crawler.cli.process import raise_on_signals
-from crawler.errors import ConfigError, SnapshotError
+from crawler.errors import ConfigError, LakeError, SnapshotError
 from crawler.model.words import repositories
 from crawler.untrusted_text import printable, quoted_path
 
 if TYPE_CHECKING:
     from crawler.config import MergeConfig
     from crawler.lake.publish import Lake
+    from crawler.model.run_manifest import RunManifest
     from crawler.scale.merge import Merged
+
+_WORST_FIRST: Final = (COULD_NOT_RUN, PARTIAL, COMPLETE)
 
 GroupOption = Annotated[
     str | None, typer.Option("--group", metavar="ID", help="The group, as its shards were told with `crawl --group`")
@@ -35,6 +38,7 @@ def merge(
     lake: options.Lake = None,
     metrics_file: options.MetricsFile = None,
     pushgateway: options.Pushgateway = None,
+    notify: options.Notify = None,
     expect: options.Expect = None,
     max_shrink: options.MaxShrink = None,
     partial_ok: options.PartialOk = False,
@@ -67,6 +71,7 @@ def merge(
         "--lake": ("lake.url", lake),
         "--metrics": ("metrics.textfile", metrics_file),
         "--pushgateway": ("metrics.pushgateway", pushgateway),
+        "--notify": ("notify.url", notify),
         "--expect": ("verdict.expect", expect),
         "--max-shrink": ("verdict.max_shrink", max_shrink),
         "--partial-ok": ("verdict.partial_ok", partial_ok or None),
@@ -95,31 +100,62 @@ def _source(target: str) -> str | None:
 
 
 def _merge(config: "MergeConfig", group: str, source: str | None, lake: "Lake | None") -> int:
-    """Merge a group, for each of its targets. Returns the exit code. Raises SnapshotError where there is no group."""
+    """Merge a group, for each of its targets. Returns the exit code. Raises SnapshotError where there is no group.
+
+    A target whose shards cannot be merged does not stop the others.
+    """
     from crawler.scale.merge import Merged, merge_group
     from crawler.snapshot.shards import group_folders, merged_runs
 
-    folders = [each for each in group_folders(config.output.path, group) if source in {None, each.name}]
-    codes = [_publish(merge_group(folder, config), config, lake) for folder in folders]
-    if not folders:
+    codes = []
+    for folder in group_folders(config.output.path, group):
+        if source in {None, folder.name}:
+            try:
+                codes.append(_publish(merge_group(folder, config), config, lake))
+            except SnapshotError as exc:
+                logs.notice(str(exc), logging.ERROR)
+                codes.append(COULD_NOT_RUN)
+    if not codes:
         before = [run for run in merged_runs(config.output.path, group) if source in {None, _source(run.target)}]
         codes = [_publish(Merged(run_manifest=run, is_new=False, notes=()), config, lake) for run in before]
     if not codes:
         raise SnapshotError(f"there are no shards of group {group} in {quoted_path(config.output.path)}")
-    _give_metrics(config)
-    return max(codes)
+    return next(code for code in _WORST_FIRST if code in codes)
 
 
 def _publish(merged: "Merged", config: "MergeConfig", lake: "Lake | None") -> int:
-    """Report the snapshot of one target, publish it to the lake where there is one, and return the exit code."""
+    """Report the snapshot of one target, and do all that follows a run. Returns the exit code of this target."""
+    import anyio
+
+    run_manifest = merged.run_manifest
+    _report(merged, config)
+    code = PARTIAL if run_manifest.reasons and not config.verdict.partial_ok else COMPLETE
+    if lake is not None and not _is_in_lake(run_manifest, config, lake):
+        code = COULD_NOT_RUN
+    if merged.is_new:
+        anyio.run(_follow_up, run_manifest, code, config)
+    return code
+
+
+def _is_in_lake(run_manifest: "RunManifest", config: "MergeConfig", lake: "Lake") -> bool:
+    """Publish a snapshot to the lake. Returns whether it is there then; if not, it is said why."""
     from crawler.cli.publish import publish_folder, report_publication, scratch_folder
 
-    _report(merged, config)
-    if lake is not None:
+    try:
         with scratch_folder() as scratch:
-            report_publication(publish_folder(config.output.path / merged.run_manifest.folder, lake, scratch), lake)
-    is_fine = not merged.run_manifest.reasons or config.verdict.partial_ok
-    return COMPLETE if is_fine else PARTIAL
+            report_publication(publish_folder(config.output.path / run_manifest.folder, lake, scratch), lake)
+    except (LakeError, SnapshotError) as exc:
+        logs.notice(f"{run_manifest.target}: {exc}", logging.ERROR)
+        return False
+    return True
+
+
+async def _follow_up(run_manifest: "RunManifest", code: int, config: "MergeConfig") -> None:
+    from crawler.cli.after_run import AfterRuns, EndedRun, MergedRun
+    from crawler.cli.signals import Signals
+
+    async with Signals.installed() as signals:
+        await AfterRuns(config, signals).follow_up(EndedRun(MergedRun(run_manifest), run_manifest, code))
 
 
 def _report(merged: "Merged", config: "MergeConfig") -> None:
@@ -142,23 +178,3 @@ def _report(merged: "Merged", config: "MergeConfig") -> None:
         snapshot=str(snapshot),
         is_new=merged.is_new,
     )
-
-
-def _give_metrics(config: "MergeConfig") -> None:
-    """Write the metrics of all targets in the output folder, as a crawl does. A failure is only said."""
-    if config.metrics.textfile is None and config.metrics.pushgateway is None:
-        return
-    from crawler.questions.metrics.exposition import push_metrics, write_metrics
-    from crawler.questions.metrics.history import target_histories
-    from crawler.snapshot.locks import configured_locks
-    from crawler.snapshot.unfinished import UnfinishedRuns
-
-    unfinished = UnfinishedRuns(config.output.path, configured_locks(config.output))
-    try:
-        histories = target_histories(config.output.path, unfinished, {})
-        if config.metrics.textfile is not None:
-            write_metrics(config.metrics.textfile, histories)
-        if config.metrics.pushgateway is not None:
-            push_metrics(config.metrics.pushgateway, histories)
-    except SnapshotError as exc:
-        logs.notice(str(exc))

@@ -183,6 +183,7 @@ class MergeConfig(ConfigTable):
     cache: CacheConfig = CacheConfig()
     verdict: VerdictConfig = VerdictConfig()
     metrics: MetricsConfig = MetricsConfig()
+    notify: NotifyConfig = NotifyConfig()
     lake: LakeConfig = LakeConfig()
     scale: GroupTable = GroupTable()
 

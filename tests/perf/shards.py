@@ -61,7 +61,7 @@ def rates(registry: str, running: list[subprocess.Popen[bytes]]) -> list[float]:
     measured, then, before = [], time.monotonic(), exchanges(registry)
     while all(process.poll() is None for process in running):
         time.sleep(1)
-        now, total = time.monotonic(), exchanges(registry)
+        total, now = exchanges(registry), time.monotonic()
         measured.append((total - before) / (now - then))
         then, before = now, total
     return measured[3:-1]  # the killed shard starts in the first ones, and a shard ended in the last

@@ -5,9 +5,11 @@ import shutil
 from hashlib import sha256
 
 import pytest
+from aiohttp import web
 from support.prometheus import samples
 from support.shard_crawls import GROUP, crawl_shards, records_in, shard_config, shard_folders
 from support.snapshots import folders, read_snapshot
+from support.web_apps import serving_app
 
 import crawler
 from crawler.emulator import Emulator
@@ -42,9 +44,8 @@ async def test_merge_makes_a_snapshot_like_any_other(command, shards):
         None,
         GROUP,
     )
-    assert snapshot.manifest["discovery"]["evidence"].startswith(
-        "2 shards with proof, 0/2: the catalog listed 40 names"
-    )
+    evidence = snapshot.manifest["discovery"]["evidence"]
+    assert evidence.startswith("each of 2 shards has its proof; that of shard 0/2: the catalog listed 40 names")
     assert not (shards / ".shards").exists()
     assert samples((command.folder / "registry.prom").read_text())
     asked = await command("query", "SELECT count(*) AS n FROM repositories", "--format", "json")
@@ -149,6 +150,36 @@ async def test_merge_never_takes_a_name_twice(command, shards):
     ended = await command("merge", "--group", GROUP)
     assert ended.code == 1
     assert "is recorded by shard 1/2 and by another one" in ended.complaint
+
+
+async def test_merge_is_published_to_the_lake_and_notified(command, shards, tmp_path):
+    events = []
+
+    async def receive(request: web.Request) -> web.Response:
+        events.append(json.loads(await request.read()))
+        return web.Response()
+
+    hook = web.Application()
+    hook.router.add_post("/hook", receive)
+    async with serving_app(hook) as host:
+        wanted = ("--lake", f"file://{tmp_path}/lake", "--notify", f"http://{host}/hook")
+        ended = await command("merge", "--group", GROUP, *wanted)
+    assert ended.code == 0
+    data = only(events)["data"]
+    assert (data["verdict"], data["exit_code"]) == ("complete", 0)
+    assert data["run_id"] == read_snapshot(shards).manifest["run_id"]
+    assert only((tmp_path / "lake" / "_runs").iterdir()).name.startswith(data["run_id"])
+
+
+async def test_merge_of_a_target_that_fails_does_not_stop_the_next(command, google, shards):
+    world = await google(repositories=10, listings="plain", giants=0)
+    await crawl_shards(world, 2, shards)
+    min(shards.glob(f".shards/{GROUP}/source=*/shard=00001-*/_shard.json")).unlink()
+    ended = await command("merge", "--group", GROUP)
+    assert ended.code == 1
+    assert "No such file or directory" in ended.err
+    assert "COMPLETE" in ended.err
+    assert len(folders(shards)) == 1
 
 
 async def test_merge_judges_with_its_own_expectations(command, shards):
