@@ -6,9 +6,12 @@ import pytest
 from support.run_cli import scripted_crawl
 from support.scripted import plain_registry, serve
 
+from crawler.config import Config
 from crawler.config.schedulers import group_from_environment, shard_from_environment
+from crawler.inspect.allowance import AllowanceSpent
 from crawler.model.limits import Quota, Rate
 from crawler.model.shard import Shard
+from crawler.run.plan import SharedRateLimits, make_plan
 
 CLOUD_RUN = {"CLOUD_RUN_TASK_INDEX": "2", "CLOUD_RUN_TASK_COUNT": "8", "CLOUD_RUN_EXECUTION": "nightly-x7k2p"}
 SLURM = {"SLURM_ARRAY_TASK_ID": "5", "SLURM_ARRAY_TASK_COUNT": "4", "SLURM_ARRAY_JOB_ID": "4711"}
@@ -102,3 +105,26 @@ def test_shards_share_a_quota_with_a_label_that_says_so():
 
 def test_shards_share_a_budget_without_a_rest():
     assert [Shard(index, 4).share_of(10) for index in range(4)] == [3, 3, 2, 2]
+
+
+def planned(target, shard="1/4", **limits):
+    scale = {} if shard is None else {"shard": shard, "group": "a"}
+    config = Config(registry=[{"target": target}], limits=limits, scale=scale)
+    return make_plan(config, config.registry[0], SharedRateLimits())
+
+
+async def test_shards_share_the_configured_rate_and_the_budget():
+    plan = planned("localhost:5000", rate="80/s", budget=10)
+    assert plan.quota.windows == (Rate(20, 1),)
+    for _ in range(3):
+        plan.allowance.take_exchange()
+    with pytest.raises(AllowanceSpent, match="the budget of 3 exchanges is spent"):
+        plan.allowance.take_exchange()
+
+
+async def test_shards_share_a_published_quota_unless_it_is_counted_by_address():
+    assert planned("us-docker.pkg.dev/p/r").quota.windows == (Rate(15_000, 60),)
+    assert planned("gcr.io/p").quota == planned("gcr.io/p", shard=None).quota
+    assert planned("gcr.io/p", shared_address=True).quota.windows[0] == Rate(12_500, 600)
+    assert planned("gcr.io/p").api_quota.windows == (Rate(15_000, 60),)
+    assert planned("localhost:5000", shared_address=True).quota is None

@@ -4,10 +4,13 @@ import asyncio
 
 import pytest
 from support.run_cli import google_crawl
+from support.scripted import document, on, serve
+from support.scripted_google import IMAGE, crawling, node, repository
 from support.shard_crawls import GROUP, crawl_shards, crawl_whole, records_in, shard_config, shard_folders
 from support.snapshots import read_snapshot
 
 import crawler
+from crawler.config import ScaleConfig
 from crawler.emulator import ArtifactRegistry
 from crawler.errors import SnapshotError
 
@@ -93,6 +96,18 @@ async def test_shards_of_a_walk_divide_a_subtree_that_is_too_heavy(google, comma
     assert (await command("merge", "--group", GROUP, "--output", tmp_path)).code == 0
     assert records_in(tmp_path) == whole
     assert read_snapshot(tmp_path).manifest["group"] == GROUP
+
+
+async def test_shards_record_a_folder_that_all_of_them_open_once(command, tmp_path):
+    """A node above the cut may be a repository, too."""
+    script = [node("acme", "team", "lib", images=IMAGE), repository("acme/team"), repository("acme/lib")]
+    async with serve([on("/v2/", document({})), *script]) as server:
+        config = crawling(f"{server.host}/acme", tmp_path, discovery="walk")
+        for shard in ("0/3", "1/3", "2/3"):
+            await crawler.crawl(config.model_copy(update={"scale": ScaleConfig(shard=shard, group=GROUP)}))
+    ended = await command("merge", "--group", GROUP, "--output", tmp_path / "out")
+    assert ended.code == 0, ended.err
+    assert sorted(records_in(tmp_path / "out")) == ["acme", "acme/lib", "acme/team"]
 
 
 async def test_shards_of_one_index_that_run_at_once_count_once(google, command, tmp_path):
