@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _WORST_FIRST: Final = (COULD_NOT_RUN, PARTIAL, COMPLETE)
 
 GroupOption = Annotated[
-    str | None, typer.Option("--group", metavar="ID", help="The group, as its shards were told with `crawl --group`")
+    str | None, typer.Option("--group", metavar="ID", help="The id of the group, as given to `crawl --group`")
 ]
 TargetArgument = Annotated[
     str, typer.Argument(metavar="[TARGET]", help="Only the shards of this target", show_default=False)
