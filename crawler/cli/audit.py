@@ -12,6 +12,7 @@ from crawler.cli import logs
 from crawler.cli.error_output import exit_on_error
 from crawler.cli.exit_codes import FOUND
 from crawler.cli.options import ConfigFile, LogFormatOption, OutputFolder
+from crawler.cli.policy_input import CleanupTotals, PolicyOption, open_policy, totals_of
 from crawler.cli.rows import Format, print_rows
 from crawler.cli.running_input import RunningOption, open_running
 from crawler.cli.snapshot_options import SnapshotArgument, output_folder
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from crawler.tables.selection import SelectedSnapshot
 
 _LONGEST_LINE: Final = 10_000
+_BREAKS: Final = "breaks"
+"""The column of a question about deletions that says what would break."""
 
 
 class FailOn(StrEnum):
@@ -34,6 +37,8 @@ class FailOn(StrEnum):
     """Every row: what is so, and what is unknown; and a partial snapshot, which may lack rows."""
     YES = "yes"
     """What is so."""
+    BREAKS = "breaks"
+    """What would break something, of a question that says so in a column `breaks`."""
 
 
 QuestionArgument = Annotated[
@@ -47,7 +52,8 @@ Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", he
 FailOnOption = Annotated[
     FailOn | None,
     typer.Option(
-        help="Exit with 4: any, for a row or a partial snapshot; yes, for a row that says yes  [default: exit with 0]"
+        help="Exit with 4: any, for a row or a partial snapshot; yes, for a row that says yes; breaks, for one that "
+        "says what cleanup would break  [default: exit with 0]"
     ),
 ]
 Questions = Annotated[
@@ -67,6 +73,7 @@ def audit(
     set_: Set = None,
     fail_on: FailOnOption = None,
     running: RunningOption = None,
+    policy: PolicyOption = None,
     questions: Questions = None,
     form: AuditFormat = None,
     config: ConfigFile = None,
@@ -87,6 +94,7 @@ def audit(
       registry-crawler audit unsigned gcr.io/my-project --fail-on any
       registry-crawler audit refs | xargs -n1 trivy image
       kubectl get pods -A -o json | registry-crawler audit unused --running -
+      registry-crawler audit cleanup --policy policy.json --fail-on breaks
     """  # noqa: D301  (typer keeps the line breaks of a paragraph after \b)
     from crawler.questions.audit.answer import open_answer
     from crawler.questions.audit.catalog import load_questions
@@ -99,26 +107,20 @@ def audit(
         given = _parameters(days, component, set_ or ())
         asked = known.get(question)
         if asked is None:
-            if snapshot or given or fail_on or running:
+            if snapshot or given or fail_on or running or policy:
                 raise ConfigError([_no_question(question)])
             _list(known, folder, question, form or Format.TABLE)
             return
+        _check_fail_on(fail_on, asked)
         selected = select_snapshot(folder, snapshot)
         _warn_of_partial(selected)
-        with (
-            open_running(running, selected) as inputs,
-            open_answer(asked, selected, given, [each.table() for each in inputs]) as answer,
-        ):
-            for note in (note for each in inputs for note in each.notes()):
-                logs.notice(note)
-            rows = counts.count(answer.rows, answer.columns.index("answer"))
-            try:
-                _print_answer(asked, answer, rows, form)
-            except OutputClosed:
-                if fail_on is None:
-                    raise
-                for _ in rows:  # what the reader did not take counts as well
-                    pass
+        decisions = open_policy(policy, selected)
+        with open_running(running, selected) as runs:
+            inputs = [*(each.table() for each in runs), *(each.table() for each in decisions)]
+            with open_answer(asked, selected, given, inputs) as answer:
+                for note in (note for each in runs for note in each.notes()):
+                    logs.notice(note)
+                _print_counted(asked, answer, counts, totals_of(decisions, runs, answer.columns), fail_on, form)
         if not selected.is_complete:
             counts.unknown += 1
     if counts.is_failure(fail_on):
@@ -129,15 +131,19 @@ class _AnswerCounts:
     """How many rows said yes, and how many unknown. A partial snapshot is unknown by itself, whatever its rows say."""
 
     def __init__(self) -> None:
-        self.yes = self.unknown = 0
+        self.yes = self.unknown = self.breaking = 0
 
-    def count(self, rows: Iterable[tuple[Any, ...]], at: int) -> Iterator[tuple[Any, ...]]:
-        """The rows, counted as they pass. `at` is the place of the answer."""
+    def count(self, rows: Iterable[tuple[Any, ...]], columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        """The rows, counted as they pass."""
+        answer = columns.index("answer")
+        breaks = columns.index(_BREAKS) if _BREAKS in columns else None
         for row in rows:
-            if row[at] == "yes":
+            if row[answer] == "yes":
                 self.yes += 1
             else:
                 self.unknown += 1
+            if breaks is not None and row[breaks] is not None:
+                self.breaking += 1
             yield row
 
     def is_failure(self, fail_on: FailOn | None) -> bool:
@@ -146,6 +152,8 @@ class _AnswerCounts:
                 return self.yes + self.unknown > 0
             case FailOn.YES:
                 return self.yes > 0
+            case FailOn.BREAKS:
+                return self.breaking > 0
             case None:
                 return False
 
@@ -166,7 +174,8 @@ def _parameters(days: int | None, component: int | None, assignments: Sequence[s
 
 def _no_question(name: str) -> str:
     if not name:
-        return "--days, --component, --set, --running and --fail-on need a question: registry-crawler audit lists them"
+        options = "--days, --component, --set, --policy, --running and --fail-on"
+        return f"{options} need a question: registry-crawler audit lists them"
     return f"there is no question {printable(name)}: registry-crawler audit lists them"
 
 
@@ -192,7 +201,7 @@ def _list(questions: "Mapping[str, Question]", folder: Path, snapshot: str, form
 
 
 def _shown_parameters(question: "Question") -> str:
-    options = [each.option for each in question.inputs]
+    options = [f"[{each.option}]" if each.is_optional else each.option for each in question.inputs]
     return " ".join([*options, *(f"{parameter.name}={parameter.default}" for parameter in question.parameters)])
 
 
@@ -203,6 +212,35 @@ def _shown_lack(lack: str | None) -> str | None:
 def _warn_of_partial(snapshot: "SelectedSnapshot") -> None:
     if not snapshot.is_complete:
         logs.notice(f"{snapshot.run_id} is partial: repositories that the crawl did not find are not in the answer")
+
+
+def _check_fail_on(fail_on: FailOn | None, question: "Question") -> None:
+    """Raises ConfigError."""
+    if fail_on is FailOn.BREAKS and _BREAKS not in question.columns:
+        raise ConfigError([f"--fail-on breaks: the answer to {question.name} has no column {_BREAKS}"])
+
+
+def _print_counted(
+    question: "Question",
+    answer: "Answer",
+    counts: _AnswerCounts,
+    totals: Sequence[CleanupTotals],
+    fail_on: FailOn | None,
+    form: Format | None,
+) -> None:
+    """Print the answer, and what it comes to. Raises OutputClosed, QueryError and SnapshotError."""
+    rows = counts.count(answer.rows, answer.columns)
+    for each in totals:
+        rows = each.count(rows)
+    try:
+        _print_answer(question, answer, rows, form)
+    except OutputClosed:
+        if fail_on is None:
+            raise
+        for _ in rows:  # what the reader did not take counts as well
+            pass
+    for each in totals:
+        logs.notice(each.sentence())
 
 
 def _print_answer(question: "Question", answer: "Answer", rows: Iterable[tuple[Any, ...]], form: Format | None) -> None:

@@ -14,7 +14,7 @@ SHIPPED = [
     *("bases", "broken", "bytes", "digest-tags", "duplicates", "end-of-life", "largest", "moved"),
     *("no-labels", "no-sbom", "refs", "root", "single-platform", "stale", "unsigned", "untouched"),
 ]
-WITH_INPUT = ["unused"]
+WITH_INPUT = ["cleanup", "unused"]
 """Questions that read more than a snapshot: each has tests of its own."""
 BY_NAME = {"digest-tags", "refs"}
 """Questions for which the name of a tag is enough."""

@@ -322,7 +322,7 @@ async def test_unused_fails_where_it_is_told_to(command, publish, fail_on, refer
     [
         (["unused"], "unused needs --running FILE: what runs, from kubectl get pods -A -o json (- reads"),
         (["duplicates", "--running", "-"], "duplicates takes no --running FILE"),
-        (["--running", "-"], "--days, --component, --set, --running and --fail-on need a question: registry-crawler"),
+        (["--running", "-"], "--days, --component, --set, --policy, --running and --fail-on need a question: reg"),
         (["unused", "--running", "nowhere.json"], "--running nowhere.json: cannot be read: No such file or directory"),
         (["unused", "--running", "snapshots"], "--running snapshots: cannot be read: Is a directory"),
         (["unused", "--running", "-"], "--running: standard input: holds no pod, so nothing is known of what runs"),

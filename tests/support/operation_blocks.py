@@ -85,11 +85,25 @@ async def crawls_with_metrics(stage: Stage, block: Block) -> None:
     assert ended.out == written
 
 
+async def crawls_with_a_cache_in_a_lake(stage: Stage, block: Block) -> None:
+    google = await stage.google(repositories=3)
+    lake = stage.folder / "lake"
+    lake.mkdir()
+    line = block.text.replace("gcr.io/my-project", google.emulator.registry).replace("key.json", str(google.key_file))
+    ended = await stage.shell(line.replace("s3://my-bucket/caches", f"file://{lake}"))
+    assert ended.code == 0, ended.err
+    assert (lake / "digests.sqlite").stat().st_size
+
+
 OPERATION_TREATMENTS: dict[tuple[str, str], Treatment] = {
     ("indented", "registry-crawler init"): writes_a_configuration,
     ("indented", "registry-crawler plan"): says_what_a_crawl_would_cost,
     ("", "PLAN: gcr.io/my-project"): shows_a_plan,
     ("indented", "registry-crawler crawl gcr.io/my-project --key-file key.json --metrics"): crawls_with_metrics,
+    (
+        "indented",
+        "registry-crawler crawl gcr.io/my-project --key-file key.json --depth configs --cache",
+    ): crawls_with_a_cache_in_a_lake,
     ("indented", "registry-crawler deploy"): is_printed,
     ("indented", "podman build"): is_built_by_test_containerfile,
     ("indented", "registry-crawler doctor"): tries_every_step,

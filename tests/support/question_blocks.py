@@ -1,5 +1,6 @@
 """How the blocks of QUESTIONS.md and LAKE.md are tested: against snapshots on the disk, as they are written."""
 
+import json
 import re
 import sys
 from collections.abc import Awaitable, Callable
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from support import pods
 from support.document_stage import Stage, lines_of
 from support.readme import Block
 from support.stored_snapshots import Record, SnapshotWriter, golden_records
@@ -92,6 +94,30 @@ async def publishes_to_a_lake(stage: Stage, block: Block) -> None:
         ended = await stage.shell(line.replace(BUCKET, lake))
         assert ended.code == 0, ended.err
     assert len(list((stage.folder / "lake" / "_runs").iterdir())) == 2
+
+
+async def judges_a_cleanup(stage: Stage, block: Block) -> None:
+    """The cluster is a file with its pods."""
+    two_nights(stage.folder)
+    _only_one_target(stage.folder)
+    listed = pods.listed(pods.pod("a", "gcr.io/my-project/app:1"))
+    for name in ("pods.json", "blue.json", "green.json"):
+        (stage.folder / name).write_text(listed)
+    old = [{"name": "old", "action": {"type": "Delete"}, "condition": {"olderThan": "30d"}}]
+    (stage.folder / "policy.json").write_text(json.dumps(old))
+    text = re.sub(r"kubectl .*-o json", "cat pods.json", block.text.replace("&&\n", "&& "))
+    for line in filter(None, text.splitlines()):
+        ended = await stage.shell(f"export REGISTRY_CRAWLER_OUTPUT__PATH=one; {line}")
+        assert ended.code in {0, 4}, (line, ended.err)
+        assert ended.out or "> " in line
+
+
+async def is_a_policy(stage: Stage, block: Block) -> None:
+    two_nights(stage.folder)
+    (stage.folder / "policy.toml").write_text(block.text)
+    ended = await stage.shell(f"registry-crawler audit cleanup {TARGET} --policy policy.toml")
+    assert ended.code == 0, ended.err
+    assert "nothing was deleted" in ended.err
 
 
 async def prunes_a_lake(stage: Stage, block: Block) -> None:
@@ -189,6 +215,9 @@ QUESTION_TREATMENTS: dict[tuple[str, str], Treatment] = {
         "registry-crawler crawl gcr.io/my-project --key-file key.json --depth configs --lake",
     ): publishes_to_a_lake,
     ("indented", "registry-crawler runs prune --lake"): prunes_a_lake,
+    ("indented", "registry-crawler audit cleanup"): judges_a_cleanup,
+    ("indented", "kubectl "): judges_a_cleanup,
+    ("toml", "keep_tags"): is_a_policy,
     ("indented", f"{BUCKET}/images/"): shows_objects_of_a_lake,
     ("sql", "CREATE VIEW images AS"): reads_the_lake_with_duckdb,
     ("indented", "registry-crawler schema"): prints_a_view,

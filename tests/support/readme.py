@@ -13,6 +13,7 @@ DOCUMENTS = (
     README,
     OPERATIONS,
     ROOT / ".github" / "QUESTIONS.md",
+    ROOT / ".github" / "CLEANUP.md",
     ROOT / ".github" / "LAKE.md",
     ROOT / ".github" / "CHANGELOG.md",
     ROOT / ".github" / "CONTRIBUTING.md",

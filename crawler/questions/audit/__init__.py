@@ -8,6 +8,8 @@
 | `needs` | Which questions can a snapshot answer, and which option of a crawl would it take? |
 | `baseline` | With which earlier snapshot is a snapshot compared? |
 | `own_tables` | Which tables do questions have beside those of every snapshot? |
+| `decisions` | What does a retention policy decide of the images of a snapshot? |
+| `inputs` | Which tables does a question read that are not the snapshot's? |
 | `answer` | What is the answer? |
 
 The questions are in `sql/`, and the tables for them in `tables/`. No question takes silence for a proof: repositories,

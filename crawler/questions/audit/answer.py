@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from crawler.errors import ConfigError, QueryError, SnapshotError
 from crawler.questions.audit.baseline import baseline_of
+from crawler.questions.audit.inputs import input_tables
 from crawler.questions.audit.needs import crawl_options, unmet_needs
 from crawler.questions.audit.own_tables import open_tables
 from crawler.questions.audit.question import ANSWER, BASELINE, RUN_ID, Need, Question
@@ -44,7 +45,7 @@ def open_answer(
     the snapshot cannot answer, also while the rows are read.
     """
     values = question.values(given)
-    question.check_inputs([table.name for table in inputs])
+    tables = input_tables(question, inputs)
     _check_needs(question, snapshot)
     baseline = _baseline(question, snapshot, values)
     snapshots = [snapshot]
@@ -54,7 +55,7 @@ def open_answer(
         values |= {RUN_ID: snapshot.run_id, BASELINE: baseline.run_id}
     for each in snapshots:
         check_whole(each)
-    with open_tables(snapshots, inputs) as database:
+    with open_tables(snapshots, tables) as database:
         with _errors_of(question):
             result = database.query(question.sql, values)
         if result.columns != question.columns:

@@ -8,7 +8,8 @@
     -- column: repository   the repository
     -- column: why   why the answer is unknown
 
-`question` and the columns `answer` and `why` must be there. `compares` and `lines` are rare: see `Question`. People
+`question` and the columns `answer` and `why` must be there. `optional` is an input that need not be
+given, and `compares` and `lines` are rare: see `Question`. People
 write such files by hand, so a mistake is an error.
 """
 
@@ -34,7 +35,7 @@ from crawler.untrusted_text import printable
 _LINE: Final = re.compile(r"--\s*([a-z]+):\s*(\S.*)")
 _PARAMETER: Final = re.compile(r"([a-z][a-z0-9_]*)\s*=\s*(\S+)\s+(\S.*)")
 _COLUMN: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\s+(\S.*)")
-_KEYS: Final = ("question", "needs", "parameter", "column", "input", "compares", "lines")
+_KEYS: Final = ("question", "needs", "parameter", "column", "input", "optional", "compares", "lines")
 _ONCE: Final = ("question", "compares", "lines")
 
 
@@ -56,7 +57,7 @@ def parse_question(name: str, file: str, text: str) -> Question:
         name=name,
         asks=_only(lines, "question"),
         needs=tuple(_need(line) for line in lines if line.key == "needs"),
-        inputs=tuple(_input(line) for line in lines if line.key == "input"),
+        inputs=tuple(_input(line) for line in lines if line.key in {"input", "optional"}),
         parameters=tuple(_parameter(line) for line in lines if line.key == "parameter"),
         columns=tuple(_column(line) for line in lines if line.key == "column"),
         compares=_only(lines, "compares"),
@@ -91,8 +92,8 @@ def _need(line: _Line) -> Need:
 def _input(line: _Line) -> Input:
     name, _, meaning = line.value.partition(" ")
     if name not in INPUTS or not meaning:
-        raise line.mistake(f"must be '-- input: NAME   MEANING'; inputs are {', '.join(INPUTS)}")
-    return Input(name, meaning.strip())
+        raise line.mistake(f"must be '-- {line.key}: NAME   MEANING'; inputs are {', '.join(INPUTS)}")
+    return Input(name, meaning.strip(), is_optional=line.key == "optional")
 
 
 def _parameter(line: _Line) -> Parameter:

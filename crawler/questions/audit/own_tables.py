@@ -18,6 +18,7 @@ from crawler.tables.selection import SelectedSnapshot
 _NAMES: Final = (
     "attestable",
     "contents",
+    "judged",
     "lifecycles",
     "listings",
     "pullable",

@@ -37,16 +37,17 @@ class Need(StrEnum):
     REFERRERS = "referrers listed"
 
 
-INPUTS: Final = {"running": "--running FILE"}
+INPUTS: Final = {"running": "--running FILE", "policy": "--policy FILE"}
 """The inputs that a question may read beside the snapshot, with the option that gives each. An input is a table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """An input of a question: a table of INPUTS."""
+    """An input of a question: a table of INPUTS. One that is optional is an empty table where it is not given."""
 
     name: str
     meaning: str
+    is_optional: bool
 
     @property
     def option(self) -> str:
@@ -107,7 +108,11 @@ class Question:
     def check_inputs(self, given: Collection[str]) -> None:
         """Raise ConfigError unless these inputs are the question's."""
         takes = {each.name: each for each in self.inputs}
-        lacking = [f"{self.name} needs {each.option}: {each.meaning}" for each in self.inputs if each.name not in given]
+        lacking = [
+            f"{self.name} needs {each.option}: {each.meaning}"
+            for each in self.inputs
+            if not each.is_optional and each.name not in given
+        ]
         excess = [f"{self.name} takes no {INPUTS[name]}" for name in given if name not in takes]
         if lacking or excess:
             raise ConfigError([*lacking, *excess])
