@@ -15,6 +15,9 @@ import crawler
 from crawler.emulator import Emulator
 
 
+pytestmark = pytest.mark.usefixtures("few_authorities")
+
+
 def only(paths):
     (path,) = paths
     return path
@@ -26,8 +29,8 @@ def shard_path(output, index):
 
 @pytest.fixture
 async def shards(google, tmp_path):
-    """The output folder with two shards of a registry of forty repositories."""
-    world = await google(repositories=40, listings="plain", giants=0)
+    """The output folder with two shards of a registry of twenty repositories."""
+    world = await google(repositories=20, listings="plain", giants=0)
     await crawl_shards(world, 2, tmp_path / "snapshots")
     return tmp_path / "snapshots"
 
@@ -36,7 +39,7 @@ async def test_merge_makes_a_snapshot_like_any_other(command, shards):
     assert not folders(shards), "shards are no snapshot"
     ended = await command("merge", "--group", GROUP, "--metrics", "registry.prom")
     assert (ended.code, ended.out) == (0, "")
-    assert ended.complaint.endswith(f"COMPLETE: 40 repositories; {folders(shards)[0].relative_to(command.folder)}")
+    assert ended.complaint.endswith(f"COMPLETE: 20 repositories; {folders(shards)[0].relative_to(command.folder)}")
     snapshot = read_snapshot(shards)
     assert snapshot.has_success
     assert (snapshot.manifest["verdict"], snapshot.manifest["shard"], snapshot.manifest["group"]) == (
@@ -45,18 +48,18 @@ async def test_merge_makes_a_snapshot_like_any_other(command, shards):
         GROUP,
     )
     evidence = snapshot.manifest["discovery"]["evidence"]
-    assert evidence.startswith("each of 2 shards has its proof; that of shard 0/2: the catalog listed 40 names")
+    assert evidence.startswith("each of 2 shards has its proof; that of shard 0/2: the catalog listed 20 names")
     assert not (shards / ".shards").exists()
     assert samples((command.folder / "registry.prom").read_text())
     asked = await command("query", "SELECT count(*) AS n FROM repositories", "--format", "json")
-    assert json.loads(asked.out) == [{"n": 40}]
+    assert json.loads(asked.out) == [{"n": 20}]
 
 
 async def test_merge_of_a_merged_group_says_so(command, shards):
     assert (await command("merge", "--group", GROUP)).code == 0
     again = await command("merge", "--group", GROUP)
     assert again.code == 0
-    assert f"group {GROUP} was merged already: COMPLETE: 40 repositories" in again.complaint
+    assert f"group {GROUP} was merged already: COMPLETE: 20 repositories" in again.complaint
     assert len(folders(shards)) == 1
 
 
@@ -183,9 +186,9 @@ async def test_merge_of_a_target_that_fails_does_not_stop_the_next(command, goog
 
 
 async def test_merge_judges_with_its_own_expectations(command, shards):
-    ended = await command("merge", "--group", GROUP, "--expect", "41")
+    ended = await command("merge", "--group", GROUP, "--expect", "21")
     assert ended.code == 3
-    assert "40 repositories found, and at least 41 expected (--expect)" in ended.complaint
+    assert "20 repositories found, and at least 21 expected (--expect)" in ended.complaint
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from crawler.config import ScaleConfig
 from crawler.emulator import ArtifactRegistry
 from crawler.errors import SnapshotError
 
+pytestmark = pytest.mark.usefixtures("few_authorities")
+
 SOURCES = {
     "catalog": ({"listings": "plain"}, {}),
     "filtered catalog": ({"listings": "plain"}, {"include": ["*/*/*"], "exclude": ["*-a*"]}),
@@ -26,7 +28,7 @@ SOURCES = {
 async def test_shards_record_what_one_run_records(google, command, tmp_path, source):
     emulated, registry = SOURCES[source]
     method = source.split()[-1]
-    world = await google(repositories=100, giants=0, empty=0.05, denied=0.03, vanished=0.03, **emulated)
+    world = await google(repositories=50, giants=0, empty=0.06, denied=0.04, vanished=0.04, **emulated)
     if method == "walk":
         registry = {**registry, "target": f"{world.emulator.registry}/my-project"}
     whole = await crawl_whole(world, tmp_path / "whole", registry=registry)
@@ -44,7 +46,7 @@ async def test_shards_record_what_one_run_records(google, command, tmp_path, sou
 
 @pytest.mark.parametrize("images_from", ["listing", "api"])
 async def test_shards_share_the_repositories_of_artifact_registry(google, command, tmp_path, images_from):
-    world = await google(repositories=100, giants=0, artifact_registry=ArtifactRegistry(repositories_per_location=6))
+    world = await google(repositories=40, giants=0, artifact_registry=ArtifactRegistry(repositories_per_location=4))
     url = f"http://{world.emulator.registry}"
     apis = {"artifact_registry": url, "resource_manager": url}
     registry = {"kind": "artifact-registry", "location": "us-central1", "discovery": "artifact-registry"}
@@ -58,7 +60,7 @@ async def test_shards_share_the_repositories_of_artifact_registry(google, comman
 
 @pytest.mark.slow
 async def test_shards_read_images_and_find_the_bases_that_others_have_read(google, command, tmp_path):
-    world = await google(repositories=30, listings="plain", broken=0.1)
+    world = await google(repositories=20, listings="plain", giants=0, broken=0.1)
     deep = {"images": {"depth": "configs", "referrers": "listed"}}
     await crawl_whole(world, tmp_path / "first", **deep)  # tags that vanish while they are read are gone after it
     await crawl_whole(world, tmp_path / "whole", **deep)
@@ -72,7 +74,7 @@ async def test_shards_read_images_and_find_the_bases_that_others_have_read(googl
 
 
 async def test_shards_of_the_next_night_are_balanced_by_the_last_one(google, command, tmp_path):
-    world = await google(repositories=60, listings="plain", giants=0)
+    world = await google(repositories=40, listings="plain", giants=0)
     deep = {"images": {"depth": "digests"}}
     await crawl_whole(world, tmp_path / "first", **deep)  # as above
     await crawl_whole(world, tmp_path / "out", **deep)

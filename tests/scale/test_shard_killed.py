@@ -13,7 +13,7 @@ def of_shard(shard):
 
 
 async def test_shard_killed_and_resumed_loses_nothing(google, command):
-    world = await google(**{**SLOW, "listings": "plain", "repositories": 150})
+    world = await google(**{**SLOW, "listings": "plain", "repositories": 100})
     process = await start(world, *of_shard("0/2"))
     await until_recorded(world, 20)
     process.kill()
