@@ -14,7 +14,6 @@ from support.web_apps import serving_app
 import crawler
 from crawler.emulator import Emulator
 
-
 pytestmark = pytest.mark.usefixtures("few_authorities")
 
 
