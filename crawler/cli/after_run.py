@@ -19,9 +19,9 @@ import anyio.to_thread
 from crawler.cli import logs, telemetry
 from crawler.cli.run_report import RunResult
 from crawler.cli.signals import Signals
-from crawler.config import Config
+from crawler.config import Config, MergeConfig
 from crawler.errors import CrawlerError, SnapshotError
-from crawler.model.run_manifest import RunManifest, snapshot_folder
+from crawler.model.run_manifest import Counts, RunManifest, snapshot_folder
 from crawler.model.timestamps import timestamp
 from crawler.notify import post_event, run_event, snapshot_data
 from crawler.run.crawl import Crawl
@@ -41,10 +41,25 @@ _SIGNAL_POLL_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
+class MergedRun:
+    """What several shards did together, in the place of a crawl. `parameters` tells when it was begun, and its id."""
+
+    parameters: RunManifest
+
+    @property
+    def target(self) -> str:
+        return self.parameters.target
+
+    @property
+    def counts(self) -> Counts:
+        return self.parameters.counts
+
+
+@dataclass(frozen=True, slots=True)
 class EndedRun:
     """A run that has ended, and the exit code of the command if it were its only run."""
 
-    run: Crawl
+    run: Crawl | MergedRun
     result: RunResult
     code: int
 
@@ -65,7 +80,7 @@ class _Delivery:
 class AfterRuns:
     """What follows each run of one command, as the configuration and the environment want it."""
 
-    def __init__(self, config: Config, signals: Signals, limit_s: float = DELIVERY_LIMIT_S) -> None:
+    def __init__(self, config: Config | MergeConfig, signals: Signals, limit_s: float = DELIVERY_LIMIT_S) -> None:
         self._config = config
         self._signals = signals
         self._limit_s = limit_s
@@ -85,7 +100,7 @@ class AfterRuns:
         if (webhook := config.notify.url) is not None:
             post = partial(_notify, ended, webhook, self._changes.get(ended.target))
             deliveries.append(_Delivery("the notification", str(urlsplit(webhook).hostname), post))
-        if (collector := telemetry.collector()) is not None:
+        if (collector := telemetry.collector()) is not None and isinstance(ended.run, Crawl):
             trace = partial(_in_thread, telemetry.export_trace, ended.run, ended.result)
             deliveries.append(_Delivery("the trace", collector, trace))
         await self._deliver(ended.target, deliveries)
@@ -180,7 +195,7 @@ def _event_data(ended: EndedRun, changes: Mapping[str, int] | None) -> dict[str,
     return {"exit_code": ended.code, "verdict": None, "reasons": [message], "counts": asdict(ended.run.counts)}
 
 
-def _changes(config: Config, run_manifest: RunManifest) -> Mapping[str, int] | None:
+def _changes(config: Config | MergeConfig, run_manifest: RunManifest) -> Mapping[str, int] | None:
     """How many changes of each kind there are since the last complete snapshot; None where there is none to compare."""
     from crawler.questions.diff.changes import compare
     from crawler.tables.selection import select_folder
@@ -196,7 +211,7 @@ def _changes(config: Config, run_manifest: RunManifest) -> Mapping[str, int] | N
         return None
 
 
-def _complete_before(config: Config, run_manifest: RunManifest) -> "SelectedSnapshot | None":
+def _complete_before(config: Config | MergeConfig, run_manifest: RunManifest) -> "SelectedSnapshot | None":
     """The newest complete snapshot that was begun before this one and can be read. Older ones are not opened."""
     from crawler.tables.selection import select_folder
 

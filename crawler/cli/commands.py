@@ -19,6 +19,7 @@ from crawler.cli.emulator_options import emulator
 from crawler.cli.error_output import exit_on_error, report_internal_error, report_usage_error
 from crawler.cli.exit_codes import BAD_USAGE, COMPLETE, COULD_NOT_RUN, INTERRUPTED
 from crawler.cli.init import init
+from crawler.cli.merge import merge
 from crawler.cli.metrics import metrics
 from crawler.cli.plan import plan
 from crawler.cli.publish import publish
@@ -118,7 +119,7 @@ def crawl(
     with exit_on_error():
         if resume and settings.output.path == STDIO:
             raise ConfigError(["--resume: a run that streams its records to standard output cannot be resumed"])
-        fitted = fit_concurrency(settings, logs.notice)
+        fitted = fit_concurrency(settings.of_part, logs.notice)
         display = DisplayOptions(progress=progress is not False, records=show, log_format=log_format)
         raise typer.Exit(run_async(crawl_registries, fitted, display, start_or_resume if resume else start))
 
@@ -132,6 +133,7 @@ app.command()(diff)
 app.command()(report)
 app.command()(takes_options(crawl_config, crawl)(plan))
 app.command()(publish)
+app.command()(merge)
 app.command()(metrics)
 app.command()(schema)
 app.command()(emulator)

@@ -185,6 +185,18 @@ PlainHttp = Annotated[
 CaFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="CA certificates in PEM format  [default: the system's]")
 ]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="INDEX/COUNT",
+        help="Take one part of the snapshot, counted from 0: 3/8, or env, env/8: by the variables of the scheduler",
+    ),
+]
+Group = Annotated[
+    str | None,
+    typer.Option(metavar="ID", help="With --shard: what the shards of one snapshot have in common, for `merge`"),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue the newest unfinished run of the target")]
 ShowProgress = Annotated[
     bool | None,

@@ -36,6 +36,9 @@ def summary(crawl: Crawl, run_manifest: RunManifest, config: Config, lake: str =
     lines = [f"{verdict}: {run_manifest.target}, {duration_text(seconds)}"]
     lines += [f"  because      {reason}" for reason in run_manifest.reasons]
     lines.append(f"  identity     {run_manifest.identity}")
+    if run_manifest.shard is not None:
+        part, group = run_manifest.shard, run_manifest.group
+        lines.append(f"  shard        {part} of group {group}: `merge --group {group}` makes the snapshot")
     if run_manifest.resumed_at:
         lines.append(f"  resumed      at {', '.join(run_manifest.resumed_at)}; begun at {run_manifest.started_at}")
     if (run_manifest.depth, run_manifest.referrers) != (Depth.TAGS, ReferrersLevel.NONE):

@@ -2,10 +2,12 @@
 
 from crawler.config.layers import Flag
 from crawler.config.registry_tables import AuthConfig, RegistryConfig
+from crawler.config.scale import ScaleConfig
 from crawler.config.schema import (
     Config,
     ImagesConfig,
     LakeConfig,
+    MergeConfig,
     OutputConfig,
     PublishConfig,
     StorageConfig,
@@ -20,9 +22,11 @@ __all__ = [
     "Flag",
     "ImagesConfig",
     "LakeConfig",
+    "MergeConfig",
     "OutputConfig",
     "PublishConfig",
     "RegistryConfig",
+    "ScaleConfig",
     "StorageConfig",
     "VerdictConfig",
 ]

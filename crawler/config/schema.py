@@ -16,6 +16,7 @@ from crawler.config.environment import Environment
 from crawler.config.keys import dotted_keys
 from crawler.config.layers import ConfigLayers, Flag
 from crawler.config.registry_tables import RegistryConfig
+from crawler.config.scale import GroupTable, ScaleConfig
 from crawler.config.table import ConfigTable
 from crawler.config.values import (
     CHECK_FILES,
@@ -36,6 +37,7 @@ from crawler.config.values import (
 )
 from crawler.errors import ConfigError
 from crawler.model.depth import Depth, ReferrersLevel
+from crawler.model.shard import Shard
 
 _T = TypeVar("_T", bound=ConfigTable)
 
@@ -44,6 +46,7 @@ class LimitsConfig(ConfigTable):
     """`[limits]`: how many exchanges at once and per second, how many attempts, and time-outs in seconds.
 
     `budget` is the number of exchanges that a registry's images may cost (`ImagesConfig`); None is no limit.
+    `shared_address`: all shards of a group reach the registry from one address. It decides nothing without shards.
     """
 
     concurrency: Integer = Field(default=64, ge=1, le=4096)
@@ -54,6 +57,7 @@ class LimitsConfig(ConfigTable):
     total_timeout: Seconds = 900
     give_up_after: Seconds = 300
     budget: Budget = None
+    shared_address: bool = False
 
 
 class ImagesConfig(ConfigTable):
@@ -120,7 +124,7 @@ class StorageConfig(ConfigTable):
         return _load_tables(cls, file, flags)
 
 
-def _cache_file(output: OutputConfig, cache: CacheConfig) -> Path | None:
+def _cache_file(output: OutputConfig, cache: CacheConfig, shard: Shard | None = None) -> Path | None:
     if cache.path == NO_CACHE:
         return None
     if isinstance(cache.path, Path):
@@ -128,7 +132,9 @@ def _cache_file(output: OutputConfig, cache: CacheConfig) -> Path | None:
     if output.path == STDIO:
         return None
     name = "digests" if cache.url is None else f"lake-{hashlib.sha256(cache.url.encode()).hexdigest()[:16]}"
-    return output.path / ".cache" / f"{name}.sqlite"
+    # a folder that several machines share may have no locks that SQLite can rely on: each shard has a file of its own
+    of_shard = "" if shard is None else f"-{shard.index}-of-{shard.count}"
+    return output.path / ".cache" / f"{name}{of_shard}.sqlite"
 
 
 class LakeConfig(ConfigTable):
@@ -171,6 +177,32 @@ class VerdictConfig(ConfigTable):
     partial_ok: bool = False
 
 
+class MergeConfig(ConfigTable):
+    """What merging needs: it connects to no registry. The configuration may be that of the shards."""
+
+    output: OutputConfig = OutputConfig()
+    cache: CacheConfig = CacheConfig()
+    verdict: VerdictConfig = VerdictConfig()
+    metrics: MetricsConfig = MetricsConfig()
+    notify: NotifyConfig = NotifyConfig()
+    lake: LakeConfig = LakeConfig()
+    scale: GroupTable = GroupTable()
+
+    @property
+    def cache_file(self) -> Path | None:
+        """The digest cache's file, for the caches of all shards together; None where nothing is kept."""
+        return _cache_file(self.output, self.cache)
+
+    def cache_file_of(self, shard: Shard) -> Path | None:
+        """The digest cache's file of a shard, which may be that of all; None where nothing is kept."""
+        return _cache_file(self.output, self.cache, shard)
+
+    @classmethod
+    def load(cls, file: str | Path | None, flags: Sequence[Flag] = ()) -> Self:
+        """Load these tables alone. Raises ConfigError with every mistake."""
+        return _load_tables(cls, file, flags)
+
+
 class ResumeConfig(ConfigTable):
     """`[resume]`: the greatest age of an unfinished run that --resume continues."""
 
@@ -193,6 +225,7 @@ class Config(ConfigTable):
     metrics: MetricsConfig = MetricsConfig()
     notify: NotifyConfig = NotifyConfig()
     lake: LakeConfig = LakeConfig()
+    scale: ScaleConfig = ScaleConfig()
 
     @model_validator(mode="after")
     def _check_registries(self) -> Self:
@@ -204,6 +237,8 @@ class Config(ConfigTable):
             raise ValueError("registry.repositories_from: standard input can hold the names of one registry only")
         if self.lake.url is not None and self.output.path == STDIO:
             raise ValueError("lake.url needs snapshots to publish: set output.path to a folder (--output)")
+        if self.scale.shard is not None and self.output.path == STDIO:
+            raise ValueError("scale.shard needs a folder to merge from: set output.path to one (--output)")
         if self.cache.url is not None and self.output.path == STDIO:
             raise ValueError("cache.path in a lake needs a copy on the disk: set output.path to a folder (--output)")
         return self
@@ -211,7 +246,24 @@ class Config(ConfigTable):
     @property
     def cache_file(self) -> Path | None:
         """The digest cache's file, or the copy on this disk of one in a lake; None where nothing outlasts the run."""
+        return _cache_file(self.output, self.cache, self.scale.shard)
+
+    @property
+    def united_cache_file(self) -> Path | None:
+        """The file that the caches of all shards are united in, after the merge of each night."""
         return _cache_file(self.output, self.cache)
+
+    @property
+    def of_part(self) -> Self:
+        """This configuration without what concerns a whole snapshot, where it is that of a shard.
+
+        `merge` judges, publishes and reports the snapshot that it makes of all shards.
+        """
+        if self.scale.shard is None:
+            return self
+        judged = VerdictConfig(expect=0, partial_ok=self.verdict.partial_ok)
+        of_whole = {"lake": LakeConfig(), "metrics": MetricsConfig(), "notify": NotifyConfig()}
+        return self.model_copy(update={**of_whole, "verdict": judged})
 
     @classmethod
     def load(cls, file: str | Path | None = None, *, targets: Sequence[str] = (), flags: Sequence[Flag] = ()) -> Self:
@@ -241,6 +293,7 @@ class Config(ConfigTable):
             "resume": self.resume.model_dump(mode="json"),
             "metrics": self.metrics.model_dump(mode="json"),
             "lake": self.lake.model_dump(mode="json"),
+            "scale": self.scale.model_dump(mode="json"),
         }
 
 

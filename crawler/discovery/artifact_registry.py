@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from functools import partial
 from typing import Final
 
+from crawler.discovery.ownership import Ownership
 from crawler.discovery.pending import UNREPORTED, PendingName, ReportedName
 from crawler.discovery.tree import FolderTree
 from crawler.errors import RegistryError
@@ -38,9 +39,9 @@ class ArtifactRegistryWalk:
     method = _METHOD
     requires_all_listings = True
 
-    def __init__(self, search: RepositorySearch, profile: RegistryProfile) -> None:
+    def __init__(self, search: RepositorySearch, profile: RegistryProfile, ownership: Ownership | None) -> None:
         self._search = search
-        self._tree = FolderTree(profile)
+        self._tree = FolderTree(self.method, profile, ownership)
 
     async def pages(self) -> AsyncIterator[NamePage]:
         async for batch in self._search.repositories():
@@ -77,15 +78,16 @@ class ArtifactRegistryListing:
     method = _METHOD
     requires_all_listings = False
 
-    def __init__(self, search: RepositorySearch, *, with_attachments: bool) -> None:
+    def __init__(self, search: RepositorySearch, ownership: Ownership | None, *, with_attachments: bool) -> None:
         """`with_attachments`: the API is also asked what is attached to the images, their referrers."""
         self._search = search
+        self._ownership = ownership
         self._with_attachments = with_attachments
 
     async def pages(self) -> AsyncIterator[NamePage]:
         waiting: deque[_RepositoryImages] = deque()
         async for batch in self._search.repositories():
-            waiting.extend(_RepositoryImages(found) for found in batch)
+            waiting.extend(_RepositoryImages(found) for found in self._opened(batch))
         reading: list[_RepositoryImages] = []
         while waiting or reading:
             while waiting and len(reading) < MAX_CONCURRENT_LISTS:
@@ -102,6 +104,14 @@ class ArtifactRegistryListing:
                     log.info("attachments in %s are not listed: %s", images.found.folder, attached)
                 yield images.page(None if isinstance(attached, RegistryError) else attached)
             reading = [images for images in reading if not images.is_over]
+
+    def _opened(self, batch: Sequence[FoundRepository]) -> Sequence[FoundRepository]:
+        """The repositories whose images this shard lists."""
+        if self._ownership is None:
+            return batch
+        folders = dict.fromkeys(found.folder for found in batch)
+        opened = {*self._ownership.select_opened(self.method, folders)}
+        return [found for found in batch if found.folder in opened]
 
     async def _attachments(self, found: FoundRepository) -> _Attachments | None:
         """What is attached to the images of a repository; None where none were asked for. Raises RegistryError.

@@ -11,6 +11,7 @@ from typing import Final
 
 import anyio
 
+from crawler.discovery.ownership import Ownership
 from crawler.discovery.pending import ListResult
 from crawler.errors import Missing
 from crawler.model.record import Listing, NamePage
@@ -38,10 +39,15 @@ class FolderTree:
 
     A node that answers 404 gets a record with the outcome `missing` if it may have been a repository. If it is known to
     be a folder (a root, or a project), its content is unknown, and the evidence is incomplete.
+
+    A shard leaves the subtrees of other shards unopened, and counts them in `left_to_others`.
     """
 
-    def __init__(self, profile: RegistryProfile) -> None:
+    def __init__(self, method: str, profile: RegistryProfile, ownership: Ownership | None) -> None:
+        """`method` is the discovery method that reads the tree."""
+        self._method = method
         self._profile = profile
+        self._ownership = ownership
         self._frontier: deque[str] = deque()
         self._seen: set[str] = set()
         self._roots: set[str] = set()
@@ -54,6 +60,7 @@ class FolderTree:
         self._changed = anyio.Event()
         self.pages_read = 0
         self.repositories = 0
+        self.left_to_others = 0
 
     def start_at(self, roots: Iterable[str], empty: Iterable[str] = ()) -> None:
         """Add folders to begin at. `empty` are those of them that are empty according to another source."""
@@ -67,7 +74,9 @@ class FolderTree:
         taken = fresh[: max(0, MAX_NODES - len(self._seen))]
         self._too_many += len(fresh) - len(taken)
         self._seen.update(taken)
-        self._frontier.extend(taken)
+        opened = taken if self._ownership is None else self._ownership.select_opened(self._method, taken)
+        self.left_to_others += len(taken) - len(opened)
+        self._frontier.extend(opened)
 
     async def pages(self) -> AsyncIterator[NamePage]:
         """The nodes. Ends when every node that was yielded has a result, and no child is left."""
@@ -115,7 +124,12 @@ class FolderTree:
         doubts = self._doubts()
         if doubts:
             return Evidence(complete=False, text="; ".join(doubts))
-        return Evidence(complete=True, text=f"every folder was opened: {_nodes(len(self._seen))}")
+        others = f", and {self.left_to_others:,} subtrees belong to other shards" if self.left_to_others else ""
+        return Evidence(complete=True, text=f"every folder was opened: {_nodes(self._opened)}{others}")
+
+    @property
+    def _opened(self) -> int:
+        return len(self._seen) - self.left_to_others
 
     def _doubts(self) -> list[str]:
         doubts = []
@@ -128,8 +142,7 @@ class FolderTree:
             )
         if self._unlisted:
             doubts.append(
-                f"{self._unlisted:,} of {_nodes(len(self._seen))} could not be opened: "
-                "repositories below them are unknown"
+                f"{self._unlisted:,} of {_nodes(self._opened)} could not be opened: repositories below them are unknown"
             )
         if self._vanished:
             doubts.append(_vanished_message(self._vanished))

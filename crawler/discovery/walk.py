@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Final
 
+from crawler.discovery.ownership import Ownership
 from crawler.discovery.pending import ListResult, PendingName, ReportedName
 from crawler.discovery.tree import FolderTree
 from crawler.errors import CrawlerError, Missing
@@ -22,9 +23,9 @@ class WalkDiscovery:
     method = "walk"
     requires_all_listings = True
 
-    def __init__(self, root: str, profile: RegistryProfile) -> None:
+    def __init__(self, root: str, profile: RegistryProfile, ownership: Ownership | None = None) -> None:
         self._root = root
-        self._tree = FolderTree(profile)
+        self._tree = FolderTree(self.method, profile, ownership)
         self._tree.start_at([root])
         self._root_error: CrawlerError | None = None
 
@@ -52,7 +53,7 @@ class WalkDiscovery:
     @property
     def evidence(self) -> Evidence:
         walked = self._tree.evidence
-        if self._tree.repositories:
+        if self._tree.repositories or self._tree.left_to_others:
             return Evidence(walked.complete, f"a walk from {self._root} down: {walked.text}")
         return Evidence(
             complete=False, text=f"a walk from {self._root} down finds nothing, {self._why_nothing(walked)}"

@@ -5,6 +5,8 @@ from enum import StrEnum
 from typing import Any, Final
 from urllib.parse import quote
 
+from crawler.model.shard import Shard
+
 VERSION: Final = "0.1.0"
 """The version of the tool, as `_run.json` has it."""
 
@@ -169,6 +171,8 @@ class RunManifest:
         reasons: why the verdict is partial; empty where it is complete.
         depth: how deep images were read: tags, digests, manifests or configs.
         referrers: how referrers were looked for: none, listed or api.
+        shard: which part of a snapshot this is, such as `3/8`; None for a whole snapshot.
+        group: the id of the shards that this is one of, or was merged from; None where there are none.
         problems: how many problems of each kind; `counts.problems` is their sum.
         requests: since the run was begun, or resumed for the last time.
         config: the effective configuration, without secrets.
@@ -191,6 +195,8 @@ class RunManifest:
     discovery: Discovered
     depth: str
     referrers: str
+    shard: str | None = None
+    group: str | None = None
     counts: Counts
     problems: dict[str, int] = field(hash=False)
     requests: Requests
@@ -203,7 +209,9 @@ class RunManifest:
 
     @property
     def folder(self) -> str:
-        """The snapshot's folder, relative to the output folder."""
+        """The snapshot's folder, relative to the output folder. A shard's is where no loader looks."""
+        if self.shard is not None and self.group is not None:
+            return shard_folder(self.group, self.target, Shard.parse(self.shard))
         return snapshot_folder(self.target, self.started_at, self.run_id)
 
 
@@ -215,3 +223,17 @@ def snapshot_folder(target: str, started_at: str, run_id: str) -> str:
 def source_folder(target: str) -> str:
     """The folder of a target's snapshots, relative to the output folder. `/` and `:` become `%2F` and `%3A`."""
     return f"source={quote(target, safe='[]')}"
+
+
+SHARDS: Final = ".shards"
+"""The folder of shards that are not merged yet, in the output folder. Its name begins with a dot: no loader looks."""
+
+
+def group_folder(group: str, target: str) -> str:
+    """The folder of a target's shards, relative to the output folder."""
+    return f"{SHARDS}/{group}/{source_folder(target)}"
+
+
+def shard_folder(group: str, target: str, shard: Shard) -> str:
+    """The folder of one shard, relative to the output folder."""
+    return f"{group_folder(group, target)}/{shard.folder_name}"

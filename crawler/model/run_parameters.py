@@ -8,7 +8,8 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from crawler.model.names import Target
-from crawler.model.run_manifest import snapshot_folder
+from crawler.model.run_manifest import shard_folder, snapshot_folder
+from crawler.model.shard import Shard, is_group_id
 from crawler.untrusted_text import printable
 
 PARAMETERS_VERSION: Final = 2
@@ -47,6 +48,10 @@ class RunParameters:
         referrers: how referrers are looked for.
         include_tags: patterns of the tags whose images are read, as configured.
         exclude_tags: likewise.
+        group: the id of the shards that the run is one of; None for a run of a whole snapshot, as the next three.
+        shards: how many shards there are.
+        shard: which of them the run is, counted from 0.
+        balanced_by: the snapshot by whose costs repositories are shared out; None where their names decide alone.
     """
 
     version: int = PARAMETERS_VERSION
@@ -67,11 +72,33 @@ class RunParameters:
     referrers: str
     include_tags: tuple[str, ...]
     exclude_tags: tuple[str, ...]
+    group: str | None = None
+    shards: int | None = None
+    shard: int | None = None
+    balanced_by: str | None = None
 
     @property
     def folder(self) -> str:
         """The folder of the run's snapshot once it is published, relative to the output folder."""
+        part = self.part
+        if part is not None and self.group is not None:
+            return shard_folder(self.group, self.target, part)
         return snapshot_folder(self.target, self.started_at, self.run_id)
+
+    @property
+    def part(self) -> Shard | None:
+        """Which shard the run is; None for a run of a whole snapshot."""
+        return None if self.shard is None or self.shards is None else Shard(self.shard, self.shards)
+
+    @property
+    def names_a_place(self) -> bool:
+        """Whether group and shard are those of a shard, or both are absent."""
+        if self.group is None:
+            return self.shard is None and self.shards is None
+        try:
+            return is_group_id(self.group) and self.part is not None
+        except ValueError:
+            return False
 
     def age(self, now: datetime) -> timedelta:
         """How long ago the run was begun; negative where its beginning is in the future."""
@@ -110,6 +137,8 @@ class RunParameters:
             raise UnreadableParametersError("its begun.json has no usable started_at", target)
         if parameters.run_id != run_id or not target:
             raise UnreadableParametersError("its begun.json is of another run", target)
+        if not parameters.names_a_place:
+            raise UnreadableParametersError("its begun.json has no usable shard", target)
         return parameters
 
 

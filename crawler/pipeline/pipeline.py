@@ -19,6 +19,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from crawler.discovery import Discovery
 from crawler.discovery.name_filter import NameFilter
+from crawler.discovery.ownership import Ownership
 from crawler.discovery.pending import ListResult
 from crawler.errors import CredentialsError, MalformedResponse, RegistryError
 from crawler.inspect.inspector import Inspector
@@ -59,6 +60,7 @@ class Pipeline:
     """The crawl of one registry. Call `run` once; what ends the run is raised in an ExceptionGroup.
 
     Attributes:
+        ownership: what this shard records; None where one run takes the whole target.
         inspector: reads what is behind the tags; None where the snapshot holds only what listings have.
         concurrency: how many repositories are listed at once.
         stats: counts what happens, as it happens.
@@ -68,6 +70,7 @@ class Pipeline:
     records: RecordBuilder
     discovery: Discovery
     name_filter: NameFilter
+    ownership: Ownership | None
     lister: Lister
     inspector: Inspector | None
     sink: Sink
@@ -144,7 +147,10 @@ class Pipeline:
             selected = page
         else:
             selected = {name: listing for name, listing in page.items() if self.name_filter.matches(name)}
-        self.stats.add_names(len(selected), filtered_out=len(page) - len(selected))
+        filtered_out = len(page) - len(selected)
+        if self.ownership is not None and not self.discovery.requires_all_listings:
+            selected = self.ownership.select_owned(self.discovery.method, selected)
+        self.stats.add_names(len(selected), filtered_out=filtered_out)
         for name, listing in selected.items():
             try:
                 repository = RepositoryName(name)
@@ -204,7 +210,9 @@ class Pipeline:
                             continue
                         result = error
                     is_repository = pending.resolve(result)
-                is_selected = is_repository and (self.name_filter.matches_all or self._is_selected(name))
+                is_selected = is_repository and (
+                    (self.name_filter.matches_all and self.ownership is None) or self._is_selected(name)
+                )
                 if is_selected and self.inspector is not None and isinstance(result, Listing):
                     await self._inspect(name, result, started, records)
                     continue
@@ -242,7 +250,11 @@ class Pipeline:
 
     def _is_selected(self, name: str) -> bool:
         """Whether a name that was listed for the names below it gets a record of its own."""
-        if not self.discovery.requires_all_listings or self.name_filter.matches(name):
+        if not self.discovery.requires_all_listings:
+            return True
+        if self.ownership is not None and not self.ownership.owns(name):
+            return False
+        if self.name_filter.matches(name):
             return True
         self.stats.add_names(0, filtered_out=1)
         return False

@@ -177,7 +177,7 @@ class RegistryProfile:
         by_project = self.quota_scope is QuotaScope.PROJECT
         key = (self.kind, target.host, project) if by_project else (self.kind, "client address")
         label = self.quota_label.format(project=project or "a project", host=target.host)
-        return Quota(key, label, self.rate_limits)
+        return Quota(key, label, self.rate_limits, is_per_address=not by_project)
 
 
 def google_project(path: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from typing import Final
 from crawler.client import AuthenticatedClient
 from crawler.config import RegistryConfig
 from crawler.discovery import Discovery
+from crawler.discovery.ownership import Ownership
 from crawler.inspect.inspector import Inspector
 from crawler.model.run_manifest import TOOL
 from crawler.pipeline.pipeline import Lister
@@ -45,11 +46,13 @@ class OpenParts:
 
 
 @asynccontextmanager
-async def open_parts(plan: Plan, auth: ResolvedAuth, inspection: Inspection | None) -> AsyncIterator[OpenParts]:
+async def open_parts(
+    plan: Plan, auth: ResolvedAuth, inspection: Inspection | None, ownership: Ownership | None = None
+) -> AsyncIterator[OpenParts]:
     """Open the connections, and sign in to the registry. Raises CredentialsError and RegistryError."""
     async with open_connections(plan) as transport:
         client = await connect(plan.registry, auth, transport)
-        yield await build_parts(plan, auth, inspection, client, transport)
+        yield await build_parts(plan, auth, inspection, client, transport, ownership=ownership)
 
 
 @asynccontextmanager
@@ -77,7 +80,13 @@ def certificates_of(registry: RegistryConfig) -> Certificates:
 
 
 async def build_parts(
-    plan: Plan, auth: ResolvedAuth, inspection: Inspection | None, client: AuthenticatedClient, transport: Transport
+    plan: Plan,
+    auth: ResolvedAuth,
+    inspection: Inspection | None,
+    client: AuthenticatedClient,
+    transport: Transport,
+    *,
+    ownership: Ownership | None = None,
 ) -> OpenParts:
     """The parts of a run that is signed in to the registry by `client`. Raises CredentialsError."""
     registry_config, profile = plan.registry, plan.registry.profile
@@ -90,7 +99,13 @@ async def build_parts(
     own_api = open_own_api(registry_config, auth, client, transport.apart(plan.api_limiter))
     google = transport.with_limiter(plan.api_limiter)
     discovery = await build_discovery(
-        registry_config, plan.config.images, registry, auth, own_api=own_api, google_apis=google
+        registry_config,
+        plan.config.images,
+        registry,
+        auth,
+        own_api=own_api,
+        google_apis=google,
+        ownership=ownership,
     )
     takes_images = takes_images_from_api(registry_config, plan.config.images.depth)
     lister: Lister = registry

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from io import FileIO
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -17,6 +17,7 @@ import anyio.to_thread
 from crawler.config import STDIO, Config, RegistryConfig
 from crawler.discovery import Discovery
 from crawler.discovery.name_filter import NameFilter
+from crawler.discovery.ownership import Ownership
 from crawler.errors import Interrupted, SnapshotError
 from crawler.model.names import Target
 from crawler.model.record import Record
@@ -29,9 +30,11 @@ from crawler.run.assemble import OpenParts, open_parts
 from crawler.run.credentials import ResolvedAuth, resolve_credentials
 from crawler.run.failures import unwrap_group
 from crawler.run.inspection import Inspection, open_inspection
+from crawler.run.once import Once
 from crawler.run.parameters import build_run_parameters, resumed_message
 from crawler.run.plan import SharedRateLimits, make_plan
 from crawler.run.run_manifest import build_run_manifest
+from crawler.run.shards import join, published_shard, shard_report_file
 from crawler.run.stages import Stage, Stages
 from crawler.run.throughput import SAMPLE_S, Throughput
 from crawler.sinks import Sink
@@ -105,7 +108,8 @@ class Crawl:
         rate_limits: SharedRateLimits | None = None,
         notice: Notice = _log_notice,
     ) -> None:
-        self.parameters = build_run_parameters(registry, config.images, datetime.now(UTC))
+        config = config.of_part
+        self.parameters = build_run_parameters(registry, config.images, datetime.now(UTC), config.scale)
         self.registry: Final = registry
         self.cheaper_auth_exists = False
         """Whether each repository costs a token that Google does not need: an access token opens the registry, too."""
@@ -114,11 +118,13 @@ class Crawl:
         self._config = config
         self._notice = notice
         self._stats = RunStats()
+        self._ownership: Ownership | None = None
+        """What a shard owns, once it has joined its group."""
         self._name_filter = NameFilter(registry.target, include=registry.include, exclude=registry.exclude)
         self._throughput = Throughput(self._began)
         self._stages = Stages()
         self._unfinished = UnfinishedRuns(config.output.path, configured_locks(config.output), config.resume.within)
-        self._auth = _Once(self._resolve_credentials)
+        self._auth = Once(self._resolve_credentials)
         self._stopping = anyio.Event()
 
     @property
@@ -185,6 +191,9 @@ class Crawl:
                 parts = await self._until_stopped(partial(self._crawl, JsonLinesPipe(pipe), auth, inspection))
                 return self._build_run_manifest(auth, parts, (), None, inspection)
         await self._name_unreadable_runs()
+        await self._join_group()
+        if (published := await self._published_before()) is not None:
+            return published
         journal = await anyio.to_thread.run_sync(self._unfinished.begin, self.parameters)
         try:
             await self._clean_up()
@@ -200,6 +209,7 @@ class Crawl:
         None where there is no run to continue; a notice says why. `run` then begins a new one.
         """
         auth = await self._auth.get()
+        await self._join_group()
         resumption = await anyio.to_thread.run_sync(self._unfinished.resume, self.parameters)
         for note in resumption.notes:
             self._notice(f"{self.target}: {note}", logging.INFO)
@@ -218,6 +228,7 @@ class Crawl:
     async def run_into(self, sink: Sink) -> Discovery:
         """Crawl into a sink. Returns the discovery, which has its evidence then."""
         auth = await self._auth.get()
+        await self._join_group()
         with self._open_inspection() as inspection:
             parts = await self._until_stopped(partial(self._crawl, sink, auth, inspection))
         return parts.discovery
@@ -248,6 +259,22 @@ class Crawl:
             self._notice(f"{self.target}: {warning}")
         return auth
 
+    async def _join_group(self) -> None:
+        """Where the run is a shard: agree with the other shards of its group on who owns what. Raises SnapshotError."""
+        if self.parameters.group is not None and self._ownership is None:
+            joined = await anyio.to_thread.run_sync(join, self._config, self.registry, self.parameters)
+            self.parameters, self._ownership = joined
+
+    async def _published_before(self) -> RunManifest | None:
+        """The manifest of the shard with this number that another run has published; None where there is none."""
+        run_manifest = await anyio.to_thread.run_sync(published_shard, self._config.output.path, self.parameters)
+        if run_manifest is not None:
+            self._notice(
+                f"{self.target}: shard {run_manifest.shard} of group {run_manifest.group} is there already, as run "
+                f"{run_manifest.run_id}, and counts; this run adds nothing"
+            )
+        return run_manifest
+
     async def _name_unreadable_runs(self) -> None:
         for note in await anyio.to_thread.run_sync(self._unfinished.unreadable_runs, self.parameters.target):
             self._notice(note)
@@ -267,9 +294,17 @@ class Crawl:
             with self._stages.timed("writing"):
                 manifest = await self._write(draft, auth, parts, inspection)
         with self._stages.timed("publishing"):
-            await anyio.to_thread.run_sync(draft.publish, self._config.output.path, manifest)
+            publish = partial(draft.publish, self._config.output.path, manifest, self._shard_report(parts))
+            place = await anyio.to_thread.run_sync(publish)
         await self._clean_up()
-        return manifest
+        return manifest if place is not None else await self._published_before() or manifest
+
+    def _shard_report(self, parts: OpenParts) -> dict[str, bytes]:
+        """The file that a shard adds to its part of the snapshot, for the merge."""
+        if self._ownership is None:
+            return {}
+        seen = self._ownership.seen(parts.discovery.method)
+        return shard_report_file(self.parameters, self._plan, self._stats, self._name_filter, seen)
 
     async def _write(
         self, draft: Draft, auth: ResolvedAuth, parts: OpenParts, inspection: Inspection | None
@@ -284,7 +319,7 @@ class Crawl:
         return self._build_run_manifest(auth, parts, files, previous, inspection)
 
     async def _crawl(self, sink: Sink, auth: ResolvedAuth, inspection: Inspection | None) -> OpenParts:
-        async with open_parts(self._plan, auth, inspection) as parts:
+        async with open_parts(self._plan, auth, inspection, self._ownership) as parts:
             with self._timed_crawl():
                 pipeline = self._pipeline(parts, sink)
                 async with anyio.create_task_group() as group:
@@ -313,6 +348,7 @@ class Crawl:
             records=RecordBuilder(self.parameters.run_id, self.parameters.target, self.target.registry),
             discovery=parts.discovery,
             name_filter=self._name_filter,
+            ownership=self._ownership,
             lister=parts.lister,
             inspector=parts.inspector,
             sink=sink,
@@ -361,16 +397,3 @@ class Crawl:
             inspection=inspection,
             previous=previous,
         )
-
-
-class _Once(Generic[T]):
-    """A value that is made when it is first needed, and kept. What `make` raises is raised, and not kept."""
-
-    def __init__(self, make: Callable[[], Awaitable[T]]) -> None:
-        self._make = make
-        self._made: list[T] = []
-
-    async def get(self) -> T:
-        if not self._made:
-            self._made.append(await self._make())
-        return self._made[0]

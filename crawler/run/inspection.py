@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from crawler.client import AuthenticatedClient
 from crawler.config import Config, ImagesConfig
 from crawler.digest_cache.cache import DigestCache
+from crawler.digest_cache.union import unite
 from crawler.inspect.bases import Bases
 from crawler.inspect.contents import Contents
 from crawler.inspect.fan_out import FreeTasks
@@ -77,5 +78,8 @@ def open_inspection(config: Config) -> Iterator[Inspection | None]:
     if not reads_images(config.images):
         yield None
         return
-    with DigestCache.open(config.cache_file) as cache:
+    file, united = config.cache_file, config.united_cache_file
+    if file != united and file is not None and united is not None and united.exists():
+        unite(file, [united])  # a repository may be another shard's than last night
+    with DigestCache.open(file) as cache:
         yield Inspection(cache)

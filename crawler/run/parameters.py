@@ -3,7 +3,7 @@
 import secrets
 from datetime import UTC, datetime
 
-from crawler.config import ImagesConfig, RegistryConfig
+from crawler.config import ImagesConfig, RegistryConfig, ScaleConfig
 from crawler.model.run_parameters import RunParameters
 from crawler.model.timestamps import timestamp
 from crawler.snapshot.journal import Journal
@@ -11,11 +11,17 @@ from crawler.snapshot.unfinished import age_text
 from crawler.untrusted_text import quoted_path
 
 
-def build_run_parameters(registry: RegistryConfig, images: ImagesConfig, now: datetime) -> RunParameters:
-    """The parameters of a run that begins now. The identity is added once the credentials are known."""
-    names = registry.repositories_from
+def build_run_parameters(
+    registry: RegistryConfig, images: ImagesConfig, now: datetime, scale: ScaleConfig | None = None
+) -> RunParameters:
+    """The parameters of a run that begins now.
+
+    The identity is added once the credentials are known, and `balanced_by` once a shard has joined its group.
+    """
+    names, shard = registry.repositories_from, None if scale is None else scale.shard
     return RunParameters(
-        run_id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}",
+        # many shards begin in one second, in one folder
+        run_id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2 if shard is None else 4)}",
         started_at=timestamp(now),
         target=str(registry.target),
         kind=registry.profile.kind,
@@ -31,6 +37,9 @@ def build_run_parameters(registry: RegistryConfig, images: ImagesConfig, now: da
         referrers=images.referrers,
         include_tags=images.include_tags,
         exclude_tags=images.exclude_tags,
+        group=None if scale is None else scale.group,
+        shards=None if shard is None else shard.count,
+        shard=None if shard is None else shard.index,
     )
 
 

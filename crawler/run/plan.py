@@ -52,7 +52,9 @@ class Plan:
 
 def make_plan(config: Config, registry: RegistryConfig, rate_limits: SharedRateLimits) -> Plan:
     """The plan of a run. Call it inside the event loop."""
-    quota, api_quota = _quota(config, registry), _api_quota(config, registry)
+    quota = _share(_quota(config, registry), config)
+    api_quota = _share(_api_quota(config, registry), config)
+    shard, budget = config.scale.shard, config.limits.budget
     api_concurrency = _api_concurrency(config, registry)
     policy = RetryPolicy(attempts=config.limits.attempts, give_up_s=config.limits.give_up_after)
     return Plan(
@@ -64,8 +66,16 @@ def make_plan(config: Config, registry: RegistryConfig, rate_limits: SharedRateL
         limits=RunLimits(policy),
         limiter=AdaptiveLimiter(concurrency=config.limits.concurrency, rate=rate_limits.for_quota(quota)),
         api_limiter=AdaptiveLimiter(concurrency=api_concurrency, rate=rate_limits.for_quota(api_quota)),
-        allowance=Allowance(config.limits.budget),
+        allowance=Allowance(budget if shard is None or budget is None else shard.share_of(budget)),
     )
+
+
+def _share(quota: Quota | None, config: Config) -> Quota | None:
+    """A shard's part of a quota; all of one that each client address has, unless the shards have one address."""
+    shard = config.scale.shard
+    if quota is None or shard is None or (quota.is_per_address and not config.limits.shared_address):
+        return quota
+    return quota.share(shard.count)
 
 
 def _api_concurrency(config: Config, registry: RegistryConfig) -> int:

@@ -84,6 +84,8 @@ def build_run_manifest(
         ),
         depth=plan.config.images.depth,
         referrers=plan.config.images.referrers,
+        shard=None if parameters.part is None else str(parameters.part),
+        group=parameters.group,
         counts=stats.counts,
         problems=dict(sorted(stats.problems.items())),
         cache=CacheUse() if inspection is None else inspection.cache_use,

@@ -19,6 +19,7 @@ from crawler.discovery.artifact_registry import ArtifactRegistryListing, Artifac
 from crawler.discovery.catalog import CatalogDiscovery
 from crawler.discovery.fallback import FallbackDiscovery
 from crawler.discovery.name_list import ListDiscovery
+from crawler.discovery.ownership import Ownership
 from crawler.discovery.walk import WalkDiscovery
 from crawler.errors import CredentialsError
 from crawler.model.depth import ReferrersLevel
@@ -42,8 +43,9 @@ async def build_discovery(
     *,
     own_api: VendorApi,
     google_apis: Transport,
+    ownership: Ownership | None,
 ) -> Discovery:
-    """The source of names that the configuration selects.
+    """The source of names that the configuration selects. `ownership` is None where one run takes the whole target.
 
     `auth` is the authentication at the registry. `google_apis` sends the requests to Google's APIs, which have rate
     limits of their own. Raises CredentialsError if the selected source needs credentials and there are none.
@@ -53,7 +55,7 @@ async def build_discovery(
     google = None
     if config.profile.is_google or config.discovery_method is DiscoveryMethod.ARTIFACT_REGISTRY:
         google = await api_credentials(config, auth.credentials, google_apis.limits.outage)
-    sources = _Sources(config, images, registry, auth, own_api, google_apis, google)
+    sources = _Sources(config, images, registry, auth, own_api, google_apis, google, ownership)
     candidates = [sources.create(method) for method in sources.methods()]
     return candidates[0] if len(candidates) == 1 else FallbackDiscovery(candidates)
 
@@ -72,6 +74,7 @@ class _Sources:
     own_api: VendorApi
     google_apis: Transport
     google: CredentialProvider | None
+    ownership: Ownership | None
 
     def methods(self) -> list[DiscoveryMethod]:
         """The methods to try, in this order. Where the product's own API is closed, the protocol follows it."""
@@ -103,7 +106,7 @@ class _Sources:
     def create(self, method: DiscoveryMethod) -> Discovery:
         match method:
             case DiscoveryMethod.WALK:
-                return WalkDiscovery(self.config.target.prefix, self.config.profile)
+                return WalkDiscovery(self.config.target.prefix, self.config.profile, self.ownership)
             case DiscoveryMethod.ARTIFACT_REGISTRY:
                 return self._artifact_registry()
             case DiscoveryMethod.API | DiscoveryMethod.DOCKER_HUB if self.own_api.names is not None:
@@ -122,8 +125,9 @@ class _Sources:
         apis = open_google_apis(config, self.google, self.google_apis)
         search = RepositorySearch(apis, HostScope.of_target(config.target, config.profile, config.location))
         if config.images_from == "api":
-            return ArtifactRegistryListing(search, with_attachments=self.images.referrers is ReferrersLevel.API)
-        return ArtifactRegistryWalk(search, config.profile)
+            with_attachments = self.images.referrers is ReferrersLevel.API
+            return ArtifactRegistryListing(search, self.ownership, with_attachments=with_attachments)
+        return ArtifactRegistryWalk(search, config.profile, self.ownership)
 
 
 def open_google_apis(config: RegistryConfig, google: CredentialProvider, transport: Transport) -> GoogleApis:

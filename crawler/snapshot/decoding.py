@@ -11,8 +11,10 @@ from crawler.errors import SnapshotError
 from crawler.model.record import Record
 from crawler.model.record_fields import IMAGE, RECORD, RecordObject
 from crawler.model.run_manifest import RunManifest
+from crawler.model.shard_report import ShardReport
 from crawler.snapshot.disk import wrap_os_errors
 from crawler.snapshot.reader import RUN_MANIFEST
+from crawler.untrusted_text import quoted_path
 
 
 def parse_record(line: bytes) -> Record:
@@ -32,6 +34,17 @@ def parse_run_manifest(data: bytes) -> RunManifest:
         return _run_manifests().validate_json(data)
     except ValidationError as exc:
         raise SnapshotError(f"_run.json is not a run's: {_reason(exc)}") from None
+
+
+def parse_shard_report(data: bytes, path: Path) -> ShardReport:
+    """The content of the `_shard.json` at a path. Raises SnapshotError."""
+    try:
+        report = _shard_reports().validate_json(data)
+    except ValidationError as exc:
+        raise SnapshotError(f"{quoted_path(path)}: it is not a shard's: {_reason(exc)}") from None
+    if not report.parameters.names_a_place:
+        raise SnapshotError(f"{quoted_path(path)}: it names no usable shard")
+    return report
 
 
 def read_run_manifest(folder: Path) -> RunManifest:
@@ -61,3 +74,8 @@ def _records() -> TypeAdapter[Record]:
 @cache
 def _run_manifests() -> TypeAdapter[RunManifest]:
     return TypeAdapter(RunManifest)
+
+
+@cache
+def _shard_reports() -> TypeAdapter[ShardReport]:
+    return TypeAdapter(ShardReport)

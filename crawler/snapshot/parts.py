@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -51,6 +51,21 @@ def copy_part(journal_part: Path, folder: Path, compression: str, finish_line: L
         file.flush()
         os.fsync(file.fileno())
     return copy
+
+
+def part_name(number: int, compression: str) -> str:
+    """The name of a snapshot's part, counted from 0."""
+    return f"part-{number:05d}.jsonl{_SUFFIXES[compression]}"
+
+
+def write_lines(lines: Iterable[bytes], part: Path, compression: str) -> None:
+    """Write a part from its lines, compressed if asked to, and bring it to the disk. Raises OSError."""
+    with part.open("wb") as file:
+        with _compressor(file, compression) as sink:
+            for line in lines:
+                sink.write(line)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextmanager

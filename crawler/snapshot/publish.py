@@ -1,8 +1,11 @@
 """From a journal to a snapshot: a draft is made beside the journal, counted, and moved to its place in one rename."""
 
+import errno
 import logging
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import orjson
 
@@ -15,6 +18,9 @@ from crawler.snapshot.reader import RUN_MANIFEST, SUCCESS
 from crawler.untrusted_text import quoted_path
 
 log = logging.getLogger(__name__)
+
+_TAKEN: Final = frozenset({errno.EEXIST, errno.ENOTEMPTY})
+"""What rename(2) answers where a folder with files is in the place."""
 
 
 class Draft:
@@ -46,22 +52,38 @@ class Draft:
             )
         return files
 
-    def publish(self, output: Path, run_manifest: RunManifest) -> Path:
-        """Publish the draft: write `_run.json`, and `_SUCCESS` where the verdict is complete, move the folder to its
-        place, and remove the journal. Returns the snapshot's folder.
-        """
-        place = output / run_manifest.folder
-        with wrap_os_errors(place):
-            content = orjson.dumps(run_manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-            write_durably(self._folder / RUN_MANIFEST, content)
-            if run_manifest.verdict is Verdict.COMPLETE:
-                write_durably(self._folder / SUCCESS, b"")
-            sync_folder(self._folder)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            self._folder.rename(place)
-        _sync_rename(place, output)
+    def publish(self, output: Path, run_manifest: RunManifest, more: Mapping[str, bytes] | None = None) -> Path | None:
+        """Publish the draft, and remove the journal; see `publish_folder`."""
+        place = publish_folder(self._folder, output, run_manifest, more)
         self._journal.discard()
         return place
+
+
+def publish_folder(
+    draft: Path, output: Path, run_manifest: RunManifest, more: Mapping[str, bytes] | None = None
+) -> Path | None:
+    """Publish a folder with data files: write `_run.json`, and `_SUCCESS` where the verdict is complete, and move the
+    folder to its place. `more` are further files by their names.
+
+    Returns the place; None, and nothing is moved, where another process has published there. Raises SnapshotError.
+    """
+    place = output / run_manifest.folder
+    with wrap_os_errors(place):
+        content = orjson.dumps(run_manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        for name, data in {RUN_MANIFEST: content, **(more or {})}.items():
+            write_durably(draft / name, data)
+        if run_manifest.verdict is Verdict.COMPLETE:
+            write_durably(draft / SUCCESS, b"")
+        sync_folder(draft)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            draft.rename(place)
+        except OSError as exc:
+            if exc.errno not in _TAKEN:
+                raise
+            return None
+    _sync_rename(place, output)
+    return place
 
 
 def _sync_rename(place: Path, output: Path) -> None:

@@ -88,6 +88,8 @@ class UnfinishedRuns:
         snapshots = self._newest_snapshots(current.target, now)
         notes = []
         for run in self._unpublished_runs(current.target):
+            if (run.group, run.shard) != (current.group, current.shard):
+                continue  # another shard's, or a whole run beside shards: nobody means it here
             obstacle = self._obstacle(run, now, snapshots)
             differences = "; ".join(run.differences(current))
             if obstacle or differences:
@@ -185,9 +187,11 @@ class UnfinishedRuns:
         The clock may have been put back. A run that began in the future counts as old as it is ahead, and a snapshot
         from the future does not count as newer than a run from the past: otherwise one night with a wrong clock would
         stop all resuming until that date.
+
+        A shard is missed in its group even where the group was merged without it.
         """
         now_text = timestamp(now)
-        for snapshot in snapshots:
+        for snapshot in snapshots if run.group is None else ():
             is_newer = snapshot.started_at > run.started_at
             if is_newer and (snapshot.started_at <= now_text or run.started_at > now_text):
                 return f"snapshot {printable(snapshot.run_id)} is newer"

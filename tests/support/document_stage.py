@@ -10,7 +10,7 @@ from typing import Any
 from support.readme import Block
 from support.run_cli import ONE_TRY, SCRIPT
 
-COMMANDS = "audit|crawl|deploy|diff|doctor|emulator|init|metrics|plan|publish|query|report|runs|schema"
+COMMANDS = "audit|crawl|deploy|diff|doctor|emulator|init|merge|metrics|plan|publish|query|report|runs|schema"
 PROGRAM = re.compile(rf"\bregistry-crawler(?= ({COMMANDS})\b)")
 
 

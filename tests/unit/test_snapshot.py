@@ -137,7 +137,8 @@ def test_run_manifest_has_every_key_of_the_contract(tmp_path):
     document = orjson.loads((publish(journaled(tmp_path, *TWO), tmp_path) / "_run.json").read_bytes())
     assert list(document) == [
         *("schema", "run_id", "target", "registry", "kind", "tool", "started_at", "finished_at", "resumed_at"),
-        *("identity", "verdict", "reasons", "discovery", "depth", "referrers", "counts", "problems", "requests"),
+        *("identity", "verdict", "reasons", "discovery", "depth", "referrers", "shard", "group", "counts", "problems"),
+        "requests",
         *("cache", "pace", "files", "config", "slowest", "previous_run_id"),
     ]
     assert list(document["counts"]) == [

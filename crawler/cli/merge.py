@@ -1,0 +1,180 @@
+"""`registry-crawler merge`: the shards of a group become one snapshot."""
+
+import logging
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from crawler.cli import logs, options
+from crawler.cli.error_output import exit_on_error
+from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN, PARTIAL
+from crawler.cli.process import raise_on_signals
+from crawler.errors import ConfigError, LakeError, SnapshotError
+from crawler.model.words import repositories
+from crawler.untrusted_text import printable, quoted_path
+
+if TYPE_CHECKING:
+    from crawler.config import MergeConfig
+    from crawler.lake.publish import Lake
+    from crawler.model.run_manifest import RunManifest
+    from crawler.scale.merge import Merged
+
+_WORST_FIRST: Final = (COULD_NOT_RUN, PARTIAL, COMPLETE)
+
+GroupOption = Annotated[
+    str | None, typer.Option("--group", metavar="ID", help="The id of the group, as given to `crawl --group`")
+]
+TargetArgument = Annotated[
+    str, typer.Argument(metavar="[TARGET]", help="Only the shards of this target", show_default=False)
+]
+
+
+def merge(
+    target: TargetArgument = "",
+    group: GroupOption = None,
+    config: options.ConfigFile = None,
+    output: options.OutputFolder = None,
+    cache: options.Cache = None,
+    lake: options.Lake = None,
+    metrics_file: options.MetricsFile = None,
+    pushgateway: options.Pushgateway = None,
+    notify: options.Notify = None,
+    expect: options.Expect = None,
+    max_shrink: options.MaxShrink = None,
+    partial_ok: options.PartialOk = False,
+    no_lock: options.NoLock = False,
+    log_format: options.LogFormatOption = logs.LogFormat.TEXT,
+) -> None:
+    """Merge the shards of a group into one snapshot with one verdict, for each target that they crawled.
+
+    Until then no other command sees the shards, which are in .shards in the output folder. Shards from several disks
+    are copied there first. A shard that did not report makes the snapshot partial; merge again when it has. Once the
+    snapshot is complete the shards are removed. The configuration may be that of the shards.
+
+    Exit code: 0 complete, 1 could not be merged, or not published to the lake, 2 bad usage or configuration, 3 merged
+    but partial (0 with --partial-ok).
+
+    \b
+    Examples:
+      registry-crawler merge --group 2026-11-27
+      registry-crawler merge gcr.io/my-project --group 2026-11-27 --lake s3://my-bucket/registry
+    """  # noqa: D301  (typer keeps the line breaks of a paragraph after \b)
+    from crawler.cli.publish import open_configured_lake
+    from crawler.config import STDIO, Flag, MergeConfig
+
+    logs.configure(log_format, verbosity=0)
+    raise_on_signals()
+    values = {
+        "--group": ("scale.group", group),
+        "--output": ("output.path", output),
+        "--cache": ("cache.path", cache),
+        "--lake": ("lake.url", lake),
+        "--metrics": ("metrics.textfile", metrics_file),
+        "--pushgateway": ("metrics.pushgateway", pushgateway),
+        "--notify": ("notify.url", notify),
+        "--expect": ("verdict.expect", expect),
+        "--max-shrink": ("verdict.max_shrink", max_shrink),
+        "--partial-ok": ("verdict.partial_ok", partial_ok or None),
+        "--no-lock": ("output.lock", False if no_lock else None),
+    }
+    flags = [Flag(name, key, value) for name, (key, value) in values.items() if value is not None]
+    with exit_on_error():
+        settings = MergeConfig.load(config, flags)
+        if settings.output.path == STDIO:
+            raise ConfigError(["--output: standard output holds no shards"])
+        if settings.scale.group is None:
+            raise ConfigError(["name the group whose shards are merged: --group ID"])
+        opened = open_configured_lake(settings.lake)
+        raise typer.Exit(_merge(settings, settings.scale.group, _source(target), opened))
+
+
+def _source(target: str) -> str | None:
+    """The name of a target's folder; None for all targets. Raises ConfigError."""
+    from crawler.model.names import Target
+    from crawler.model.run_manifest import source_folder
+
+    try:
+        return source_folder(str(Target.parse(target))) if target else None
+    except ValueError as exc:
+        raise ConfigError([f"TARGET '{printable(target)}': {exc}"]) from None
+
+
+def _merge(config: "MergeConfig", group: str, source: str | None, lake: "Lake | None") -> int:
+    """Merge a group, for each of its targets. Returns the exit code. Raises SnapshotError where there is no group.
+
+    A target whose shards cannot be merged does not stop the others.
+    """
+    from crawler.scale.merge import Merged, merge_group
+    from crawler.snapshot.shards import group_folders, merged_runs
+
+    codes = []
+    for folder in group_folders(config.output.path, group):
+        if source in {None, folder.name}:
+            try:
+                codes.append(_publish(merge_group(folder, config), config, lake))
+            except SnapshotError as exc:
+                logs.notice(str(exc), logging.ERROR)
+                codes.append(COULD_NOT_RUN)
+    if not codes:
+        before = [run for run in merged_runs(config.output.path, group) if source in {None, _source(run.target)}]
+        codes = [_publish(Merged(run_manifest=run, is_new=False, notes=()), config, lake) for run in before]
+    if not codes:
+        raise SnapshotError(f"there are no shards of group {group} in {quoted_path(config.output.path)}")
+    return next(code for code in _WORST_FIRST if code in codes)
+
+
+def _publish(merged: "Merged", config: "MergeConfig", lake: "Lake | None") -> int:
+    """Report the snapshot of one target, and do all that follows a run. Returns the exit code of this target."""
+    import anyio
+
+    run_manifest = merged.run_manifest
+    _report(merged, config)
+    code = PARTIAL if run_manifest.reasons and not config.verdict.partial_ok else COMPLETE
+    if lake is not None and not _is_in_lake(run_manifest, config, lake):
+        code = COULD_NOT_RUN
+    if merged.is_new:
+        anyio.run(_follow_up, run_manifest, code, config)
+    return code
+
+
+def _is_in_lake(run_manifest: "RunManifest", config: "MergeConfig", lake: "Lake") -> bool:
+    """Publish a snapshot to the lake. Returns whether it is there then; if not, it is said why."""
+    from crawler.cli.publish import publish_folder, report_publication, scratch_folder
+
+    try:
+        with scratch_folder() as scratch:
+            report_publication(publish_folder(config.output.path / run_manifest.folder, lake, scratch), lake)
+    except (LakeError, SnapshotError) as exc:
+        logs.notice(f"{run_manifest.target}: {exc}", logging.ERROR)
+        return False
+    return True
+
+
+async def _follow_up(run_manifest: "RunManifest", code: int, config: "MergeConfig") -> None:
+    from crawler.cli.after_run import AfterRuns, EndedRun, MergedRun
+    from crawler.cli.signals import Signals
+
+    async with Signals.installed() as signals:
+        await AfterRuns(config, signals).follow_up(EndedRun(MergedRun(run_manifest), run_manifest, code))
+
+
+def _report(merged: "Merged", config: "MergeConfig") -> None:
+    run_manifest = merged.run_manifest
+    for note in merged.notes:
+        logs.notice(f"{run_manifest.target}: {note}")
+    how = "merged" if merged.is_new else "was merged already"
+    snapshot = config.output.path / run_manifest.folder
+    verdict = run_manifest.verdict.upper()
+    lines = "; ".join([f"{verdict}: {repositories(run_manifest.counts.repositories)}", *run_manifest.reasons])
+    logs.notice(
+        f"{run_manifest.target}: group {run_manifest.group} {how}: {lines}; {quoted_path(snapshot)}",
+        logging.WARNING if run_manifest.reasons else logging.INFO,
+        event="merged",
+        target=run_manifest.target,
+        group=run_manifest.group,
+        run_id=run_manifest.run_id,
+        verdict=run_manifest.verdict,
+        reasons=run_manifest.reasons,
+        snapshot=str(snapshot),
+        is_new=merged.is_new,
+    )

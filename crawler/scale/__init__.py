@@ -1,0 +1,13 @@
+"""Several processes take one snapshot: the shards of a group become one snapshot with one verdict.
+
+| module | question |
+|---|---|
+| `group` | Which shards are there, and do they belong together? |
+| `evidence` | What do the shards prove together? |
+| `run_manifest` | What did they do together? |
+| `caches` | What becomes of the digest caches of the shards? |
+| `files` | How do their records become those of one run? |
+| `merge` | How is the snapshot published? |
+
+Who owns which repository is in `discovery/ownership.py`, and how a shard joins its group in `run/shards.py`.
+"""

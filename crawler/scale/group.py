@@ -1,0 +1,58 @@
+"""Which shards of a group are there, and whether they belong together."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from crawler.errors import SnapshotError
+from crawler.model.shard import Shard
+from crawler.snapshot.shards import StoredShard, differences, stored_shards
+from crawler.untrusted_text import printable, quoted_path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """The shards of one target that are published, by their numbers, and those that are not.
+
+    Attributes:
+        folder: where they are.
+    """
+
+    group: str
+    target: str
+    folder: Path
+    shards: tuple[StoredShard, ...]
+    missing: tuple[Shard, ...]
+
+
+def read_group(folder: Path) -> Group:
+    """The shards in a group's folder of one target.
+
+    Raises SnapshotError where there is none, where one cannot be read, and where they do not belong together.
+    """
+    shards = stored_shards(folder)
+    if not shards:
+        raise SnapshotError(f"{quoted_path(folder)}: no shard has reported, so there is nothing to merge")
+    first = shards[0]
+    for other in shards[1:]:
+        _check_terms(first, other)
+    count, there = first.shard.count, {each.shard for each in shards}
+    every = (Shard(index, count) for index in range(count))
+    return Group(
+        group=str(first.report.parameters.group),
+        target=first.run_manifest.target,
+        folder=folder,
+        shards=tuple(shards),
+        missing=tuple(shard for shard in every if shard not in there),
+    )
+
+
+def _check_terms(first: StoredShard, other: StoredShard) -> None:
+    different = differences(other.report.parameters, first.report.parameters)
+    versions = [f"{each.run_manifest.tool.version}, schema {each.run_manifest.schema}" for each in (first, other)]
+    if versions[0] != versions[1]:
+        different += f"{'; ' if different else ''}version was {printable(versions[0])} and is {printable(versions[1])}"
+    if different:
+        raise SnapshotError(
+            f"shards {first.shard} and {other.shard} in {quoted_path(first.folder.parent)} are not parts of one "
+            f"snapshot: {different}: give all shards the same options and program, and crawl them again"
+        )

@@ -1,0 +1,105 @@
+"""`merge`: the shards of a group become a snapshot like any other, published in one rename."""
+
+import glob
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from crawler.config import MergeConfig
+from crawler.errors import SnapshotError
+from crawler.model.run_manifest import RunManifest, Verdict, snapshot_folder
+from crawler.scale.caches import remove_shard_caches, united_caches
+from crawler.scale.files import write_merged_parts
+from crawler.scale.group import Group, read_group
+from crawler.scale.run_manifest import merge_run_manifests, merged_run_id, started_at
+from crawler.snapshot.decoding import read_run_manifest
+from crawler.snapshot.disk import remove_folder, wrap_os_errors
+from crawler.snapshot.locks import configured_locks
+from crawler.snapshot.publish import publish_folder
+from crawler.snapshot.reader import last_complete
+from crawler.snapshot.shards import merged_runs
+from crawler.untrusted_text import quoted_path
+
+_DRAFT: Final = ".draft"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """The snapshot of a group.
+
+    Attributes:
+        is_new: whether it was published now; else it was merged before from the same shards.
+        notes: what the operator should know, a line each.
+    """
+
+    run_manifest: RunManifest
+    is_new: bool
+    notes: tuple[str, ...]
+
+
+def merge_group(folder: Path, config: MergeConfig) -> Merged:
+    """Merge the shards in a group's folder of one target, and publish the snapshot.
+
+    A group is removed once its snapshot is complete. A group that lacks a shard, or has doubts, is kept: merging it
+    again makes another snapshot where more shards have reported, and none where none has. Raises SnapshotError; the
+    group is as it was then.
+    """
+    with _only_one(folder, config):
+        group = read_group(folder)
+        before = _merged_before(group, config.output.path)
+        merged = _publish(group, config) if before is None else Merged(run_manifest=before, is_new=False, notes=())
+    if merged.run_manifest.verdict is Verdict.COMPLETE:
+        _remove(folder)
+        if not folder.parent.exists():  # no other target of these shards is left to merge
+            remove_shard_caches(config, group.shards[0].shard.count)
+    return merged
+
+
+def _merged_before(group: Group, output: Path) -> RunManifest | None:
+    """The snapshot of the same shards, or a complete one of the group; None where there is neither.
+
+    After a complete one, a shard here is the second of its number, which came too late.
+    """
+    place = output / snapshot_folder(group.target, started_at(group), merged_run_id(group))
+    if place.exists():
+        return read_run_manifest(place)
+    return next(merged_runs(output, group.group, glob.escape(group.folder.name)), None)
+
+
+def _publish(group: Group, config: MergeConfig) -> Merged:
+    output, draft, run_id = config.output.path, group.folder / _DRAFT, merged_run_id(group)
+    with wrap_os_errors(draft):
+        shutil.rmtree(draft, ignore_errors=True)  # left by a kill
+        draft.mkdir()
+    with united_caches(group, config) as finishing:
+        files = write_merged_parts(group, run_id, draft, config.output.compression, finishing.finish_line)
+    run_manifest = merge_run_manifests(group, files, last_complete(output, group.target, started_at(group)), config)
+    if sum(file.rows for file in files) != run_manifest.counts.repositories:
+        raise SnapshotError(f"{quoted_path(group.folder)}: the shards hold more or fewer records than they report")
+    is_new = publish_folder(draft, output, run_manifest) is not None
+    return Merged(run_manifest=run_manifest, is_new=is_new, notes=tuple(finishing.notes))
+
+
+@contextmanager
+def _only_one(folder: Path, config: MergeConfig) -> Iterator[None]:
+    """Keep a second merge of the group out. Raises SnapshotError where there is one."""
+    with wrap_os_errors(folder):
+        lock = configured_locks(config.output).take(folder)
+    if lock is None:
+        raise SnapshotError(f"{quoted_path(folder)}: another process merges this group")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _remove(folder: Path) -> None:
+    """Remove a group's folder of one target, and the folders above it where they are empty then."""
+    remove_folder(folder)
+    group, shards = folder.parents[:2]
+    with suppress(OSError):  # another target's shards are there, or another group
+        group.rmdir()
+        shards.rmdir()

@@ -1,0 +1,146 @@
+"""What the shards of a group did together: their run manifests become one, with the verdict of the whole."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, replace
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from crawler.config import MergeConfig, VerdictConfig
+from crawler.model.run_manifest import (
+    TOOL,
+    CacheUse,
+    Counts,
+    Discovered,
+    Evidence,
+    PaceKept,
+    Requests,
+    RunManifest,
+    SnapshotFile,
+    Verdict,
+)
+from crawler.scale.evidence import joint_evidence
+from crawler.scale.group import Group
+from crawler.snapshot.reader import PublishedRun
+from crawler.stats import SLOWEST_KEPT
+from crawler.verdict import Findings, reasons_for_doubt
+
+
+def merged_run_id(group: Group) -> str:
+    """The id of the snapshot that a group is merged into. The same shards give the same id, in whatever order."""
+    runs = sorted(each.run_manifest.run_id for each in group.shards)
+    digest = sha256("\n".join([group.group, group.target, *runs]).encode()).hexdigest()
+    return f"{datetime.fromisoformat(started_at(group)):%Y%m%dT%H%M%SZ}-{digest[:8]}"
+
+
+def started_at(group: Group) -> str:
+    """When the first shard began."""
+    return min(each.run_manifest.started_at for each in group.shards)
+
+
+def merge_run_manifests(
+    group: Group, files: tuple[SnapshotFile, ...], previous: PublishedRun | None, config: MergeConfig
+) -> RunManifest:
+    """The manifest of the merged snapshot, whose data files are `files`.
+
+    `previous` is the last complete snapshot of the target.
+    """
+    parts = [each.run_manifest for each in group.shards]
+    first, evidence, counts = parts[0], joint_evidence(group), _counts(each.counts for each in parts)
+    reasons = _reasons(group, evidence, counts, previous, config.verdict)
+    return replace(
+        first,
+        run_id=merged_run_id(group),
+        tool=TOOL,
+        started_at=started_at(group),
+        finished_at=max(each.finished_at for each in parts),
+        resumed_at=tuple(sorted({at for each in parts for at in each.resumed_at})),
+        identity=", ".join(dict.fromkeys(each.identity for each in parts)),
+        verdict=Verdict.PARTIAL if reasons else Verdict.COMPLETE,
+        reasons=reasons,
+        discovery=Discovered(
+            method=", ".join(dict.fromkeys(each.discovery.method for each in parts)),
+            pages=sum(each.discovery.pages for each in parts),
+            repositories=sum(each.discovery.repositories for each in parts),
+            complete=evidence.complete,
+            evidence=evidence.text,
+        ),
+        shard=None,
+        counts=counts,
+        problems=dict(sorted(_sums(each.problems for each in parts).items())),
+        requests=_requests([each.requests for each in parts]),
+        cache=CacheUse(hits=sum(each.cache.hits for each in parts), misses=sum(each.cache.misses for each in parts)),
+        pace=_pace([each.pace for each in parts]),
+        files=files,
+        config=_config(first.config, config),
+        slowest=tuple(sorted((slow for each in parts for slow in each.slowest), key=_by_time)[:SLOWEST_KEPT]),
+        previous_run_id=None if previous is None else previous.run_id,
+    )
+
+
+def _reasons(
+    group: Group, evidence: Evidence, counts: Counts, previous: PublishedRun | None, expected: VerdictConfig
+) -> tuple[str, ...]:
+    reports = [each.report for each in group.shards]
+    nothing = [each.nothing_matched for each in reports if each.nothing_matched is not None]
+    spent = [each.allowance_spent for each in reports if each.allowance_spent is not None]
+    return reasons_for_doubt(
+        Findings(
+            evidence=evidence,
+            counts=counts,
+            names=sum(each.names for each in reports),
+            nothing_matched=nothing[0] if nothing and not counts.repositories else None,
+            expect=expected.expect,
+            max_shrink=expected.max_shrink,
+            previous_ok=None if previous is None else previous.ok,
+            unresolved=sum(each.unresolved for each in reports),
+            allowance_spent=spent[0] if spent else None,
+        )
+    )
+
+
+def _counts(parts: Iterable[Counts]) -> Counts:
+    values = [{field.name: getattr(part, field.name) for field in fields(Counts)} for part in parts]
+    images = [value.pop("images") for value in values]
+    told = [count for count in images if count is not None]
+    return Counts(images=sum(told) if told else None, **_sums(values))
+
+
+def _requests(parts: Sequence[Requests]) -> Requests:
+    return Requests(
+        total=sum(part.total for part in parts),
+        token=sum(part.token for part in parts),
+        retries=sum(part.retries for part in parts),
+        throttled=sum(part.throttled for part in parts),
+        bytes=sum(part.bytes for part in parts),
+        wait_s=round(sum(part.wait_s for part in parts), 3),
+        by_kind=dict(sorted(_sums(part.by_kind for part in parts).items())),
+    )
+
+
+def _pace(parts: Sequence[PaceKept]) -> PaceKept:
+    """What all shards together kept. They run at the same time."""
+    return PaceKept(
+        configured=f"{len(parts)} shards, each {parts[0].configured}",
+        median_per_s=round(sum(part.median_per_s for part in parts), 1),
+        lowest_concurrency=min(part.lowest_concurrency for part in parts),
+        set_by=Counter(part.set_by for part in parts).most_common(1)[0][0],
+    )
+
+
+def _config(of_shards: dict[str, Any], config: MergeConfig) -> dict[str, Any]:
+    """The configuration of the shards, with what was decided at the merge."""
+    own = config.model_dump(mode="json", include={"output", "cache", "verdict", "metrics", "lake"})
+    return {**of_shards, **own, "scale": {**of_shards.get("scale", {}), "shard": None}}
+
+
+def _sums(parts: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for part in parts:
+        total.update(part)
+    return dict(total)
+
+
+def _by_time(slow: Any) -> float:
+    return -float(slow.seconds)
