@@ -362,6 +362,12 @@ async def is_what_the_soak_prints(stage: Stage, block: Block) -> None:
     assert [label for label in labels if label not in text] == []
 
 
+async def is_a_drawing_of_files(stage: Stage, block: Block) -> None:
+    named = re.findall(r"\w+/\w+\.py", block.text)
+    assert named
+    assert [name for name in named if not (ROOT / "crawler" / name).exists()] == []
+
+
 async def is_a_drawing_of_rooms(stage: Stage, block: Block) -> None:
     rooms = {path.stem for path in (ROOT / "crawler").iterdir()}
     assert {"cli", "run", "discovery", "client", "auth", "transport", "limiter", "verdict"} <= rooms & set(
@@ -397,6 +403,7 @@ TREATMENTS = {
     ("indented", "UPDATE_README=1 "): is_for_developers,
     ("", "exchanges with the registry"): is_what_the_soak_prints,
     ("indented", "cli ──"): is_a_drawing_of_rooms,
+    ("indented", "run/shards.py: join ──"): is_a_drawing_of_files,
     ("sh", "#!/bin/sh"): is_run_by_test_scheduling,
     ("crontab", "MAILTO="): is_run_by_test_scheduling,
     ("dockerfile", "FROM"): is_run_by_test_scheduling,
