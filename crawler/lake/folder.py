@@ -47,7 +47,7 @@ class FolderStore:
 
     def size(self, name: str) -> int | None:
         path = self.folder / name
-        with _lake_errors(path):
+        with lake_errors(path):
             try:
                 return path.stat().st_size
             except FileNotFoundError:
@@ -55,7 +55,7 @@ class FolderStore:
 
     def read(self, name: str) -> bytes | None:
         path = self.folder / name
-        with _lake_errors(path):
+        with lake_errors(path):
             try:
                 return path.read_bytes()
             except FileNotFoundError:
@@ -65,7 +65,7 @@ class FolderStore:
         return {name: content for name in names if (content := self.read(name)) is not None}
 
     def sizes(self, folder: str) -> dict[str, int]:
-        with _lake_errors(self.folder / folder):
+        with lake_errors(self.folder / folder):
             walk = os.walk(self.folder / folder, onerror=_raise)
             names = [str(Path(above, file).relative_to(self.folder)) for above, _, files in walk for file in files]
         return {name: size for name in names if (size := self.size(name)) is not None}
@@ -74,10 +74,10 @@ class FolderStore:
         """Delete files, wait until the disk knows, and remove the folders of a run and of a day that become empty."""
         paths = [self.folder / name for name in names]
         for path in paths:
-            with _lake_errors(path):
+            with lake_errors(path):
                 path.unlink(missing_ok=True)
         for folder in {path.parent for path in paths}:
-            with _lake_errors(folder):
+            with lake_errors(folder):
                 sync_folder(folder)
             for partition in (each for each in (folder, folder.parent) if "=" in each.name):
                 with suppress(OSError):  # not empty, or gone; an empty folder does no harm
@@ -85,7 +85,7 @@ class FolderStore:
 
     def _write(self, path: Path, content: Content, put: Callable[[Path, Path], bool]) -> bool:
         """Write a file outside the tables, and give it its name once it is on the disk."""
-        with _lake_errors(path):
+        with lake_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             (self.folder / _UNFINISHED).mkdir(exist_ok=True)
             unfinished = self.folder / _UNFINISHED / secrets.token_hex(8)
@@ -133,7 +133,8 @@ def _rename(unfinished: Path, path: Path) -> bool:
 
 
 @contextmanager
-def _lake_errors(path: Path) -> Iterator[None]:
+def lake_errors(path: Path) -> Iterator[None]:
+    """Raise LakeError, with the file and the reason, for an OSError."""
     try:
         yield
     except OSError as exc:

@@ -16,7 +16,8 @@ from crawler.digest_cache.compact_copy import write_compact_copy
 from crawler.digest_cache.file import Unfit
 from crawler.digest_cache.union import count, unite
 from crawler.errors import LakeError
-from crawler.lake.versioned import Version, VersionedStore, open_versioned
+from crawler.lake.opening import open_versioned
+from crawler.lake.versioned import Version, VersionedStore
 from crawler.untrusted_text import printable, quoted_path
 
 Notes: TypeAlias = list[tuple[str, int]]

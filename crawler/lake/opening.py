@@ -1,11 +1,13 @@
-"""Where the objects of a lake are kept: in a folder or in object storage, by the scheme of the lake's URL."""
+"""Where the objects of a lake are kept: in a folder or in object storage, by the scheme of the URL."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from crawler.errors import ConfigError
 from crawler.lake.store import Store
+from crawler.lake.versioned import VersionedStore
 
 if TYPE_CHECKING:
     from crawler.lake.delta import DeltaLake
@@ -26,6 +28,22 @@ def open_store(url: str, environ: Mapping[str, str]) -> Store:
 
         return ObjectStore.at(url, environ)
     raise ConfigError([f"{url}: a lake's URL begins with s3://, gs://, az:// or file://"])
+
+
+def open_versioned(url: str, environ: Mapping[str, str]) -> tuple[VersionedStore, str]:
+    """The store that an object's URL is in, without a request yet, and the object's name there.
+
+    Raises ConfigError where the environment makes no sense for this provider.
+    """
+    parts = urlsplit(url)
+    folder, _, name = parts.path.rpartition("/")
+    if parts.scheme == "file":
+        from crawler.lake.versioned_files import VersionedFiles
+
+        return VersionedFiles(Path(unquote(folder))), unquote(name)
+    from crawler.lake.versioned_objects import VersionedObjects
+
+    return VersionedObjects.at(f"{parts.scheme}://{parts.netloc}{folder}", environ), unquote(name)
 
 
 def open_delta(url: str, environ: Mapping[str, str]) -> "DeltaLake":

@@ -1,10 +1,8 @@
 """Objects of a lake that change: one is replaced only if it is still as it was when it was read."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +30,3 @@ class VersionedStore(Protocol):
         False: the object has another version, and is as it was.
         """
         ...
-
-
-def open_versioned(url: str, environ: Mapping[str, str]) -> tuple[VersionedStore, str]:
-    """The store that an object's URL is in, without a request yet, and the object's name there.
-
-    Raises ConfigError where the environment makes no sense for this provider.
-    """
-    parts = urlsplit(url)
-    folder, _, name = parts.path.rpartition("/")
-    if parts.scheme == "file":
-        from crawler.lake.versioned_files import VersionedFiles
-
-        return VersionedFiles(Path(unquote(folder))), unquote(name)
-    from crawler.lake.versioned_objects import VersionedObjects
-
-    return VersionedObjects.at(f"{parts.scheme}://{parts.netloc}{folder}", environ), unquote(name)

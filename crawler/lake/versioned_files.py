@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from crawler.errors import LakeError
+from crawler.lake.folder import lake_errors
 from crawler.lake.versioned import Version
 from crawler.snapshot.disk import sync_folder
-from crawler.untrusted_text import quoted_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +21,7 @@ class VersionedFiles:
 
     def version(self, name: str) -> Version | None:
         path = self.folder / name
-        with _lake_errors(path):
+        with lake_errors(path):
             try:
                 return _version(path.stat())
             except FileNotFoundError:
@@ -30,7 +29,7 @@ class VersionedFiles:
 
     def download(self, name: str, path: Path) -> Version | None:
         source = self.folder / name
-        with _lake_errors(source):
+        with lake_errors(source):
             try:
                 file = source.open("rb")
             except FileNotFoundError:
@@ -41,7 +40,7 @@ class VersionedFiles:
 
     def replace_version(self, name: str, path: Path, known: Version | None) -> bool:
         target = self.folder / name
-        with _lake_errors(target):
+        with lake_errors(target):
             self.folder.mkdir(parents=True, exist_ok=True)
             with _lock(target) as is_ours:
                 if not is_ours or self.version(name) != known:
@@ -79,11 +78,3 @@ def _copy_durably(path: Path, copy: Path) -> None:
         shutil.copyfileobj(source, target)
         target.flush()
         os.fsync(target.fileno())
-
-
-@contextmanager
-def _lake_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        raise LakeError(f"{quoted_path(exc.filename or path)}: {exc.strerror or exc}") from None

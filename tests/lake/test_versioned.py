@@ -7,7 +7,7 @@ import pytest
 from support.lake_servers import SECRET, requires_azurite
 
 from crawler.errors import ConfigError, LakeError
-from crawler.lake.versioned import open_versioned
+from crawler.lake.opening import open_versioned
 
 NAME = "a cache"
 
