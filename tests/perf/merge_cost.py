@@ -1,0 +1,159 @@
+"""What `merge` costs a record: shards of several sizes are written by hand, and merged by the installed command.
+
+    python tests/perf/merge_cost.py --records 100000 --records 1000000 --shards 256
+
+Each line has the merge's processor time and peak memory. `simulate_shards.py` calculates with them.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import orjson
+
+if __name__ == "__main__":  # a script has its own folder in sys.path[0]; the imports below need tests/
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from support.stored_snapshots import golden_snapshot
+
+from crawler.model.run_parameters import RunParameters
+from crawler.model.shard import Shard
+from crawler.model.shard_report import SeenNames, ShardReport
+from crawler.snapshot.parts import describe_part, part_name, write_lines
+from crawler.snapshot.shards import SHARD_REPORT, TERMS
+from perf.crawl import COMMAND
+from perf.inventory import name
+from perf.measure import Usage, run
+
+_GROUP: Final = "calibration"
+_TARGET: Final = "registry.example.com"
+_STARTED_AT: Final = "2026-11-27T02:00:00.000Z"
+_TAGS: Final = ["latest", *(f"v1.{minor}.0" for minor in range(10))]
+"""Eleven tags: the mean of a Pareto distribution with the exponent 1.1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeCost:
+    """A merge that was measured."""
+
+    records: int
+    bytes: int
+    usage: Usage
+
+
+def measure_merge(records: int, shards: int, folder: Path) -> MergeCost:
+    """Write the shards of a registry and merge them. Raises BenchBroken where the merge fails."""
+    output = folder / f"of-{records}"
+    written = sum(_write_shard(output, Shard(index, shards), records) for index in range(shards))
+    usage = run([COMMAND, "merge", "--group", _GROUP, "--output", str(output)])
+    return MergeCost(records=records, bytes=written, usage=usage)
+
+
+def record_line(run_id: str, number: int, tags: Iterable[str] = _TAGS) -> bytes:
+    """A record as depth `tags` writes it."""
+    record = {
+        "schema": 2,
+        "run_id": run_id,
+        "target": _TARGET,
+        "registry": _TARGET,
+        "repository": name(number),
+        "outcome": "ok",
+        "tags": list(tags),
+        "images": None,
+        "children": None,
+        "problems": [],
+        "suspect": None,
+        "error": None,
+        "observed_at": _STARTED_AT,
+    }
+    return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _write_shard(output: Path, shard: Shard, records: int) -> int:
+    """Write a shard as a crawl publishes it, with every repository whose number it has; return its bytes."""
+    parameters = _parameters(shard)
+    folder = output / parameters.folder
+    folder.mkdir(parents=True)
+    numbers = range(shard.index, records, shard.count)
+    part = folder / part_name(0, "none")
+    write_lines(map(record_line, repeat(parameters.run_id), numbers), part, "none")
+    described = describe_part(part)
+    report = ShardReport(
+        parameters=parameters,
+        names=len(numbers),
+        unresolved=0,
+        nothing_matched=None,
+        allowance_spent=None,
+        seen=tuple(SeenNames(len(range(each, records, shard.count)), 0) for each in range(shard.count)),
+    )
+    (folder / SHARD_REPORT).write_bytes(orjson.dumps(report))
+    (folder / "_run.json").write_bytes(orjson.dumps(_run_manifest(parameters, [described], len(numbers))))
+    (folder.parent / TERMS).write_bytes(parameters.dump())
+    return described.bytes
+
+
+def _parameters(shard: Shard) -> RunParameters:
+    return RunParameters(
+        run_id=f"20261127T020000Z-{shard.index:04x}",
+        started_at=_STARTED_AT,
+        target=_TARGET,
+        kind="distribution",
+        identity="anonymous",
+        images_from="auto",
+        location=None,
+        api_path="/v2/",
+        discovery="auto",
+        repositories_from=None,
+        include=(),
+        exclude=(),
+        depth="tags",
+        referrers="none",
+        include_tags=(),
+        exclude_tags=(),
+        group=_GROUP,
+        shards=shard.count,
+        shard=shard.index,
+    )
+
+
+def _run_manifest(parameters: RunParameters, files: list[Any], records: int) -> dict[str, Any]:
+    """The golden snapshot's, with what differs."""
+    golden = json.loads((golden_snapshot() / "_run.json").read_text(encoding="utf-8"))
+    none = dict.fromkeys(golden["counts"], 0)
+    return {
+        **golden,
+        "run_id": parameters.run_id,
+        "started_at": _STARTED_AT,
+        "verdict": "complete",
+        "reasons": [],
+        "depth": "tags",
+        "referrers": "none",
+        "shard": str(parameters.part),
+        "group": _GROUP,
+        "counts": {**none, "repositories": records, "ok": records, "tags": records * len(_TAGS), "images": None},
+        "files": files,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure what a merge costs.")
+    parser.add_argument("--records", type=int, action="append", help="repeatable; 100,000 by default")
+    parser.add_argument("--shards", type=int, default=256)
+    options = parser.parse_args()
+    with TemporaryDirectory() as folder:
+        for records in options.records or [100_000]:
+            cost = measure_merge(records, options.shards, Path(folder))
+            print(
+                f"{records:,} records of {options.shards} shards, {cost.bytes / records:.0f} bytes a record: "
+                f"{cost.usage.cpu_s / records * 1e6:.1f} µs a record, peak memory {cost.usage.peak_mb:.0f} MB"
+            )
+
+
+if __name__ == "__main__":
+    main()
