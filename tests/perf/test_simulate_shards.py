@@ -9,7 +9,7 @@ from crawler.model.limits import Quota, Rate
 from crawler.model.shard import Shard
 from crawler.rate_limiter import RateLimiter
 from perf.inventory import name
-from perf.simulate_shards import Night, Repositories, crawl_part, share_out
+from perf.simulate_shards import Night, Queue, Repositories, crawl_part, share_out, throttling_s
 
 CALM = Night(
     repositories=8000,
@@ -75,11 +75,20 @@ def test_simulation_lists_failures_once_more():
         assert outcome.seconds == pytest.approx((outcome.listings + 8 - 1) / 98, rel=1e-9), part.names
 
 
-def test_simulation_loses_time_to_throttling_and_no_repository():
+def test_simulation_loses_time_to_throttling_and_no_exchange():
+    queue = Queue(CALM, 0.0, iter([5.0, 7.0, 1000.0]))
+    queue.add(2000, 0.0)
+    queue.start_some(2000)
+    lost = throttling_s(98)
+    assert 3.5 < lost < 4.1, "half of 98/s grows back in 10 s, of which 0.3 of 12.3 s are lost"
+    assert queue.listings == 2000
+    assert queue.last_start == pytest.approx(1999 / 98 + 2 * lost)
+
+
+def test_simulation_throttles_as_often_as_it_is_told():
     calm, throttled = (night_of(replace(CALM, throttled_per_hour=rate))[1] for rate in (0.0, 600.0))
-    for before, after in zip(calm, throttled, strict=True):
-        assert (before.listings, before.pages) == (after.listings, after.pages)
-    assert sum(each.seconds for each in throttled) > sum(each.seconds for each in calm)
+    lost = sum(after.seconds - before.seconds for before, after in zip(calm, throttled, strict=True))
+    assert lost / throttling_s(98) == pytest.approx(sum(each.seconds for each in throttled) / 6, rel=0.5)
 
 
 @pytest.mark.parametrize("balanced", ["by hash", "by costs"])

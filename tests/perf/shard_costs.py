@@ -1,15 +1,15 @@
-"""What `merge` costs a record: shards of several sizes are written by hand, and merged by the installed command.
+"""What one shard of many costs, by the size of the catalog; and what `merge` costs, by the number of records.
 
-    python tests/perf/merge_cost.py --records 100000 --records 1000000 --shards 256
+    python tests/perf/shard_costs.py --repositories 100000 --repositories 1000000 --shards 256
 
-Each line has the merge's processor time and peak memory. `simulate_shards.py` calculates with them.
+The shard crawls a server that answers at once. The shards of the merge are written by hand. Each line has processor
+time and peak memory; `simulate_shards.py` calculates with them.
 """
 
 import argparse
 import json
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,8 +28,9 @@ from crawler.model.shard_report import SeenNames, ShardReport
 from crawler.snapshot.parts import describe_part, part_name, write_lines
 from crawler.snapshot.shards import SHARD_REPORT, TERMS
 from perf.crawl import COMMAND
+from perf.delaying import delaying
 from perf.inventory import name
-from perf.measure import Usage, run
+from perf.measure import Usage, end_like_interrupted, run
 
 _GROUP: Final = "calibration"
 _TARGET: Final = "registry.example.com"
@@ -38,21 +39,21 @@ _TAGS: Final = ["latest", *(f"v1.{minor}.0" for minor in range(10))]
 """Eleven tags: the mean of a Pareto distribution with the exponent 1.1."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MergeCost:
-    """A merge that was measured."""
+def measure_shard(repositories: int, shards: int, folder: Path) -> Usage:
+    """Crawl the last shard of a registry. Raises BenchBroken where the crawl fails."""
+    output = f"--output={folder / f'shard-of-{repositories}'}"
+    shard = [f"--shard={shards - 1}/{shards}", f"--group={_GROUP}", output]
+    with delaying(repositories=repositories, listing="tiny", delay_s=0) as registry:
+        ours = [registry.host, "--auth=anonymous", "--rate=none", "--concurrency=32", "--no-progress"]
+        return run([COMMAND, "crawl", *ours, *shard])
 
-    records: int
-    bytes: int
-    usage: Usage
 
-
-def measure_merge(records: int, shards: int, folder: Path) -> MergeCost:
-    """Write the shards of a registry and merge them. Raises BenchBroken where the merge fails."""
-    output = folder / f"of-{records}"
-    written = sum(_write_shard(output, Shard(index, shards), records) for index in range(shards))
-    usage = run([COMMAND, "merge", "--group", _GROUP, "--output", str(output)])
-    return MergeCost(records=records, bytes=written, usage=usage)
+def measure_merge(records: int, shards: int, folder: Path) -> Usage:
+    """Write the shards of a registry, and merge them. Raises BenchBroken where the merge fails."""
+    output = folder / f"merge-of-{records}"
+    for index in range(shards):
+        _write_shard(output, Shard(index, shards), records)
+    return run([COMMAND, "merge", "--group", _GROUP, "--output", str(output)])
 
 
 def record_line(run_id: str, number: int, tags: Iterable[str] = _TAGS) -> bytes:
@@ -75,8 +76,8 @@ def record_line(run_id: str, number: int, tags: Iterable[str] = _TAGS) -> bytes:
     return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _write_shard(output: Path, shard: Shard, records: int) -> int:
-    """Write a shard as a crawl publishes it, with every repository whose number it has; return its bytes."""
+def _write_shard(output: Path, shard: Shard, records: int) -> None:
+    """Write a shard as a crawl publishes it. Of the names by their number, it has every `shard.count`th."""
     parameters = _parameters(shard)
     folder = output / parameters.folder
     folder.mkdir(parents=True)
@@ -95,7 +96,6 @@ def _write_shard(output: Path, shard: Shard, records: int) -> int:
     (folder / SHARD_REPORT).write_bytes(orjson.dumps(report))
     (folder / "_run.json").write_bytes(orjson.dumps(_run_manifest(parameters, [described], len(numbers))))
     (folder.parent / TERMS).write_bytes(parameters.dump())
-    return described.bytes
 
 
 def _parameters(shard: Shard) -> RunParameters:
@@ -142,17 +142,21 @@ def _run_manifest(parameters: RunParameters, files: list[Any], records: int) -> 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure what a merge costs.")
-    parser.add_argument("--records", type=int, action="append", help="repeatable; 100,000 by default")
+    end_like_interrupted()
+    parser = argparse.ArgumentParser(description="Measure what one shard of many costs, and what a merge costs.")
+    parser.add_argument("--repositories", type=int, action="append", help="repeatable; 100,000 by default")
     parser.add_argument("--shards", type=int, default=256)
     options = parser.parse_args()
-    with TemporaryDirectory() as folder:
-        for records in options.records or [100_000]:
-            cost = measure_merge(records, options.shards, Path(folder))
-            print(
-                f"{records:,} records of {options.shards} shards, {cost.bytes / records:.0f} bytes a record: "
-                f"{cost.usage.cpu_s / records * 1e6:.1f} µs a record, peak memory {cost.usage.peak_mb:.0f} MB"
-            )
+    with TemporaryDirectory() as place:
+        folder = Path(place)
+        for repositories in options.repositories or [100_000]:
+            print(f"{repositories:,} repositories, {options.shards} shards")
+            _print_usage("one shard", measure_shard(repositories, options.shards, folder))
+            _print_usage("the merge", measure_merge(repositories, options.shards, folder))
+
+
+def _print_usage(what: str, usage: Usage) -> None:
+    print(f"  {what}: {usage.cpu_s:.1f} s of processor time, peak memory {usage.peak_mb:.0f} MB", flush=True)
 
 
 if __name__ == "__main__":
