@@ -225,8 +225,9 @@ def throttling_s(rate: float) -> float:
 
 
 def crawl(pages: Sequence[int], night: Night, queue: Queue, now: float, until: float = inf) -> float:
-    """Read the catalog and list what is owned; returns when the last answer is there, or `until`.
+    """Read the catalog and list what is owned; returns when the last answer is there.
 
+    It ends at `until`, where a few exchanges may be counted that would start just after it, as many as are in flight.
     A page is requested when the names of the one before are queued, for which there must be room in the queue. It comes
     before those names, and behind those for which workers wait already.
     """
