@@ -12,7 +12,8 @@ SLOW = {"repositories": 300, "latency_s": 0.03}
 
 def journals(google: Any) -> list[Path]:
     """The parts of every journal in the output folder, the oldest run first."""
-    return sorted((google.output / ".unfinished").glob("*/part-*.jsonl"))
+    # a hidden folder is renamed while it is looked into
+    return sorted((google.output / ".unfinished").glob("[!.]*/part-*.jsonl"))
 
 
 async def until_recorded(google: Any, lines: int) -> None:

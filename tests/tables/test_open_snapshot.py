@@ -30,9 +30,11 @@ def test_open_snapshot_gives_the_records_and_the_run_manifest_that_were_written(
     assert {type(record.outcome) for record in records} == {crawler.Outcome}
     assert {type(image) for record in records for image in record.images or ()} == {crawler.Image}
     assert run_manifest.verdict is crawler.Verdict.COMPLETE or run_manifest.reasons
-    assert json.loads(json.dumps(asdict(run_manifest))) == json.loads(
-        (folder / "_run.json").read_text(encoding="utf-8")
-    )
+    later = {"shard": None, "group": None}  # fields that the first snapshots of this schema do not have
+    assert json.loads(json.dumps(asdict(run_manifest))) == {
+        **later,
+        **json.loads((folder / "_run.json").read_text(encoding="utf-8")),
+    }
 
 
 @pytest.mark.parametrize("suffix", [".jsonl.gz", ".jsonl.zst"])
