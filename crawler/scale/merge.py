@@ -48,7 +48,7 @@ def merge_group(folder: Path, config: MergeConfig) -> Merged:
     group is as it was then.
     """
     with _only_one(folder, config):
-        group = read_group(folder)
+        group = read_group(folder, config.resume.within)
         before = _merged_before(group, config.output.path)
         merged = _publish(group, config) if before is None else Merged(run_manifest=before, is_new=False, notes=())
     if merged.run_manifest.verdict is Verdict.COMPLETE:
@@ -61,12 +61,23 @@ def merge_group(folder: Path, config: MergeConfig) -> Merged:
 def _merged_before(group: Group, output: Path) -> RunManifest | None:
     """The snapshot of the same shards, or a complete one of the group; None where there is neither.
 
-    After a complete one, a shard here is the second of its number, which came too late.
+    After a complete one, a shard here is the second of its number, which came too late. Raises SnapshotError where one
+    began when the group was complete already: it is another night's, whose group has the same id.
     """
     place = output / snapshot_folder(group.target, started_at(group), merged_run_id(group))
     if place.exists():
         return read_run_manifest(place)
-    return next(merged_runs(output, group.group, glob.escape(group.folder.name)), None)
+    complete = next(merged_runs(output, group.group, glob.escape(group.folder.name)), None)
+    if complete is None:
+        return None
+    newest = max(group.shards, key=lambda each: each.run_manifest.started_at)
+    if newest.run_manifest.started_at > complete.finished_at:
+        raise SnapshotError(
+            f"group {group.group} of {group.target} is merged already, as run {complete.run_id}, and shard "
+            f"{newest.shard} began after that: use another --group for each night, or remove "
+            f"{quoted_path(group.folder)}"
+        )
+    return complete
 
 
 def _publish(group: Group, config: MergeConfig) -> Merged:
