@@ -127,3 +127,24 @@ async def test_merge_keeps_shards_that_began_after_their_group_was_merged(comman
     assert "began after" in again.complaint
     assert "use another --group for each night" in again.complaint
     assert len(shard_folders(tmp_path / "snapshots")) == 2
+
+
+async def test_merge_that_is_refused_leaves_no_copy_of_the_records(command, shards):
+    (part,) = shards.glob(f".shards/{GROUP}/source=*/shard=00001-*/part-00000.jsonl")
+    part.write_text("{}\n")
+    ended = await command("merge", "--group", GROUP)
+    assert ended.code == 1
+    (group,) = shards.glob(f".shards/{GROUP}/source=*")
+    assert {each.name for each in group.iterdir()} <= {"terms.json", "lock", *shard_folders(shards)}
+
+
+async def test_merge_removes_what_a_killed_merge_left(command, shards):
+    (group,) = shards.glob(f".shards/{GROUP}/source=*")
+    kept = shards.parent / "kept"
+    shutil.copytree(group, kept)
+    assert (await command("merge", "--group", GROUP)).code == 0
+    shutil.copytree(kept, group.with_name(f".{group.name}.dropped"))
+    again = await command("merge", "--group", GROUP)
+    assert again.code == 0
+    assert "was merged already" in again.complaint
+    assert not (shards / ".shards").exists()
