@@ -104,7 +104,8 @@ def _merge(config: "MergeConfig", group: str, source: str | None, lake: "Lake | 
 
     A target whose shards cannot be merged does not stop the others.
     """
-    from crawler.scale.merge import Merged, merge_group
+    from crawler.model.run_manifest import SHARDS
+    from crawler.scale.merge import Merged, merge_group, remove_left_folders
     from crawler.snapshot.shards import group_folders, merged_runs
 
     codes = []
@@ -118,6 +119,7 @@ def _merge(config: "MergeConfig", group: str, source: str | None, lake: "Lake | 
     if not codes:
         before = [run for run in merged_runs(config.output.path, group) if source in {None, _source(run.target)}]
         codes = [_publish(Merged(run_manifest=run, is_new=False, notes=()), config, lake) for run in before]
+        remove_left_folders(config.output.path / SHARDS / group)
     if not codes:
         raise SnapshotError(f"there are no shards of group {group} in {quoted_path(config.output.path)}")
     return next(code for code in _WORST_FIRST if code in codes)

@@ -177,6 +177,12 @@ class VerdictConfig(ConfigTable):
     partial_ok: bool = False
 
 
+class ResumeConfig(ConfigTable):
+    """`[resume]`: the greatest age of an unfinished run that --resume continues."""
+
+    within: Duration = timedelta(hours=20)
+
+
 class MergeConfig(ConfigTable):
     """What merging needs: it connects to no registry. The configuration may be that of the shards."""
 
@@ -186,6 +192,7 @@ class MergeConfig(ConfigTable):
     metrics: MetricsConfig = MetricsConfig()
     notify: NotifyConfig = NotifyConfig()
     lake: LakeConfig = LakeConfig()
+    resume: ResumeConfig = ResumeConfig()
     scale: GroupTable = GroupTable()
 
     @property
@@ -201,12 +208,6 @@ class MergeConfig(ConfigTable):
     def load(cls, file: str | Path | None, flags: Sequence[Flag] = ()) -> Self:
         """Load these tables alone. Raises ConfigError with every mistake."""
         return _load_tables(cls, file, flags)
-
-
-class ResumeConfig(ConfigTable):
-    """`[resume]`: the greatest age of an unfinished run that --resume continues."""
-
-    within: Duration = timedelta(hours=20)
 
 
 class Config(ConfigTable):

@@ -97,6 +97,7 @@ class Ownership:
     cut: Cut = field(default_factory=Cut)
     owners: Mapping[int, int] = field(default_factory=dict)
     _seen: dict[str, _Sums] = field(default_factory=dict)
+    _opening: set[str] = field(default_factory=set)
 
     def owner_of(self, name: str) -> int:
         """The index of the shard that records a name. Names that print alike have one record, and one owner."""
@@ -108,14 +109,16 @@ class Ownership:
     def select_owned(self, method: str, page: NamePage) -> NamePage:
         """The names of a page that this shard records.
 
-        What the others own is counted for `seen`, where every shard reads the same pages.
+        What the others own is counted for `seen`, where every shard reads the same pages. Where it opens folders, it
+        reads the names in its own alone.
         """
-        if self.cut.depth:
+        if method in self._opening:
             return {name: listing for name, listing in page.items() if self.owns(name)}
         seen, owned = self._seen_by(method), {}
         for name, listing in page.items():
-            name_hash = self.name_hash(printable(name))
-            owner = self._owner(name_hash)
+            printed = printable(name)
+            name_hash = self.name_hash(printed)
+            owner = self._owner(self.name_hash(self.cut.unit(printed)) if self.cut.depth else name_hash)
             seen.add(owner, name_hash)
             if owner == self.shard.index:
                 owned[name] = listing
@@ -126,6 +129,7 @@ class Ownership:
 
         Every shard sees the units, and what is above them; they are counted for `seen`.
         """
+        self._opening.add(method)
         seen, opened = self._seen_by(method), []
         for folder in folders:
             printed = printable(folder)
@@ -134,12 +138,12 @@ class Ownership:
             owner = self._owner(unit_hash)
             if unit == printed:
                 seen.add(owner, unit_hash)
-            if owner == self.shard.index or self.cut.is_opened_by_all(folder):
+            if owner == self.shard.index or self.cut.is_opened_by_all(printed):
                 opened.append(folder)
         return opened
 
     def seen(self, method: str) -> tuple[SeenNames, ...]:
-        """For each shard, what this one saw of its names by a discovery method; () where that cannot be compared."""
+        """For each shard, what this one saw of its names by a discovery method; () where it saw nothing at all."""
         seen = self._seen.get(method)
         return () if seen is None else tuple(map(SeenNames, seen.names, seen.digests))
 

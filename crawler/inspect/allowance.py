@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from crawler.errors import UnexpectedStatus
+from crawler.model.shard import Shard
 from crawler.wire.pull_limit import PULL_LIMIT_SPENT, PullsLeft
 
 _RESERVED_SHARE: Final = 0.1
@@ -27,9 +28,11 @@ class Allowance:
         reason: which limit was reached; None while none is.
     """
 
-    def __init__(self, budget: int | None) -> None:
+    def __init__(self, budget: int | None, shard: Shard | None = None) -> None:
+        """`budget` is that of all shards together, where the run is one; None is no limit."""
         self.reason: str | None = None
         self._budget = budget
+        self._share = budget or 0 if shard is None else shard.share_of(budget or 0)
         self._spent = 0
         self._pulls: PullsLeft | None = None
         self._pulls_in_flight = 0
@@ -41,7 +44,7 @@ class Allowance:
 
     def take_exchange(self) -> None:
         """Count an exchange before it is made. Raises AllowanceSpent where the budget is spent."""
-        if self._budget is not None and self._spent >= self._budget:
+        if self._budget is not None and self._spent >= self._share:
             raise self._spent_error("BUDGET", f"the budget of {self._budget:,} exchanges is spent (--budget)")
         self._spent += 1
 

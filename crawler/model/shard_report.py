@@ -26,7 +26,7 @@ class ShardReport:
         unresolved: see `verdict.Findings`; likewise the next two.
         nothing_matched: None where a name matched.
         allowance_spent: None where no limit was reached.
-        seen: for each shard, what this one saw of its names; () where that cannot be compared.
+        seen: for each shard, what this one saw of its names; () where it saw nothing at all.
     """
 
     parameters: RunParameters

@@ -54,7 +54,6 @@ def make_plan(config: Config, registry: RegistryConfig, rate_limits: SharedRateL
     """The plan of a run. Call it inside the event loop."""
     quota = _share(_quota(config, registry), config)
     api_quota = _share(_api_quota(config, registry), config)
-    shard, budget = config.scale.shard, config.limits.budget
     api_concurrency = _api_concurrency(config, registry)
     policy = RetryPolicy(attempts=config.limits.attempts, give_up_s=config.limits.give_up_after)
     return Plan(
@@ -66,7 +65,7 @@ def make_plan(config: Config, registry: RegistryConfig, rate_limits: SharedRateL
         limits=RunLimits(policy),
         limiter=AdaptiveLimiter(concurrency=config.limits.concurrency, rate=rate_limits.for_quota(quota)),
         api_limiter=AdaptiveLimiter(concurrency=api_concurrency, rate=rate_limits.for_quota(api_quota)),
-        allowance=Allowance(budget if shard is None or budget is None else shard.share_of(budget)),
+        allowance=Allowance(config.limits.budget, config.scale.shard),
     )
 
 

@@ -1,11 +1,15 @@
 """Which shards of a group are there, and whether they belong together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
 
 from crawler.errors import SnapshotError
 from crawler.model.shard import Shard
 from crawler.snapshot.shards import StoredShard, differences, stored_shards
+from crawler.snapshot.unfinished import duration_text
 from crawler.untrusted_text import printable, quoted_path
 
 
@@ -24,8 +28,8 @@ class Group:
     missing: tuple[Shard, ...]
 
 
-def read_group(folder: Path) -> Group:
-    """The shards in a group's folder of one target.
+def read_group(folder: Path, within: timedelta) -> Group:
+    """The shards in a group's folder of one target, which all began `within` a time.
 
     Raises SnapshotError where there is none, where one cannot be read, and where they do not belong together.
     """
@@ -35,6 +39,7 @@ def read_group(folder: Path) -> Group:
     first = shards[0]
     for other in shards[1:]:
         _check_terms(first, other)
+    _check_times(shards, within)
     count, there = first.shard.count, {each.shard for each in shards}
     every = (Shard(index, count) for index in range(count))
     return Group(
@@ -55,4 +60,18 @@ def _check_terms(first: StoredShard, other: StoredShard) -> None:
         raise SnapshotError(
             f"shards {first.shard} and {other.shard} in {quoted_path(first.folder.parent)} are not parts of one "
             f"snapshot: {different}: give all shards the same options and program, and crawl them again"
+        )
+
+
+def _check_times(shards: Sequence[StoredShard], within: timedelta) -> None:
+    """A shard of last night may have been left where those of tonight are copied to."""
+    times = [(datetime.fromisoformat(each.run_manifest.started_at), each) for each in shards]
+    began, oldest = min(times, key=itemgetter(0))
+    ended, newest = max(times, key=itemgetter(0))
+    if ended - began > within:
+        raise SnapshotError(
+            f"shards {oldest.shard} and {newest.shard} in {quoted_path(oldest.folder.parent)} are not parts of one "
+            f"snapshot: they began at {printable(oldest.run_manifest.started_at)} and "
+            f"{printable(newest.run_manifest.started_at)}, and resume.within is {duration_text(within)}: remove the "
+            "shards of the other night, and use another --group for each night"
         )

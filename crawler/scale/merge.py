@@ -48,7 +48,7 @@ def merge_group(folder: Path, config: MergeConfig) -> Merged:
     group is as it was then.
     """
     with _only_one(folder, config):
-        group = read_group(folder)
+        group = read_group(folder, config.resume.within)
         before = _merged_before(group, config.output.path)
         merged = _publish(group, config) if before is None else Merged(run_manifest=before, is_new=False, notes=())
     if merged.run_manifest.verdict is Verdict.COMPLETE:
@@ -61,26 +61,48 @@ def merge_group(folder: Path, config: MergeConfig) -> Merged:
 def _merged_before(group: Group, output: Path) -> RunManifest | None:
     """The snapshot of the same shards, or a complete one of the group; None where there is neither.
 
-    After a complete one, a shard here is the second of its number, which came too late.
+    After a complete one, a shard here is the second of its number, which came too late. Raises SnapshotError where one
+    began when the group was complete already: it is another night's, whose group has the same id.
     """
     place = output / snapshot_folder(group.target, started_at(group), merged_run_id(group))
     if place.exists():
         return read_run_manifest(place)
-    return next(merged_runs(output, group.group, glob.escape(group.folder.name)), None)
+    complete = next(merged_runs(output, group.group, glob.escape(group.folder.name)), None)
+    if complete is None:
+        return None
+    newest = max(group.shards, key=lambda each: each.run_manifest.started_at)
+    if newest.run_manifest.started_at > complete.finished_at:
+        raise SnapshotError(
+            f"group {group.group} of {group.target} is merged already, as run {complete.run_id}, and shard "
+            f"{newest.shard} began after that: use another --group for each night, or remove "
+            f"{quoted_path(group.folder)}"
+        )
+    return complete
 
 
 def _publish(group: Group, config: MergeConfig) -> Merged:
-    output, draft, run_id = config.output.path, group.folder / _DRAFT, merged_run_id(group)
+    output, run_id = config.output.path, merged_run_id(group)
+    with _draft(group.folder) as draft:
+        with united_caches(group, config) as finishing:
+            files = write_merged_parts(group, run_id, draft, config.output.compression, finishing.finish_line)
+        run_manifest = merge_run_manifests(group, files, last_complete(output, group.target, started_at(group)), config)
+        if sum(file.rows for file in files) != run_manifest.counts.repositories:
+            raise SnapshotError(f"{quoted_path(group.folder)}: the shards hold more or fewer records than they report")
+        is_new = publish_folder(draft, output, run_manifest) is not None
+    return Merged(run_manifest=run_manifest, is_new=is_new, notes=tuple(finishing.notes))
+
+
+@contextmanager
+def _draft(folder: Path) -> Iterator[Path]:
+    """A new folder within a group's. Where it is not published, it is removed."""
+    draft = folder / _DRAFT
     with wrap_os_errors(draft):
         shutil.rmtree(draft, ignore_errors=True)  # left by a kill
         draft.mkdir()
-    with united_caches(group, config) as finishing:
-        files = write_merged_parts(group, run_id, draft, config.output.compression, finishing.finish_line)
-    run_manifest = merge_run_manifests(group, files, last_complete(output, group.target, started_at(group)), config)
-    if sum(file.rows for file in files) != run_manifest.counts.repositories:
-        raise SnapshotError(f"{quoted_path(group.folder)}: the shards hold more or fewer records than they report")
-    is_new = publish_folder(draft, output, run_manifest) is not None
-    return Merged(run_manifest=run_manifest, is_new=is_new, notes=tuple(finishing.notes))
+    try:
+        yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 @contextmanager
@@ -99,7 +121,13 @@ def _only_one(folder: Path, config: MergeConfig) -> Iterator[None]:
 def _remove(folder: Path) -> None:
     """Remove a group's folder of one target, and the folders above it where they are empty then."""
     remove_folder(folder)
-    group, shards = folder.parents[:2]
+    remove_left_folders(folder.parent)
+
+
+def remove_left_folders(group: Path) -> None:
+    """Remove what a merge that was killed left of a group, and the folders above it where they are empty then."""
+    for left in group.glob(".source=*.dropped"):
+        shutil.rmtree(left, ignore_errors=True)
     with suppress(OSError):  # another target's shards are there, or another group
         group.rmdir()
-        shards.rmdir()
+        group.parent.rmdir()

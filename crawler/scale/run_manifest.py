@@ -85,11 +85,13 @@ def _reasons(
     reports = [each.report for each in group.shards]
     nothing = [each.nothing_matched for each in reports if each.nothing_matched is not None]
     spent = [each.allowance_spent for each in reports if each.allowance_spent is not None]
+    # a name too many in one shard does not make up for one too few in another
+    without = max((each.report.names - each.run_manifest.counts.repositories for each in group.shards), key=abs)
     return reasons_for_doubt(
         Findings(
             evidence=evidence,
             counts=counts,
-            names=sum(each.names for each in reports),
+            names=counts.repositories + without,
             nothing_matched=nothing[0] if nothing and not counts.repositories else None,
             expect=expected.expect,
             max_shrink=expected.max_shrink,

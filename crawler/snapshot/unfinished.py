@@ -72,7 +72,7 @@ class UnfinishedRuns:
                 lock = self._lock(new, parameters)
                 with _released_on_failure(lock):
                     write_durably(new / PARAMETERS, parameters.dump())
-                    _try_rename(new / "probe", self._output / parameters.folder)
+                    _try_rename(new / "probe", parameters, self._output)
                     new.rename(folder)
             except BaseException:
                 shutil.rmtree(new, ignore_errors=True)
@@ -171,7 +171,7 @@ class UnfinishedRuns:
             with _released_on_failure(lock):
                 write_durably(folder / f"{PARAMETERS}.new", resumed.dump())
                 (folder / f"{PARAMETERS}.new").replace(folder / PARAMETERS)
-                _try_rename(folder / "probe", self._output / run.folder)
+                _try_rename(folder / "probe", run, self._output)
             return Journal(folder, resumed, lock)
         return None
 
@@ -278,14 +278,14 @@ def age_text(age: timedelta) -> str:
     return f"{duration_text(age)} ago" if age >= timedelta(0) else f"{duration_text(-age)} in the future"
 
 
-def _try_rename(probe: Path, place: Path) -> None:
+def _try_rename(probe: Path, run: RunParameters, output: Path) -> None:
     """Rename a folder with a file in it towards the snapshot's place, as publishing will do, and remove it again.
 
     A rename across devices fails (EXDEV, rename(2)). gcsfuse renames empty folders, and no others unless the bucket has
     a hierarchical namespace (GoogleCloudPlatform/gcsfuse#518, docs/semantics.md): hence the file. Raises SnapshotError.
     """
-    beside = next(folder for folder in place.parents if folder.is_dir())
-    moved = beside / f".probe-{place.name}"
+    beside = next(folder for folder in (output / run.folder).parents if folder.is_dir())
+    moved = beside / f".probe-{run.run_id}"  # two runs may be the same shard, and have the same place
     for left_by_a_kill in (probe, moved):
         shutil.rmtree(left_by_a_kill, ignore_errors=True)
     probe.mkdir()

