@@ -37,8 +37,6 @@ DELIVERY_LIMIT_S: Final = 15.0
 AFTER_SIGNAL_S: Final = 0.5
 """How long they have after a signal: `Signals` ends the process a second after the time that a run has to stop."""
 
-_SIGNAL_POLL_S: Final = 0.1
-
 
 @dataclass(frozen=True, slots=True)
 class MergedRun:
@@ -159,8 +157,7 @@ class AfterRuns:
             tasks.cancel_scope.cancel()
 
     async def _hasten(self, scope: anyio.CancelScope, after_signal_s: float) -> None:
-        while self._signals.exit_code is None:  # noqa: ASYNC110  (a signal handler sets it, which may set no event)
-            await anyio.sleep(_SIGNAL_POLL_S)
+        await self._signals.wait()
         scope.deadline = min(scope.deadline, anyio.current_time() + after_signal_s)
 
 

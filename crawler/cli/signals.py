@@ -4,9 +4,12 @@ import _thread
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final, Never
+from typing import Any, Final, Never, TypeVar
+
+import anyio
+import anyio.to_thread
 
 from crawler.cli.logs import notice
 from crawler.cli.process import HANDLED_SIGNALS, exit_immediately
@@ -17,6 +20,10 @@ STOP_TIMEOUT_S: Final = 5.0
 
 Longer than `run.crawl.GRACE_PERIOD_S`, the time that a run gives its exchanges in flight.
 """
+
+_POLL_S: Final = 0.1
+
+T = TypeVar("T")
 
 
 class Signals:
@@ -48,6 +55,29 @@ class Signals:
     def exit_code(self) -> int | None:
         """128 and the number of the first signal; None before a signal comes."""
         return None if self._received is None else 128 + self._received
+
+    async def wait(self) -> None:
+        """Return once a signal has come."""
+        while self._received is None:  # noqa: ASYNC110  (a signal handler sets it, which may set no event)
+            await anyio.sleep(_POLL_S)
+
+    async def until_signal(self, work: Callable[[], T]) -> T | None:
+        """The result of work in a thread, which raises nothing; None where a signal comes first.
+
+        The thread is abandoned then. It is not begun after a signal.
+        """
+        ended: list[T] = []
+
+        async def run() -> None:
+            ended.append(await anyio.to_thread.run_sync(work, abandon_on_cancel=True))
+            tasks.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as tasks:
+            if self._received is None:
+                tasks.start_soon(run)
+            await self.wait()
+            tasks.cancel_scope.cancel()
+        return ended[0] if ended else None
 
     def set_final_exit_code(self, code: int) -> None:
         """Every run has ended, so a signal interrupts nothing: from now on it ends the process with `code`."""
