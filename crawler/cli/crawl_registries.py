@@ -6,14 +6,11 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-import anyio
-import anyio.to_thread
+from typing import TYPE_CHECKING
 
 from crawler.cli import display, logs
 from crawler.cli.after_run import AfterRuns, EndedRun
-from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN, PARTIAL
+from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN, ENDED, PARTIAL, worst_code
 from crawler.cli.lake_cache import cache_around_runs, open_configured_cache
 from crawler.cli.publish import open_configured_lake, publish_folder, scratch_folder
 from crawler.cli.run_report import DisplayOptions, PublishResult, RunResult, report_run
@@ -30,10 +27,6 @@ if TYPE_CHECKING:
 
 StartRun = Callable[[Crawl], Awaitable[RunManifest]]
 """How a run begins: `start`, or `start_or_resume`."""
-
-_SIGNAL_POLL_S: Final = 0.1
-
-_WORST_FIRST: Final = (COULD_NOT_RUN, PARTIAL, COMPLETE)
 
 
 async def crawl_registries(config: Config, options: DisplayOptions, start_run: StartRun) -> int:
@@ -60,14 +53,14 @@ async def crawl_registries(config: Config, options: DisplayOptions, start_run: S
                 signals.set_final_exit_code(_worst_code(codes))
             report_run(run, result, published, config, options, codes[-1])
             await after_runs.follow_up(EndedRun(run, result, codes[-1]))
-            if codes[-1] not in _WORST_FIRST:
+            if codes[-1] not in ENDED:
                 break
     return _worst_code(codes)
 
 
 def _worst_code(codes: Sequence[int]) -> int:
     """The exit code of several runs. An interrupted run ends the command, whatever came before it."""
-    return next(code for code in _WORST_FIRST if code in codes) if codes[-1] in _WORST_FIRST else codes[-1]
+    return worst_code(codes) if codes[-1] in ENDED else codes[-1]
 
 
 async def _run_result(run: Crawl, start_run: StartRun) -> RunResult:
@@ -83,7 +76,8 @@ async def _publish_result(result: RunResult, config: Config, lake: "Lake", signa
         return None
     try:
         with scratch_folder() as scratch:
-            published = await _publish_until_signal(config.output.path / result.folder, lake, scratch, signals)
+            # what an abandoned thread has uploaded is not visible
+            published = await signals.until_signal(partial(_publish, config.output.path / result.folder, lake, scratch))
     except SnapshotError as exc:
         return exc
     if published is None:
@@ -93,23 +87,11 @@ async def _publish_result(result: RunResult, config: Config, lake: "Lake", signa
     return published
 
 
-async def _publish_until_signal(folder: Path, lake: "Lake", scratch: Path, signals: Signals) -> PublishResult:
-    """Publish in a thread, which is abandoned at a signal: None. What it has uploaded by then is not visible."""
-    ended: list[Publication | Exception] = []
-
-    async def publish() -> None:
-        try:
-            ended.append(await anyio.to_thread.run_sync(publish_folder, folder, lake, scratch, abandon_on_cancel=True))
-        except Exception as exc:  # noqa: BLE001  (it is reported, and the next registry is crawled)
-            ended.append(exc)
-        tasks.cancel_scope.cancel()
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(publish)
-        while signals.exit_code is None:  # noqa: ASYNC110  (a signal handler sets it, which may set no event)
-            await anyio.sleep(_SIGNAL_POLL_S)
-        tasks.cancel_scope.cancel()
-    return ended[0] if ended else None
+def _publish(folder: Path, lake: "Lake", scratch: Path) -> "Publication | Exception":
+    try:
+        return publish_folder(folder, lake, scratch)
+    except Exception as exc:  # noqa: BLE001  (it is reported, and the next registry is crawled)
+        return exc
 
 
 def _exit_code(result: RunResult, published: PublishResult, config: Config, signals: Signals) -> int:

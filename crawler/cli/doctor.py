@@ -7,7 +7,7 @@ import orjson
 import typer
 
 from crawler.cli.error_output import exit_on_error
-from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN, PARTIAL
+from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN, PARTIAL, worst_code
 from crawler.cli.shared_options import TextOrJson
 from crawler.cli.streams import data_output
 
@@ -27,7 +27,6 @@ _VERDICTS: Final = {
     "warning": "a crawl would run; look at the warnings",
     "failure": "a crawl would not run",
 }
-_WORST_FIRST: Final = (COULD_NOT_RUN, PARTIAL, COMPLETE)
 
 
 def doctor(settings: "Config", form: FormatOption = TextOrJson.TEXT) -> None:
@@ -127,4 +126,4 @@ async def _examine_all(config: "Config", printer: _TextPrinter | _JsonPrinter) -
         state = worst_state(checkup.steps)
         printer.end(target, state, checkup.steps)
         codes.append(_EXIT_CODES[state])
-    return next(code for code in _WORST_FIRST if code in codes)
+    return worst_code(codes)

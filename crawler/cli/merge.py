@@ -1,13 +1,13 @@
 """`registry-crawler merge`: the shards of a group become one snapshot."""
 
 import logging
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from crawler.cli import logs, options
 from crawler.cli.error_output import exit_on_error
-from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN, PARTIAL
+from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN, PARTIAL, worst_code
 from crawler.cli.process import raise_on_signals
 from crawler.errors import ConfigError, LakeError, SnapshotError
 from crawler.model.words import repositories
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from crawler.model.run_manifest import RunManifest
     from crawler.scale.merge import Merged
 
-_WORST_FIRST: Final = (COULD_NOT_RUN, PARTIAL, COMPLETE)
 
 GroupOption = Annotated[
     str | None, typer.Option("--group", metavar="ID", help="The id of the group, as given to `crawl --group`")
@@ -122,7 +121,7 @@ def _merge(config: "MergeConfig", group: str, source: str | None, lake: "Lake | 
         remove_left_folders(config.output.path / SHARDS / group)
     if not codes:
         raise SnapshotError(f"there are no shards of group {group} in {quoted_path(config.output.path)}")
-    return next(code for code in _WORST_FIRST if code in codes)
+    return worst_code(codes)
 
 
 def _publish(merged: "Merged", config: "MergeConfig", lake: "Lake | None") -> int:
