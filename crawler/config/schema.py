@@ -107,7 +107,16 @@ class _OutputOnly(ConfigTable):
     output: OutputConfig = OutputConfig()
 
 
-class StorageConfig(ConfigTable):
+class _SomeTables(ConfigTable):
+    """Some of the tables, for commands that need no others."""
+
+    @classmethod
+    def load(cls, file: str | Path | None, flags: Sequence[Flag] = ()) -> Self:
+        """Load these tables alone. Raises ConfigError with every mistake."""
+        return _load_tables(cls, file, flags)
+
+
+class StorageConfig(_SomeTables):
     """`[output]` and `[cache]`: what is on the disk, for commands that connect to no registry."""
 
     output: OutputConfig = OutputConfig()
@@ -117,11 +126,6 @@ class StorageConfig(ConfigTable):
     def cache_file(self) -> Path | None:
         """See `Config.cache_file`."""
         return _cache_file(self.output, self.cache)
-
-    @classmethod
-    def load(cls, file: str | Path | None, flags: Sequence[Flag] = ()) -> Self:
-        """Load these tables alone. Raises ConfigError with every mistake."""
-        return _load_tables(cls, file, flags)
 
 
 def _cache_file(output: OutputConfig, cache: CacheConfig, shard: Shard | None = None) -> Path | None:
@@ -144,16 +148,11 @@ class LakeConfig(ConfigTable):
     format: Literal["parquet", "jsonl", "delta"] = "parquet"
 
 
-class PublishConfig(ConfigTable):
+class PublishConfig(_SomeTables):
     """`[output]` and `[lake]`: what publishing needs, for commands that connect to no registry."""
 
     output: OutputConfig = OutputConfig()
     lake: LakeConfig = LakeConfig()
-
-    @classmethod
-    def load(cls, file: str | Path | None, flags: Sequence[Flag] = ()) -> Self:
-        """Load these tables alone. Raises ConfigError with every mistake."""
-        return _load_tables(cls, file, flags)
 
 
 class MetricsConfig(ConfigTable):
@@ -183,11 +182,9 @@ class ResumeConfig(ConfigTable):
     within: Duration = timedelta(hours=20)
 
 
-class MergeConfig(ConfigTable):
+class MergeConfig(StorageConfig):
     """What merging needs: it connects to no registry. The configuration may be that of the shards."""
 
-    output: OutputConfig = OutputConfig()
-    cache: CacheConfig = CacheConfig()
     verdict: VerdictConfig = VerdictConfig()
     metrics: MetricsConfig = MetricsConfig()
     notify: NotifyConfig = NotifyConfig()
@@ -195,19 +192,9 @@ class MergeConfig(ConfigTable):
     resume: ResumeConfig = ResumeConfig()
     scale: GroupTable = GroupTable()
 
-    @property
-    def cache_file(self) -> Path | None:
-        """The digest cache's file, for the caches of all shards together; None where nothing is kept."""
-        return _cache_file(self.output, self.cache)
-
     def cache_file_of(self, shard: Shard) -> Path | None:
         """The digest cache's file of a shard, which may be that of all; None where nothing is kept."""
         return _cache_file(self.output, self.cache, shard)
-
-    @classmethod
-    def load(cls, file: str | Path | None, flags: Sequence[Flag] = ()) -> Self:
-        """Load these tables alone. Raises ConfigError with every mistake."""
-        return _load_tables(cls, file, flags)
 
 
 class Config(ConfigTable):
