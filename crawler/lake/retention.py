@@ -1,10 +1,10 @@
 """Which runs of a lake are removed, and in which order, so that no reader sees half of one.
 
 What is in a lake is learned from its markers. When a run is removed, an object `_runs/RUN_ID.removing` says so.
-Then its row in `runs` goes: from then on nobody who joins on `runs` sees the run. Its other tables follow, then its
-marker, and that object last. A run with a marker, without a row in `runs` and with that object is half removed, is
-published by nobody, and is removed to the end by the next prune. Without that object it is kept: perhaps somebody has
-compacted `runs`, and a row that is not found is no proof that it was removed.
+Then its row in `runs` goes: from then on a reader that joins on `runs` does not see the run. Its other tables follow,
+then its marker, and that object last. A run with a marker, without a row in `runs` and with that object is half
+removed: it is not published again, and the next prune removes the rest. Without that object it is kept: `runs` may have
+been compacted, and a row that is not found is no proof that it was removed.
 
 Only objects that the layout gives to a run are removed, and in Delta tables what their log has in the run's partition.
 A lake of Parquet files may have been made into Delta tables by another tool: then a file leaves the log first, too.

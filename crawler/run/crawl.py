@@ -261,8 +261,9 @@ class Crawl:
 
     async def _join_group(self) -> None:
         """Where the run is a shard: agree with the other shards of its group on who owns what. Raises SnapshotError."""
-        if self.parameters.group is not None and self._ownership is None:
-            joined = await anyio.to_thread.run_sync(join, self._config, self.registry, self.parameters)
+        part = self.parameters.part
+        if part is not None and self._ownership is None:
+            joined = await anyio.to_thread.run_sync(join, self._config, self.registry, self.parameters, part)
             self.parameters, self._ownership = joined
 
     async def _published_before(self) -> RunManifest | None:

@@ -31,13 +31,14 @@ from crawler.untrusted_text import printable, quoted_path
 _WALKS = frozenset({DiscoveryMethod.WALK, DiscoveryMethod.ARTIFACT_REGISTRY})
 
 
-def join(config: Config, registry: RegistryConfig, parameters: RunParameters) -> tuple[RunParameters, Ownership]:
+def join(
+    config: Config, registry: RegistryConfig, parameters: RunParameters, part: Shard
+) -> tuple[RunParameters, Ownership]:
     """Join the group that the parameters name: the parameters as the group has agreed on them, and what is owned.
 
     Blocks on the disk. Raises SnapshotError where the group is another night's, or was begun with other options.
     """
-    output, now, part = config.output.path, datetime.fromisoformat(parameters.started_at), parameters.part
-    assert part is not None
+    output, now = config.output.path, datetime.fromisoformat(parameters.started_at)
     group = f"group {parameters.group} of {parameters.target}"
     sources = glob.escape(source_folder(parameters.target))
     for merged in merged_runs(output, str(parameters.group), sources):

@@ -89,7 +89,7 @@ class UnfinishedRuns:
         notes = []
         for run in self._unpublished_runs(current.target):
             if (run.group, run.shard) != (current.group, current.shard):
-                continue  # another shard's, or a whole run beside shards: nobody means it here
+                continue  # another shard's, or a whole run beside shards: it is not meant here
             obstacle = self._obstacle(run, now, snapshots)
             differences = "; ".join(run.differences(current))
             if obstacle or differences:

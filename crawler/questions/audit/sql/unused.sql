@@ -24,7 +24,7 @@
 --       not listed, suspect   | unknown                        | unknown                      | unknown
 --       not listed, unread    | gone: tags are all listed      | unknown                      | unknown
 --       not listed, all read  | gone                           | gone where images without a  | unknown: it may be a
---                             |                                | tag are listed, else unknown | name that nobody lists
+--                             |                                | tag are listed, else unknown | name that is in no list
 --
 -- What began to run after the repository was looked at may have been pushed since: then gone is unknown, too. So it is
 -- for a workload that may have been given another image at any time, such as a Deployment. What is used only by pods and
