@@ -2,6 +2,7 @@
 
 import glob
 import os
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,7 +58,8 @@ async def upload_result(
 def _upload(folder: Path, run_manifest: RunManifest, shard: Shard, group: "HeldGroup") -> "Uploaded | Exception":
     try:
         uploaded = group.upload(folder, run_manifest, shard)
-        _remove_merged_groups(folder.parent, group)
+        with suppress(LakeError):  # the next upload tries again
+            _remove_merged_groups(folder.parent, group)
     except LakeError as exc:
         return LakeError(f"{exc}; {_KEPT}")
     except Exception as exc:  # noqa: BLE001  (it is reported, and the next registry is crawled)

@@ -117,12 +117,11 @@ def _merge(config: "MergeConfig", group: str, source: str | None, lake: "Lake | 
     from crawler.scale.merge import remove_left_folders
     from crawler.snapshot.shards import group_folders, merged_runs
 
-    folder = config.output.path / SHARDS / group
-    on_disk = {each.name for each in group_folders(config.output.path, group)}
+    folder, on_disk = config.output.path / SHARDS / group, group_folders(config.output.path, group)
     held = None if lake is None else HeldShards.open(lake.url, os.environ)
-    in_lake = set[str]() if held is None else sources_in_lake(held, group, on_disk)
+    in_lake = set[str]() if held is None else sources_in_lake(held, group, on_disk, config)
     codes = [] if in_lake is not None else [COULD_NOT_RUN]
-    for name in sorted(on_disk | (in_lake or set())):
+    for name in sorted({*(each.name for each in on_disk), *(in_lake or ())}):
         if source in {None, name}:
             held_group = held.group(group, name) if held is not None and name in (in_lake or ()) else None
             codes.append(_merge_target(folder / name, config, lake, held_group))
@@ -183,8 +182,8 @@ def _repeat(run_manifest: "RunManifest", config: "MergeConfig", lake: "Lake | No
         return _publish(Merged(run_manifest=run_manifest, is_new=False, notes=()), config, lake)
     ended = f"{age_text(age)}, at {printable(run_manifest.finished_at)}"
     logs.notice(
-        f"{run_manifest.target}: there are no shards of group {run_manifest.group}; the shards of that id which are merged "
-        f"in {quoted_path(run_manifest.folder)} ended {ended}: use another --group for each night",
+        f"{run_manifest.target}: there are no shards of group {run_manifest.group}; those of the same id which "
+        f"{quoted_path(run_manifest.folder)} is merged from ended {ended}: use another --group for each night",
         logging.ERROR,
     )
     return COULD_NOT_RUN

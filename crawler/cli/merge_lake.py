@@ -17,17 +17,18 @@ if TYPE_CHECKING:
     from crawler.lake.held_shards_marker import MergedBefore
 
 
-def sources_in_lake(held: "HeldShards", group: str, on_disk: set[str]) -> set[str] | None:
-    """The targets of a group that a lake has anything of; None where the lake cannot be read, and the disk has some.
+def sources_in_lake(held: "HeldShards", group: str, on_disk: list[Path], config: "MergeConfig") -> set[str] | None:
+    """The targets of a group that a lake has anything of; None where the lake cannot be read, and need not be: every
+    folder of the group on this disk is whole.
 
-    Raises LakeError where there is nothing to merge without the lake.
+    Raises LakeError where the lake may have what is missing.
     """
     try:
         return set(held.sources(group))
     except LakeError as exc:
-        if not on_disk:
-            raise
-        logs.notice(f"{exc}; what is on this disk is merged if it is whole", logging.ERROR)
+        if not on_disk or not all(_is_whole(folder, config) for folder in on_disk):
+            raise LakeError(f"{exc}; nothing is merged") from None
+        logs.notice(f"{exc}; every shard is on this disk", logging.ERROR)
         return None
 
 
