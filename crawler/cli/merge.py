@@ -53,9 +53,10 @@ def merge(
 ) -> None:
     """Merge the shards of a group into one snapshot with one verdict, for each target that they crawled.
 
-    Until then no other command sees the shards, which are in .shards in the output folder. Shards from several disks
-    are copied there first. A shard that did not report makes the snapshot partial; merge again when it has. Once the
-    snapshot is complete the shards are removed. The configuration may be that of the shards.
+    Until then no other command sees the shards, which are in .shards in the output folder, and with --lake in the lake
+    that they were uploaded to (crawl --shard --lake). Shards from several disks without a lake are copied there first.
+    A shard that did not report makes the snapshot partial; merge again when it has. Once the snapshot is complete the
+    shards are removed. The configuration may be that of the shards.
 
     Exit code: 0 complete, 1 could not be merged, or not published to the lake, 2 bad usage or configuration, 3 merged
     but partial (0 with --partial-ok).

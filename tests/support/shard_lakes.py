@@ -15,10 +15,9 @@ from .run_cli import CommandResult, CommandRunner, google_crawl
 from .shard_crawls import GROUP, shard_config
 
 
-def held_group(google: Any, url: str, environment: Mapping[str, str] = {}) -> HeldGroup:
-    """The shards of an emulated registry in a lake."""
-    shards = HeldShards.open(url, {**os.environ, **environment})
-    return shards.group(GROUP, source_folder(google.emulator.registry))
+def held_group(google: Any, url: str) -> HeldGroup:
+    """The shards of an emulated registry in a lake. The environment has its credentials."""
+    return HeldShards.open(url, os.environ).group(GROUP, source_folder(google.emulator.registry))
 
 
 async def crawl_shard(google: Any, shard: str, output: Path, group: HeldGroup, **tables: Any) -> RunManifest:
