@@ -122,19 +122,19 @@ def _merge(config: "MergeConfig", group: str, source: str | None, lake: "Lake | 
     held = None if lake is None else HeldShards.open(lake.url, os.environ)
     in_lake = set[str]() if held is None else sources_in_lake(held, group, on_disk, config)
     codes = [] if in_lake is not None else [COULD_NOT_RUN]
-    for name in sorted({*(each.name for each in on_disk), *(in_lake or ())}):
-        if source in {None, name}:
-            held_group = held.group(group, name) if held is not None and name in (in_lake or ()) else None
-            codes.append(_merge_target(folder / name, config, lake, held_group))
+    names = [name for name in sorted({*(each.name for each in on_disk), *(in_lake or ())}) if source in {None, name}]
+    if names:
+        _fetch_cache(config)
+    for name in names:
+        held_group = held.group(group, name) if held is not None and name in (in_lake or ()) else None
+        codes.append(_merge_target(folder / name, config, lake, held_group))
     if not codes:
         before = [run for run in merged_runs(config.output.path, group) if source in {None, _source(run.target)}]
         codes = [_repeat(run, config, lake) for run in before]
         remove_left_folders(folder)
     if not codes:
-        places = (
-            quoted_path(config.output.path) if lake is None else f"{quoted_path(config.output.path)} and {lake.url}"
-        )
-        raise SnapshotError(f"there are no shards of group {group} in {places}")
+        places = [quoted_path(config.output.path), *([] if lake is None else [printable(lake.url)])]
+        raise SnapshotError(f"there are no shards of group {group} in {' or in '.join(places)}")
     return worst_code(codes)
 
 
@@ -161,6 +161,19 @@ def _merge_target(folder: "Path", config: "MergeConfig", lake: "Lake | None", he
     if held is not None and code != COULD_NOT_RUN and merged.run_manifest.verdict is Verdict.COMPLETE:
         remove_shards(held, merged.run_manifest.run_id)
     return code
+
+
+def _fetch_cache(config: "MergeConfig") -> None:
+    """Have on this disk what a cache in a lake has: the shards have put there what they read. What fails is said."""
+    if config.cache.url is None or config.cache_file is None:
+        return
+    from crawler.cli.publish import scratch_folder
+    from crawler.lake.held_cache import HeldCache
+
+    cache = HeldCache.open(config.cache.url, config.cache_file, os.environ)
+    with scratch_folder() as scratch:
+        for line, level in cache.fetch(scratch):
+            logs.notice(line, level)
 
 
 def _merged_here(held: "HeldGroup", config: "MergeConfig") -> "RunManifest | None":

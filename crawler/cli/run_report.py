@@ -127,7 +127,7 @@ def _event_fields(
     """The fields of the event `run_ended`.
 
     `verdict` and `snapshot` are null where there is no snapshot; then `reasons` holds the error's message. `lake` is
-    the lake's URL, and null where the snapshot is in none.
+    the lake's URL, and null where the snapshot, or the shard, is in none.
     """
     run_manifest = result if isinstance(result, RunManifest) else None
     errors = (message,) if run_manifest is None and code != COMPLETE else ()

@@ -85,6 +85,27 @@ async def test_merge_from_a_lake_equals_one_run(command, google, moto, tmp_path,
     assert read_snapshot(tmp_path / "merged").manifest["run_id"] in again.complaint
 
 
+@pytest.mark.slow
+async def test_merge_from_a_lake_finds_the_bases_that_other_shards_have_read(command, google, lake, tmp_path):
+    """Shards on disks of their own have their cache in a lake, too."""
+    world = await google(repositories=20, listings="plain", giants=0)
+    deep = {"images": {"depth": "configs"}}
+    await crawl_whole(world, tmp_path / "first", **deep)  # tags that vanish while they are read are gone after it
+    await crawl_whole(world, tmp_path / "whole", **deep)
+    whole = records_in(tmp_path / "whole")
+    configs = [image["config"] for each in whole.values() for image in each["images"] or () if image["config"]]
+    assert "layers" in {config["base_from"] for config in configs}
+
+    cache = ("--cache", f"file://{tmp_path}/caches/digests.sqlite")
+    for index in range(3):
+        more = ("--depth", "configs", *cache)
+        assert (await command(*shard_command(world, f"{index}/3", f"disk-{index}", lake, *more))).code == 0
+    ended = await merge_of(command, lake, "merged", *cache)
+    assert ended.code == 0, ended.err
+    assert "base images that another shard has read are not found" not in ended.err
+    assert records_in(tmp_path / "merged") == whole
+
+
 async def test_merge_without_one_shard_is_partial_and_completed_from_the_lake(command, world, lake, tmp_path):
     group = held_group(world, lake)
     await upload_shards(world, 3, tmp_path, group, but=2)
