@@ -112,6 +112,7 @@ class HeldGroup:
 
     @property
     def target(self) -> str:
+        """For people."""
         return printable(unquote(self.source.removeprefix("source=")))
 
     def agree(self, proposed: RunParameters, shares: Callable[[], Shares]) -> Agreed:
@@ -150,9 +151,9 @@ class HeldGroup:
         """
         there, is_new = self._read_marker(shard), False
         if there is None:
-            own = self._put_files(folder, run_manifest, shard)
             if (merged := self.merged_before()) is not None:
                 raise SnapshotError(f"{self._merged_as(merged)}, without this run of shard {shard}")
+            own = self._put_files(folder, run_manifest, shard)
             is_new = self.held.store.create(self._marker(shard), own.dump())
             there = own if is_new else self._read_marker(shard)
             if there is None:

@@ -123,6 +123,11 @@ async def test_merge_without_one_shard_is_partial_and_completed_from_the_lake(co
     assert objects_in(tmp_path) == ["merged.json"]
     assert shard_folders(tmp_path / "merged") == []
 
+    again = await merge_of(command, lake, "merged")
+    assert again.code == 0
+    assert f"group {GROUP} was merged already: COMPLETE: 30 repositories" in again.err
+    assert len(folders(tmp_path / "merged")) == 2
+
 
 async def test_merge_takes_the_run_that_the_lake_has_of_a_shard(command, world, lake, tmp_path):
     """This disk has another run of it, which came later to the lake."""
