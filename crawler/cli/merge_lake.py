@@ -73,14 +73,14 @@ def report_merged_elsewhere(group: "HeldGroup", merged: "MergedBefore", folder: 
     from crawler.snapshot.unfinished import age_text
 
     age = datetime.now(UTC) - merged.at
-    what = f"group {group.group} was merged already, {age_text(age)}, as run {printable(merged.run_id)}"
+    what = f"{group.target}: group {group.group} was merged already, {age_text(age)}, as run {printable(merged.run_id)}"
     url = printable(group.held.url)
     if folder.exists():
         raise SnapshotError(f"{what} in {url}: remove {quoted_path(folder)}, or use another --group for each night")
     if age > config.resume.within:
         raise SnapshotError(f"{what} in {url}, and there are no shards of it: use another --group for each night")
     remove_shards(group, merged.run_id)
-    logs.notice(f"{group.target}: {what}, which is in {url}", logging.INFO)
+    logs.notice(f"{what}, which is in {url}", logging.INFO)
 
 
 def remove_shards(group: "HeldGroup", run_id: str) -> None:
