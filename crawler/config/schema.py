@@ -245,12 +245,13 @@ class Config(ConfigTable):
     def of_part(self) -> Self:
         """This configuration without what concerns a whole snapshot, where it is that of a shard.
 
-        `merge` judges, publishes and reports the snapshot that it makes of all shards.
+        `merge` judges, publishes and reports the snapshot that it makes of all shards. A shard keeps the lake: that is
+        where it is merged from.
         """
         if self.scale.shard is None:
             return self
         judged = VerdictConfig(expect=0, partial_ok=self.verdict.partial_ok)
-        of_whole = {"lake": LakeConfig(), "metrics": MetricsConfig(), "notify": NotifyConfig()}
+        of_whole = {"metrics": MetricsConfig(), "notify": NotifyConfig()}
         return self.model_copy(update={**of_whole, "verdict": judged})
 
     @classmethod

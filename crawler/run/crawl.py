@@ -35,6 +35,7 @@ from crawler.run.parameters import build_run_parameters, resumed_message
 from crawler.run.plan import SharedRateLimits, make_plan
 from crawler.run.run_manifest import build_run_manifest
 from crawler.run.shards import join, published_shard, shard_report_file
+from crawler.run.shares import SharedGroup
 from crawler.run.stages import Stage, Stages
 from crawler.run.throughput import SAMPLE_S, Throughput
 from crawler.sinks import Sink
@@ -92,7 +93,8 @@ class Crawl:
     """One run over one registry: `run` once; `progress` and `stop` at any time. Make it inside the event loop.
 
     Registries that share a quota keep it together where they are given the same `rate_limits`. `notice` takes lines
-    for the operator: what is resumed, and what is left.
+    for the operator: what is resumed, and what is left. A shard agrees with the others in `shared_group`, where that is
+    given.
     """
 
     pays_for_tokens = OldName("cheaper_auth_exists")
@@ -107,6 +109,7 @@ class Crawl:
         registry: RegistryConfig,
         rate_limits: SharedRateLimits | None = None,
         notice: Notice = _log_notice,
+        shared_group: SharedGroup | None = None,
     ) -> None:
         config = config.of_part
         self.parameters = build_run_parameters(registry, config.images, datetime.now(UTC), config.scale)
@@ -117,6 +120,7 @@ class Crawl:
         self._plan = make_plan(config, registry, rate_limits or SharedRateLimits())
         self._config = config
         self._notice = notice
+        self._shared_group = shared_group
         self._stats = RunStats()
         self._ownership: Ownership | None = None
         """What a shard owns, once it has joined its group."""
@@ -260,11 +264,15 @@ class Crawl:
         return auth
 
     async def _join_group(self) -> None:
-        """Where the run is a shard: agree with the other shards of its group on who owns what. Raises SnapshotError."""
+        """Where the run is a shard: agree with the other shards of its group on who owns what.
+
+        Raises SnapshotError and LakeError.
+        """
         part = self.parameters.part
         if part is not None and self._ownership is None:
-            joined = await anyio.to_thread.run_sync(join, self._config, self.registry, self.parameters, part)
-            self.parameters, self._ownership = joined
+            work = partial(join, self._config, self.registry, self.parameters, part, self._shared_group)
+            in_thread = partial(anyio.to_thread.run_sync, work, abandon_on_cancel=True)  # a lake may not answer
+            self.parameters, self._ownership = await self._until_stopped(in_thread)
 
     async def _published_before(self) -> RunManifest | None:
         """The manifest of the shard with this number that another run has published; None where there is none."""
