@@ -17,7 +17,21 @@ from support.distribution.certificates import make_certificates
 from perf.bench import Bench
 from perf.measure import BenchBroken, end_like_interrupted
 from perf.programs import versions
-from perf.rows import calls, compression, cost, depth, first_record, latency, memory, peers, rate, startup, tls, ways
+from perf.rows import (
+    calls,
+    compression,
+    cost,
+    depth,
+    first_record,
+    latency,
+    memory,
+    peers,
+    rate,
+    startup,
+    tls,
+    ways,
+    whole,
+)
 from perf.table import Row, Unmeasured, written
 
 _LIBRARIES: Final = ("registry-crawler", "aiohttp", "orjson", "uvloop", "anyio")
@@ -34,6 +48,7 @@ ROWS: Final[dict[str, Sequence[Callable[[Bench], Sequence[Row | Unmeasured]]]]] 
     "i": [compression.rows, calls.rows],
     "j": [depth.rows],
     "k": [ways.rows],
+    "l": [whole.rows],
 }
 
 

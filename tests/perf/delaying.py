@@ -116,16 +116,17 @@ class _Registry:
         self._listing = _reply(inventory.listing(listing))
 
     def answer(self, head: bytes) -> tuple[bytes, _Noted | None]:
-        path = head.split(b" ", 2)[1]
+        target = head.split(b" ", 2)[1]
+        path = target.partition(b"?")[0]
         if path == self._folder:
             return _reply(inventory.folder_listing(self._repositories)), self.others
         if path.endswith(b"/tags/list"):
             return self._listing, self.listings
-        if path.startswith(b"/v2/_catalog"):
-            page = int(path.partition(b"&page=")[2] or 0)
+        if path == b"/v2/_catalog":
+            page = int(target.partition(b"&page=")[2] or 0)
             link = inventory.next_link(self._repositories, page)
             return _reply(inventory.catalog_page(self._repositories, page), link), self.others
-        if path.startswith(b"/v2/token"):
+        if path == b"/v2/token":
             return self._token, self.others
         if path == SEEN.encode():
             told = {"listings": self.listings.told(), "others": self.others.told()}

@@ -14,7 +14,7 @@ from perf.rows import cost as row_a
 from perf.server import serving
 from perf.table import AtMost, Row, Unit, Unmeasured
 
-REPOSITORIES: Final = 4000
+REPOSITORIES: Final = 3000
 ROUNDS_AT_MOST: Final = 2
 """There are twenty ways, each with six processes."""
 
