@@ -20,6 +20,7 @@ from perf.programs import versions
 from perf.rows import (
     calls,
     compression,
+    configs,
     cost,
     depth,
     first_record,
@@ -49,6 +50,7 @@ ROWS: Final[dict[str, Sequence[Callable[[Bench], Sequence[Row | Unmeasured]]]]] 
     "j": [depth.rows],
     "k": [ways.rows],
     "l": [whole.rows],
+    "m": [configs.rows],
 }
 
 
