@@ -27,6 +27,7 @@ from perf.rows import (
     latency,
     memory,
     peers,
+    questions,
     rate,
     startup,
     tls,
@@ -51,6 +52,7 @@ ROWS: Final[dict[str, Sequence[Callable[[Bench], Sequence[Row | Unmeasured]]]]] 
     "k": [ways.rows],
     "l": [whole.rows],
     "m": [configs.rows],
+    "n": [questions.rows],
 }
 
 

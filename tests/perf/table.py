@@ -13,6 +13,7 @@ class Unit(StrEnum):
 
     RATIO = "×"
     SHARE = "%"
+    SECONDS = "s"
     MICROSECONDS = "µs"
     MEGABYTES = "MB"
     COUNT = ""
@@ -21,6 +22,7 @@ class Unit(StrEnum):
 _WRITTEN: Final = {
     Unit.RATIO: "{:.2f} ×",
     Unit.SHARE: "{:.1%}",
+    Unit.SECONDS: "{:.1f} s",
     Unit.MICROSECONDS: "{:.0f} µs",
     Unit.MEGABYTES: "{:.0f} MB",
     Unit.COUNT: "{:.0f}",

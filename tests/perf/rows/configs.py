@@ -17,8 +17,8 @@ from perf.measure import BenchBroken, Usage, in_turns, run
 from perf.programs import found
 from perf.table import Row, Unit, Unmeasured
 
-REPOSITORIES: Final = 20
-TAGS: Final = 8
+REPOSITORIES: Final = 40
+TAGS: Final = 10
 CONCURRENCY: Final = 16
 NIGHTS: Final = ("empty cache", "full cache")
 

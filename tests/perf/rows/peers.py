@@ -6,7 +6,7 @@ What a peer printed is counted before its time is believed.
 import json
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -87,17 +87,20 @@ def rows(bench: Bench) -> list[Row | Unmeasured]:
     present = [contest for contest in CONTESTS if found(contest.peer) is not None]
     with ExitStack() as stack:
         hosts = _serve(bench, stack)
-        runs: dict[tuple[Contest, str], Callable[[], float | GaveUp]] = {}
-        for contest in present:
-            runs[contest, "peer"] = partial(attempt, bench, contest, hosts[contest.far, contest.sample])
-            runs[contest, "ours"] = partial(_ours_s, bench, contest, hosts[contest.far, REPOSITORIES])
-        taken = in_turns(min(bench.rounds, 2), runs)
+        races = {contest: partial(_race, bench, contest, hosts) for contest in present}
+        taken = in_turns(min(bench.rounds, 2), races)
     return [
-        _row(contest, taken[contest, "peer"], taken[contest, "ours"])
-        if contest in present
-        else _unmeasured(contest, "not installed")
+        judge(contest, taken[contest]) if contest in present else _unmeasured(contest, "not installed")
         for contest in CONTESTS
     ]
+
+
+def _race(bench: Bench, contest: Contest, hosts: dict[tuple[bool, int], str]) -> float | GaveUp:
+    """How many times as long as a crawl the peer takes."""
+    theirs = attempt(bench, contest, hosts[contest.far, contest.sample])
+    if isinstance(theirs, GaveUp):
+        return theirs
+    return theirs / _ours_s(bench, contest, hosts[contest.far, REPOSITORIES])
 
 
 def attempt(bench: Bench, contest: Contest, host: str) -> float | GaveUp:
@@ -117,16 +120,18 @@ def attempt(bench: Bench, contest: Contest, host: str) -> float | GaveUp:
     return usage.wall_s * REPOSITORIES / contest.sample
 
 
-def _row(contest: Contest, theirs: Sequence[float | GaveUp], ours: Sequence[float | GaveUp]) -> Row | Unmeasured:
-    for result in theirs:
-        if isinstance(result, GaveUp):
-            return _unmeasured(contest, result.why)
-    times = zip(theirs, ours, strict=True)
+def judge(contest: Contest, races: Sequence[float | GaveUp]) -> Row | Unmeasured:
+    """The row of a contest, by what each round came to. One round in which the peer gave up spoils all of them."""
+    figures: list[float] = []
+    for race in races:
+        if isinstance(race, GaveUp):
+            return _unmeasured(contest, race.why)
+        figures.append(race)
     return Row(
         letter="f",
         what=f"{contest.what}: {REPOSITORIES:,} repositories (its time for {contest.sample}, scaled) ÷ ours",
         unit=Unit.RATIO,
-        figures=[peer / own for peer, own in times if isinstance(peer, float) and isinstance(own, float)],
+        figures=figures,
         target=AtLeast(contest.target),
     )
 
