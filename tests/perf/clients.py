@@ -1,5 +1,6 @@
 """Who makes the exchanges of a crawl, how they are made, and what each costs."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -61,15 +62,19 @@ def present(bench: Bench, *clients: Client) -> list[Client]:
     return [client for client in clients if client is not Client.GO or build(bench.folder) is not None]
 
 
-def sites(ways: list[Way], repositories: int) -> list[Site]:
-    """Every site that `cost` needs."""
-    needed = {way.site(count) for way in ways for count in (1, repositories)} | {way.token_server for way in ways}
+def sites(ways: Iterable[Way], *sizes: int) -> list[Site]:
+    """Every site that `cost` needs, for each of its sizes."""
+    needed = {site for way in ways for site in (way.token_server, *map(way.site, sizes))}
     return sorted(needed, key=repr)
 
 
-def cost(bench: Bench, nginx: Nginx, client: Client, way: Way, repositories: int) -> Cost:
-    """What all repositories take, less what one takes, by exchanges. The system's share of CPU time is included."""
-    most, least = (_spend(bench, nginx, client, way, count) for count in (repositories, 1))
+def cost(bench: Bench, nginx: Nginx, client: Client, way: Way, sizes: tuple[int, int]) -> Cost:
+    """What the larger registry takes, less what the smaller one takes, by exchanges.
+
+    CPU time has the system's share. What both sizes take does not count: the start, and the connections if the smaller
+    one has as many repositories as requests are in flight.
+    """
+    least, most = (_spend(bench, nginx, client, way, size) for size in sizes)
     exchanges = most.exchanges - least.exchanges
     return Cost(
         cpu_us=(most.usage.cpu_s - least.usage.cpu_s) / exchanges * 1e6,

@@ -106,7 +106,8 @@ def _machine() -> dict[str, str]:
 
 def _wanted() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="tests/perf", description="Measure what a crawl costs beside other clients; takes less than ten minutes."
+        prog="tests/perf",
+        description="Measure what a crawl costs beside other clients; takes about a quarter of an hour.",
     )
     parser.add_argument("--only", type=_letters, default=list(ROWS), metavar="a,b,h", help="measure these rows only")
     parser.add_argument("--rounds", type=_rounds, default=3, metavar="N", help="how often to measure")

@@ -11,9 +11,9 @@ from perf.clients import FLOWS, LISTINGS, Client, Cost, Way, cost, present, site
 from perf.go_program import NOT_HERE
 from perf.measure import in_turns
 from perf.server import serving
-from perf.table import AtMost, Row, Unit, Unmeasured
+from perf.table import AtMost, Row, Unit, Unmeasured, ratio
 
-REPOSITORIES: Final = 10_000
+SIZES: Final = (1, 10_000)
 CONCURRENCY: Final = 32
 MANY: Final = 512
 FEWER: Final = 64
@@ -32,9 +32,9 @@ def rows(bench: Bench) -> list[Row | Unmeasured]:
     clients = present(bench, *Client)
     runs = list(product(clients, _WAYS))
     runs += [(Client.OURS, _many(listing, count)) for listing in LISTINGS for count in (MANY, FEWER)]
-    with serving(bench.folder, sites([way for _, way in runs], REPOSITORIES)) as nginx:
+    with serving(bench.folder, sites((way for _, way in runs), *SIZES)) as nginx:
         variants: dict[tuple[Client, Way], Callable[[], Cost]] = {
-            (client, way): partial(cost, bench, nginx, client, way, REPOSITORIES) for client, way in runs
+            (client, way): partial(cost, bench, nginx, client, way, SIZES) for client, way in runs
         }
         taken = in_turns(bench.rounds, variants)
     cpu = {run: [one.cpu_us for one in costs] for run, costs in taken.items()}
@@ -46,20 +46,14 @@ def rows(bench: Bench) -> list[Row | Unmeasured]:
         for client, target in targets.items():
             if client in clients:
                 theirs = cpu[client, way]
-                given.append(_ratio(f"÷ {client}'s {median(theirs):.0f} µs: {way}", ours, theirs, target))
+                given.append(ratio("a", f"÷ {client}'s {median(theirs):.0f} µs: {way}", ours, theirs, target))
             else:
                 given.append(Unmeasured(letter="a", what=f"÷ {client}'s: {way}", why=NOT_HERE))
     for listing in LISTINGS:
         many, fewer = (cpu[Client.OURS, _many(listing, count)] for count in (MANY, FEWER))
-        given.append(_ratio(f"÷ {FEWER} in flight: {_many(listing, MANY)}", many, fewer, AtMost(1.3)))
+        given.append(ratio("a", f"÷ {FEWER} in flight: {_many(listing, MANY)}", many, fewer, AtMost(1.3)))
     return given
 
 
 def _many(listing: str, concurrency: int) -> Way:
     return Way(listing=listing, flow="access-token", concurrency=concurrency)
-
-
-def _ratio(what: str, ones: list[float], others: list[float], target: AtMost) -> Row:
-    """Round by round, so that what slows a machine for a while slows both."""
-    figures = [one / other for one, other in zip(ones, others, strict=True)]
-    return Row(letter="a", what=what, unit=Unit.RATIO, figures=figures, target=target)

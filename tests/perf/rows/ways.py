@@ -12,9 +12,11 @@ from perf.go_program import NOT_HERE
 from perf.measure import in_turns
 from perf.rows import cost as row_a
 from perf.server import serving
-from perf.table import AtMost, Row, Unit, Unmeasured
+from perf.table import AtMost, Row, Unmeasured, ratio
 
-REPOSITORIES: Final = 3000
+SIZES: Final = (1000, 4000)
+"""Both have more repositories than requests are in flight, so that what connections cost does not count."""
+
 ROUNDS_AT_MOST: Final = 2
 """There are twenty ways, each with six processes."""
 
@@ -28,10 +30,9 @@ WAYS: Final = [
 
 def rows(bench: Bench) -> list[Row | Unmeasured]:
     clients = present(bench, *_CLIENTS)
-    with serving(bench.folder, sites(WAYS, REPOSITORIES), bench.certificates) as nginx:
+    with serving(bench.folder, sites(WAYS, *SIZES), bench.certificates) as nginx:
         variants: dict[tuple[Client, Way], Callable[[], Cost]] = {
-            (client, way): partial(cost, bench, nginx, client, way, REPOSITORIES)
-            for way, client in product(WAYS, clients)
+            (client, way): partial(cost, bench, nginx, client, way, SIZES) for way, client in product(WAYS, clients)
         }
         taken = in_turns(min(bench.rounds, ROUNDS_AT_MOST), variants)
     given: list[Row | Unmeasured] = []
@@ -46,13 +47,11 @@ def rows(bench: Bench) -> list[Row | Unmeasured]:
     return given
 
 
-def _cpu(client: Client, way: Way, ours: Sequence[Cost], theirs: Sequence[Cost], target: AtMost) -> Row:
-    what = f"CPU ÷ {client}'s {median(one.cpu_us for one in theirs):.0f} µs: {way}"
-    figures = [one.cpu_us / other.cpu_us for one, other in zip(ours, theirs, strict=True)]
-    return Row(letter="k", what=what, unit=Unit.RATIO, figures=figures, target=target)
+def _cpu(client: Client, way: Way, ours: Sequence[Cost], theirs: Sequence[Cost], target: AtMost) -> Row | Unmeasured:
+    one, other = ([cost.cpu_us for cost in costs] for costs in (ours, theirs))
+    return ratio("k", f"CPU ÷ {client}'s {median(other):.0f} µs: {way}", one, other, target)
 
 
-def _wall(way: Way, ours: Sequence[Cost], go: Sequence[Cost]) -> Row:
-    what = f"wall ÷ Go's {median(one.wall_us for one in go):.0f} µs: {way}"
-    figures = [one.wall_us / other.wall_us for one, other in zip(ours, go, strict=True)]
-    return Row(letter="k", what=what, unit=Unit.RATIO, figures=figures)
+def _wall(way: Way, ours: Sequence[Cost], go: Sequence[Cost]) -> Row | Unmeasured:
+    one, other = ([cost.wall_us for cost in costs] for costs in (ours, go))
+    return ratio("k", f"wall ÷ Go's {median(other):.0f} µs: {way}", one, other)

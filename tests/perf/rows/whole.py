@@ -13,7 +13,7 @@ from perf.crawl import crawl
 from perf.delaying import Scheme, delaying
 from perf.go_program import NOT_HERE, build, list_with_go
 from perf.measure import Usage, in_turns
-from perf.table import AtMost, Row, Unit, Unmeasured
+from perf.table import AtMost, Row, Unmeasured, ratio
 
 DELAY_S: Final = 0.01
 CONCURRENCY: Final = 64
@@ -52,39 +52,33 @@ def rows(bench: Bench) -> list[Row | Unmeasured]:
     for scheme, flow in FLOWS.items():
         ours, go = ({size: taken[client, scheme, size] for size in SIZES} for client in (Client.OURS, Client.GO))
         for size in SIZES:
-            what = f"{size:,} repositories, {flow}"
+            what = f"{flow}, {size:,} {'repository' if size == ONE else 'repositories'}"
             target = _NO_LONGER if size == WHOLE else None
             given += [_cpu(what, ours[size], go[size]), _wall(what, ours[size], go[size], target)]
         given.append(_wall_less_the_start(flow, ours, go))
     return given
 
 
-def _cpu(what: str, ours: Sequence[Spent], go: Sequence[Spent]) -> Row:
-    figures = [one.cpu_s / other.cpu_s for one, other in zip(ours, go, strict=True)]
-    what = f"CPU, start-up included, ÷ Go's {median(one.cpu_s for one in go) * 1e3:.0f} ms: {what}"
-    return Row(letter="l", what=what, unit=Unit.RATIO, figures=figures)
+def _cpu(what: str, ours: Sequence[Spent], go: Sequence[Spent]) -> Row | Unmeasured:
+    one, other = ([spent.cpu_s for spent in each] for each in (ours, go))
+    return ratio("l", f"CPU, start-up included, ÷ Go's {median(other) * 1e3:.0f} ms: {what}", one, other)
 
 
-def _wall(what: str, ours: Sequence[Spent], go: Sequence[Spent], target: AtMost | None) -> Row:
-    waits = " / ".join(f"{median(one.delay_s for one in spent) * 1e3:.1f}" for spent in (ours, go))
-    what = f"wall, start-up included, ÷ Go's {median(one.wall_s for one in go):.2f} s: {what} (each waits {waits} ms)"
-    figures = [one.wall_s / other.wall_s for one, other in zip(ours, go, strict=True)]
-    return Row(letter="l", what=what, unit=Unit.RATIO, figures=figures, target=target)
+def _wall(what: str, ours: Sequence[Spent], go: Sequence[Spent], target: AtMost | None) -> Row | Unmeasured:
+    one, other = ([spent.wall_s for spent in each] for each in (ours, go))
+    waits = " / ".join(f"{median(spent.delay_s for spent in each) * 1e3:.1f}" for each in (ours, go))
+    what = f"wall, start-up included, ÷ Go's {median(other):.2f} s: {what} (each waits {waits} ms)"
+    return ratio("l", what, one, other, target)
 
 
-def _wall_less_the_start(flow: str, ours: dict[int, list[Spent]], go: dict[int, list[Spent]]) -> Row:
+def _wall_less_the_start(flow: str, ours: dict[int, list[Spent]], go: dict[int, list[Spent]]) -> Row | Unmeasured:
     """Without what a crawl of one repository takes."""
-    listing, listing_by_go = (
+    one, other = (
         [more.wall_s - one.wall_s for more, one in zip(spent[LESS_THE_START], spent[ONE], strict=True)]
         for spent in (ours, go)
     )
-    return Row(
-        letter="l",
-        what=f"wall, less that of one repository, ÷ Go's: {LESS_THE_START:,} repositories, {flow}",
-        unit=Unit.RATIO,
-        figures=[one / other for one, other in zip(listing, listing_by_go, strict=True)],
-        target=_NO_LONGER,
-    )
+    what = f"wall, less that of one repository, ÷ Go's: {flow}, {LESS_THE_START:,} repositories"
+    return ratio("l", what, one, other, _NO_LONGER)
 
 
 def _spend(bench: Bench, client: Client, scheme: Scheme, repositories: int) -> Spent:
