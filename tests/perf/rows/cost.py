@@ -49,6 +49,9 @@ def rows(bench: Bench) -> list[Row | Unmeasured]:
                 given.append(ratio("a", f"÷ {client}'s {median(theirs):.0f} µs: {way}", ours, theirs, target))
             else:
                 given.append(Unmeasured(letter="a", what=f"÷ {client}'s: {way}", why=NOT_HERE))
+        if Client.GO in clients:
+            wall, wall_of_go = ([one.wall_us for one in taken[client, way]] for client in (Client.OURS, Client.GO))
+            given.append(ratio("a", f"wall ÷ Go's {median(wall_of_go):.0f} µs: {way}", wall, wall_of_go))
     for listing in LISTINGS:
         many, fewer = (cpu[Client.OURS, _many(listing, count)] for count in (MANY, FEWER))
         given.append(ratio("a", f"÷ {FEWER} in flight: {_many(listing, MANY)}", many, fewer, AtMost(1.3)))
