@@ -6,7 +6,7 @@ shards see the same names, and the evidence is that of one whole reading.
 """
 
 import logging
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from typing import Final, Protocol
 
 import anyio
@@ -26,6 +26,9 @@ POLL_S: Final = 0.25
 
 POLLS_PER_TRY: Final = 8
 """So many looks are between two tries to take over: each try costs a network file system several exchanges."""
+
+POLLS_BEFORE_NOTICE: Final = 1200
+"""After so many looks without news, five minutes, the operator hears of it: the shard that reads may hang."""
 
 
 class Source(Protocol):
@@ -70,7 +73,13 @@ class GroupNamesDiscovery:
 
     requires_all_listings = False
 
-    def __init__(self, source: Source, methods: Sequence[str], names: GroupNames) -> None:
+    def __init__(
+        self,
+        source: Source,
+        methods: Sequence[str],
+        names: GroupNames,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
         """`methods` are the discovery methods that the source tries, in order."""
         self.method = source.method
         self._source = source
@@ -78,7 +87,9 @@ class GroupNamesDiscovery:
         self._names = names
         self._reader = ""
         self._followed = 0
+        self._sleep = sleep
         self._polls = 0
+        self._idle_polls = 0
         self._writes = False
         self._end: NamesEnd | None = None
 
@@ -100,6 +111,7 @@ class GroupNamesDiscovery:
         while self._end is None:
             match await anyio.to_thread.run_sync(self._names.next_entry):
                 case ListedPage(method, names):
+                    self._idle_polls = 0
                     self._followed += 1
                     self.method = method
                     yield dict.fromkeys(names)
@@ -124,8 +136,16 @@ class GroupNamesDiscovery:
         if self._polls % POLLS_PER_TRY == 0:
             self._writes = await anyio.to_thread.run_sync(self._names.try_to_write)
         self._polls += 1
+        self._idle_polls += 1
+        if self._idle_polls == POLLS_BEFORE_NOTICE:
+            log.warning(
+                "no new names for %.0f minutes: shard %s reads them for the group; if it hangs, stop it: another one "
+                "takes over",
+                POLLS_BEFORE_NOTICE * POLL_S / 60,
+                self._reader,
+            )
         if not self._writes:
-            await anyio.sleep(POLL_S)
+            await self._sleep(POLL_S)
 
     async def _read(self) -> AsyncIterator[NamePage]:
         """The names of the source that the list does not have. They are added to the list."""

@@ -3,6 +3,7 @@
 from contextlib import AsyncExitStack
 
 import pytest
+from registries import nexus_api
 from registries.gitea_api import OWNER, PACKAGES, packages, registry
 from registries.gitea_api import TAGS as GITEA_TAGS
 from registries.vocabulary import WITH_PASSWORD
@@ -23,6 +24,7 @@ from support.paged_catalogs import (
 )
 from support.run_cli import scripted_crawl
 from support.scripted import document, html, listing_path, on, refusal, serve, silent
+from support.scripted_google import SEARCH, crawling
 from support.shard_crawls import records_in
 from support.snapshots import read_snapshot
 
@@ -162,11 +164,35 @@ async def test_group_names_of_a_products_api_are_read_once(tmp_path):
     async with serve([packages(document({"message": "no"}, status=403)), *registry()]) as server:
         table = {"target": f"{server.host}/{OWNER}", "kind": "gitea", "discovery": "api", **WITH_PASSWORD}
         config = crawler.Config(registry=[table], output={"path": tmp_path}, limits={"attempts": 1})
-        runs = [
-            await crawler.crawl(config.model_copy(update={"scale": ScaleConfig(shard=shard, group=GROUP)}))
-            for shard in SHARDS
-        ]
+        runs = await shards_of(config)
     assert [run.discovery.method for run in runs] == ["catalog"] * 3
     assert (len(server.asked(PACKAGES)), len(server.asked(CATALOG))) == (1, 1)
     assert sum(run.counts.repositories for run in runs) == len(GITEA_TAGS)
     assert "(tried: api: GET " in runs[2].discovery.evidence
+
+
+async def shards_of(config):
+    """Crawl with one shard after another, within this process."""
+    scales = (ScaleConfig(shard=shard, group=GROUP) for shard in SHARDS)
+    return [await crawler.crawl(config.model_copy(update={"scale": scale})) for scale in scales]
+
+
+async def test_group_names_of_googles_catalog_are_read_once(tmp_path):
+    """Only the catalog: in the projects and their repositories, which are asked for first, each shard opens its own."""
+    async with serve([on(SEARCH, document({})), *catalog(), *listings()]) as server:
+        config = crawling(server.host, tmp_path, kind="gcr", apis={"resource_manager": server.origin})
+        runs = await shards_of(config)
+    assert [run.discovery.method for run in runs] == ["catalog"] * 3
+    assert (len(server.asked(SEARCH)), pages_asked(server)) == (3, [0, 1, 2])
+    assert sum(run.counts.repositories for run in runs) == len(NAMES)
+
+
+async def test_group_names_that_come_with_their_images_are_read_by_each_shard(tmp_path):
+    async with serve([*nexus_api.pages(nexus_api.stored(nexus_api.INVENTORY)), *nexus_api.registry()]) as server:
+        table = {"target": server.host, "kind": "nexus", "api_path": nexus_api.API_PATH, **WITH_PASSWORD}
+        table |= {"discovery": "api", "images_from": "api"}
+        runs = await shards_of(crawler.Config(registry=[table], output={"path": tmp_path / "out"}))
+    assert [run.discovery.method for run in runs] == ["api"] * 3
+    assert len(server.asked(nexus_api.COMPONENTS)) == 3 * 2
+    assert sum(run.counts.repositories for run in runs) == len(nexus_api.TAGS)
+    assert sum(run.counts.images for run in runs if run.counts.images) > 0

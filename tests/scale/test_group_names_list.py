@@ -182,6 +182,26 @@ async def test_group_names_list_that_cannot_be_written_does_not_end_the_run(tmp_
     assert "this shard reads the names itself" in caplog.text
 
 
+async def test_group_names_list_that_does_not_grow_is_told_of(tmp_path, caplog):
+    """The shard that reads hangs. It is stopped after six minutes."""
+    hanging = list_of(tmp_path)
+    assert hanging.try_to_write()
+    hanging.append(NamesBegun(("catalog",)))
+    slept = []
+
+    async def sleep(seconds):
+        slept.append(seconds)
+        if sum(slept) == 360:
+            hanging.release()
+
+    follower = GroupNamesDiscovery(Source(), ("catalog",), list_of(tmp_path, "1/2"), sleep)
+    assert await names_of(follower) == NAMES
+    assert 360 <= sum(slept) <= 362
+    assert [record.getMessage() for record in caplog.records] == [
+        "no new names for 5 minutes: shard 0/2 reads them for the group; if it hangs, stop it: another one takes over"
+    ]
+
+
 async def test_group_names_list_is_written_by_one_shard_at_a_time(tmp_path):
     first, second = list_of(tmp_path), list_of(tmp_path, "1/2")
     assert first.try_to_write()
