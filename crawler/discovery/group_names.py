@@ -118,7 +118,7 @@ class GroupNamesDiscovery:
                 case NamesBegun(sources, reader):
                     if sources != self._methods:
                         raise SnapshotError(f"shard {reader} looks for names by {printable(', '.join(sources))}")
-                    log.info("names come from the group's list, which shard %s writes", reader)
+                    log.info("names come from the group's list: shard %s reads them", reader)
                     self._reader = reader
                 case NamesEnd(method) as end:
                     self._end, self.method = end, method

@@ -119,9 +119,9 @@ async def test_group_names_that_nobody_may_read_are_asked_for_by_each_shard(comm
     """No shard waits for another one that cannot read either."""
     script = [catalog_page(0, refusal(403, "DENIED", "not for you")), *listings()]
     async with serve(script) as server:
-        ended = await crawl_in_processes(command, server, SHARDS, "--discovery", "catalog")
-        assert pages_asked(server) == [0, 0, 0]
-    assert [each.code for each in ended] == [1, 1, 1]
+        ended = await crawl_in_processes(command, server, SHARDS[:2], "--discovery", "catalog")
+        assert pages_asked(server) == [0, 0]
+    assert [each.code for each in ended] == [1, 1]
     assert all("not for you" in each.err for each in ended)
 
 
@@ -135,12 +135,12 @@ async def test_group_names_that_nobody_may_read_are_asked_for_by_each_shard(comm
 )
 async def test_group_names_that_are_not_shared_are_read_by_each_shard(command, option, notice):
     async with serve([*catalog(), *listings()]) as server:
-        for shard in SHARDS:
+        for shard in ("0/2", "1/2"):
             ended = await command(*shard_arguments(server, shard, *option))
             assert ended.code == 0
             assert notice in ended.err
             assert READ_FOR_THE_GROUP not in ended.err
-        assert pages_asked(server) == [0, 1, 2] * 3
+        assert pages_asked(server) == [0, 1, 2] * 2
     assert not list(command.folder.glob("out/.shards/*/*/names/list.jsonl"))
     assert (await merge(command)).code == 0
     assert sorted(records_in(command.folder / "out")) == sorted(NAMES)
