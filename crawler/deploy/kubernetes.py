@@ -108,6 +108,12 @@ def kubernetes_manifests(deployment: Deployment, options: KubernetesOptions) -> 
 
 
 def _jobs(deployment: Deployment, options: KubernetesOptions) -> list[_Job]:
+    """The CronJob that crawls; with shards also the one that merges.
+
+    A Job of a CronJob is named by its scheduled time, in minutes, so that none is made twice (kubernetes/kubernetes
+    pkg/controller/cronjob/cronjob_controllerv2.go, getJobName). Of two CronJobs with one schedule, the Jobs of one
+    night have the same number: so the merge knows its group, and asks neither Kubernetes nor the clock.
+    """
     within_s = round(deployment.config.resume.within.total_seconds())
     within = f"{deployment.config.model_dump(mode='json')['resume']['within']}, the same as resume.within"
     config_file, log_format = f"{_CONFIG_FOLDER}/config.toml", ["--log-format", "json"]
