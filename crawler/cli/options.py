@@ -197,6 +197,14 @@ Group = Annotated[
     str | None,
     typer.Option(metavar="ID", help="With --shard: what the shards of one snapshot have in common, for `merge`"),
 ]
+NamesFrom = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHERE",
+        help="With --shard: group (one shard reads the names, the others take them from it) or registry (each reads "
+        "them itself)  [default: group]",
+    ),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue the newest unfinished run of the target")]
 ShowProgress = Annotated[
     bool | None,

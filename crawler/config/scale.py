@@ -2,7 +2,7 @@
 
 import os
 import re
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, PlainSerializer, model_validator
 
@@ -53,11 +53,13 @@ GroupId = Annotated[str | None, Expected("a string"), BeforeValidator(_parse_gro
 class ScaleConfig(ConfigTable):
     """`[scale]`: which part of a snapshot this process takes. None: the whole snapshot.
 
-    Where the scheduler names the shard, it may name the group, too.
+    Where the scheduler names the shard, it may name the group, too. `names_from`: whether one shard reads the names for
+    all of the group, or each reads them itself.
     """
 
     shard: ShardOption = None
     group: GroupId = None
+    names_from: Literal["group", "registry"] = "group"
 
     @model_validator(mode="before")
     @classmethod
@@ -84,3 +86,4 @@ class GroupTable(ConfigTable):
 
     shard: Any = None
     group: GroupId = None
+    names_from: Any = None

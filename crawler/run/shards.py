@@ -10,11 +10,12 @@ from pathlib import Path
 import orjson
 
 from crawler.config import Config, RegistryConfig
+from crawler.discovery.group_names import GroupNames
 from crawler.discovery.name_filter import NameFilter
 from crawler.discovery.ownership import Cut, NameHash, Ownership, balance, cut_by_costs
 from crawler.errors import SnapshotError
 from crawler.model.depth import Depth
-from crawler.model.run_manifest import RunManifest, source_folder
+from crawler.model.run_manifest import RunManifest, group_folder, source_folder
 from crawler.model.run_parameters import RunParameters
 from crawler.model.shard import Shard
 from crawler.model.shard_report import SeenNames, ShardReport
@@ -23,6 +24,8 @@ from crawler.run.plan import Plan
 from crawler.run.shares import SharedGroup, Shares
 from crawler.snapshot.decoding import read_run_manifest
 from crawler.snapshot.disk import wrap_os_errors
+from crawler.snapshot.group_names import NAMES, GroupNamesFile
+from crawler.snapshot.locks import FileLocks
 from crawler.snapshot.parts import read_lines
 from crawler.snapshot.reader import last_complete
 from crawler.snapshot.shards import SHARD_REPORT, differences, join_group, merged_runs
@@ -59,7 +62,8 @@ def join(
         shared.fetch_shard(part, output / joined.folder)
     shares = None if agreed is None else agreed.shares
     shares = _shares(config, registry, joined, part) if shares is None else shares
-    return joined, Ownership(part, NameHash(parameters.target), shares.cut, shares.owners)
+    name_hash, group_names = NameHash(parameters.target), _group_names(config, joined)
+    return joined, Ownership(part, name_hash, shares.cut, shares.owners, group_names=group_names)
 
 
 def _check_terms(group: str, ours: RunParameters, terms: RunParameters, within: timedelta) -> None:
@@ -71,6 +75,14 @@ def _check_terms(group: str, ours: RunParameters, terms: RunParameters, within: 
         )
     if different := differences(ours, terms):
         raise SnapshotError(f"{group} was begun with other options: {different}: give all shards the same options")
+
+
+def _group_names(config: Config, parameters: RunParameters) -> GroupNames | None:
+    """The list of names of the group that this shard has joined; None where it is to read the names itself."""
+    if config.scale.names_from == "registry":
+        return None
+    folder = config.output.path / group_folder(str(parameters.group), parameters.target) / NAMES
+    return GroupNamesFile(folder, parameters, FileLocks() if config.output.lock else None)
 
 
 def _shares(config: Config, registry: RegistryConfig, parameters: RunParameters, part: Shard) -> Shares:

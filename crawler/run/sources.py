@@ -5,6 +5,7 @@ Which methods `auto` tries, and in which order, is data of the registry's profil
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from crawler.discovery.api import ApiDiscovery
 from crawler.discovery.artifact_registry import ArtifactRegistryListing, ArtifactRegistryWalk
 from crawler.discovery.catalog import CatalogDiscovery
 from crawler.discovery.fallback import FallbackDiscovery
+from crawler.discovery.group_names import GroupNamesDiscovery
 from crawler.discovery.name_list import ListDiscovery
 from crawler.discovery.ownership import Ownership
 from crawler.discovery.walk import WalkDiscovery
@@ -55,9 +57,7 @@ async def build_discovery(
     google = None
     if config.profile.is_google or config.discovery_method is DiscoveryMethod.ARTIFACT_REGISTRY:
         google = await api_credentials(config, auth.credentials, google_apis.limits.outage)
-    sources = _Sources(config, images, registry, auth, own_api, google_apis, google, ownership)
-    candidates = [sources.create(method) for method in sources.methods()]
-    return candidates[0] if len(candidates) == 1 else FallbackDiscovery(candidates)
+    return _Sources(config, images, registry, auth, own_api, google_apis, google, ownership).discovery()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,37 @@ class _Sources:
     google_apis: Transport
     google: CredentialProvider | None
     ownership: Ownership | None
+
+    def discovery(self) -> Discovery:
+        """The source of names: one, or several that are tried in order.
+
+        What every shard would read alike comes from the group's list: all of it where that holds for every source that
+        is tried, else the catalog. Then it is one shard that tries, and the others have its result.
+        """
+        methods = self.methods()
+        sources = [self.create(method) for method in methods]
+        names = None if self.ownership is None else self.ownership.group_names
+        if names is not None and all(map(self._is_read_alike, methods)):
+            return GroupNamesDiscovery(_first_of(sources), methods, names)
+        if names is not None and DiscoveryMethod.CATALOG in methods:
+            index = methods.index(DiscoveryMethod.CATALOG)
+            sources[index] = GroupNamesDiscovery(sources[index], [DiscoveryMethod.CATALOG], names)
+        return _first_of(sources)
+
+    def _is_read_alike(self, method: DiscoveryMethod) -> bool:
+        """Whether every shard would read the same pages, of names alone.
+
+        In Google's folders and repositories each shard opens its own. Names that come with their images stay with them:
+        a list of all images would be as large as the snapshot.
+        """
+        match method:
+            case DiscoveryMethod.WALK | DiscoveryMethod.ARTIFACT_REGISTRY:
+                return False
+            case DiscoveryMethod.API | DiscoveryMethod.DOCKER_HUB if self.own_api.names is not None:
+                api = self.config.profile.api
+                return self.config.images_from == "listing" or api is None or not api.lists_images_with_names
+            case _:
+                return True
 
     def methods(self) -> list[DiscoveryMethod]:
         """The methods to try, in this order. Where the product's own API is closed, the protocol follows it."""
@@ -128,6 +159,10 @@ class _Sources:
             with_attachments = self.images.referrers is ReferrersLevel.API
             return ArtifactRegistryListing(search, self.ownership, with_attachments=with_attachments)
         return ArtifactRegistryWalk(search, config.profile, self.ownership)
+
+
+def _first_of(sources: Sequence[Discovery]) -> Discovery:
+    return sources[0] if len(sources) == 1 else FallbackDiscovery(sources)
 
 
 def open_google_apis(config: RegistryConfig, google: CredentialProvider, transport: Transport) -> GoogleApis:
