@@ -1,31 +1,21 @@
 """The command line: its commands, and the flags of `crawl`, which become configuration.
 
-What a command runs is imported inside the command, so that --help is quick.
+A command is imported and built where it is asked for, and what it runs is imported inside it: nearly all of the time
+that a command takes to start goes into imports.
 """
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
 
 from crawler.cli import logs, options
-from crawler.cli.audit import audit
 from crawler.cli.crawl_config import crawl_config
-from crawler.cli.demo import demo
-from crawler.cli.deploy import deploy
-from crawler.cli.diff import diff
-from crawler.cli.doctor import doctor
-from crawler.cli.emulator_options import emulator
 from crawler.cli.error_output import exit_on_error, report_internal_error, report_usage_error
 from crawler.cli.exit_codes import BAD_USAGE, COMPLETE, COULD_NOT_RUN, INTERRUPTED
-from crawler.cli.init import init
-from crawler.cli.merge import merge
-from crawler.cli.metrics import metrics
-from crawler.cli.plan import plan
-from crawler.cli.publish import publish
-from crawler.cli.query import query, schema
-from crawler.cli.report import report
-from crawler.cli.runs import runs
 from crawler.cli.shared_options import takes_options
 from crawler.errors import ConfigError
 from crawler.model.run_manifest import VERSION
@@ -33,14 +23,62 @@ from crawler.model.run_manifest import VERSION
 if TYPE_CHECKING:
     from crawler.config import Config
 
+_MODULES: Final[Mapping[str, str]] = {
+    "crawl": "commands",
+    "demo": "demo",
+    "init": "init",
+    "audit": "audit",
+    "doctor": "doctor",
+    "query": "query",
+    "diff": "diff",
+    "report": "report",
+    "plan": "plan",
+    "publish": "publish",
+    "merge": "merge",
+    "metrics": "metrics",
+    "schema": "query",
+    "emulator": "emulator_options",
+    "runs": "runs",
+    "deploy": "deploy",
+}
+"""The commands as `--help` lists them. The module of each has a function, or a group, of its name."""
+
+_TAKES_CRAWL_OPTIONS: Final = frozenset({"doctor", "plan"})
+_PASSES_OPTIONS_ON: Final = frozenset({"demo"})
+
+
+class Commands(TyperGroup):
+    """The group of all commands, which has a command once it is asked for."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002  (typer's)
+        return list(_MODULES)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # noqa: ARG002
+        """The command of this name; None where there is none, and then all are built, for typer to suggest one."""
+        for name in [cmd_name] if cmd_name in _MODULES else _MODULES:
+            if name not in self.commands:
+                self.commands[name] = _build(name)
+        return self.commands.get(cmd_name)
+
+
+def _build(name: str) -> Any:
+    command = getattr(import_module(f"crawler.cli.{_MODULES[name]}"), name)
+    if isinstance(command, typer.Typer):
+        return typer.main.get_group(command)
+    only = typer.Typer(add_completion=False, rich_markup_mode=None)
+    if name in _TAKES_CRAWL_OPTIONS:
+        command = takes_options(crawl_config, crawl)(command)
+    passes_on = name in _PASSES_OPTIONS_ON
+    only.command(context_settings={"allow_extra_args": passes_on, "ignore_unknown_options": passes_on})(command)
+    return typer.main.get_command(only)
+
+
 app = typer.Typer(
+    cls=Commands,
     help="Take nightly snapshots of whole container registries, each with a verdict: complete or partial.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120, "color": False},
     rich_markup_mode=None,  # rich would read [TARGET] as markup
 )
-
-app.add_typer(runs, name="runs")
-app.add_typer(deploy, name="deploy")
 
 
 def run_command_line() -> None:
@@ -87,7 +125,6 @@ def _common(
         raise typer.Exit(BAD_USAGE)
 
 
-@app.command()
 @takes_options(crawl_config)
 def crawl(
     settings: "Config",
@@ -122,18 +159,3 @@ def crawl(
         fitted = fit_concurrency(settings.of_part, logs.notice)
         display = DisplayOptions(progress=progress is not False, records=show, log_format=log_format)
         raise typer.Exit(run_async(crawl_registries, fitted, display, start_or_resume if resume else start))
-
-
-app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(demo)
-app.command()(init)
-app.command()(audit)
-app.command()(takes_options(crawl_config, crawl)(doctor))
-app.command()(query)
-app.command()(diff)
-app.command()(report)
-app.command()(takes_options(crawl_config, crawl)(plan))
-app.command()(publish)
-app.command()(merge)
-app.command()(metrics)
-app.command()(schema)
-app.command()(emulator)

@@ -61,52 +61,52 @@ class SeenEntries:
 class _EntrySet:
     """A set of entries: the entries themselves while they are few, then their digests."""
 
-    __slots__ = ("_digests", "_entries", "_max_exact", "_salt")
+    __slots__ = ("_max_exact", "_salt", "digests", "entries")
 
     def __init__(self, salt: bytes, max_exact: int) -> None:
         self._salt = salt
         self._max_exact = max_exact
-        self._entries: set[str] = set()
-        self._digests: _SortedDigests | None = None
+        self.entries: set[str] = set()
+        self.digests: _SortedDigests | None = None
 
     def __len__(self) -> int:
-        return len(self._entries if self._digests is None else self._digests)
+        return len(self.entries if self.digests is None else self.digests)
 
     def add(self, entries: Sequence[str]) -> list[str]:
         """Add entries, which differ. Returns those that were not in the set."""
-        if self._digests is not None:
-            add, digest = self._digests.add, self._digest
+        if self.digests is not None:
+            add, digest = self.digests.add, self._digest
             return [entry for entry in entries if add(digest(entry))]
         new = self.without(entries)
-        self._entries.update(new)
-        if len(self._entries) > self._max_exact:
+        self.entries.update(new)
+        if len(self.entries) > self._max_exact:
             self._keep_digests()
         return new
 
     def without(self, entries: Sequence[str]) -> list[str]:
         """Those of the entries that are not in the set."""
-        if self._digests is None:
-            return [entry for entry in entries if entry not in self._entries]
-        return [entry for entry in entries if self._digest(entry) not in self._digests]
+        if self.digests is None:
+            return [entry for entry in entries if entry not in self.entries]
+        return [entry for entry in entries if self._digest(entry) not in self.digests]
 
     def update(self, other: "_EntrySet") -> None:
         """Add all of another set, which has the same salt."""
-        if self._digests is None and other._digests is None:
-            self._entries |= other._entries
-            if len(self._entries) <= self._max_exact:
+        if self.digests is None and other.digests is None:
+            self.entries |= other.entries
+            if len(self.entries) <= self._max_exact:
                 return
         digests = self._keep_digests()
-        for digest in map(self._digest, other._entries) if other._digests is None else other._digests:
+        for digest in map(self._digest, other.entries) if other.digests is None else other.digests:
             digests.add(digest)
 
     def _keep_digests(self) -> "_SortedDigests":
         """From now on keep digests instead of entries."""
-        if self._digests is None:
-            self._digests = _SortedDigests()
-            for entry in self._entries:
-                self._digests.add(self._digest(entry))
-            self._entries = set()
-        return self._digests
+        if self.digests is None:
+            self.digests = _SortedDigests()
+            for entry in self.entries:
+                self.digests.add(self._digest(entry))
+            self.entries = set()
+        return self.digests
 
     def _digest(self, entry: str) -> int:
         encoded = entry.encode("utf-8", "surrogatepass")

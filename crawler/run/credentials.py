@@ -4,13 +4,13 @@ import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio.to_thread
 import orjson
 
 from crawler.auth.challenge import Flow, authenticate
 from crawler.auth.credentials import ANONYMOUS, NO_SCOPE, Credential, CredentialProvider, StaticCredentials
-from crawler.auth.docker_config import DockerCredentials, Login
 from crawler.auth.google import (
     ACCESS_TOKEN_USER,
     REGISTRY_TOKEN_USER,
@@ -28,6 +28,9 @@ from crawler.transport.fetch import Transport
 from crawler.transport.messages import MAX_ERROR_BYTES, Purpose, Request
 from crawler.transport.outage import OutageDetector
 from crawler.untrusted_text import printable, quoted_path
+
+if TYPE_CHECKING:
+    from crawler.auth.docker_config import DockerCredentials, Login
 
 _PASSWORD_IS_ACCESS_TOKEN = frozenset({ACCESS_TOKEN_USER, REGISTRY_TOKEN_USER, "_dcgcloud_token"})
 """User names whose password is an OAuth2 access token; the last is what gcloud's credential helper answers with."""
@@ -153,6 +156,8 @@ def _method(config: RegistryConfig, credential: Credential | None) -> AuthMethod
 
 async def _docker_login_or_anonymous(target: Target) -> ResolvedAuth:
     """Docker's login; anonymous where no login file names the registry. Raises CredentialsError."""
+    from crawler.auth.docker_config import DockerCredentials
+
     credentials = DockerCredentials(target, environ=os.environ)
     login = await credentials.look_up()
     if login.credential is not None or login.is_named:
@@ -163,11 +168,13 @@ async def _docker_login_or_anonymous(target: Target) -> ResolvedAuth:
 
 async def _docker_login(target: Target) -> ResolvedAuth:
     """Docker's login. Raises CredentialsError, also where there is none."""
+    from crawler.auth.docker_config import DockerCredentials
+
     credentials = DockerCredentials(target, environ=os.environ)
     return _resolve_login(target, credentials, await credentials.look_up())
 
 
-def _resolve_login(target: Target, credentials: DockerCredentials, login: Login) -> ResolvedAuth:
+def _resolve_login(target: Target, credentials: "DockerCredentials", login: "Login") -> ResolvedAuth:
     warnings = (*login.warnings, *login.failures)
     if login.credential is None:
         no_login = f"no docker or podman login for {target.registry}; run `docker login {target.registry}`"
