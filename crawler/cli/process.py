@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -38,6 +39,23 @@ def _raise_system_exit(number: int, frame: Any) -> Never:  # noqa: ARG001  (a ha
 
 def _exit_on_signal(number: int, frame: Any) -> Never:  # noqa: ARG001  (a handler's signature)
     exit_immediately(128 + number)
+
+
+def collect_garbage_rarely() -> None:
+    """From now on the young generation grows to 100,000 objects before it is collected.
+
+    The default of 700 has every import look through all objects again and again, for next to no garbage.
+    """
+    gc.set_threshold(100_000, 50, 100)
+
+
+def load_no_plugins() -> None:
+    """Keep plugins of pydantic out of this process, unless the environment names some to be left out.
+
+    They would see every value that is validated, passwords included. To find them, pydantic reads the metadata of all
+    installed packages, which takes as long as a crawl's validation of its whole configuration.
+    """
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
 def exit_immediately(code: int) -> Never:
