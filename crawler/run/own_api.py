@@ -6,7 +6,6 @@ from crawler.config import RegistryConfig
 from crawler.model.depth import Depth
 from crawler.run.credentials import ResolvedAuth, read_secret_file
 from crawler.transport.fetch import Transport
-from crawler.vendors.access import ApiAccess
 from crawler.vendors.api import VendorApi
 from crawler.vendors.products import PRODUCTS, open_product
 
@@ -21,6 +20,8 @@ def open_own_api(
     """
     if config.profile.kind not in PRODUCTS:
         return VendorApi()
+    from crawler.vendors.access import ApiAccess
+
     access = ApiAccess(
         url=config.own_api_url,
         registry_url=config.api_url,

@@ -16,7 +16,7 @@ from crawler.errors import CredentialsError
 from crawler.model.names import Target
 from crawler.profiles import DiscoveryMethod
 from crawler.registry.registry import Registry
-from crawler.run.credentials import ResolvedAuth, api_credentials
+from crawler.run.credentials import ResolvedAuth
 from crawler.run.own_api import takes_images_from_api
 from crawler.transport.fetch import Transport
 from crawler.vendors.api import VendorApi
@@ -44,6 +44,8 @@ async def build_discovery(
         return _name_list(config.repositories_from, config.target)
     google = None
     if config.profile.is_google or config.discovery_method is DiscoveryMethod.ARTIFACT_REGISTRY:
+        from crawler.run.google_credentials import api_credentials
+
         google = await api_credentials(config, auth.credentials, google_apis.limits.outage)
     sources = _Sources(config, images, registry, auth, own_api, google_apis, google, ownership)
     candidates = [sources.create(method) for method in sources.methods()]

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from crawler.vendors.access import ApiAccess
 from crawler.vendors.api import VendorApi
+
+if TYPE_CHECKING:
+    from crawler.vendors.access import ApiAccess
 
 PRODUCTS: Final[Mapping[str, str]] = {
     "docker-hub": "docker_hub",
@@ -24,7 +26,7 @@ PRODUCTS: Final[Mapping[str, str]] = {
 """The module of each product, by the kind of `profiles/products.py`, in its order. Its function `open_MODULE` opens."""
 
 
-def open_product(kind: str, access: ApiAccess) -> VendorApi:
+def open_product(kind: str, access: "ApiAccess") -> VendorApi:
     """What the API of a product of `PRODUCTS` can be asked."""
     module = PRODUCTS[kind]
     opened: Callable[[ApiAccess], VendorApi] = getattr(import_module(f"crawler.vendors.{module}"), f"open_{module}")
