@@ -7,7 +7,7 @@ that a command takes to start goes into imports.
 import sys
 from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 from typer.core import TyperGroup
@@ -16,6 +16,7 @@ from crawler.cli import logs, options
 from crawler.cli.crawl_config import crawl_config
 from crawler.cli.error_output import exit_on_error, report_internal_error, report_usage_error
 from crawler.cli.exit_codes import BAD_USAGE, COMPLETE, COULD_NOT_RUN, INTERRUPTED
+from crawler.cli.process import ca_file_unread
 from crawler.cli.shared_options import takes_options
 from crawler.errors import ConfigError
 from crawler.model.run_manifest import VERSION
@@ -23,25 +24,33 @@ from crawler.model.run_manifest import VERSION
 if TYPE_CHECKING:
     from crawler.config import Config
 
-_MODULES: Final[Mapping[str, str]] = {
-    "crawl": "commands",
-    "demo": "demo",
-    "init": "init",
-    "audit": "audit",
-    "doctor": "doctor",
-    "query": "query",
-    "diff": "diff",
-    "report": "report",
-    "plan": "plan",
-    "publish": "publish",
-    "merge": "merge",
-    "metrics": "metrics",
-    "schema": "query",
-    "emulator": "emulator_options",
-    "runs": "runs",
-    "deploy": "deploy",
+
+class _Command(NamedTuple):
+    """A command: the module of `crawler.cli` that has a function or a group of its name, and what `--help` says."""
+
+    module: str
+    summary: str
+
+
+_COMMANDS: Final[Mapping[str, _Command]] = {
+    "crawl": _Command("commands", "Take a snapshot of each registry."),
+    "demo": _Command("demo", "Crawl an embedded Google registry."),
+    "init": _Command("init", "Write a first configuration, with comments."),
+    "audit": _Command("audit", "Answer a named question from a snapshot."),
+    "doctor": _Command("doctor", "Try every step that a crawl needs, and say what fails."),
+    "query": _Command("query", "Ask the tables of a snapshot by SQL (DuckDB's)."),
+    "diff": _Command("diff", "Print what changed between two snapshots."),
+    "report": _Command("report", "Print a snapshot as one page."),
+    "plan": _Command("plan", "Say what a crawl would cost: exchanges, minutes, bytes."),
+    "publish": _Command("publish", "Publish a snapshot to a lake."),
+    "merge": _Command("merge", "Merge the shards of a group into one snapshot."),
+    "metrics": _Command("metrics", "Print metrics of the newest snapshots for Prometheus."),
+    "schema": _Command("query", "Print the columns of a table, for a database's dialect."),
+    "emulator": _Command("emulator_options", "Run the embedded Google registry until it is stopped."),
+    "runs": _Command("runs", "List snapshots and unfinished runs, or remove some."),
+    "deploy": _Command("deploy", "Print what to apply where crawls run every night."),
 }
-"""The commands as `--help` lists them. The module of each has a function, or a group, of its name."""
+"""All commands, in the order of `--help`. A summary is written here, so that `--help` imports none of them."""
 
 _TAKES_CRAWL_OPTIONS: Final = frozenset({"doctor", "plan"})
 _PASSES_OPTIONS_ON: Final = frozenset({"demo"})
@@ -51,25 +60,31 @@ class Commands(TyperGroup):
     """The group of all commands, which has a command once it is asked for."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002  (typer's)
-        return list(_MODULES)
+        return list(_COMMANDS)
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # noqa: ARG002
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # noqa: ARG002  (typer's)
         """The command of this name; None where there is none, and then all are built, for typer to suggest one."""
-        for name in [cmd_name] if cmd_name in _MODULES else _MODULES:
+        for name in [cmd_name] if cmd_name in _COMMANDS else _COMMANDS:
             if name not in self.commands:
                 self.commands[name] = _build(name)
         return self.commands.get(cmd_name)
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002  (typer's)
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.summary) for name, command in _COMMANDS.items()])
+
 
 def _build(name: str) -> Any:
-    command = getattr(import_module(f"crawler.cli.{_MODULES[name]}"), name)
+    module, summary = _COMMANDS[name]
+    command = getattr(import_module(f"crawler.cli.{module}"), name)
     if isinstance(command, typer.Typer):
         return typer.main.get_group(command)
     only = typer.Typer(add_completion=False, rich_markup_mode=None)
     if name in _TAKES_CRAWL_OPTIONS:
         command = takes_options(crawl_config, crawl)(command)
     passes_on = name in _PASSES_OPTIONS_ON
-    only.command(context_settings={"allow_extra_args": passes_on, "ignore_unknown_options": passes_on})(command)
+    settings = {"allow_extra_args": passes_on, "ignore_unknown_options": passes_on}
+    only.command(short_help=summary, context_settings=settings)(command)
     return typer.main.get_command(only)
 
 
@@ -147,7 +162,8 @@ def crawl(
       registry-crawler crawl localhost:5000 --depth configs --referrers listed
       registry-crawler crawl --config config.toml --resume --log-format json
     """  # noqa: D301  (typer keeps the line breaks of a paragraph after \b)
-    from crawler.cli.crawl_registries import crawl_registries, start, start_or_resume
+    with ca_file_unread():
+        from crawler.cli.crawl_registries import crawl_registries, start, start_or_resume
     from crawler.cli.event_loop import run_async
     from crawler.cli.open_files import fit_concurrency
     from crawler.cli.run_report import DisplayOptions
