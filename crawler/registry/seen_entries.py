@@ -21,14 +21,12 @@ _SHIFT: Final = 64 - _BUCKET_BITS
 class SeenEntries:
     """The entries of a list that is read once, or in several passes: each restart begins another pass.
 
-    From the 10,001st entry on, an entry counts as seen where its digest is. Two of n entries have the same digest with
-    the probability n² ÷ 2⁶⁵: 3 in a million for ten million entries. The digests are salted with random bytes, so that
-    nobody can choose a name which hides another one.
+    After 10,000 entries it knows digests alone: see `EntrySet`.
     """
 
     def __init__(self, max_exact: int = MAX_EXACT) -> None:
         self._max_exact = max_exact
-        self._salt = os.urandom(blake2b.SALT_SIZE)
+        self._salt = random_salt()
         self._earlier = self._empty()  # of the passes before this one
         self._current = self._empty()
         self._again = 0  # entries of this pass that are in `_earlier`
@@ -54,16 +52,26 @@ class SeenEntries:
         """How many entries of earlier passes this pass has not had."""
         return len(self._earlier) - self._again
 
-    def _empty(self) -> "_EntrySet":
-        return _EntrySet(self._salt, self._max_exact)
+    def _empty(self) -> "EntrySet":
+        return EntrySet(self._salt, self._max_exact)
 
 
-class _EntrySet:
-    """A set of entries: the entries themselves while they are few, then their digests."""
+def random_salt() -> bytes:
+    return os.urandom(blake2b.SALT_SIZE)
+
+
+class EntrySet:
+    """A set of entries: the entries themselves while they are few, then their digests.
+
+    From the 10,001st entry on, an entry counts as one of the set where its digest is. Some two of n entries have the
+    same digest with the probability n² ÷ 2⁶⁵: 3 in a million for ten million entries. The digests are salted with
+    random bytes, so that nobody can choose a name which hides another one.
+    """
 
     __slots__ = ("_max_exact", "_salt", "digests", "entries")
 
-    def __init__(self, salt: bytes, max_exact: int) -> None:
+    def __init__(self, salt: bytes, max_exact: int = MAX_EXACT) -> None:
+        """`salt` is random, and the same in sets that are put together."""
         self._salt = salt
         self._max_exact = max_exact
         self.entries: set[str] = set()
@@ -89,7 +97,7 @@ class _EntrySet:
             return [entry for entry in entries if entry not in self.entries]
         return [entry for entry in entries if self._digest(entry) not in self.digests]
 
-    def update(self, other: "_EntrySet") -> None:
+    def update(self, other: "EntrySet") -> None:
         """Add all of another set, which has the same salt."""
         if self.digests is None and other.digests is None:
             self.entries |= other.entries
