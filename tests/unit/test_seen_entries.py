@@ -47,7 +47,7 @@ def test_seen_entries_agree_with_plain_sets(steps: Sequence[str | list[str]], ma
 
 
 @pytest.mark.parametrize("is_ascending", [True, False])
-def test_seen_entries_know_each_of_a_hundred_thousand(is_ascending: bool) -> None:
+def test_seen_entries_know_each_of_a_hundred_thousand(*, is_ascending: bool) -> None:
     names = sorted((f"team-{number % 97}/app-{number}" for number in range(100_000)), reverse=not is_ascending)
     seen = SeenEntries()
     for start in range(0, len(names), 1000):
