@@ -9,6 +9,7 @@ way. Only where the search finds something, the rewriting is repeated with the p
 original, so that the right part of the original can be replaced.
 """
 
+import html
 import json
 import re
 import sys
@@ -209,9 +210,7 @@ def _character(match: re.Match[str]) -> str:
         case "number":
             return _numbered(escaped[2:].rstrip(";"))
         case _:
-            from html import unescape  # with a table of 2,000 names, which is read for an error's text alone
-
-            return unescape(escaped)
+            return html.unescape(escaped)
 
 
 def _numbered(digits: str) -> str:

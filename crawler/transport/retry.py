@@ -1,19 +1,15 @@
-"""Whether to retry: how often one request, and how often all requests of a run together.
-
-tenacity is imported for the first request that fails: most runs have none, and it takes as long as fifty exchanges.
-"""
+"""Whether to retry: how often one request, and how often all requests of a run together."""
 
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import tenacity
 
 from crawler.errors import RegistryError, Unreachable, UnusableResponse
 from crawler.transport.messages import RequestStats, Response
 from crawler.wire.error_body import parse_error_body
-
-if TYPE_CHECKING:
-    import tenacity
 
 RETRYABLE_STATUSES: Final = frozenset({408, 429}) | frozenset(range(500, 600)) - {501, 505}
 """Statuses that may be gone at the next attempt; 501 and 505 say that they will not be (RFC 9110 §15.6)."""
@@ -26,6 +22,8 @@ _THROTTLED_SHARE: Final = 5
 
 _FREE_RETRIES: Final = 100
 _RETRIES_PER_EXCHANGE: Final = 0.2
+_BACKOFF: Final = tenacity.wait_random_exponential(multiplier=0.5, max=30)
+_SHORT_BACKOFF: Final = tenacity.wait_random(0, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,22 +109,18 @@ def attempts(
     *,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[None]],
-) -> "tenacity.AsyncRetrying":
+) -> tenacity.AsyncRetrying:
     """The attempts of one request, of which the first has failed already.
 
     Backoff has full jitter. An attempt within an outage does not count, because the outage says nothing of the request.
     A throttled request needs only time: it is retried ten times as often as a failed one, and for at least a fifth of
     `give_up_s`. Both come back soon, because the limiter or the outage detector has held them long enough already.
     """
-    import tenacity
-
-    long_backoff = tenacity.wait_random_exponential(multiplier=0.5, max=30)
-    short_backoff = tenacity.wait_random(0, 1)
     failed = 0
     throttled = 0
     started_at = clock()
 
-    def is_last(state: "tenacity.RetryCallState") -> bool:
+    def is_last(state: tenacity.RetryCallState) -> bool:
         nonlocal failed, throttled
         failure = _failure(state)
         if failure.in_outage:
@@ -139,16 +133,16 @@ def attempts(
         failed += 1
         return failed >= policy.attempts or not budget.spend()
 
-    def backoff(state: "tenacity.RetryCallState") -> float:
+    def backoff(state: tenacity.RetryCallState) -> float:
         failure = _failure(state)
-        return (short_backoff if failure.throttled or failure.in_outage else long_backoff)(state)
+        return (_SHORT_BACKOFF if failure.throttled or failure.in_outage else _BACKOFF)(state)
 
     return tenacity.AsyncRetrying(
         stop=is_last, wait=backoff, retry=tenacity.retry_if_exception_type(TransientFailure), sleep=sleep, reraise=True
     )
 
 
-def _failure(state: "tenacity.RetryCallState") -> TransientFailure:
+def _failure(state: tenacity.RetryCallState) -> TransientFailure:
     failure = None if state.outcome is None else state.outcome.exception()
     if not isinstance(failure, TransientFailure):
         raise TypeError(f"only a TransientFailure is retried, not {failure!r}")

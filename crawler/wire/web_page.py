@@ -1,5 +1,6 @@
 """An HTML page in place of JSON: a login page, a captive portal, the error page of a gateway."""
 
+import html
 import re
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
@@ -39,19 +40,13 @@ def parse_web_page(body: bytes) -> WebPage | None:
         return None
     markup = start.decode("utf-8", "replace")
     found = _TITLE.search(markup)
-    title = _unescaped(found[1]) if found else ""
+    title = " ".join(html.unescape(found[1]).split()) if found else ""
     return WebPage(title, visible_text(markup[:4096]).removeprefix(title).lstrip())
 
 
 def visible_text(markup: str) -> str:
     """The text of HTML or XML in one line, without title, styles and scripts. Plain text stays as it is."""
-    return _unescaped(_NOT_TEXT.sub(" ", markup))
-
-
-def _unescaped(markup: str) -> str:
-    from html import unescape  # with a table of 2,000 names, which is read where such a page comes
-
-    return " ".join(unescape(markup).split())
+    return " ".join(html.unescape(_NOT_TEXT.sub(" ", markup)).split())
 
 
 def redirect_message(redirected_to: str) -> str:

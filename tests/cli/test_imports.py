@@ -9,7 +9,7 @@ from support.scripted import basic_registry, on, plain_registry, refusal, serve
 NAMING_IMPORTS = {"PYTHONPROFILEIMPORTTIME": "1"}
 """Has Python name on standard error each module that it imports."""
 
-LIBRARIES_OF_A_CRAWL = {"aiohttp", "anyio", "pydantic", "orjson", "typer", "uvloop", "yarl"}
+LIBRARIES_OF_A_CRAWL = {"aiohttp", "anyio", "pydantic", "orjson", "tenacity", "typer", "uvloop", "yarl"}
 LIBRARIES_OF_SOME_CRAWLS = {
     "botocore",
     "cryptography",
@@ -23,7 +23,6 @@ LIBRARIES_OF_SOME_CRAWLS = {
     "rich",
     "sqlite3",
     "structlog",
-    "tenacity",
     "tomllib",
     "zstandard",
 }
