@@ -19,7 +19,6 @@ from crawler.errors import CrawlerError, Interrupted, OutputClosed
 from crawler.model.run_manifest import RunManifest, Verdict
 from crawler.model.words import repositories
 from crawler.run.crawl import Crawl
-from crawler.run.hints import hint
 
 if TYPE_CHECKING:
     from crawler.lake.held_shards import Uploaded
@@ -78,7 +77,11 @@ def _advice_suffix(run: Crawl, exc: Exception) -> str:
     """Return ` (ADVICE)`, or "". Where records can be resumed, that is the advice."""
     if run.writes_snapshot and run.recorded:
         return f" ({run.recorded:,} repositories are recorded: rerun with --resume to continue)"
-    advice = hint(run.registry, exc) if isinstance(exc, CrawlerError) else ""
+    if not isinstance(exc, CrawlerError):
+        return ""
+    from crawler.run.hints import hint
+
+    advice = hint(run.registry, exc)
     return f" ({advice})" if advice else ""
 
 

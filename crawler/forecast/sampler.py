@@ -28,8 +28,9 @@ from crawler.model.names import RepositoryName
 from crawler.model.record import Listing, NamePage
 from crawler.run.assemble import OpenParts, open_parts
 from crawler.run.credentials import ResolvedAuth
+from crawler.run.depth import reads_images
 from crawler.run.failures import unwrap_group
-from crawler.run.inspection import Inspection, reads_images
+from crawler.run.inspection import Inspection
 from crawler.run.plan import Plan
 from crawler.transport.messages import Purpose
 from crawler.transport.run_limits import RunLimits

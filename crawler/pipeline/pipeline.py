@@ -12,17 +12,15 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from crawler.discovery import Discovery
 from crawler.discovery.name_filter import NameFilter
-from crawler.discovery.ownership import Ownership
 from crawler.discovery.pending import ListResult
 from crawler.errors import CredentialsError, MalformedResponse, RegistryError
-from crawler.inspect.inspector import Inspector
 from crawler.model.names import RepositoryName
 from crawler.model.record import Listing, NamePage, Record
 from crawler.pipeline.records import RecordBuilder
@@ -31,6 +29,10 @@ from crawler.pipeline.streams import drain_nowait, receive, send
 from crawler.sinks import Sink
 from crawler.stats import RunStats
 from crawler.untrusted_text import printable
+
+if TYPE_CHECKING:
+    from crawler.discovery.ownership import Ownership
+    from crawler.inspect.inspector import Inspector
 
 log = logging.getLogger(__name__)
 
@@ -70,9 +72,9 @@ class Pipeline:
     records: RecordBuilder
     discovery: Discovery
     name_filter: NameFilter
-    ownership: Ownership | None
+    ownership: "Ownership | None"
     lister: Lister
-    inspector: Inspector | None
+    inspector: "Inspector | None"
     sink: Sink
     concurrency: int
     stats: RunStats
