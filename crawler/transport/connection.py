@@ -38,6 +38,9 @@ PARSER_OPTIONS: Final[dict[str, Any]] = {
 }
 """The arguments of aiohttp's parser, beside those of an exchange."""
 
+_PARSER: Final[Any] = HttpResponseParser
+"""It asks for one of aiohttp's own protocols, and uses what `Connection` has of one."""
+
 _SWITCHING_PROTOCOLS: Final = 101
 
 
@@ -112,9 +115,7 @@ class Connection(asyncio.Protocol):
         The message comes with the body, where that is small; see `is_complete`. The future raises aiohttp's exceptions,
         OSError where the connection broke, and a bare TimeoutError for an exchange that takes too long.
         """
-        self._parser = HttpResponseParser(
-            self, self._loop, _READ_BUFFER, response_with_body=method != "HEAD", **PARSER_OPTIONS
-        )
+        self._parser = _PARSER(self, self._loop, _READ_BUFFER, response_with_body=method != "HEAD", **PARSER_OPTIONS)
         self.is_complete = False
         self.started, self.touched = started, self._timer.now
         self._timer.watch(self)
@@ -174,7 +175,7 @@ class Connection(asyncio.Protocol):
         try:
             unfinished = self._parser.feed_eof()
         except Exception as broken_off:  # noqa: BLE001  (as in `_feed`)
-            self._fail(_caused(aiohttp.ClientPayloadError(), exc or broken_off))
+            self._fail(_caused(aiohttp.ClientPayloadError(), broken_off if exc is None else exc))
             return
         if self.payload is None:
             self._fail(_lost(exc, unfinished))
@@ -182,6 +183,8 @@ class Connection(asyncio.Protocol):
             self._fail(_caused(aiohttp.ClientPayloadError(), exc))  # what came may not be all
         else:
             self._check_progress()
+            if not (self.payload.is_eof() or self._is_paused):  # where it is paused, the parser has the rest
+                self._fail(aiohttp.ClientPayloadError())
 
     # ------------------------------------------------------------- called by aiohttp's stream, for flow control
 

@@ -61,7 +61,10 @@ class HttpSession:
             try:
                 message = await connection.begin(request.method, written, started)
                 status = message.code
-                body = connection.take_body() if connection.is_complete else await self._read(request, connection, status)
+                if connection.is_complete:
+                    body = connection.take_body()
+                else:
+                    body = await self._read(request, connection, status)
             finally:
                 self._pool.give_back(origin, connection)
         except EXCHANGE_ERRORS as exc:
@@ -146,7 +149,7 @@ async def open_http_session(
 ) -> AsyncIterator[HttpSession]:
     """A session whose connections close when the block ends, through the proxies that the environment names.
 
-    `concurrency` is how many connections may be open, and `bodies` limits what all bodies hold together. Raises
+    `concurrency` is how many exchanges may run at once, and `bodies` limits what all bodies hold together. Raises
     CredentialsError for certificates that cannot be used, and CrawlerError for a version of aiohttp that cannot be
     used.
     """

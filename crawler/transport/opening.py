@@ -20,6 +20,7 @@ from aiohttp.streams import StreamReader
 from crawler.errors import CrawlerError
 from crawler.transport.connection import PARSER_OPTIONS
 from crawler.transport.messages import JSON
+from crawler.transport.proxies import Proxy
 from crawler.transport.request_bytes import Origin
 from crawler.transport.retry import Timeouts
 from crawler.transport.ssrf import check_address
@@ -45,8 +46,7 @@ class Opener:
             origin.url,
             loop=asyncio.get_running_loop(),
             proxy=origin.proxy_url,
-            # of CONNECT
-            proxy_headers=proxy and {"User-Agent": self._user_agent, "Accept": JSON, **proxy.headers},
+            proxy_headers=None if proxy is None else self._connect_headers(proxy),
         )
         timeout = aiohttp.ClientTimeout(
             total=None,
@@ -66,6 +66,10 @@ class Opener:
                 transport.abort()  # bytes came before any request: they answer none
             raise protocol.exception() or aiohttp.ServerDisconnectedError
         return transport  # type: ignore[no-any-return]  # aiohttp's protocol is no part of its public types
+
+    def _connect_headers(self, proxy: Proxy) -> dict[str, str]:
+        """The headers of CONNECT, which asks a proxy for a tunnel."""
+        return {"User-Agent": self._user_agent, "Accept": JSON, **proxy.headers}
 
 
 @asynccontextmanager
@@ -105,8 +109,8 @@ def check_aiohttp(connector: Any, request: Any, protocol: Any, stream: Any, pars
     - `ResponseHandler.transport`, `.should_close`, `.exception()`: the connection is taken from aiohttp's own protocol,
       unless something came on it already.
     - `HttpResponseParser` with `PARSER_OPTIONS` reads what comes.
-    - `StreamReader._buffer`, `._eof`, `.total_bytes`: the body that the parser has read so far. The methods for it would
-      cost five calls per exchange.
+    - `StreamReader._buffer`, `._eof`, `.total_bytes`: what the parser has read of a body. The methods that say so cost
+      five calls per exchange.
 
     aiohttp may rename them in any release, and without this check every exchange would fail with an internal error.
     Raises CrawlerError.

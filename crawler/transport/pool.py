@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from crawler.transport.connection import Connection
@@ -15,17 +15,25 @@ KEEP_S: Final = 15.0
 """Seconds for which an idle connection is kept: most servers close one after a minute or more."""
 
 
-class ConnectionPool:
-    """The connections of one run. Made by `open_pool`.
+_OPEN_PER_USED: Final = 2
+"""How many times as many connections may be open as may be in use. An exchange with a registry and one with its token
+server take turns, and each finds a kept connection."""
 
-    No more than `limit` are open, for all origins together: a kept one is closed where another origin needs its place,
-    and an exchange waits where all of them are in use.
+_CLOSE_WITHIN_S: Final = 5.0
+
+
+class ConnectionPool:
+    """The connections of one run, to all origins. Made by `open_pool`.
+
+    No more than `limit` are in use at once: an exchange waits for its place. Where twice as many are open, a kept one
+    is closed for each new one.
     """
 
     def __init__(self, opener: Opener, timer: DeadlineTimer, *, limit: int, open_within_s: float) -> None:
         self._opener = opener
         self._timer = timer
         self._limit = limit
+        self._keep_ticks = timer.ticks(KEEP_S)
         self._open_within_s = open_within_s
         self._in_use = 0
         self._idle: defaultdict[Origin, list[Connection]] = defaultdict(list)
@@ -69,14 +77,17 @@ class ConnectionPool:
 
     async def close(self) -> None:
         """Close all connections, and return when they are closed."""
+        self._all_closed.clear()
         for connection in tuple(self._open):
             connection.close()
         if self._open:
-            await self._all_closed.wait()
+            with suppress(TimeoutError):  # none takes as long, and the end of a run waits for none that does
+                async with asyncio.timeout(_CLOSE_WITHIN_S):
+                    await self._all_closed.wait()
 
     def close_unused(self) -> None:
         """Close the connections that were idle for too long. The timer calls it at each tick."""
-        oldest = self._timer.now - self._timer.ticks(KEEP_S)
+        oldest = self._timer.now - self._keep_ticks
         for origin, connections in tuple(self._idle.items()):
             while connections and connections[0].idle_since < oldest:
                 connections.pop(0).close()
@@ -94,8 +105,8 @@ class ConnectionPool:
         return None
 
     def _make_room(self) -> None:
-        """Close a kept connection of another origin where all places are taken."""
-        if len(self._open) >= self._limit:
+        """Close a kept connection of any origin, where there are too many."""
+        if len(self._open) >= _OPEN_PER_USED * self._limit:
             for connections in self._idle.values():
                 if connections:
                     connections.pop(0).close()

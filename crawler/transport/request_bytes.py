@@ -78,6 +78,8 @@ class RequestWriter:
             target = plain[2]
         else:
             origin, target = self._split(request.url)
+            if plain is not None:
+                self._origins[plain[1]] = origin  # as this URL spells it, with the default port for example
         head = self._head(origin, request.authorization, request.accept, request.headers)
         if request.method == "POST":
             return origin, _with_body(request, f"POST {origin.target_prefix}{target} HTTP/1.1\r\n{head}")
