@@ -71,3 +71,8 @@ async def test_aiohttp_check_is_made_before_a_session_opens(monkeypatch):
 def test_aiohttp_check_names_the_versions_of_pyproject():
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     assert f"aiohttp{SUPPORTED_AIOHTTP}" in project["dependencies"]
+
+
+def test_aiohttp_check_has_a_make_target_that_tests_the_oldest_version():
+    oldest = SUPPORTED_AIOHTTP.partition(",")[0].removeprefix(">")
+    assert f"'={oldest}'" in (Path(__file__).parents[2] / "Makefile").read_text()

@@ -301,7 +301,7 @@ async def test_connection_timeout_ends_a_large_body():
 
 async def everything(client: Connection) -> bytes:
     """The whole body that comes in parts."""
-    body = b""
+    chunks = []
     while chunk := await client.payload.readany():
-        body += chunk
-    return body
+        chunks.append(chunk)
+    return b"".join(chunks)
