@@ -245,11 +245,11 @@ class Connection(asyncio.Protocol):
             return True
 
     def _fail(self, exc: Exception) -> None:
-        """The exchange ends with this error, wherever it is."""
+        """The exchange ends with this error, wherever it is. The first one counts: others may follow from it."""
         future = self._future
         if future is not None and not future.done():
             future.set_exception(exc)
-        elif self.payload is not None:
+        elif self.payload is not None and self.payload.exception() is None:
             self.payload.set_exception(exc)
         self.close()
 
