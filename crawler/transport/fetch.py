@@ -266,8 +266,8 @@ async def open_transport(
 ) -> AsyncIterator[Transport]:
     """A transport whose connections close when the block ends.
 
-    `concurrency` is how many connections may be open. https is always spoken, plain http only where `scheme` is "http".
-    Raises CredentialsError for certificates that cannot be used.
+    `concurrency` is how many exchanges may run at once, with all servers together. https is always spoken, plain http
+    only where `scheme` is "http". Raises CredentialsError for certificates that cannot be used.
     """
     session = open_http_session(
         user_agent=user_agent,
