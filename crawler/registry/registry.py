@@ -1,7 +1,6 @@
 """One registry: its repositories, page by page, and the tags of a repository."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -81,7 +80,7 @@ class Registry:
         if "Link" not in headers:
             if listing.images is not None and max(lengths_of(listing)) >= GOOGLE_ENTRIES_LIMIT:
                 # A further request would prove nothing: the limit is that of the whole API, not that of a page.
-                return replace(listing, suspect=f"{max(lengths_of(listing)):,} entries and no next link")
+                return listing.replace(suspect=f"{max(lengths_of(listing)):,} entries and no next link")
             if size is None or size not in lengths_of(listing):
                 return listing
         first = FetchedPage(sized, headers, ListingPage(listing))
@@ -91,4 +90,4 @@ class Registry:
 async def _remaining_pages(pager: Pager[ListingPage], first: FetchedPage[ListingPage]) -> Listing:
     """The listing on all pages. `suspect` says why it may be incomplete."""
     listing = merge_listings([page.listing async for page, _ in pager.pages_from(first)])
-    return listing if pager.evidence.complete else replace(listing, suspect=pager.evidence.text)
+    return listing if pager.evidence.complete else listing.replace(suspect=pager.evidence.text)

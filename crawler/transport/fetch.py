@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final, TypeGuard
@@ -188,7 +187,7 @@ class Transport:
                 message = f"more than {_MAX_REDIRECTS} redirects, the last to {without_query(request.url)}"
                 raise UnsafeAddress(request.summary, code="REDIRECT", message=message, http_status=response.status)
             request = self._redirected(request, location, response.status)
-            response = (await self._exchange(request))._replace(redirected_to=request.url)
+            response = (await self._exchange(request)).replace(redirected_to=request.url)
         if response.status in RETRYABLE_STATUSES and not _is_spent(request, response):
             raise TransientFailure(response)
         if _is_from_other_party(request, response):
@@ -212,7 +211,7 @@ class Transport:
             redacted = without_query(self._session.redacted(request, url))
             message = f"a redirect that is not followed, to {redacted}: {problem}"
             raise UnsafeAddress(request.summary, code="REDIRECT", message=message, http_status=status)
-        return replace(request, url=url) if stays else replace(request, url=url, authorization=None, headers=())
+        return request.replace(url=url) if stays else request.replace(url=url, authorization=None, headers=())
 
     async def _exchange(self, request: Request) -> Response:
         """One exchange under a permit, which is held through the last byte of the body and no longer."""
@@ -225,7 +224,7 @@ class Transport:
                 response = self._with_meaning(request, response)
             if response.status in _BUSY_STATUSES and not _is_spent(request, response):
                 if _is_throttled(response, started_at, limiter):
-                    response = response._replace(throttled=True)
+                    response = response.replace(throttled=True)
                     requests.add_throttled()
             else:
                 limiter.on_success()
@@ -250,7 +249,7 @@ class Transport:
             status = 429
         elif spent_for_s is not None and status != 429 and spent_for_s <= self.limits.policy.give_up_s:
             self.limiter.pause(spent_for_s)
-        return response if status == response.status else response._replace(status=status)
+        return response if status == response.status else response.replace(status=status)
 
 
 @asynccontextmanager
