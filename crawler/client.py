@@ -71,9 +71,12 @@ class AuthenticatedClient:
             CredentialsError: credentials that cannot be loaded or renewed.
             GaveUp: an outage that lasts, or credentials that were refused MAX_REFUSALS times in a row.
         """
+        header = self.authenticator.header_at_hand(scope)
+        if header is None:
+            header = await self.authenticator.header(scope)
         request = Request(
             url=url,
-            authorization=await self.authenticator.header(scope),
+            authorization=header,
             parse=parse,
             purpose=purpose,
             absence_codes=self._absence_codes,
