@@ -73,7 +73,7 @@ class Limiter(Protocol):
         ...
 
     def try_acquire(self) -> float | None:
-        """A permit that is at hand, as the time at which its exchange starts; None where `acquire` has to be awaited."""
+        """Take a permit that is at hand, and return its time; None where `acquire` has to be awaited."""
         ...
 
     async def acquire(self) -> float:

@@ -73,10 +73,11 @@ class Registry:
         # Nearly every listing is one page that is not full. It needs no pager, whose work would be felt in each
         # exchange.
         if "Link" not in headers:
-            if listing.images is not None and max(lengths_of(listing)) >= GOOGLE_ENTRIES_LIMIT:
+            lengths = lengths_of(listing)
+            if listing.images is not None and max(lengths) >= GOOGLE_ENTRIES_LIMIT:
                 # A further request would prove nothing: the limit is that of the whole API, not that of a page.
-                return listing.replace(suspect=f"{max(lengths_of(listing)):,} entries and no next link")
-            if size is None or size not in lengths_of(listing):
+                return listing.replace(suspect=f"{max(lengths):,} entries and no next link")
+            if size is None or size not in lengths:
                 return listing
         first = FetchedPage(sized, headers, ListingPage(listing))
         return await _remaining_pages(self._tags_pager(url, scope, parse), first)
