@@ -75,7 +75,7 @@ def parse_listing(repository: str, body: bytes) -> Listing:
         images = None if page.manifest is UNSET else images_of(page.manifest)
     except ValueError:  # msgspec's errors, and those of strings that are no UTF-8
         return _parse_any(repository, body)
-    if page.name and page.name != repository:
+    if page.name != repository and not _may_be_called(repository, page.name):
         return _parse_any(repository, body)
     return Listing(
         tags=_distinct(page.tags), images=images, children=None if page.child is UNSET else _distinct(page.child)
@@ -95,7 +95,7 @@ def _parse_any(repository: str, body: bytes) -> Listing:
     names_next = names_next_page(document)
     if "name" in document and document["name"] != repository and not _may_be_called(repository, document["name"]):
         raise MalformedResponse(f"the body lists another repository: {printable(str(document['name']), 200)}")
-    listed = document["tags"] if "tags" in document else None  # noqa: SIM401  (get is a call more, for each listing)
+    listed = document.get("tags")
     tags, odd_tags = parse_strings(listed, "tags")
     children, odd_children = parse_strings(document["child"], "child") if "child" in document else (None, 0)
     suspect = _suspect_reason(tags, listed or (), odd_tags, odd_children) if odd_tags or odd_children else None
