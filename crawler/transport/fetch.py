@@ -78,6 +78,7 @@ class Transport:
             response = await self._exchange(request)
             if response.status != 200:
                 response = await self._follow(request, response)
+            response = self._parsed(request, response)
         except TransientFailure as failure:
             return await self._retry(request, await self._reported(request, failure))
         limits.on_answered(request)
@@ -125,11 +126,14 @@ class Transport:
         Raises TransientFailure for a response that is none, and for none at all.
         """
         response = await self._exchange(request)
-        return response if response.status == 200 else await self._follow(request, response)
+        if response.status != 200:
+            response = await self._follow(request, response)
+        return self._parsed(request, response)
 
     def _parsed(self, request: Request, response: Response) -> Response:
-        """The response with its value in place of its body. Raises TransientFailure for a body that cannot be read."""
-        assert request.parse is not None
+        """A 200 with its value in place of its body. Raises TransientFailure for a body that cannot be read."""
+        if response.status != 200 or request.parse is None:
+            return response
         try:
             return Response(response.status, response.headers, b"", request.parse(response.body))
         except MalformedResponse as exc:
@@ -185,7 +189,7 @@ class Transport:
                 message = f"more than {_MAX_REDIRECTS} redirects, the last to {without_query(request.url)}"
                 raise UnsafeAddress(request.summary, code="REDIRECT", message=message, http_status=response.status)
             request = self._redirected(request, location, response.status)
-            response = await self._exchange(request, redirected_to=request.url)
+            response = (await self._exchange(request)).replace(redirected_to=request.url)
         if response.status in RETRYABLE_STATUSES and not _is_spent(request, response):
             raise TransientFailure(response)
         if _is_from_other_party(request, response):
@@ -211,11 +215,10 @@ class Transport:
             raise UnsafeAddress(request.summary, code="REDIRECT", message=message, http_status=status)
         return request.replace(url=url) if stays else request.replace(url=url, authorization=None, headers=())
 
-    async def _exchange(self, request: Request, redirected_to: str = "") -> Response:
+    async def _exchange(self, request: Request) -> Response:
         """One exchange under a permit, which is held through the last byte of the body and no longer.
 
-        `redirected_to` is the request's URL where a redirect led to it. The response to a 200 has its value. Raises
-        TransientFailure where no response came, or one that cannot be read.
+        Raises TransientFailure where no response came.
         """
         limiter, size = self.limiter, 0
         started_at = limiter.try_acquire()
@@ -242,9 +245,7 @@ class Transport:
         finally:
             self.limits.requests.add_exchange(request.purpose, size)
             limiter.release()
-        if redirected_to:
-            response = response.replace(redirected_to=redirected_to)
-        return response if response.status != 200 or request.parse is None else self._parsed(request, response)
+        return response
 
     def _busy(self, response: Response, started_at: float) -> Response:
         """The response of a server that is overloaded or has failed, reported to the limiter."""
