@@ -318,8 +318,7 @@ class _Sampler:
             part = listing
         else:
             tags_of_images = [tag for image in picked for tag in image.tags]
-            part = replace(
-                listing,
+            part = listing.replace(
                 tags=(*picked_tags, *tags_of_images),
                 images=None if listing.images is None else tuple(picked),
             )
