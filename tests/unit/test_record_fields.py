@@ -48,6 +48,7 @@ from crawler.model.record_fields import (
     record_json_schema,
 )
 from crawler.sinks.jsonl import encode
+from crawler.snapshot.decoding import parse_record
 
 OBJECTS = {each.name: each for each in (RECORD, *RECORD.nested_objects())}
 
@@ -358,6 +359,10 @@ def test_record_line_has_null_for_what_an_image_does_not_say():
 @pytest.mark.parametrize(("images", "written"), [(None, None), ((), [])])
 def test_record_line_keeps_no_images_apart_from_images_that_are_not_listed(images, written):
     assert document(record("team/a", images=images))["images"] == written
+
+
+def test_record_line_is_read_back_as_the_record():
+    assert parse_record(encode([FULL])) == FULL
 
 
 @given(text, st.lists(text, max_size=3), st.dictionaries(text, text, max_size=3))
