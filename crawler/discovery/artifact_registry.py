@@ -177,7 +177,7 @@ class _RepositoryImages:
 
 
 def _with_referrers(path: str, image: Image, attachments: _Attachments | None) -> Image:
-    return image if attachments is None else image._replace(referrers=tuple(attachments.get((path, image.digest), ())))
+    return image if attachments is None else image.replace(referrers=tuple(attachments.get((path, image.digest), ())))
 
 
 def _children(paths: Iterable[str]) -> dict[str, tuple[str, ...]]:
