@@ -1,6 +1,7 @@
 """A connection: a response is the same in whatever pieces it comes, and bytes that no request asked for close it."""
 
 import asyncio
+import gc
 import gzip
 import zlib
 from dataclasses import dataclass
@@ -223,6 +224,18 @@ async def test_connection_whose_exchange_is_given_up_is_closed():
     future.cancel()
     assert not client.finish()
     assert transport.is_aborted
+
+
+async def test_connection_error_of_an_exchange_that_is_given_up_is_no_complaint_of_asyncio():
+    """The error comes as the task of the exchange is cancelled: nobody asks the future for it."""
+    complaints = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+    client, transport = connection()
+    client.begin("GET", REQUEST, 0)
+    transport.protocol.data_received(b"SSH-2.0-OpenSSH_9.2\r\n")
+    client.finish()
+    gc.collect()
+    assert complaints == []
 
 
 @pytest.mark.parametrize(
