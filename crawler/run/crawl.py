@@ -32,7 +32,7 @@ from crawler.run.failures import unwrap_group
 from crawler.run.inspection import Inspection, open_inspection
 from crawler.run.once import Once
 from crawler.run.parameters import build_run_parameters, resumed_message
-from crawler.run.plan import SharedRateLimits, make_plan
+from crawler.run.plan import RateLimits, SharedRateLimits, make_plan
 from crawler.run.run_manifest import build_run_manifest
 from crawler.run.shards import join, published_shard, shard_report_file
 from crawler.run.stages import Stage, Stages
@@ -105,7 +105,7 @@ class Crawl:
         self,
         config: Config,
         registry: RegistryConfig,
-        rate_limits: SharedRateLimits | None = None,
+        rate_limits: RateLimits | None = None,
         notice: Notice = _log_notice,
     ) -> None:
         config = config.of_part
