@@ -76,7 +76,7 @@ def _sum(known: Mapping[Shard, Progress]) -> Progress:
     return Progress(
         seconds=max((part.seconds for part in parts), default=0.0),
         discovered=sum(part.discovered for part in parts),
-        discovery_done=all(part.discovery_done for part in parts) and all(len(parts) == each.count for each in known),
+        discovery_done=any(len(parts) == each.count for each in known) and all(part.discovery_done for part in parts),
         done=sum(part.done for part in parts),
         failed=sum(part.failed for part in parts),
         exchanges=sum(part.exchanges for part in parts),
