@@ -144,17 +144,18 @@ async def test_leased_rate_survives_the_loss_of_its_timetable():
     longest_delay=st.sampled_from([0.0, 0.005, 0.05, 0.4]),
     clocks=st.tuples(st.floats(-1e5, 1e5), st.floats(-1e5, 1e5)),
     workers=st.tuples(st.integers(1, 30), st.integers(1, 30)),
-    restart_at=st.lists(st.floats(0, 4), max_size=2),
-    kill=st.none() | st.floats(0, 4),
+    losses=st.fixed_dictionaries(
+        {"restart_at": st.lists(st.floats(0, 4), max_size=2), "kill": st.none() | st.floats(0, 4)}
+    ),
 )
-async def test_leased_rate_is_never_exceeded(seed, longest_delay, clocks, workers, restart_at, kill):
+async def test_leased_rate_is_never_exceeded(seed, longest_delay, clocks, workers, losses):
     quota, time = quota_of(40, 1), BusyTime()
     group = LeasedGroup(quota, time, random_delays(seed, longest_delay))
     shards = [
         {"workers": count, "each_s": 0.02, "until": 4.0, "clock_ahead_s": ahead}
         for count, ahead in zip(workers, clocks, strict=True)
     ]
-    starts = await crawl(group, *shards, restart_at=restart_at, kill=kill)
+    starts = await crawl(group, *shards, **losses)
     assert not starts or most_in_any(starts, 1 - 1e-6) <= 40
 
 

@@ -19,7 +19,7 @@ from crawler.run.crawl import Progress
 from crawler.scale.ray.coordinator import Coordinator, GroupStatus, Note
 from crawler.scale.ray.shard_task import EndedShard, ShardTask, crawl_shard
 from crawler.scale.ray.timetable import Lease, Timetable
-from crawler.untrusted_text import printable
+from crawler.untrusted_text import printable, quoted_path
 
 RunAsync = Callable[..., Any]
 """Runs an async function with arguments, as the only job of a process."""
@@ -30,6 +30,9 @@ _RETRIES: Final = 3
 _OBJECT_STORE_BYTES: Final = 80 * 2**20
 """The least that Ray takes. Tasks and their results are small, so nothing gets there."""
 
+
+_LONGEST_FOLDER: Final = 107 - len("/session_2026-11-27_01-02-03_456789_4194304/sockets/plasma_store")
+"""In bytes, of the folder in which Ray makes that of a session with its sockets: see unix(7)."""
 
 _VARIABLES: Final = {"RAY_USAGE_STATS_ENABLED": "0"}
 """Ray reads its variables when it is imported."""
@@ -148,6 +151,10 @@ def _session_folder() -> Iterator[str]:
     except OSError as exc:
         raise EngineError(f"no temporary folder for Ray: {exc.strerror}: set TMPDIR") from None
     with folder as path:
+        if len(os.fsencode(path)) > _LONGEST_FOLDER:
+            raise EngineError(
+                f"{quoted_path(Path(path))} is too long for the sockets of Ray: set TMPDIR to a shorter path"
+            )
         yield path
 
 

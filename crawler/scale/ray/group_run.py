@@ -4,6 +4,7 @@ import glob
 import logging
 import secrets
 from collections.abc import Awaitable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,6 +44,8 @@ class Cluster(Protocol):
     def status(self, target: str, /) -> Awaitable[GroupStatus]: ...
 
     def stop(self) -> Awaitable[None]: ...
+
+    def quiet(self) -> AbstractContextManager[None]: ...
 
 
 class GroupRun:
@@ -95,7 +98,7 @@ class GroupRun:
         A shard that fails is missed in the snapshot, which is partial then. Raises EngineError where all of them fail.
         """
         await anyio.to_thread.run_sync(self._make_group_folder)
-        with unwrap_group():
+        with unwrap_group(), self._cluster.quiet():
             async with anyio.create_task_group() as group:
                 group.start_soon(self._follow)
                 await self._crawl_all()
