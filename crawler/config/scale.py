@@ -59,7 +59,7 @@ def _parse_address(value: Any) -> Any:
     return value
 
 
-Workers = Annotated[Integer, Field(ge=1, le=MAX_SHARDS)]
+Workers = Annotated[Integer | None, Field(ge=1, le=MAX_SHARDS), Expected(f"a whole number from 1 to {MAX_SHARDS}")]
 ClusterAddress = Annotated[str, Expected("a string"), BeforeValidator(_parse_address)]
 GroupId = Annotated[str | None, Expected("a string"), BeforeValidator(_parse_group)]
 
@@ -74,7 +74,7 @@ class ScaleConfig(ConfigTable):
     shard: ShardOption = None
     group: GroupId = None
     engine: Literal["ray"] | None = None
-    workers: Workers | None = None
+    workers: Workers = None
     address: ClusterAddress | None = None
 
     @model_validator(mode="before")
