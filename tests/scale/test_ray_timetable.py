@@ -35,7 +35,7 @@ def granted(timetable, now, wanted):
     return lease, now
 
 
-@given(quota=QUOTAS, wishes=st.lists(WISHES, min_size=20, max_size=60))
+@given(quota=QUOTAS, wishes=st.lists(WISHES, min_size=20, max_size=40))
 def test_timetable_never_has_more_starts_in_a_window_than_the_quota(quota, wishes):
     timetable, now, starts = Timetable(quota, 100.0), 100.0, []
     for pause, wanted, late, fate in wishes:
@@ -109,32 +109,32 @@ def share(starts, quota, begin, end):
     return used / (end - begin) / quota.per_second
 
 
-@pytest.mark.parametrize("per_second", [30, 80, 400])
+@pytest.mark.parametrize("per_second", [30, 200])
 async def test_leased_rate_is_used_nearly_whole_by_shards_of_uneven_load(per_second):
     """A static part of a third each would leave the quota of the first two unused."""
     quota, time = quota_of(per_second, 1), BusyTime()
     group = LeasedGroup(quota, time, random_delays(7, 0.003))
-    load = {"each_s": 0.05, "until": 10.0}
+    load = {"each_s": 0.05, "until": 6.0}
     starts = await crawl(group, {"workers": 1, **load}, {"workers": 1, **load}, {"workers": 64, **load})
-    assert share(starts, quota, 1, 10) >= 0.95
+    assert share(starts, quota, 1, 6) >= 0.95
     assert most_in_any(starts, 1 - 1e-9) <= per_second
 
 
 async def test_leased_rate_of_a_dead_shard_goes_to_the_others():
     quota, time = quota_of(80, 1), BusyTime()
     group = LeasedGroup(quota, time, random_delays(7, 0.003))
-    load = {"workers": 32, "each_s": 0.05, "until": 12.0}
+    load = {"workers": 32, "each_s": 0.05, "until": 9.0}
     starts = await crawl(group, load, load, kill=4.0)
-    assert share(starts, quota, 4 + HORIZON_S, 12) >= 0.95
+    assert share(starts, quota, 4 + HORIZON_S, 9) >= 0.95
     assert most_in_any(starts, 1 - 1e-9) <= 80
 
 
 async def test_leased_rate_survives_the_loss_of_its_timetable():
     quota, time = quota_of(80, 1), BusyTime()
     group = LeasedGroup(quota, time, random_delays(7, 0.003))
-    load = {"workers": 32, "each_s": 0.05, "until": 16.0}
-    starts = await crawl(group, load, load, restart_at=[4.0, 4.5, 9.0])
-    assert share(starts, quota, 12, 16) >= 0.95
+    load = {"workers": 32, "each_s": 0.05, "until": 10.0}
+    starts = await crawl(group, load, load, restart_at=[2.0, 2.5, 4.0])
+    assert share(starts, quota, 4 + HORIZON_S, 10) >= 0.95
     assert most_in_any(starts, 1 - 1e-9) <= 80
 
 

@@ -45,7 +45,8 @@ class Timetable:
     Why no window ever has too many starts: two times are (window + lateness) / count apart, or more. A start within a
     window has its time within that window, or up to `lateness` before it, and there `count` times have room. It does
     not matter who uses which. What a dead worker held passes by, and the next times are given to those that live. The
-    longer windows of a quota count every time that was given out.
+    longer windows of a quota count every time that was given out. A time that is missed, because its holder's machine
+    stood still, is lost: by the time that anybody knows, no window with room for another one is left.
 
     A restarted timetable does not know what was given out before, and need not: nothing was further ahead than
     HORIZON_S. It begins after that, and takes all times before for given out where it counts them.
