@@ -12,7 +12,8 @@ from support.ray_processes import COORDINATOR, SHARD, killed, ray_processes, unt
 from support.run_cli import google_crawl
 from support.shard_crawls import crawl_whole, records_in
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_authorities")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.usefixtures("few_authorities")]
+"""Ray takes ten seconds to start where the machine is busy."""
 
 RATE = 60
 """Exchanges a second. What a test kills is in the middle of its work for as long as the quota holds it back."""

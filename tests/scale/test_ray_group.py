@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from contextlib import nullcontext
 from functools import partial
 
 import pytest
@@ -30,7 +29,6 @@ class OwnProcess:
         self._coordinator = Coordinator(Timetable)
         self.lease, self.report = self._coordinator.lease, self._coordinator.report
         self.status, self.stop = self._coordinator.status, self._coordinator.stop
-        self.quiet = nullcontext
         self._fails = fails
         self.tasks = []
 

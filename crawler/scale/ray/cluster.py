@@ -1,15 +1,17 @@
 """Ray: how a cluster is started or reached, and how shards become its tasks. The one door to Ray."""
 
+import io
 import logging
 import os
 import secrets
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from crawler.config.scale import LOCAL_CLUSTER
 from crawler.errors import ConfigError, EngineError
@@ -74,12 +76,15 @@ class RayCluster:
         """Let all shards stop that are under way. To be called again until they have: the coordinator may be lost."""
         await self._coordinator.stop.remote()
 
-    @staticmethod
-    @contextmanager
-    def quiet() -> Iterator[None]:
-        """While the block runs, nothing gets to standard output, where Ray prints which worker has died."""
-        with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
-            yield
+
+class _DataOnly(io.TextIOBase):
+    """Standard output without text. Ray prints there which worker has died, and the command writes data, as bytes."""
+
+    def __init__(self, buffer: BinaryIO) -> None:
+        self.buffer = buffer
+
+    def write(self, text: str, /) -> int:
+        return len(text)
 
 
 class _CoordinatorActor(Coordinator):
@@ -132,7 +137,7 @@ def open_cluster(address: str, shards: int, run_async: RunAsync) -> Iterator[Ray
     except ImportError:
         raise ConfigError(["scale.engine ray needs Ray: pip install 'registry-crawler[ray]'"]) from None
     logging.getLogger("ray").setLevel(logging.CRITICAL)
-    with _session_folder() as folder:
+    with _session_folder() as folder, redirect_stdout(_DataOnly(sys.stdout.buffer)):
         try:
             if address == LOCAL_CLUSTER:
                 _start_on_this_machine(shards, folder)
@@ -164,13 +169,12 @@ def _own_token() -> dict[str, str]:
 
 
 def _start_on_this_machine(workers: int, folder: str) -> None:
-    """Start a cluster that only this machine reaches."""
+    """Start a cluster of this machine alone. Its ports are open, and demand its token."""
     _init(
         LOCAL_CLUSTER,
         num_cpus=workers,
         include_dashboard=False,
         object_store_memory=_OBJECT_STORE_BYTES,
-        _node_ip_address="127.0.0.1",
         _temp_dir=folder,
     )
 

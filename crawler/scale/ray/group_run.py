@@ -4,7 +4,6 @@ import glob
 import logging
 import secrets
 from collections.abc import Awaitable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +31,9 @@ from crawler.stats import FAILURES_KEPT
 
 _LOOK_EVERY_S: Final = 0.25
 
+_STOP_WITHIN_S: Final = 2.5
+"""How long shards have to stop. Then they are killed, with the cluster: their journals are kept all the same."""
+
 _PREFIX: Final = "ray-"
 """The beginning of the groups that no user has named."""
 
@@ -44,8 +46,6 @@ class Cluster(Protocol):
     def status(self, target: str, /) -> Awaitable[GroupStatus]: ...
 
     def stop(self) -> Awaitable[None]: ...
-
-    def quiet(self) -> AbstractContextManager[None]: ...
 
 
 class GroupRun:
@@ -98,12 +98,12 @@ class GroupRun:
         A shard that fails is missed in the snapshot, which is partial then. Raises EngineError where all of them fail.
         """
         await anyio.to_thread.run_sync(self._make_group_folder)
-        with unwrap_group(), self._cluster.quiet():
+        with unwrap_group():
             async with anyio.create_task_group() as group:
-                group.start_soon(self._follow)
+                group.start_soon(self._follow, group.cancel_scope)
                 await self._crawl_all()
+                await self._look()
                 group.cancel_scope.cancel()
-        await self._look()
         self._report_failures()
         return self._conclude(await anyio.to_thread.run_sync(self._merge))
 
@@ -132,11 +132,12 @@ class GroupRun:
             config = self._config.model_copy(update={"registry": (self.registry,), "scale": scale}).of_part
             yield ShardTask(config=config, registry=self.registry, shard=shard, folder=Path.cwd())
 
-    async def _follow(self) -> None:
+    async def _follow(self, scope: anyio.CancelScope) -> None:
         """Ask how far the shards are, again and again, and have them stop where this run shall."""
         while True:
             await anyio.sleep(_LOOK_EVERY_S)
             if self._is_stopping:
+                scope.deadline = min(scope.deadline, anyio.current_time() + _STOP_WITHIN_S)
                 await self._cluster.stop()
             await self._look()
 
@@ -148,7 +149,7 @@ class GroupRun:
 
     def _report_failures(self) -> None:
         """Say which shards failed, and why. Raises Interrupted where one was stopped, EngineError where all failed."""
-        if any(shard.is_interrupted for shard in self._ended):
+        if any(shard.is_interrupted for shard in self._ended) or len(self._ended) < (self._config.scale.workers or 1):
             raise Interrupted(f"stopped before the end, as asked; the shards are those of group {self._group}")
         failures: dict[str, list[str]] = {}
         for ended in sorted(self._ended, key=lambda each: each.shard.index):
