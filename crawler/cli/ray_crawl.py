@@ -9,7 +9,7 @@ from crawler.cli import logs
 from crawler.cli.crawl_registries import run_each
 from crawler.cli.event_loop import run_async
 from crawler.cli.exit_codes import COULD_NOT_RUN
-from crawler.cli.process import exit_on_signals
+from crawler.cli.process import raise_on_signals
 from crawler.cli.run_report import DisplayOptions
 from crawler.config import Config, RegistryConfig
 from crawler.errors import EngineError
@@ -41,9 +41,9 @@ def resume_on_ray(config: Config, options: DisplayOptions) -> int:
 
 
 def _crawl(config: Config, options: DisplayOptions, group_of: _GroupOf, start_run: _StartRun) -> int:
+    raise_on_signals()  # a cluster that was started is to be ended
     try:
         with open_cluster(str(config.scale.address), config.scale.workers or 1, run_async) as cluster:
-            exit_on_signals()  # Ray has installed handlers that end the process with other codes
             return int(run_async(run_each, config, options, partial(_run_of, config, cluster, group_of), start_run))
     except EngineError as exc:
         logs.notice(str(exc), logging.ERROR)

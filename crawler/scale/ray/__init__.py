@@ -6,5 +6,6 @@
 | `leased_rate` | Which of these times are this shard's? |
 | `coordinator` | Who gets the next lease, how far is each shard, and shall they stop? |
 | `shard_task` | What does a worker do? |
+| `processes` | Which processes outlive a cluster on this machine? |
 | `cluster` | How is Ray started, and how do shards become tasks? The one door to Ray |
 """

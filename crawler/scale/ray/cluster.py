@@ -6,7 +6,9 @@ import os
 import secrets
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -19,6 +21,7 @@ from crawler.model.limits import Quota
 from crawler.model.shard import Shard
 from crawler.run.crawl import Progress
 from crawler.scale.ray.coordinator import Coordinator, GroupStatus, Note
+from crawler.scale.ray.processes import descendants, kill_those_left
 from crawler.scale.ray.shard_task import EndedShard, ShardTask, crawl_shard
 from crawler.scale.ray.timetable import Lease, Timetable
 from crawler.untrusted_text import printable, quoted_path
@@ -145,7 +148,9 @@ def open_cluster(address: str, shards: int, run_async: RunAsync) -> Iterator[Ray
                 _init(address)
             yield RayCluster(run_async, shards)
         finally:
+            started = descendants()
             ray.shutdown()
+            kill_those_left(started)
 
 
 @contextmanager
@@ -183,8 +188,11 @@ def _init(address: str, **options: Any) -> None:
     import ray
     from ray.exceptions import RayError
 
+    start = partial(ray.init, address, log_to_driver=False, configure_logging=False, **options)
     try:
-        ray.init(address, log_to_driver=False, configure_logging=False, **options)
+        # in a thread, where Ray installs no signal handlers, and where an interruption leaves no half of a cluster
+        with ThreadPoolExecutor(1) as thread, warnings.catch_warnings(action="ignore"):
+            thread.submit(start).result()
     except (RayError, OSError, RuntimeError, ValueError, ImportError) as exc:
         where = "on this machine" if address == LOCAL_CLUSTER else f"at {printable(address)}"
         raise EngineError(f"Ray {where} cannot be used: {type(exc).__name__}: {_first_line(exc)}") from None
