@@ -8,7 +8,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -140,12 +140,15 @@ def open_cluster(address: str, shards: int, run_async: RunAsync) -> Iterator[Ray
     except ImportError:
         raise ConfigError(["scale.engine ray needs Ray: pip install 'registry-crawler[ray]'"]) from None
     logging.getLogger("ray").setLevel(logging.CRITICAL)
-    with _session_folder() as folder, redirect_stdout(_DataOnly(sys.stdout.buffer)):
+    data_only = redirect_stdout(_DataOnly(sys.stdout.buffer))
+    # Ray starts in a thread, where it installs no signal handlers, and where an interruption leaves no half of a
+    # cluster. The thread lives as long as the cluster: the kernel ends the processes that it has started with it
+    with _session_folder() as folder, data_only, ThreadPoolExecutor(1) as thread:
         try:
             if address == LOCAL_CLUSTER:
-                _start_on_this_machine(shards, folder)
+                _start_on_this_machine(thread, shards, folder)
             else:
-                _init(address)
+                _init(thread, address)
             yield RayCluster(run_async, shards)
         finally:
             started = descendants()
@@ -173,9 +176,10 @@ def _own_token() -> dict[str, str]:
     return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
 
-def _start_on_this_machine(workers: int, folder: str) -> None:
+def _start_on_this_machine(thread: Executor, workers: int, folder: str) -> None:
     """Start a cluster of this machine alone. Its ports are open, and demand its token."""
     _init(
+        thread,
         LOCAL_CLUSTER,
         num_cpus=workers,
         include_dashboard=False,
@@ -184,14 +188,13 @@ def _start_on_this_machine(workers: int, folder: str) -> None:
     )
 
 
-def _init(address: str, **options: Any) -> None:
+def _init(thread: Executor, address: str, **options: Any) -> None:
     import ray
     from ray.exceptions import RayError
 
     start = partial(ray.init, address, log_to_driver=False, configure_logging=False, **options)
     try:
-        # in a thread, where Ray installs no signal handlers, and where an interruption leaves no half of a cluster
-        with ThreadPoolExecutor(1) as thread, warnings.catch_warnings(action="ignore"):
+        with warnings.catch_warnings(action="ignore"):
             thread.submit(start).result()
     except (RayError, OSError, RuntimeError, ValueError, ImportError) as exc:
         where = "on this machine" if address == LOCAL_CLUSTER else f"at {printable(address)}"
