@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from support.killed_runs import journals, until_recorded
-from support.ray_processes import COORDINATOR, SHARD, killed, ray_processes, until_there
+from support.ray_processes import COORDINATOR, SHARD, killed, until_there
 from support.run_cli import google_crawl
 from support.shard_crawls import crawl_whole, records_in
 
@@ -21,11 +21,6 @@ RATE = 60
 
 def on_ray(world, *more):
     return google_crawl(world, "--engine", "ray", "--workers", "2", *more)
-
-
-def processes_of_clusters():
-    """All processes of Ray on this machine that a test may have left."""
-    return ray_processes(1, "ray::")
 
 
 async def ended(process):
@@ -92,3 +87,14 @@ async def test_ray_that_is_interrupted_goes_on_with_the_same_group(google, comma
     assert "resuming run" in again.err
     assert records_in(world.output) == records_in(tmp_path / "whole")
     assert not any((world.output / ".unfinished").iterdir())
+
+
+async def test_ray_that_is_interrupted_while_it_starts_leaves_nothing(google, command, short_folder):
+    world = await google(repositories=10, listings="plain")
+    async with command.started(*on_ray(world), environment={"TMPDIR": str(short_folder)}) as process:
+        await until_there(process.pid, "", 2)
+        process.send_signal(signal.SIGTERM)
+        code, _, err = await ended(process)
+    assert (code, err) == (143, "")
+    assert not list(short_folder.iterdir())
+    assert not world.output.exists()

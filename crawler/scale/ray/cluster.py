@@ -8,7 +8,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -141,8 +141,8 @@ def open_cluster(address: str, shards: int, run_async: RunAsync) -> Iterator[Ray
         raise ConfigError(["scale.engine ray needs Ray: pip install 'registry-crawler[ray]'"]) from None
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     data_only = redirect_stdout(_DataOnly(sys.stdout.buffer))
-    # Ray starts in a thread, where it installs no signal handlers, and where an interruption leaves no half of a
-    # cluster. The thread lives as long as the cluster: the kernel ends the processes that it has started with it
+    # Ray starts in a thread, where it installs no signal handlers. The thread lives as long as the cluster: the kernel
+    # ends with it the processes that it has started
     with _session_folder() as folder, data_only, ThreadPoolExecutor(1) as thread:
         try:
             if address == LOCAL_CLUSTER:
@@ -195,7 +195,11 @@ def _init(thread: Executor, address: str, **options: Any) -> None:
     start = partial(ray.init, address, log_to_driver=False, configure_logging=False, **options)
     try:
         with warnings.catch_warnings(action="ignore"):
-            thread.submit(start).result()
+            started = thread.submit(start)
+            try:
+                started.result()
+            finally:
+                wait([started])  # an interrupted start goes on to its end: half a cluster cannot be shut down
     except (RayError, OSError, RuntimeError, ValueError, ImportError) as exc:
         where = "on this machine" if address == LOCAL_CLUSTER else f"at {printable(address)}"
         raise EngineError(f"Ray {where} cannot be used: {type(exc).__name__}: {_first_line(exc)}") from None
