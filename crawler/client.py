@@ -1,7 +1,6 @@
 """One authenticated request: the parsed body of a response with status 200, or an error that says what came instead."""
 
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from typing import Final, TypeVar
 
 import anyio
@@ -72,9 +71,12 @@ class AuthenticatedClient:
             CredentialsError: credentials that cannot be loaded or renewed.
             GaveUp: an outage that lasts, or credentials that were refused MAX_REFUSALS times in a row.
         """
+        header = self.authenticator.header_at_hand(scope)
+        if header is None:
+            header = await self.authenticator.header(scope)
         request = Request(
             url=url,
-            authorization=await self.authenticator.header(scope),
+            authorization=header,
             parse=parse,
             purpose=purpose,
             absence_codes=self._absence_codes,
@@ -93,8 +95,7 @@ class AuthenticatedClient:
         To a conditional request the response may have status 304. `request` comes without credentials; where it has no
         absence codes, every 404 is accepted. Raises what `get` raises.
         """
-        request = replace(
-            request,
+        request = request.replace(
             authorization=await self.authenticator.header(scope),
             headers=(*self._headers, *request.headers),
             meant_status=self._meant_status,
@@ -127,7 +128,7 @@ class AuthenticatedClient:
             if header is None:
                 break
             refused.append(header)
-            response = await self._transport.fetch(replace(request, authorization=header))
+            response = await self._transport.fetch(request.replace(authorization=header))
             if _is_accepted(request, response):
                 self.authenticator.on_accepted(scope, header)
         return response
@@ -143,7 +144,7 @@ class AuthenticatedClient:
         header = await self._redirect_auth.header(url, scope, _challenges(response))
         if header is None:
             return response
-        return await self._transport.fetch(replace(request, url=url, authorization=header, headers=()))
+        return await self._transport.fetch(request.replace(url=url, authorization=header, headers=()))
 
     async def _count_refusal(self, scope: str, error: RegistryError) -> None:
         """Count a refusal of the credentials. Raises GaveUp after MAX_REFUSALS in a row, if the credentials are bad.
@@ -165,7 +166,7 @@ class AuthenticatedClient:
         if self._last_accepted is not None:
             request, scope = self._last_accepted
             header = await self.authenticator.header(scope)
-            response = await self._transport.fetch(replace(request, authorization=header))
+            response = await self._transport.fetch(request.replace(authorization=header))
             if response.status not in self._reauth_statuses:
                 self._refusals = 0
                 return

@@ -72,6 +72,10 @@ class Limiter(Protocol):
         """The fewest permits that were ever allowed at once."""
         ...
 
+    def try_acquire(self) -> float | None:
+        """Take a permit that is at hand, and return its time; None where `acquire` has to be awaited."""
+        ...
+
     async def acquire(self) -> float:
         """Wait for a permit, and return the time at which its exchange starts."""
         ...
@@ -177,9 +181,17 @@ class AdaptiveLimiter:
             return "throttling by the registry (429 or 503)"
         return "time-outs" if reason is _WaitReason.TIMEOUTS else "the concurrency"
 
+    # No context manager, because entering and leaving one costs more than all the rest of the limiter.
+
+    def try_acquire(self) -> float | None:
+        if self.in_flight < self.limit and self._rate is None and self._learned_rate is None:
+            now = self._clock()
+            if now >= self._resume_at:
+                self.in_flight += 1
+                return now
+        return None
+
     async def acquire(self) -> float:
-        # No context manager, because entering and leaving one costs more than all the rest of the limiter. Without a
-        # quota, a learned rate or a pause this returns after two comparisons and one look at the clock.
         if self.in_flight < self.limit:
             self.in_flight += 1
         else:

@@ -47,7 +47,7 @@ class SingleFlight(Generic[K, V]):
                 finally:
                     del flight  # see below
         # neither a value nor a failure: the caller that fetched was cancelled, and this one fetches
-        flight = self._flights[key] = _Flight[V]()
+        flight = self._flights[key] = _Flight()  # `_Flight[V]()` takes 1 µs more
         try:
             value = await fetch()
         except Exception as exc:

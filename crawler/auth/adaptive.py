@@ -102,8 +102,13 @@ class AdaptiveAuth:
         self._refused_passwords = 0
         self._untrusted: set[TokenServer] = set()
 
-    def header(self, scope: str) -> Coroutine[Any, Any, str | None]:
+    def header_at_hand(self, scope: str) -> str | None:
         # once per request: `_scheme_for` and `effective_scope` are inlined, which saves two calls
+        scheme = self._catalog if scope == CATALOG_SCOPE else self._repositories
+        return scheme.authenticator.header_at_hand(scope if scheme.keeps_scope else scheme.effective_scope(scope))
+
+    def header(self, scope: str) -> Coroutine[Any, Any, str | None]:
+        # likewise, for the first request of each scope
         scheme = self._catalog if scope == CATALOG_SCOPE else self._repositories
         return scheme.authenticator.header(scope if scheme.keeps_scope else scheme.effective_scope(scope))
 

@@ -18,6 +18,7 @@ from crawler.auth.credentials import IDENTITY_TOKEN_USER, Credential, Credential
 from crawler.auth.lockout import LockoutGuard
 from crawler.auth.scope_batches import ScopeBatcher
 from crawler.errors import Denied, RegistryError, UnexpectedStatus
+from crawler.model.value import Value
 from crawler.profiles import DISTRIBUTION, RegistryProfile
 from crawler.single_flight import SingleFlight
 from crawler.transport.fetch import Transport
@@ -73,8 +74,7 @@ class TokenServer:
     service: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
+class _Token(Value, frozen=True):
     """A registry token; times are of the monotonic clock.
 
     Attributes:
@@ -85,6 +85,9 @@ class _Token:
     requested_at: float
     valid_until: float
     is_shared: bool
+
+    def __repr__(self) -> str:
+        return f"_Token(valid_until={self.valid_until})"  # never the header
 
 
 class BearerAuth:
@@ -123,7 +126,7 @@ class BearerAuth:
         """Whether the token server has accepted the credentials."""
         self._first_request = anyio.Lock()
         self._concurrency = (
-            nullcontext()
+            None
             if profile.max_concurrent_token_requests is None
             else anyio.CapacityLimiter(profile.max_concurrent_token_requests)
         )
@@ -174,10 +177,13 @@ class BearerAuth:
         await self._sleep(wait_s)
         return token.header
 
+    def header_at_hand(self, scope: str) -> str | None:
+        token = self._tokens.get(scope)
+        return None if token is None or self._clock() >= token.valid_until else token.header
+
     async def header(self, scope: str) -> str:
         token = self._tokens.get(scope)
-        batch = self._batches.batch_of(scope)
-        if token is None and len(batch) > 1:
+        if token is None and len(batch := self._batches.batch_of(scope)) > 1:
             token = await self._flights.do(batch, partial(self._fetch_batch, batch))
         if token is None or self._clock() >= token.valid_until:
             token = await self._flights.do((scope,), partial(self._fetch, (scope,)))
@@ -195,7 +201,7 @@ class BearerAuth:
             self._batches.on_requested(scopes)
 
     async def _fetch(self, scopes: tuple[str, ...]) -> _Token:
-        credential = await self._credentials.get()
+        credential = self._credentials.at_hand or await self._credentials.get()
         if credential is None or self._has_accepted.is_set():
             return await self._new_token(scopes, credential)
         # One request at a time until the password has been accepted: hundreds of concurrent requests with a wrong one
@@ -229,10 +235,13 @@ class BearerAuth:
             self._tokens.popitem(last=False)
         return token
 
-    async def _request_token(self, scopes: tuple[str, ...], credential: Credential | None) -> Response:
-        if credential is None:
-            return await self._transport.fetch(self._get_request(scopes, None))
-        async with self._concurrency:
+    def _request_token(self, scopes: tuple[str, ...], credential: Credential | None) -> Awaitable[Response]:
+        if credential is None or (self._concurrency is None and credential.name != IDENTITY_TOKEN_USER):
+            return self._transport.fetch(self._get_request(scopes, credential))
+        return self._exchange_credential(scopes, credential)
+
+    async def _exchange_credential(self, scopes: tuple[str, ...], credential: Credential) -> Response:
+        async with self._concurrency or nullcontext():
             if credential.name == IDENTITY_TOKEN_USER:
                 response = await self._transport.fetch(self._post_request(scopes, credential))
                 self._takes_post = self._takes_post or response.status == 200

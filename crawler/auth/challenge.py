@@ -5,7 +5,6 @@ without a challenge, on other paths (regclient/regclient#149).
 """
 
 from collections.abc import Collection
-from dataclasses import replace
 from enum import Enum, auto
 from functools import partial
 from typing import Final
@@ -125,7 +124,7 @@ async def _ping(base: str, authenticator: Authenticator, transport: Transport) -
     request = Request(url=base, authorization=header, max_body_bytes=MAX_ERROR_BYTES, purpose=Purpose.PING)
     response = await transport.fetch(request)
     if response.status == 401 and (header := await authenticator.refresh(NO_SCOPE, [header], ())) is not None:
-        response = await transport.fetch(replace(request, authorization=header))
+        response = await transport.fetch(request.replace(authorization=header))
     if response.status == 401:
         detail = parse_error_body(response.body, response.status, response.redirected_to)
         raise CredentialsError(f"{base} refuses the credentials: {response.status} {detail.code}: {detail.message}")

@@ -64,6 +64,10 @@ class DockerCredentials:
             return self._cached
         return await self._flights.do(self._target, self._search_and_keep)
 
+    @property
+    def at_hand(self) -> Credential | None:
+        return None if self._cached is None else self._cached.credential
+
     async def get(self) -> Credential | None:
         """The login, None where there is none. Raises CredentialsError, also where a failed helper may have one."""
         login = await self.look_up()

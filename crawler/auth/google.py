@@ -197,10 +197,12 @@ class AccessTokens:
         name = getattr(self._source, "service_account_email", None) or getattr(self._source, "account", None)
         return name if isinstance(name, str) and name != "default" else ""
 
+    @property
+    def at_hand(self) -> Credential | None:
+        return self._current if self._clock() < self._valid_until else None
+
     async def get(self) -> Credential | None:
-        if self._current is not None and self._clock() < self._valid_until:
-            return self._current
-        return await self._flights.do(self._scope, self._renew)
+        return self.at_hand or await self._flights.do(self._scope, self._renew)
 
     async def refresh(self, refused: Credential) -> Credential | None:
         if self._current == refused:

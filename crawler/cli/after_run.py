@@ -24,7 +24,6 @@ from crawler.config import Config, MergeConfig
 from crawler.errors import CrawlerError, SnapshotError
 from crawler.model.run_manifest import Counts, RunManifest, snapshot_folder
 from crawler.model.timestamps import timestamp
-from crawler.notify import post_event, run_event, snapshot_data
 from crawler.run.crawl import Crawl
 from crawler.snapshot.reader import published_runs
 
@@ -177,6 +176,8 @@ async def _push_metrics(url: str, history: "TargetHistory") -> None:
 
 
 async def _notify(ended: EndedRun, url: str, changes: Mapping[str, int] | None) -> None:
+    from crawler.notify import post_event, run_event
+
     run_id = ended.run.parameters.run_id
     event = run_event(ended.target, run_id, timestamp(datetime.now(UTC)), _event_data(ended, changes))
     reason = await post_event(url, event)
@@ -187,6 +188,8 @@ async def _notify(ended: EndedRun, url: str, changes: Mapping[str, int] | None) 
 
 
 def _event_data(ended: EndedRun, changes: Mapping[str, int] | None) -> dict[str, Any]:
+    from crawler.notify import snapshot_data
+
     if isinstance(ended.result, RunManifest):
         return {"exit_code": ended.code, **snapshot_data(ended.result), "changes": changes}
     message = str(ended.result) if isinstance(ended.result, CrawlerError) else type(ended.result).__name__

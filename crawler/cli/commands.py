@@ -1,31 +1,22 @@
 """The command line: its commands, and the flags of `crawl`, which become configuration.
 
-What a command runs is imported inside the command, so that --help is quick.
+A command is imported and built where it is asked for, and what it runs is imported inside it: nearly all of the time
+that a command takes to start goes into imports.
 """
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
+from typer.core import TyperGroup
 
 from crawler.cli import logs, options
-from crawler.cli.audit import audit
 from crawler.cli.crawl_config import crawl_config
-from crawler.cli.demo import demo
-from crawler.cli.deploy import deploy
-from crawler.cli.diff import diff
-from crawler.cli.doctor import doctor
-from crawler.cli.emulator_options import emulator
 from crawler.cli.error_output import exit_on_error, report_internal_error, report_usage_error
 from crawler.cli.exit_codes import BAD_USAGE, COMPLETE, COULD_NOT_RUN, INTERRUPTED
-from crawler.cli.init import init
-from crawler.cli.merge import merge
-from crawler.cli.metrics import metrics
-from crawler.cli.plan import plan
-from crawler.cli.publish import publish
-from crawler.cli.query import query, schema
-from crawler.cli.report import report
-from crawler.cli.runs import runs
+from crawler.cli.process import ca_file_unread
 from crawler.cli.shared_options import takes_options
 from crawler.errors import ConfigError
 from crawler.model.run_manifest import VERSION
@@ -33,14 +24,76 @@ from crawler.model.run_manifest import VERSION
 if TYPE_CHECKING:
     from crawler.config import Config
 
+
+class _Command(NamedTuple):
+    """A command: the module of `crawler.cli` that has a function or a group of its name, and what `--help` says."""
+
+    module: str
+    summary: str
+
+
+_COMMANDS: Final[Mapping[str, _Command]] = {
+    "crawl": _Command("commands", "Take a snapshot of each registry."),
+    "demo": _Command("demo", "Crawl an embedded Google registry."),
+    "init": _Command("init", "Write a first configuration, with comments."),
+    "audit": _Command("audit", "Answer a named question from a snapshot."),
+    "doctor": _Command("doctor", "Try every step that a crawl needs, and say what fails."),
+    "query": _Command("query", "Ask the tables of a snapshot by SQL (DuckDB's)."),
+    "diff": _Command("diff", "Print what changed between two snapshots."),
+    "report": _Command("report", "Print a snapshot as one page."),
+    "plan": _Command("plan", "Say what a crawl would cost: exchanges, minutes, bytes."),
+    "publish": _Command("publish", "Publish a snapshot to a lake."),
+    "merge": _Command("merge", "Merge the shards of a group into one snapshot."),
+    "metrics": _Command("metrics", "Print metrics of the newest snapshots for Prometheus."),
+    "schema": _Command("query", "Print the columns of a table, for a database's dialect."),
+    "emulator": _Command("emulator_options", "Run the embedded Google registry until it is stopped."),
+    "runs": _Command("runs", "List snapshots and unfinished runs, or remove some."),
+    "deploy": _Command("deploy", "Print what to apply where crawls run every night."),
+}
+"""All commands, in the order of `--help`. A summary is written here, so that `--help` imports none of them."""
+
+_TAKES_CRAWL_OPTIONS: Final = frozenset({"doctor", "plan"})
+_PASSES_OPTIONS_ON: Final = frozenset({"demo"})
+
+
+class Commands(TyperGroup):
+    """The group of all commands, which has a command once it is asked for."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002  (typer's)
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # noqa: ARG002  (typer's)
+        """The command of this name; None where there is none, and then all are built, for typer to suggest one."""
+        for name in [cmd_name] if cmd_name in _COMMANDS else _COMMANDS:
+            if name not in self.commands:
+                self.commands[name] = _build(name)
+        return self.commands.get(cmd_name)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002  (typer's)
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.summary) for name, command in _COMMANDS.items()])
+
+
+def _build(name: str) -> Any:
+    module, summary = _COMMANDS[name]
+    command = getattr(import_module(f"crawler.cli.{module}"), name)
+    if isinstance(command, typer.Typer):
+        return typer.main.get_group(command)
+    only = typer.Typer(add_completion=False, rich_markup_mode=None)
+    if name in _TAKES_CRAWL_OPTIONS:
+        command = takes_options(crawl_config, crawl)(command)
+    passes_on = name in _PASSES_OPTIONS_ON
+    settings = {"allow_extra_args": passes_on, "ignore_unknown_options": passes_on}
+    only.command(short_help=summary, context_settings=settings)(command)
+    return typer.main.get_command(only)
+
+
 app = typer.Typer(
+    cls=Commands,
     help="Take nightly snapshots of whole container registries, each with a verdict: complete or partial.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120, "color": False},
     rich_markup_mode=None,  # rich would read [TARGET] as markup
 )
-
-app.add_typer(runs, name="runs")
-app.add_typer(deploy, name="deploy")
 
 
 def run_command_line() -> None:
@@ -87,7 +140,6 @@ def _common(
         raise typer.Exit(BAD_USAGE)
 
 
-@app.command()
 @takes_options(crawl_config)
 def crawl(
     settings: "Config",
@@ -110,7 +162,8 @@ def crawl(
       registry-crawler crawl localhost:5000 --depth configs --referrers listed
       registry-crawler crawl --config config.toml --resume --log-format json
     """  # noqa: D301  (typer keeps the line breaks of a paragraph after \b)
-    from crawler.cli.crawl_registries import crawl_registries, start, start_or_resume
+    with ca_file_unread():
+        from crawler.cli.crawl_registries import crawl_registries, start, start_or_resume
     from crawler.cli.event_loop import run_async
     from crawler.cli.open_files import fit_concurrency
     from crawler.cli.run_report import DisplayOptions
@@ -126,18 +179,3 @@ def crawl(
 
             raise typer.Exit((resume_on_ray if resume else crawl_on_ray)(fitted, display))
         raise typer.Exit(run_async(crawl_registries, fitted, display, start_or_resume if resume else start))
-
-
-app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(demo)
-app.command()(init)
-app.command()(audit)
-app.command()(takes_options(crawl_config, crawl)(doctor))
-app.command()(query)
-app.command()(diff)
-app.command()(report)
-app.command()(takes_options(crawl_config, crawl)(plan))
-app.command()(publish)
-app.command()(merge)
-app.command()(metrics)
-app.command()(schema)
-app.command()(emulator)

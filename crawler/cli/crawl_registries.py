@@ -12,6 +12,7 @@ from crawler.cli import display, logs
 from crawler.cli.after_run import AfterRuns, EndedRun
 from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN, ENDED, PARTIAL, worst_code
 from crawler.cli.lake_cache import cache_around_runs, open_configured_cache
+from crawler.cli.lake_shards import held_group, open_configured_shards, upload_result
 from crawler.cli.publish import open_configured_lake, publish_folder, scratch_folder
 from crawler.cli.run_report import DisplayOptions, PublishResult, RunResult, report_run
 from crawler.cli.shown_run import ShownRun
@@ -24,6 +25,7 @@ from crawler.run.plan import SharedRateLimits
 from crawler.snapshot.unfinished import age_text
 
 if TYPE_CHECKING:
+    from crawler.lake.held_shards import HeldGroup
     from crawler.lake.publish import Lake, Publication
 
 StartRun = Callable[[Crawl], Awaitable[RunManifest]]
@@ -33,37 +35,49 @@ RunT = TypeVar("RunT", bound=ShownRun)
 
 
 async def crawl_registries(config: Config, options: DisplayOptions, start_run: StartRun) -> int:
-    """Crawl each registry of the configuration in this process; see `run_each`."""
+    """Crawl each registry of the configuration in this process; see `run_each`.
+
+    Registries that share a quota share its rate limit.
+    """
     return await run_each(config, options, partial(_crawl_of, config, SharedRateLimits()), start_run)
 
 
-def _crawl_of(config: Config, rate_limits: SharedRateLimits, registry: RegistryConfig) -> Crawl:
-    return Crawl(config, registry, rate_limits, partial(logs.notice, target=str(registry.target)))
+def _crawl_of(
+    config: Config, rate_limits: SharedRateLimits, registry: RegistryConfig, group: "HeldGroup | None"
+) -> Crawl:
+    return Crawl(config, registry, rate_limits, partial(logs.notice, target=str(registry.target)), group)
 
 
 async def run_each(
     config: Config,
     options: DisplayOptions,
-    make_run: Callable[[RegistryConfig], RunT],
+    make_run: "Callable[[RegistryConfig, HeldGroup | None], RunT]",
     start_run: Callable[[RunT], Awaitable[RunManifest]],
 ) -> int:
     """Crawl each registry of the configuration; return the exit code of the command.
 
-    A run that fails does not stop the next one; a signal does. Registries that share a quota share its rate limit.
+    `make_run` takes a registry, and the group of its shards where a lake holds these. A run that fails does not stop
+    the next one; a signal does.
     Raises ConfigError, before any run, for a lake that cannot be opened, be it of snapshots or of the digest cache.
     """
-    lake, cache = open_configured_lake(config.lake), open_configured_cache(config)
+    shards, cache = open_configured_shards(config), open_configured_cache(config)
+    lake = open_configured_lake(config.lake) if shards is None else None
     codes = []
     async with Signals.installed() as signals, cache_around_runs(cache, signals):
         after_runs = AfterRuns(config, signals)
         for registry in config.registry:
             if signals.exit_code is not None:
                 return signals.exit_code
-            run = make_run(registry)
+            group = held_group(shards, config, registry.target)
+            run = make_run(registry, group)
             async with display.show_progress(run, options.log_format) if options.progress else nullcontext():
                 with signals.stop_on_signal(run):
                     result = await _run_result(run, start_run)
-            published = await _publish_result(result, config, lake, signals) if lake is not None else None
+            published: PublishResult = None
+            if group is not None:
+                published = await upload_result(result, config, group, signals)
+            elif lake is not None:
+                published = await _publish_result(result, config, lake, signals)
             codes.append(_exit_code(result, published, config, signals))
             if len(codes) == len(config.registry):
                 signals.set_final_exit_code(_worst_code(codes))

@@ -11,6 +11,7 @@ from crawler.cli import logs
 from crawler.cli.error_output import exit_on_error
 from crawler.cli.options import LogFormatOption
 from crawler.cli.streams import data_output
+from crawler.model.shard import MAX_SHARDS
 
 if TYPE_CHECKING:
     from crawler.deploy.deployment import Deployment, Printed
@@ -58,6 +59,17 @@ def kubernetes(
     volume_size: Annotated[
         str, typer.Option("--volume-size", metavar="SIZE", help="Size of the volume for snapshots")
     ] = "20Gi",
+    shards: Annotated[
+        int | None,
+        typer.Option(
+            "--shards",
+            metavar="N",
+            min=2,
+            max=MAX_SHARDS,
+            help="Share each night's crawl among N pods, an Indexed Job, and merge what they found",
+            show_default=False,
+        ),
+    ] = None,
     prometheus_rule: Annotated[
         bool, typer.Option("--prometheus-rule", help="Also an alert for the Prometheus operator")
     ] = False,
@@ -66,8 +78,9 @@ def kubernetes(
     """Print manifests: a CronJob and all it needs.
 
     \b
-    Example:
+    Examples:
       registry-crawler deploy kubernetes --config config.toml --image IMAGE | kubectl apply -f -
+      registry-crawler deploy kubernetes --config config.toml --image IMAGE --shards 8 | kubectl apply -f -
     """  # noqa: D301  (typer keeps the line breaks of a paragraph after \b)
     from crawler.deploy.kubernetes import MANIFESTS, MANIFESTS_AND_ALERT, KubernetesOptions, kubernetes_manifests
 
@@ -79,6 +92,7 @@ def kubernetes(
         workload_identity=service_account,
         volume_size=volume_size,
         templates=MANIFESTS_AND_ALERT if prometheus_rule else MANIFESTS,
+        shards=shards or 0,
     )
     _print(config, log_format, lambda deployment: kubernetes_manifests(deployment, options))
 

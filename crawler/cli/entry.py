@@ -2,7 +2,7 @@
 
 import sys
 
-from crawler.cli.process import exit_on_signals, flush_and_exit
+from crawler.cli.process import collect_garbage_rarely, exit_on_signals, flush_and_exit, load_no_plugins
 
 
 def main() -> None:
@@ -11,6 +11,8 @@ def main() -> None:
     Everything else is imported inside this function, after the signal handlers are installed.
     """
     exit_on_signals()
+    collect_garbage_rarely()
+    load_no_plugins()
     from crawler.cli.streams import prepare_streams
 
     prepare_streams()

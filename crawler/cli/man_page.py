@@ -83,7 +83,9 @@ def man_page() -> str:
 
 
 def _commands(group: Any, path: str) -> Iterator[str]:
-    for name, command in group.commands.items():
+    context = typer.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         if command.hidden:
             continue
         if hasattr(command, "commands"):

@@ -1,6 +1,9 @@
 """`registry-crawler merge`: the shards of a group become one snapshot."""
 
+import glob
 import logging
+import os
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,11 +13,15 @@ from crawler.cli.error_output import exit_on_error
 from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN, PARTIAL, worst_code
 from crawler.cli.process import raise_on_signals
 from crawler.errors import ConfigError, LakeError, SnapshotError
+from crawler.model.run_manifest import Verdict
 from crawler.model.words import repositories
 from crawler.untrusted_text import printable, quoted_path
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from crawler.config import MergeConfig
+    from crawler.lake.held_shards import HeldGroup
     from crawler.lake.publish import Lake
     from crawler.model.run_manifest import RunManifest
     from crawler.scale.merge import Merged
@@ -46,9 +53,10 @@ def merge(
 ) -> None:
     """Merge the shards of a group into one snapshot with one verdict, for each target that they crawled.
 
-    Until then no other command sees the shards, which are in .shards in the output folder. Shards from several disks
-    are copied there first. A shard that did not report makes the snapshot partial; merge again when it has. Once the
-    snapshot is complete the shards are removed. The configuration may be that of the shards.
+    Until then no other command sees the shards, which are in .shards in the output folder, and with --lake in the lake
+    that they were uploaded to (crawl --shard --lake). Shards from several disks without a lake are copied there first.
+    A shard that did not report makes the snapshot partial; merge again when it has. Once the snapshot is complete the
+    shards are removed. The configuration may be that of the shards.
 
     Exit code: 0 complete, 1 could not be merged, or not published to the lake, 2 bad usage or configuration, 3 merged
     but partial (0 with --partial-ok).
@@ -99,29 +107,100 @@ def _source(target: str) -> str | None:
 
 
 def _merge(config: "MergeConfig", group: str, source: str | None, lake: "Lake | None") -> int:
-    """Merge a group, for each of its targets. Returns the exit code. Raises SnapshotError where there is no group.
+    """Merge a group, for each of its targets. Returns the exit code. Raises SnapshotError where there is no group, and
+    LakeError where only the lake may have it, and cannot be read.
 
     A target whose shards cannot be merged does not stop the others.
     """
+    from crawler.cli.merge_lake import sources_in_lake
+    from crawler.lake.held_shards import HeldShards
     from crawler.model.run_manifest import SHARDS
-    from crawler.scale.merge import Merged, merge_group, remove_left_folders
+    from crawler.scale.merge import remove_left_folders
     from crawler.snapshot.shards import group_folders, merged_runs
 
-    codes = []
-    for folder in group_folders(config.output.path, group):
-        if source in {None, folder.name}:
-            try:
-                codes.append(_publish(merge_group(folder, config), config, lake))
-            except SnapshotError as exc:
-                logs.notice(str(exc), logging.ERROR)
-                codes.append(COULD_NOT_RUN)
+    folder, on_disk = config.output.path / SHARDS / group, group_folders(config.output.path, group)
+    held = None if lake is None else HeldShards.open(lake.url, os.environ)
+    in_lake = set[str]() if held is None else sources_in_lake(held, group, on_disk, config)
+    codes = [] if in_lake is not None else [COULD_NOT_RUN]
+    names = [name for name in sorted({*(each.name for each in on_disk), *(in_lake or ())}) if source in {None, name}]
+    if names:
+        _fetch_cache(config)
+    for name in names:
+        held_group = held.group(group, name) if held is not None and name in (in_lake or ()) else None
+        codes.append(_merge_target(folder / name, config, lake, held_group))
     if not codes:
         before = [run for run in merged_runs(config.output.path, group) if source in {None, _source(run.target)}]
-        codes = [_publish(Merged(run_manifest=run, is_new=False, notes=()), config, lake) for run in before]
-        remove_left_folders(config.output.path / SHARDS / group)
+        codes = [_repeat(run, config, lake) for run in before]
+        remove_left_folders(folder)
     if not codes:
-        raise SnapshotError(f"there are no shards of group {group} in {quoted_path(config.output.path)}")
+        places = [quoted_path(config.output.path), *([] if lake is None else [printable(lake.url)])]
+        raise SnapshotError(f"there are no shards of group {group} in {' or in '.join(places)}")
     return worst_code(codes)
+
+
+def _merge_target(folder: "Path", config: "MergeConfig", lake: "Lake | None", held: "HeldGroup | None") -> int:
+    """Merge the shards of one target, those that the lake holds with those in the folder. Returns the exit code."""
+    from crawler.cli.merge_lake import fetch_shards, remove_shards, report_merged_elsewhere
+    from crawler.scale.merge import merge_group
+
+    try:
+        before = None if held is None else fetch_shards(held, folder, config)
+        if held is not None and before is not None:
+            here = _merged_here(held, config)
+            if here is None:
+                report_merged_elsewhere(held, before, folder, config)
+                return COMPLETE
+            if not folder.exists():
+                remove_shards(held, before.run_id)  # a kill may have left some
+                return _repeat(here, config, lake)
+        merged = merge_group(folder, config)
+    except (SnapshotError, LakeError) as exc:
+        logs.notice(str(exc), logging.ERROR)
+        return COULD_NOT_RUN
+    code = _publish(merged, config, lake)
+    if held is not None and code != COULD_NOT_RUN and merged.run_manifest.verdict is Verdict.COMPLETE:
+        remove_shards(held, merged.run_manifest.run_id)
+    return code
+
+
+def _fetch_cache(config: "MergeConfig") -> None:
+    """Have on this disk what a cache in a lake has: the shards have put there what they read. What fails is said."""
+    if config.cache.url is None or config.cache_file is None:
+        return
+    from crawler.cli.publish import scratch_folder
+    from crawler.lake.held_cache import HeldCache
+
+    cache = HeldCache.open(config.cache.url, config.cache_file, os.environ)
+    with scratch_folder() as scratch:
+        for line, level in cache.fetch(scratch):
+            logs.notice(line, level)
+
+
+def _merged_here(held: "HeldGroup", config: "MergeConfig") -> "RunManifest | None":
+    """The complete snapshot that a group was merged into, where the output folder has it."""
+    from crawler.snapshot.shards import merged_runs
+
+    return next(merged_runs(config.output.path, held.group, glob.escape(held.source)), None)
+
+
+def _repeat(run_manifest: "RunManifest", config: "MergeConfig", lake: "Lake | None") -> int:
+    """Report what a group without shards was merged into, as a merge that is repeated. Returns the exit code.
+
+    The snapshot of another night, whose group had the same id, is no success of this one.
+    """
+    from crawler.scale.merge import Merged
+    from crawler.snapshot.unfinished import age_text
+
+    age = datetime.now(UTC) - datetime.fromisoformat(run_manifest.finished_at)
+    if age <= config.resume.within:
+        return _publish(Merged(run_manifest=run_manifest, is_new=False, notes=()), config, lake)
+    ended = f"{age_text(age)}, at {printable(run_manifest.finished_at)}"
+    logs.notice(
+        f"{run_manifest.target}: there are no shards of group {run_manifest.group}; those of the same id which "
+        f"{quoted_path(run_manifest.folder)} is merged from ended {ended}: use another --group for each night",
+        logging.ERROR,
+    )
+    return COULD_NOT_RUN
 
 
 def _publish(merged: "Merged", config: "MergeConfig", lake: "Lake | None") -> int:

@@ -204,6 +204,14 @@ Engine = Annotated[
     typer.Option(metavar="ENGINE", help="Have workers take one shard each, and merge them: ray  [default: none]"),
 ]
 Workers = Annotated[str | None, typer.Option(metavar="N", help="With --engine: how many workers, and shards")]
+NamesFrom = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHERE",
+        help="With --shard: group (one shard reads the names, the others take them from it) or registry (each reads "
+        "them itself)  [default: group]",
+    ),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue the newest unfinished run of the target")]
 ShowProgress = Annotated[
     bool | None,

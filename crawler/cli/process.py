@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
+from contextlib import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any, Final, Never
 
 HANDLED_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -38,6 +41,41 @@ def _raise_system_exit(number: int, frame: Any) -> Never:  # noqa: ARG001  (a ha
 
 def _exit_on_signal(number: int, frame: Any) -> Never:  # noqa: ARG001  (a handler's signature)
     exit_immediately(128 + number)
+
+
+def collect_garbage_rarely() -> None:
+    """From now on the young generation grows to 100,000 objects before it is collected.
+
+    The default of 700 has every import look through all objects again and again, for next to no garbage.
+    """
+    gc.set_threshold(100_000, 50, 100)
+
+
+def load_no_plugins() -> None:
+    """Keep plugins of pydantic out of this process, unless the environment names some to be left out.
+
+    They would see every value that is validated, passwords included. To find them, pydantic reads the metadata of all
+    installed packages, which takes as long as a crawl's validation of its whole configuration.
+    """
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
+
+@contextmanager
+def ca_file_unread() -> Iterator[None]:
+    """Import aiohttp in this block: it makes two TLS contexts when it is imported, and reads SSL_CERT_FILE for each.
+
+    Where that variable is set, a run makes a context of its own (`transport.tls.run_ssl_context`), and uses neither of
+    the two. The system's certificates, read twice for nothing, are a tenth of a crawl's start-up.
+    """
+    ca_file = os.environ.get("SSL_CERT_FILE")
+    if not ca_file:
+        yield
+        return
+    os.environ["SSL_CERT_FILE"] = os.devnull
+    try:
+        yield
+    finally:
+        os.environ["SSL_CERT_FILE"] = ca_file
 
 
 def exit_immediately(code: int) -> Never:

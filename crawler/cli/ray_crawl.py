@@ -50,7 +50,7 @@ def _crawl(config: Config, options: DisplayOptions, group_of: _GroupOf, start_ru
         return COULD_NOT_RUN
 
 
-def _run_of(config: Config, cluster: RayCluster, group_of: _GroupOf, registry: RegistryConfig) -> GroupRun:
+def _run_of(config: Config, cluster: RayCluster, group_of: _GroupOf, registry: RegistryConfig, _: None) -> GroupRun:
     group = group_of(registry)
     notice = partial(logs.notice, target=str(registry.target))
     notice(f"{registry.target}: {config.scale.workers} shards on Ray, group {group}", logging.INFO)

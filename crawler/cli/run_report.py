@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Union
 from crawler.cli import logs
 from crawler.cli.error_output import internal_error
 from crawler.cli.exit_codes import COMPLETE
+from crawler.cli.lake_shards import upload_text
 from crawler.cli.logs import LogFormat
 from crawler.cli.publish import publication_text
 from crawler.cli.shown_run import ShownRun
@@ -18,13 +19,13 @@ from crawler.config import Config
 from crawler.errors import CrawlerError, Interrupted, OutputClosed
 from crawler.model.run_manifest import RunManifest, Verdict
 from crawler.model.words import repositories
-from crawler.run.hints import hint
 
 if TYPE_CHECKING:
+    from crawler.lake.held_shards import Uploaded
     from crawler.lake.publish import Publication
 
-PublishResult = Union["Publication", Exception, None]
-"""What a lake has of a run's snapshot, or why it has nothing; None where nothing was to be published."""
+PublishResult = Union["Publication", "Uploaded", Exception, None]
+"""What a lake has of a run's snapshot or shard, or why it has nothing; None where nothing was to be published."""
 
 RunResult = RunManifest | Exception
 """The result of a run: its manifest, or the exception because of which it published nothing."""
@@ -76,7 +77,11 @@ def _advice_suffix(run: ShownRun, exc: Exception) -> str:
     """Return ` (ADVICE)`, or "". Where records can be resumed, that is the advice."""
     if run.writes_snapshot and run.recorded:
         return f" ({run.recorded:,} repositories are recorded: rerun with --resume to continue)"
-    advice = hint(run.registry, exc) if isinstance(exc, CrawlerError) else ""
+    if not isinstance(exc, CrawlerError):
+        return ""
+    from crawler.run.hints import hint
+
+    advice = hint(run.registry, exc)
     return f" ({advice})" if advice else ""
 
 
@@ -84,8 +89,15 @@ def _lake_text(published: PublishResult, config: Config) -> str:
     """What is said of the lake; "" where there is none."""
     if published is None:
         return ""
-    text = "not published" if isinstance(published, Exception) else publication_text(published)
-    return f"{config.lake.url}: {text}"
+    return f"{config.lake.url}: {_published_text(published, config)}"
+
+
+def _published_text(published: "Publication | Uploaded | Exception", config: Config) -> str:
+    from crawler.lake.held_shards import Uploaded
+
+    if isinstance(published, Exception):
+        return "not published" if config.scale.shard is None else "not uploaded"
+    return upload_text(published) if isinstance(published, Uploaded) else publication_text(published)
 
 
 def _internal_error(result: RunResult) -> Exception | None:
@@ -118,7 +130,7 @@ def _event_fields(
     """The fields of the event `run_ended`.
 
     `verdict` and `snapshot` are null where there is no snapshot; then `reasons` holds the error's message. `lake` is
-    the lake's URL, and null where the snapshot is in none.
+    the lake's URL, and null where the snapshot, or the shard, is in none.
     """
     run_manifest = result if isinstance(result, RunManifest) else None
     errors = (message,) if run_manifest is None and code != COMPLETE else ()

@@ -4,7 +4,7 @@ from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from crawler.config.table import ConfigTable
+from crawler.config.table import ConfigTable, optional_table
 from crawler.config.values import (
     ApiPath,
     ApiUrl,
@@ -78,7 +78,7 @@ class RegistryConfig(ConfigTable):
 
     target: TargetOption
     kind: Kind | None = None
-    auth: AuthConfig = AuthConfig()
+    auth: AuthConfig = optional_table()
     discovery: DiscoveryMethod = DiscoveryMethod.AUTO
     images_from: Literal["auto", "listing", "api"] = "auto"
     location: Location | None = None
@@ -93,7 +93,7 @@ class RegistryConfig(ConfigTable):
     page_size: Integer | None = Field(default=None, ge=1, le=100_000)
     tokens: Literal["single", "batched"] = "single"
     api_path: ApiPath = "/v2/"
-    apis: ApisConfig = ApisConfig()
+    apis: ApisConfig = optional_table()
 
     @model_validator(mode="after")
     def _check_consistency(self) -> Self:

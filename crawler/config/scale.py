@@ -69,6 +69,7 @@ class ScaleConfig(ConfigTable):
 
     Where the scheduler names the shard, it may name the group, too. With `engine`, the process has `workers` of a
     cluster take one part each: of the cluster at `address`, by default that of RAY_ADDRESS, or a local one.
+    `names_from`: whether one shard reads the names for all of the group, or each reads them itself.
     """
 
     shard: ShardOption = None
@@ -76,6 +77,7 @@ class ScaleConfig(ConfigTable):
     engine: Literal["ray"] | None = None
     workers: Workers = None
     address: ClusterAddress | None = None
+    names_from: Literal["group", "registry"] = "group"
 
     @model_validator(mode="before")
     @classmethod
@@ -124,3 +126,4 @@ class GroupTable(ConfigTable):
     engine: Any = None
     workers: Any = None
     address: Any = None
+    names_from: Any = None

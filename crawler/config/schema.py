@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Final, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -17,7 +17,7 @@ from crawler.config.keys import dotted_keys
 from crawler.config.layers import ConfigLayers, Flag
 from crawler.config.registry_tables import RegistryConfig
 from crawler.config.scale import GroupTable, ScaleConfig
-from crawler.config.table import ConfigTable
+from crawler.config.table import ConfigTable, optional_table
 from crawler.config.values import (
     CHECK_FILES,
     NO_CACHE,
@@ -40,6 +40,9 @@ from crawler.model.depth import Depth, ReferrersLevel
 from crawler.model.shard import Shard
 
 _T = TypeVar("_T", bound=ConfigTable)
+
+_DUMPED: Final = ("registry", "images", "cache", "limits", "output", "verdict", "resume", "metrics", "lake", "scale")
+"""The tables that `_run.json` has, in its order. The URL of a webhook is a secret."""
 
 
 class LimitsConfig(ConfigTable):
@@ -104,7 +107,7 @@ class OutputConfig(ConfigTable):
 
 
 class _OutputOnly(ConfigTable):
-    output: OutputConfig = OutputConfig()
+    output: OutputConfig = optional_table()
 
 
 class _SomeTables(ConfigTable):
@@ -119,8 +122,8 @@ class _SomeTables(ConfigTable):
 class StorageConfig(_SomeTables):
     """`[output]` and `[cache]`: what is on the disk, for commands that connect to no registry."""
 
-    output: OutputConfig = OutputConfig()
-    cache: CacheConfig = CacheConfig()
+    output: OutputConfig = optional_table()
+    cache: CacheConfig = optional_table()
 
     @property
     def cache_file(self) -> Path | None:
@@ -151,8 +154,8 @@ class LakeConfig(ConfigTable):
 class PublishConfig(_SomeTables):
     """`[output]` and `[lake]`: what publishing needs, for commands that connect to no registry."""
 
-    output: OutputConfig = OutputConfig()
-    lake: LakeConfig = LakeConfig()
+    output: OutputConfig = optional_table()
+    lake: LakeConfig = optional_table()
 
 
 class MetricsConfig(ConfigTable):
@@ -185,12 +188,12 @@ class ResumeConfig(ConfigTable):
 class MergeConfig(StorageConfig):
     """What merging needs: it connects to no registry. The configuration may be that of the shards."""
 
-    verdict: VerdictConfig = VerdictConfig()
-    metrics: MetricsConfig = MetricsConfig()
-    notify: NotifyConfig = NotifyConfig()
-    lake: LakeConfig = LakeConfig()
-    resume: ResumeConfig = ResumeConfig()
-    scale: GroupTable = GroupTable()
+    verdict: VerdictConfig = optional_table()
+    metrics: MetricsConfig = optional_table()
+    notify: NotifyConfig = optional_table()
+    lake: LakeConfig = optional_table()
+    resume: ResumeConfig = optional_table()
+    scale: GroupTable = optional_table()
 
     def cache_file_of(self, shard: Shard) -> Path | None:
         """The digest cache's file of a shard, which may be that of all; None where nothing is kept."""
@@ -204,16 +207,16 @@ class Config(ConfigTable):
     """
 
     registry: tuple[RegistryConfig, ...] = Field(min_length=1)
-    images: ImagesConfig = ImagesConfig()
-    limits: LimitsConfig = LimitsConfig()
-    cache: CacheConfig = CacheConfig()
-    output: OutputConfig = OutputConfig()
-    verdict: VerdictConfig = VerdictConfig()
-    resume: ResumeConfig = ResumeConfig()
-    metrics: MetricsConfig = MetricsConfig()
-    notify: NotifyConfig = NotifyConfig()
-    lake: LakeConfig = LakeConfig()
-    scale: ScaleConfig = ScaleConfig()
+    images: ImagesConfig = optional_table()
+    limits: LimitsConfig = optional_table()
+    cache: CacheConfig = optional_table()
+    output: OutputConfig = optional_table()
+    verdict: VerdictConfig = optional_table()
+    resume: ResumeConfig = optional_table()
+    metrics: MetricsConfig = optional_table()
+    notify: NotifyConfig = optional_table()
+    lake: LakeConfig = optional_table()
+    scale: ScaleConfig = optional_table()
 
     @model_validator(mode="after")
     def _check_registries(self) -> Self:
@@ -249,12 +252,13 @@ class Config(ConfigTable):
     def of_part(self) -> Self:
         """This configuration without what concerns a whole snapshot, where it is that of a shard.
 
-        `merge` judges, publishes and reports the snapshot that it makes of all shards.
+        `merge` judges, publishes and reports the snapshot that it makes of all shards. A shard keeps the lake: that is
+        where it is merged from.
         """
         if self.scale.shard is None:
             return self
         judged = VerdictConfig(expect=0, partial_ok=self.verdict.partial_ok)
-        of_whole = {"lake": LakeConfig(), "metrics": MetricsConfig(), "notify": NotifyConfig()}
+        of_whole = {"metrics": MetricsConfig(), "notify": NotifyConfig()}
         return self.model_copy(update={**of_whole, "verdict": judged})
 
     @classmethod
@@ -275,18 +279,10 @@ class Config(ConfigTable):
 
     def effective(self, registry: RegistryConfig) -> dict[str, Any]:
         """Return the configuration of one registry's run for its _run.json: plain values, without passwords."""
-        return {
-            "registry": registry.model_dump(mode="json"),
-            "images": self.images.model_dump(mode="json"),
-            "cache": self.cache.model_dump(mode="json"),
-            "limits": self.limits.model_dump(mode="json"),
-            "output": self.output.model_dump(mode="json"),
-            "verdict": self.verdict.model_dump(mode="json"),
-            "resume": self.resume.model_dump(mode="json"),
-            "metrics": self.metrics.model_dump(mode="json"),
-            "lake": self.lake.model_dump(mode="json"),
-            "scale": self.scale.model_dump(mode="json"),
-        }
+        of_run = self.model_copy(update={"registry": (registry,)})
+        dumped = of_run.model_dump(mode="json", include=set(_DUMPED))
+        (table,) = dumped["registry"]
+        return {name: table if name == "registry" else dumped[name] for name in _DUMPED}
 
 
 def _environment() -> Environment:

@@ -1,7 +1,6 @@
 """A TOML file: its text, its tables, and the line of each key for error messages."""
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +34,8 @@ class TomlFile:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read and parse a file. Raises ConfigError where it cannot be read, or is not TOML."""
+        import tomllib
+
         text = _read_text(path)
         try:
             document = tomllib.loads(text)

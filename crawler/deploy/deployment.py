@@ -127,6 +127,25 @@ class Deployment:
         output = ["--output", f"{data_folder}/snapshots"]
         return ["crawl", "--config", config_file, *output, *kept_cache, "--resume"]
 
+    def shard_arguments(self, config_file: str, data_folder: str) -> list[str]:
+        """The arguments of a crawl whose output folder several machines share.
+
+        Each shard has a digest cache of its own, in the output folder. Raises ConfigError where one file is configured.
+        """
+        return ["crawl", "--config", config_file, *self._shared_output(data_folder), "--resume"]
+
+    def merge_arguments(self, config_file: str, data_folder: str) -> list[str]:
+        """The arguments of the merge, without the group."""
+        return ["merge", "--config", config_file, *self._shared_output(data_folder)]
+
+    def _shared_output(self, data_folder: str) -> list[str]:
+        cache = self.config.cache
+        if cache.path == NO_CACHE:
+            return ["--output", f"{data_folder}/snapshots", "--cache", str(NO_CACHE)]
+        if cache.path is not None and cache.url is None:
+            raise ConfigError(['cache.path: several machines cannot share one file: leave it out, or set it to "none"'])
+        return ["--output", f"{data_folder}/snapshots"]
+
     @property
     def memory_mi(self) -> int:
         """The memory in MiB that a crawl of hundreds of thousands of images takes at most."""

@@ -1,4 +1,4 @@
-"""Kubernetes: a CronJob, and all that it needs."""
+"""Kubernetes: a CronJob, or one for the shards and one for their merge, and all that they need."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +15,9 @@ _CONFIG_FOLDER: Final = "/etc/registry-crawler"
 _FILES_FOLDER: Final = "/var/run/registry-crawler"
 _DOCKER_FOLDER: Final = "/etc/docker-login"
 _DATA_FOLDER: Final = "/data"
+
+_BEGINS_WITHIN_S: Final = 3600
+"""The merge waits so long for the first shard, and Kubernetes starts a Job so long after its time."""
 
 _SECRET_BYTES: Final = 1_000_000
 """A Secret holds 1 MiB, with the names of its keys: https://kubernetes.io/docs/concepts/configuration/secret/"""
@@ -36,6 +39,7 @@ class KubernetesOptions:
         workload_identity: the account of the cloud that the pod has: a Google service account's address, or the ARN of
             an AWS role; "" for none.
         templates: the templates to print, in order.
+        shards: how many pods share a night's crawl; 0 for one pod that takes the whole snapshot.
     """
 
     name: str
@@ -45,6 +49,30 @@ class KubernetesOptions:
     workload_identity: str
     volume_size: str
     templates: Sequence[str]
+    shards: int = 0
+
+    @property
+    def reporting_job(self) -> str:
+        """The CronJob that ends with a snapshot."""
+        return f"{self.name}-merge" if self.shards else self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """One CronJob.
+
+    Attributes:
+        shards: how many pods each of its Jobs has, each of which is a shard; 0 for one pod.
+        script: what the pod runs in a shell; "" where it runs registry-crawler with `arguments`.
+    """
+
+    name: str
+    container: str
+    deadline_s: int
+    deadline_note: str
+    shards: int = 0
+    arguments: Sequence[str] = ()
+    script: str = ""
 
 
 MANIFESTS: Final = ("kubernetes.yaml",)
@@ -60,17 +88,12 @@ def kubernetes_manifests(deployment: Deployment, options: KubernetesOptions) -> 
         "options": options,
         "annotations": _identity_annotations(options.workload_identity),
         "config_text": deployment.placed_text(_place),
-        "arguments": [
-            *deployment.crawl_arguments(f"{_CONFIG_FOLDER}/config.toml", _DATA_FOLDER),
-            "--log-format",
-            "json",
-        ],
+        "jobs": _jobs(deployment, options),
         "variables": deployment.placed_variables(_place),
         "secret_variables": deployment.secret_variables,
         "has_files": bool(deployment.files),
         "needs_docker_login": deployment.needs_docker_login,
-        "deadline_s": round(deployment.config.resume.within.total_seconds()),
-        "within": deployment.config.model_dump(mode="json")["resume"]["within"],
+        "begins_within_s": _BEGINS_WITHIN_S,
         "cpu_m": min(1000, max(250, 8 * deployment.config.limits.concurrency)),
         "memory_mi": deployment.memory_mi,
         "most_memory_mi": deployment.most_memory_mi,
@@ -84,6 +107,50 @@ def kubernetes_manifests(deployment: Deployment, options: KubernetesOptions) -> 
     return Printed(text, tuple(_notes(deployment, options)))
 
 
+def _jobs(deployment: Deployment, options: KubernetesOptions) -> list[_Job]:
+    """The CronJob that crawls; with shards also the one that merges.
+
+    A Job of a CronJob is named by its scheduled time, in minutes, so that none is made twice (kubernetes/kubernetes
+    pkg/controller/cronjob/cronjob_controllerv2.go, getJobName). Of two CronJobs with one schedule, the Jobs of one
+    night have the same number: so the merge knows its group, and asks neither Kubernetes nor the clock.
+    """
+    within_s = round(deployment.config.resume.within.total_seconds())
+    within = f"{deployment.config.model_dump(mode='json')['resume']['within']}, the same as resume.within"
+    config_file, log_format = f"{_CONFIG_FOLDER}/config.toml", ["--log-format", "json"]
+    if not options.shards:
+        arguments = [*deployment.crawl_arguments(config_file, _DATA_FOLDER), *log_format]
+        return [
+            _Job(name=options.name, container="crawl", deadline_s=within_s, deadline_note=within, arguments=arguments)
+        ]
+    shard = ["--shard", f"env/{options.shards}", "--group", "$(JOB_NAME)"]
+    crawl = _Job(
+        name=options.name,
+        container="crawl",
+        deadline_s=within_s,
+        deadline_note=within,
+        shards=options.shards,
+        arguments=[*deployment.shard_arguments(config_file, _DATA_FOLDER), *shard, *log_format],
+    )
+    merge_arguments = [*deployment.merge_arguments(config_file, _DATA_FOLDER), *log_format]
+    script = render(
+        "merge.sh",
+        options=options,
+        shards_folder=f"{_DATA_FOLDER}/snapshots/.shards",
+        parts=options.shards * len(deployment.config.registry),
+        begins_within_s=_BEGINS_WITHIN_S,
+        deadline_s=within_s,
+        arguments=" ".join(map(shell_word, merge_arguments)),
+    )
+    merge = _Job(
+        name=options.reporting_job,
+        container="merge",
+        deadline_s=within_s + _BEGINS_WITHIN_S,
+        deadline_note="as long as the shards have, and an hour to merge",
+        script=script,
+    )
+    return [crawl, merge]
+
+
 def _place(file: InputFile) -> str:
     return f"{_FILES_FOLDER}/{file.name}"
 
@@ -92,6 +159,7 @@ def _check(options: KubernetesOptions) -> None:
     identity = f"({_GOOGLE_ACCOUNT}|{_AWS_ROLE})?"
     check_options(
         OptionCheck.of_name(options.name),
+        *([OptionCheck.of_sharded_name(options.name)] if options.shards else []),
         OptionCheck.of_image(options.image),
         OptionCheck.of_cron_schedule(options.schedule),
         OptionCheck("--namespace", options.namespace, _NAMESPACE, "lower-case letters, digits and '-'"),
@@ -102,7 +170,7 @@ def _check(options: KubernetesOptions) -> None:
 
 def _cronjob_selector(options: KubernetesOptions) -> str:
     namespace = f', namespace="{options.namespace}"' if options.namespace else ""
-    return f'{{cronjob="{options.name}"{namespace}}}'
+    return f'{{cronjob="{options.reporting_job}"{namespace}}}'
 
 
 def _identity_annotations(account: str) -> dict[str, str]:
@@ -115,6 +183,11 @@ def _identity_annotations(account: str) -> dict[str, str]:
 def _notes(deployment: Deployment, options: KubernetesOptions) -> list[str]:
     notes = deployment.notes_of_container()
     kubectl = "kubectl" + (f" -n {options.namespace}" if options.namespace else "")
+    if options.shards:
+        notes.append(
+            "the pods share one volume, which must be ReadWriteMany and have file locks, as NFS has: where the default "
+            "storage class of the cluster has no such volumes, add storageClassName to the PersistentVolumeClaim"
+        )
     secrets = [
         f"--from-file={file.name}={printable(shell_word(str(file.path)), LONGEST_PATH)}" for file in deployment.files
     ]

@@ -36,6 +36,11 @@ class OptionCheck:
         )
 
     @classmethod
+    def of_sharded_name(cls, name: str) -> Self:
+        """A name to which the CronJob of the merge adds `-merge`."""
+        return cls("--name", name, r".{0,46}", "at most 46 characters with --shards")
+
+    @classmethod
     def of_image(cls, image: str) -> Self:
         return cls("--image", image, r"[\w.:/@-]+", "an image: registry.example.com/tools/registry-crawler:0.1.0")
 

@@ -17,9 +17,9 @@ from crawler.errors import RegistryError
 from crawler.model.image import Image, Referrer
 from crawler.model.record import Listing, NamePage
 from crawler.model.run_manifest import Evidence
-from crawler.profiles import RegistryProfile
+from crawler.profiles import MAX_CONCURRENT_LISTS, RegistryProfile
 from crawler.registry.cursor import Cursor
-from crawler.vendors.google.apis import MAX_CONCURRENT_LISTS, GoogleApis, gather
+from crawler.vendors.google.apis import GoogleApis, gather
 from crawler.vendors.google.repository_search import FoundRepository, RepositorySearch
 
 log = logging.getLogger(__name__)
@@ -177,7 +177,7 @@ class _RepositoryImages:
 
 
 def _with_referrers(path: str, image: Image, attachments: _Attachments | None) -> Image:
-    return image if attachments is None else image._replace(referrers=tuple(attachments.get((path, image.digest), ())))
+    return image if attachments is None else image.replace(referrers=tuple(attachments.get((path, image.digest), ())))
 
 
 def _children(paths: Iterable[str]) -> dict[str, tuple[str, ...]]:

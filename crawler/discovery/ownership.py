@@ -11,6 +11,7 @@ from hashlib import blake2b
 from heapq import heapify, heappushpop, heapreplace
 from typing import Final, Self
 
+from crawler.discovery.group_names import GroupNames
 from crawler.model.record import NamePage
 from crawler.model.shard import Shard
 from crawler.model.shard_report import SeenNames
@@ -90,12 +91,14 @@ class Ownership:
     Attributes:
         shard: this shard.
         owners: the shard of each unit that is balanced, by the unit's hash.
+        group_names: the list of names that the group shares; None where each shard reads the names itself.
     """
 
     shard: Shard
     name_hash: NameHash
     cut: Cut = field(default_factory=Cut)
     owners: Mapping[int, int] = field(default_factory=dict)
+    group_names: GroupNames | None = None
     _seen: dict[str, _Sums] = field(default_factory=dict)
     _opening: set[str] = field(default_factory=set)
 

@@ -17,13 +17,14 @@ from crawler.errors import Missing
 from crawler.model.record import Listing, NamePage
 from crawler.model.run_manifest import Evidence
 from crawler.profiles import RegistryProfile
+from crawler.registry.seen_entries import EntrySet, random_salt
 from crawler.untrusted_text import printable
 
 MAX_DEPTH: Final = 64
 """Levels below which folders are not opened. A name of 255 characters has at most 128 components."""
 
 MAX_NODES: Final = 2_000_000
-"""Nodes of one walk, about 300 MB of names. Further nodes are counted and not opened."""
+"""Nodes of one walk, of which those that wait take 90 bytes each. Further nodes are counted and not opened."""
 
 PAGE_SIZE: Final = 1000
 
@@ -49,7 +50,7 @@ class FolderTree:
         self._profile = profile
         self._ownership = ownership
         self._frontier: deque[str] = deque()
-        self._seen: set[str] = set()
+        self._seen = EntrySet(random_salt())
         self._roots: set[str] = set()
         self._empty: set[str] = set()
         self._pending = 0  # nodes that were yielded, and have no result yet
@@ -70,10 +71,10 @@ class FolderTree:
         self._add(roots)
 
     def _add(self, nodes: Iterable[str]) -> None:
-        fresh = [node for node in dict.fromkeys(nodes) if node not in self._seen]
+        fresh = self._seen.without(list(dict.fromkeys(nodes)))
         taken = fresh[: max(0, MAX_NODES - len(self._seen))]
         self._too_many += len(fresh) - len(taken)
-        self._seen.update(taken)
+        self._seen.add(taken)
         opened = taken if self._ownership is None else self._ownership.select_opened(self._method, taken)
         self.left_to_others += len(taken) - len(opened)
         self._frontier.extend(opened)

@@ -7,8 +7,9 @@ from typing import Final
 from crawler.config import RegistryConfig
 from crawler.doctor.step import Finding, ok, skipped, warning
 from crawler.profiles import DiscoveryMethod
-from crawler.run.credentials import ResolvedAuth, api_credentials
-from crawler.run.sources import open_google_apis
+from crawler.run.credentials import ResolvedAuth
+from crawler.run.google_credentials import api_credentials
+from crawler.run.google_sources import open_google_apis
 from crawler.transport.fetch import Transport
 from crawler.untrusted_text import printable
 from crawler.vendors.google.apis import GoogleApis

@@ -28,8 +28,9 @@ from crawler.model.names import RepositoryName
 from crawler.model.record import Listing, NamePage
 from crawler.run.assemble import OpenParts, open_parts
 from crawler.run.credentials import ResolvedAuth
+from crawler.run.depth import reads_images
 from crawler.run.failures import unwrap_group
-from crawler.run.inspection import Inspection, reads_images
+from crawler.run.inspection import Inspection
 from crawler.run.plan import Plan
 from crawler.transport.messages import Purpose
 from crawler.transport.run_limits import RunLimits
@@ -318,8 +319,7 @@ class _Sampler:
             part = listing
         else:
             tags_of_images = [tag for image in picked for tag in image.tags]
-            part = replace(
-                listing,
+            part = listing.replace(
                 tags=(*picked_tags, *tags_of_images),
                 images=None if listing.images is None else tuple(picked),
             )
@@ -342,12 +342,12 @@ def _with_images(listing: Listing | None) -> Listing:
     """What a survey has, as a listing with images; where it has none, an image for each tag."""
     if listing is None or listing.images is not None:
         return listing or Listing(tags=(), images=())
-    return replace(listing, images=tuple(Image(tag, (tag,)) for tag in listing.tags))
+    return listing.replace(images=tuple(Image(tag, (tag,)) for tag in listing.tags))
 
 
 def _without_images(listing: Listing | None) -> Listing:
     """What a survey has, as a listing of tags alone."""
-    return Listing(tags=()) if listing is None else replace(listing, images=None)
+    return Listing(tags=()) if listing is None else listing.replace(images=None)
 
 
 def _is_valid(name: str) -> bool:

@@ -20,7 +20,7 @@ from crawler.model.record import Listing
 from crawler.profiles import DiscoveryMethod
 from crawler.run.assemble import open_parts
 from crawler.run.credentials import ResolvedAuth
-from crawler.run.inspection import reads_images
+from crawler.run.depth import reads_images
 from crawler.run.plan import Plan
 from crawler.transport.run_limits import RunLimits
 

@@ -74,7 +74,7 @@ class ImageBuilder:
     def _image(self, digest: str, base: Base | None, referrers: tuple[Referrer, ...] | None) -> Image:
         facts, listed = self._facts, self._listed.get(digest) or Image(digest)
         manifest, config = facts.manifests.get(digest), facts.configs.get(digest)
-        known = listed._replace(
+        known = listed.replace(
             tags=self._tags.get(digest, ()),
             kind=self._kind(digest) or listed.kind,
             media_type=self._media_type(digest),
@@ -85,7 +85,7 @@ class ImageBuilder:
             return known
         if config is not None and base is not None:
             config = replace(config, base_name=base.name, base_digest=base.digest, base_from=base.source)
-        return known._replace(
+        return known.replace(
             artifact_type=manifest.artifact_type,
             subject_digest=manifest.subject_digest
             or listed.subject_digest,  # of a signature by cosign, which names none

@@ -6,7 +6,7 @@ digest cache has.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
@@ -97,7 +97,7 @@ class Inspector:
         images = await self._images(name, listing, facts)
         if facts.failure is not None:
             self._read_before[name] = facts.tags_read
-        return Inspected(replace(listing, images=images, problems=facts.ordered_problems), facts.failure)
+        return Inspected(listing.replace(images=images, problems=facts.ordered_problems), facts.failure)
 
     def tags_to_resolve(self, listing: Listing) -> list[str]:
         """The tags whose digest the listing does not have."""

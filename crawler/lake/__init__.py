@@ -12,6 +12,8 @@
 | `versioned_files` | How, in a folder? |
 | `held_cache` | How does a digest cache come from a lake, and back, when several runs end at once? |
 | `around_runs` | When, around a command's runs? |
+| `held_shards` | How do shards that have no disk in common agree, report, and reach their merge? |
+| `held_shards_marker` | What do the markers of a shard and of a merged group say? |
 | `environment` | Can a provider's client use the environment variables, and may it use plain HTTP? |
 | `messages` | What does an error of a provider say, without its secrets? |
 | `delta` | How does a file become part of a Delta table? The one door to deltalake. |

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from crawler.config import Config
 from crawler.lake.held_cache import HeldCache, Notes
 from crawler.run.crawl import Notice
-from crawler.run.inspection import reads_images
+from crawler.run.depth import reads_images
 
 InThread: TypeAlias = Callable[[Callable[[], Notes]], Awaitable[Notes | None]]
 """Calls a function in a thread, which may be abandoned: None."""

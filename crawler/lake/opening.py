@@ -37,13 +37,19 @@ def open_versioned(url: str, environ: Mapping[str, str]) -> tuple[VersionedStore
     """
     parts = urlsplit(url)
     folder, _, name = parts.path.rpartition("/")
+    return open_versioned_store(f"{parts.scheme}://{parts.netloc}{folder}", environ), unquote(name)
+
+
+def open_versioned_store(url: str, environ: Mapping[str, str]) -> VersionedStore:
+    """The store at a URL, see `open_versioned`."""
+    parts = urlsplit(url)
     if parts.scheme == "file":
         from crawler.lake.versioned_files import VersionedFiles
 
-        return VersionedFiles(Path(unquote(folder))), unquote(name)
+        return VersionedFiles(Path(unquote(parts.path)))
     from crawler.lake.versioned_objects import VersionedObjects
 
-    return VersionedObjects.at(f"{parts.scheme}://{parts.netloc}{folder}", environ), unquote(name)
+    return VersionedObjects.at(url, environ)
 
 
 def open_delta(url: str, environ: Mapping[str, str]) -> "DeltaLake":

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+
+from crawler.model.value import Value
 
 
 class ImageKind(StrEnum):
@@ -141,11 +142,11 @@ class Referrer:
     created_at: str | None = None
 
 
-class Image(NamedTuple):
+class Image(Value, frozen=True, gc=False):
     """One manifest of a repository, as far as it is known. None: not listed, or not asked for.
 
-    The fields are those of `record_fields.IMAGE`, which has their meanings, in the same order. A tuple, because a
-    registry has millions of images: a frozen dataclass takes four times as long to make.
+    The fields are those of `record_fields.IMAGE`, which has their meanings, in the same order. No cycle can come of
+    them, so the collector leaves images alone: a registry has millions.
 
     Attributes:
         digest: `sha256:…`.

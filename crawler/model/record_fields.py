@@ -1,9 +1,9 @@
 """The fields of a record: one table of their names, types and meanings.
 
-Four things follow from the table: the journal's line (`sinks/jsonl.py`), the check of a line that is read back
-(`snapshot/journal.py`), the JSON Schema (`record_json_schema`), and the README's tables, which
-`python -m crawler.model.record_fields` prints. A new field is added here and to its class in `model/record.py` or
-`model/image.py`, in the same place: a unit test compares them.
+Three things follow from the table: the check of a line that is read back (`snapshot/journal.py`), the JSON Schema
+(`record_json_schema`), and the README's tables, which `python -m crawler.model.record_fields` prints. A line itself
+follows from the classes in `model/record.py` and `model/image.py`. A new field is added here and to its class, in the
+same place: a unit test compares them.
 """
 
 import sys

@@ -12,25 +12,27 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from crawler.discovery import Discovery
 from crawler.discovery.name_filter import NameFilter
-from crawler.discovery.ownership import Ownership
 from crawler.discovery.pending import ListResult
 from crawler.errors import CredentialsError, MalformedResponse, RegistryError
-from crawler.inspect.inspector import Inspector
 from crawler.model.names import RepositoryName
 from crawler.model.record import Listing, NamePage, Record
 from crawler.pipeline.records import RecordBuilder
 from crawler.pipeline.second_pass import SecondPass
-from crawler.pipeline.streams import drain_nowait, receive, send
+from crawler.pipeline.streams import drain_nowait, receive, send, try_receive, try_send
 from crawler.sinks import Sink
 from crawler.stats import RunStats
 from crawler.untrusted_text import printable
+
+if TYPE_CHECKING:
+    from crawler.discovery.ownership import Ownership
+    from crawler.inspect.inspector import Inspector
 
 log = logging.getLogger(__name__)
 
@@ -70,9 +72,9 @@ class Pipeline:
     records: RecordBuilder
     discovery: Discovery
     name_filter: NameFilter
-    ownership: Ownership | None
+    ownership: "Ownership | None"
     lister: Lister
-    inspector: Inspector | None
+    inspector: "Inspector | None"
     sink: Sink
     concurrency: int
     stats: RunStats
@@ -194,7 +196,7 @@ class Pipeline:
 
     async def _worker(self, names: MemoryObjectReceiveStream[RepositoryName], records: _Records) -> None:
         async with names, records:
-            while (name := await receive(names)) is not None:
+            while (name := try_receive(names) or await receive(names)) is not None:
                 started = time.monotonic()
                 if self.inspector is not None and (listing := self._take_listing(name)) is not None:
                     await self._inspect(name, listing, started, records)
@@ -217,10 +219,10 @@ class Pipeline:
                     await self._inspect(name, result, started, records)
                     continue
                 self._finish(name, started)
-                if is_selected:
-                    await send(records, self.records.build(name, result))
-                else:
+                if not is_selected:
                     self.stats.remove_name()
+                elif not try_send(records, record := self.records.build(name, result)):
+                    await records.send(record)
 
     def _take_listing(self, name: RepositoryName) -> Listing | None:
         """The listing that a name waits with for its images to be read; None for a name that is to be listed."""

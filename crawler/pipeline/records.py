@@ -1,12 +1,13 @@
 """The result of listing a repository becomes its record."""
 
+import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 from crawler.discovery.pending import ListResult
 from crawler.errors import CrawlerError, MalformedResponse, RegistryError
 from crawler.model.record import SCHEMA, ErrorDetail, Listing, Outcome, Record
+from crawler.model.timestamps import timestamp_of
 from crawler.untrusted_text import printable
 
 _EMPTY_LISTING: Final = Listing(tags=())
@@ -31,13 +32,12 @@ class RecordBuilder:
             listing, outcome, error = result, Outcome.OK, None
         else:
             listing, outcome, error = _EMPTY_LISTING, result.outcome, _error_detail(result)
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")  # ends in +00:00; timestamp() takes twice as long
         return Record(
             schema=SCHEMA,
             run_id=self.run_id,
             target=self.target,
             registry=self.registry,
-            repository=name,
+            repository=str(name),  # a plain one: msgspec encodes no subclasses of str
             outcome=outcome,
             tags=listing.tags,
             images=listing.images,
@@ -45,7 +45,7 @@ class RecordBuilder:
             problems=listing.problems,
             suspect=listing.suspect,
             error=error,
-            observed_at=f"{now[:-6]}Z",
+            observed_at=timestamp_of(time.time_ns() // 1_000_000),
         )
 
 

@@ -13,10 +13,25 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 T = TypeVar("T")
 
 
-async def send(stream: MemoryObjectSendStream[T], item: T) -> None:
+def try_send(stream: MemoryObjectSendStream[T], item: T) -> bool:
+    """Whether the stream took the item at once. Otherwise await `stream.send`."""
     try:
         stream.send_nowait(item)
     except anyio.WouldBlock:
+        return False
+    return True
+
+
+def try_receive(stream: MemoryObjectReceiveStream[T]) -> T | None:
+    """The next item, if it is there already. None: await `receive`, which also finds the end of the stream."""
+    try:
+        return stream.receive_nowait()
+    except (anyio.WouldBlock, anyio.EndOfStream):
+        return None
+
+
+async def send(stream: MemoryObjectSendStream[T], item: T) -> None:
+    if not try_send(stream, item):
         await stream.send(item)
 
 

@@ -6,7 +6,14 @@ its behaviour to `tests/registries/`. The table holds data only. Code follows wh
 Sources are `owner/name#n` for an issue or pull request on GitHub, `owner/name path` for a file there, or a URL.
 """
 
-from crawler.profiles.products import API_QUOTA, DISTRIBUTION, PROFILES, PROFILES_BY_KIND, profile_for
+from crawler.profiles.products import (
+    API_QUOTA,
+    DISTRIBUTION,
+    MAX_CONCURRENT_LISTS,
+    PROFILES,
+    PROFILES_BY_KIND,
+    profile_for,
+)
 from crawler.profiles.profile import (
     ApiProfile,
     CatalogAuth,
@@ -19,6 +26,7 @@ from crawler.profiles.profile import (
 __all__ = [
     "API_QUOTA",
     "DISTRIBUTION",
+    "MAX_CONCURRENT_LISTS",
     "PROFILES",
     "PROFILES_BY_KIND",
     "ApiProfile",

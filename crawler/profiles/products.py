@@ -17,6 +17,9 @@ from crawler.profiles.profile import (
 API_QUOTA: Final = Quota(("artifact-registry-api",), "Artifact Registry's quota for its API", (Rate(60_000, 60),))
 """The quota for Google's APIs. It is counted apart from the quota of the registry."""
 
+MAX_CONCURRENT_LISTS: Final = 32
+"""Lists of Google's APIs that are read at the same time."""
+
 _GOOGLE_DISCOVERY: Final = (DiscoveryMethod.WALK, DiscoveryMethod.ARTIFACT_REGISTRY, DiscoveryMethod.CATALOG)
 _GOOGLE_HOSTS: Final = ("gcr.io", "*.gcr.io", "*.pkg.dev")
 

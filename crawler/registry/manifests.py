@@ -5,7 +5,6 @@ client should verify it). AWS's registry sends no `Docker-Content-Digest` with a
 so the digest of a tag is always computed.
 """
 
-from dataclasses import replace
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -106,7 +105,7 @@ class Manifests:
 
         A HEAD response has no error code, so a 404 proves nothing.
         """
-        request = replace(self._manifest_request(name, tag), method="HEAD")
+        request = self._manifest_request(name, tag).replace(method="HEAD")
         try:
             response = await self._client.send(request, _scope(name))
         except UnexpectedStatus as exc:
@@ -120,7 +119,7 @@ class Manifests:
 
     async def by_digest(self, name: RepositoryName, digest: str) -> ManifestResponse:
         """A manifest by its digest. A body with another digest is an UnusableResponse."""
-        request = replace(self._manifest_request(name, digest), parse=partial(_verified, digest))
+        request = self._manifest_request(name, digest).replace(parse=partial(_verified, digest))
         response = await self._client.send(request, _scope(name))
         return ManifestResponse(response.value, _media_type(response.headers), _pulls_left(response.headers))
 

@@ -19,6 +19,7 @@ from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 from crawler.errors import MalformedResponse, Missing, RegistryError, UnexpectedStatus
 from crawler.model.run_manifest import Evidence
 from crawler.registry.page_size import GATEWAY_FAILED, SIZE_REFUSED, PageSizer, smaller_size
+from crawler.registry.seen_entries import SeenEntries
 from crawler.transport.messages import Headers, Request
 from crawler.wire.json_fields import NEXT_IN_BODY
 from crawler.wire.link import next_link, next_url
@@ -100,8 +101,7 @@ class Pager(Generic[P]):
         self._url = url
         self._read = read
         self._sizer = sizer
-        self._pass = 0  # which reading of the list this is: each restart begins another one
-        self._seen: dict[str, int] = {}  # every entry, and the pass that found it last
+        self._seen = SeenEntries()
         self._urls: set[str] = set()  # the pages of this pass
         self._tail: tuple[str, ...] = ()  # the last two entries, one of which the next cursor may be
         self._empty_pages = 0
@@ -133,10 +133,8 @@ class Pager(Generic[P]):
     def _record(self, page: P) -> tuple[list[str], int]:
         """The page's entries that no earlier page had, and the number of entries that are new in this pass."""
         self.pages_read += 1
-        entries, seen = page.entries, self._seen
-        fresh = [entry for entry in entries if entry not in seen]
-        progress = sum(seen.get(entry) != self._pass for entry in entries)
-        seen.update(dict.fromkeys(entries, self._pass))
+        entries = page.entries
+        fresh, progress = self._seen.add(entries)
         self._tail = (*self._tail, *page.ordered[-2:])[-2:]
         self._empty_pages = 0 if entries else self._empty_pages + 1
         if fresh:
@@ -227,7 +225,7 @@ class Pager(Generic[P]):
             self.evidence = Evidence(complete=False, text=f"{text}, even after {MAX_RESTARTS} restarts")
             return None
         self._restarts += 1
-        self._pass += 1
+        self._seen.begin_pass()
         self._urls.clear()
         if len(self._tail) == 2 and has_cursor(refused_url, self._tail[1]):
             return await self._linked_page(with_cursor(refused_url, self._tail[0]))
@@ -280,7 +278,7 @@ class Pager(Generic[P]):
 
     async def _unsized_page(self) -> FetchedPage[P] | None:
         """The first page of the list without `n`."""
-        self._pass += 1
+        self._seen.begin_pass()
         try:
             return FetchedPage(self._url, *await self._read(self._url), _PageReason.UNSIZED)
         except RegistryError as exc:
@@ -290,7 +288,7 @@ class Pager(Generic[P]):
 
     def _compare_with_unsized(self, length: int, fresh: list[str]) -> Evidence:
         """What the list without `n`, of this length and with these new entries, proves about the pages before it."""
-        missing = sum(last_pass != self._pass for last_pass in self._seen.values())
+        missing = self._seen.missing
         if not (missing or fresh or self._is_cut):
             return Evidence(complete=True, text="a request without n returned nothing more")
         text = f"{self._full_length:,} entries, as many as were requested, and no next link; without n {length:,}"

@@ -1,7 +1,6 @@
 """One registry: its repositories, page by page, and the tags of a repository."""
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
 
@@ -66,29 +65,32 @@ class Registry:
         url, scope, parse = f"{self._base_url}{name}/tags/list", f"repository:{name}:pull", partial(parse_listing, name)
         size = self._tags_sizer.current
         sized = url if size is None else f"{url}?n={size}"
-
-        async def read(url: str) -> tuple[Headers, ListingPage]:
-            headers, listing = await self._client.get(url, scope, parse)
-            return headers, ListingPage(listing)
-
         try:
             headers, listing = await self._client.get(sized, scope, parse)
         except UnexpectedStatus as exc:
-            pager = Pager(url, read, self._tags_sizer)
+            pager = self._tags_pager(url, scope, parse)
             return await _remaining_pages(pager, await pager.smaller_first_page(sized, exc))
         # Nearly every listing is one page that is not full. It needs no pager, whose work would be felt in each
         # exchange.
         if "Link" not in headers:
-            if listing.images is not None and max(lengths_of(listing)) >= GOOGLE_ENTRIES_LIMIT:
+            lengths = lengths_of(listing)
+            if listing.images is not None and max(lengths) >= GOOGLE_ENTRIES_LIMIT:
                 # A further request would prove nothing: the limit is that of the whole API, not that of a page.
-                return replace(listing, suspect=f"{max(lengths_of(listing)):,} entries and no next link")
-            if size is None or size not in lengths_of(listing):
+                return listing.replace(suspect=f"{max(lengths):,} entries and no next link")
+            if size is None or size not in lengths:
                 return listing
         first = FetchedPage(sized, headers, ListingPage(listing))
-        return await _remaining_pages(Pager(url, read, self._tags_sizer), first)
+        return await _remaining_pages(self._tags_pager(url, scope, parse), first)
+
+    def _tags_pager(self, url: str, scope: str, parse: Callable[[bytes], Listing]) -> Pager[ListingPage]:
+        async def read(url: str) -> tuple[Headers, ListingPage]:
+            headers, listing = await self._client.get(url, scope, parse)
+            return headers, ListingPage(listing)
+
+        return Pager(url, read, self._tags_sizer)
 
 
 async def _remaining_pages(pager: Pager[ListingPage], first: FetchedPage[ListingPage]) -> Listing:
     """The listing on all pages. `suspect` says why it may be incomplete."""
     listing = merge_listings([page.listing async for page, _ in pager.pages_from(first)])
-    return listing if pager.evidence.complete else replace(listing, suspect=pager.evidence.text)
+    return listing if pager.evidence.complete else listing.replace(suspect=pager.evidence.text)

@@ -3,18 +3,15 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from crawler.client import AuthenticatedClient
 from crawler.config import RegistryConfig
 from crawler.discovery import Discovery
-from crawler.discovery.ownership import Ownership
-from crawler.inspect.inspector import Inspector
 from crawler.model.run_manifest import TOOL
 from crawler.pipeline.pipeline import Lister
 from crawler.registry.registry import Registry
 from crawler.run.credentials import ResolvedAuth, connect
-from crawler.run.inspection import Inspection
 from crawler.run.own_api import open_own_api, own_api_label, takes_images_from_api, unused_api_note
 from crawler.run.plan import Plan
 from crawler.run.sources import build_discovery
@@ -22,6 +19,11 @@ from crawler.transport.fetch import Transport, open_transport
 from crawler.transport.retry import Timeouts
 from crawler.transport.tls import Certificates
 from crawler.vendors.lister import ApiLister
+
+if TYPE_CHECKING:
+    from crawler.discovery.ownership import Ownership
+    from crawler.inspect.inspector import Inspector
+    from crawler.run.inspection import Inspection
 
 USER_AGENT: Final = f"{TOOL.name}/{TOOL.version}"
 
@@ -33,7 +35,7 @@ class OpenParts:
     registry: Registry
     discovery: Discovery
     lister: Lister
-    inspector: Inspector | None
+    inspector: "Inspector | None"
     unused_api: str
     """Why the API that images are wanted from was not asked for them; "" where it was, or is not wanted."""
 
@@ -47,7 +49,7 @@ class OpenParts:
 
 @asynccontextmanager
 async def open_parts(
-    plan: Plan, auth: ResolvedAuth, inspection: Inspection | None, ownership: Ownership | None = None
+    plan: Plan, auth: ResolvedAuth, inspection: "Inspection | None", ownership: "Ownership | None" = None
 ) -> AsyncIterator[OpenParts]:
     """Open the connections, and sign in to the registry. Raises CredentialsError and RegistryError."""
     async with open_connections(plan) as transport:
@@ -82,11 +84,11 @@ def certificates_of(registry: RegistryConfig) -> Certificates:
 async def build_parts(
     plan: Plan,
     auth: ResolvedAuth,
-    inspection: Inspection | None,
+    inspection: "Inspection | None",
     client: AuthenticatedClient,
     transport: Transport,
     *,
-    ownership: Ownership | None = None,
+    ownership: "Ownership | None" = None,
 ) -> OpenParts:
     """The parts of a run that is signed in to the registry by `client`. Raises CredentialsError."""
     registry_config, profile = plan.registry, plan.registry.profile

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from io import FileIO
-from typing import Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -17,7 +17,6 @@ import anyio.to_thread
 from crawler.config import STDIO, Config, RegistryConfig
 from crawler.discovery import Discovery
 from crawler.discovery.name_filter import NameFilter
-from crawler.discovery.ownership import Ownership
 from crawler.errors import Interrupted, SnapshotError
 from crawler.model.names import Target
 from crawler.model.record import Record
@@ -28,13 +27,12 @@ from crawler.pipeline.pipeline import Pipeline
 from crawler.pipeline.records import RecordBuilder
 from crawler.run.assemble import OpenParts, open_parts
 from crawler.run.credentials import ResolvedAuth, resolve_credentials
+from crawler.run.depth import open_inspection
 from crawler.run.failures import unwrap_group
-from crawler.run.inspection import Inspection, open_inspection
 from crawler.run.once import Once
 from crawler.run.parameters import build_run_parameters, resumed_message
 from crawler.run.plan import RateLimits, SharedRateLimits, make_plan
 from crawler.run.run_manifest import build_run_manifest
-from crawler.run.shards import join, published_shard, shard_report_file
 from crawler.run.stages import Stage, Stages
 from crawler.run.throughput import SAMPLE_S, Throughput
 from crawler.sinks import Sink
@@ -45,6 +43,11 @@ from crawler.snapshot.publish import Draft
 from crawler.snapshot.reader import PublishedRun, last_complete
 from crawler.snapshot.unfinished import UnfinishedRuns
 from crawler.stats import RunStats
+
+if TYPE_CHECKING:
+    from crawler.discovery.ownership import Ownership
+    from crawler.run.inspection import Inspection
+    from crawler.run.shares import SharedGroup
 
 T = TypeVar("T")
 
@@ -92,7 +95,8 @@ class Crawl:
     """One run over one registry: `run` once; `progress` and `stop` at any time. Make it inside the event loop.
 
     Registries that share a quota keep it together where they are given the same `rate_limits`. `notice` takes lines
-    for the operator: what is resumed, and what is left.
+    for the operator: what is resumed, and what is left. A shard agrees with the others in `shared_group`, where that is
+    given.
     """
 
     pays_for_tokens = OldName("cheaper_auth_exists")
@@ -107,6 +111,7 @@ class Crawl:
         registry: RegistryConfig,
         rate_limits: RateLimits | None = None,
         notice: Notice = _log_notice,
+        shared_group: "SharedGroup | None" = None,
     ) -> None:
         config = config.of_part
         self.parameters = build_run_parameters(registry, config.images, datetime.now(UTC), config.scale)
@@ -117,6 +122,7 @@ class Crawl:
         self._plan = make_plan(config, registry, rate_limits or SharedRateLimits())
         self._config = config
         self._notice = notice
+        self._shared_group = shared_group
         self._stats = RunStats()
         self._ownership: Ownership | None = None
         """What a shard owns, once it has joined its group."""
@@ -234,14 +240,14 @@ class Crawl:
         return parts.discovery
 
     @contextmanager
-    def _open_inspection(self) -> Iterator[Inspection | None]:
+    def _open_inspection(self) -> "Iterator[Inspection | None]":
         """What images are inspected with. What its cache has to say reaches the operator at once, and at the end."""
         with open_inspection(self._config) as inspection:
             reported = self._report_notes(inspection, 0)
             yield inspection
         self._report_notes(inspection, reported)  # closing the cache may add some
 
-    def _report_notes(self, inspection: Inspection | None, reported: int) -> int:
+    def _report_notes(self, inspection: "Inspection | None", reported: int) -> int:
         """Report the notes of the cache that were not reported before. Returns how many there are."""
         notes = [] if inspection is None else inspection.cache.notes
         for note in notes[reported:]:
@@ -260,14 +266,24 @@ class Crawl:
         return auth
 
     async def _join_group(self) -> None:
-        """Where the run is a shard: agree with the other shards of its group on who owns what. Raises SnapshotError."""
+        """Where the run is a shard: agree with the other shards of its group on who owns what.
+
+        Raises SnapshotError and LakeError.
+        """
         part = self.parameters.part
         if part is not None and self._ownership is None:
-            joined = await anyio.to_thread.run_sync(join, self._config, self.registry, self.parameters, part)
-            self.parameters, self._ownership = joined
+            from crawler.run.shards import join
+
+            work = partial(join, self._config, self.registry, self.parameters, part, self._shared_group)
+            in_thread = partial(anyio.to_thread.run_sync, work, abandon_on_cancel=True)  # a lake may not answer
+            self.parameters, self._ownership = await self._until_stopped(in_thread)
 
     async def _published_before(self) -> RunManifest | None:
         """The manifest of the shard with this number that another run has published; None where there is none."""
+        if self.parameters.group is None:
+            return None
+        from crawler.run.shards import published_shard
+
         run_manifest = await anyio.to_thread.run_sync(published_shard, self._config.output.path, self.parameters)
         if run_manifest is not None:
             self._notice(
@@ -304,11 +320,13 @@ class Crawl:
         """The file that a shard adds to its part of the snapshot, for the merge."""
         if self._ownership is None:
             return {}
+        from crawler.run.shards import shard_report_file
+
         seen = self._ownership.seen(parts.discovery.method)
         return shard_report_file(self.parameters, self._plan, self._stats, self._name_filter, seen)
 
     async def _write(
-        self, draft: Draft, auth: ResolvedAuth, parts: OpenParts, inspection: Inspection | None
+        self, draft: Draft, auth: ResolvedAuth, parts: OpenParts, inspection: "Inspection | None"
     ) -> RunManifest:
         """Write the snapshot's files beside the journal. They are not published yet."""
         output = self._config.output
@@ -319,7 +337,7 @@ class Crawl:
         previous = await anyio.to_thread.run_sync(earlier)
         return self._build_run_manifest(auth, parts, files, previous, inspection)
 
-    async def _crawl(self, sink: Sink, auth: ResolvedAuth, inspection: Inspection | None) -> OpenParts:
+    async def _crawl(self, sink: Sink, auth: ResolvedAuth, inspection: "Inspection | None") -> OpenParts:
         async with open_parts(self._plan, auth, inspection, self._ownership) as parts:
             with self._timed_crawl():
                 pipeline = self._pipeline(parts, sink)
@@ -384,7 +402,7 @@ class Crawl:
         parts: OpenParts,
         files: tuple[SnapshotFile, ...],
         previous: PublishedRun | None,
-        inspection: Inspection | None,
+        inspection: "Inspection | None",
     ) -> RunManifest:
         return build_run_manifest(
             self._plan,

@@ -4,21 +4,13 @@ import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio.to_thread
 import orjson
 
 from crawler.auth.challenge import Flow, authenticate
 from crawler.auth.credentials import ANONYMOUS, NO_SCOPE, Credential, CredentialProvider, StaticCredentials
-from crawler.auth.docker_config import DockerCredentials, Login
-from crawler.auth.google import (
-    ACCESS_TOKEN_USER,
-    REGISTRY_TOKEN_USER,
-    AccessTokens,
-    Impersonation,
-    default_credentials_place,
-)
-from crawler.auth.service_account_key import json_key_credential
 from crawler.client import AuthenticatedClient
 from crawler.config import AuthConfig, RegistryConfig
 from crawler.errors import CredentialsError
@@ -29,8 +21,9 @@ from crawler.transport.messages import MAX_ERROR_BYTES, Purpose, Request
 from crawler.transport.outage import OutageDetector
 from crawler.untrusted_text import printable, quoted_path
 
-_PASSWORD_IS_ACCESS_TOKEN = frozenset({ACCESS_TOKEN_USER, REGISTRY_TOKEN_USER, "_dcgcloud_token"})
-"""User names whose password is an OAuth2 access token; the last is what gcloud's credential helper answers with."""
+if TYPE_CHECKING:
+    from crawler.auth.docker_config import DockerCredentials, Login
+    from crawler.auth.google import AccessTokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +34,7 @@ class ResolvedAuth:
         account: the account's name, where the configuration or a login file has it; else "".
         source: where the credentials were found, for people; "" for an anonymous crawl.
         warnings: for the operator: places of logins that were searched and could not be used.
+        google: the credentials, where they are Google's access tokens; else None.
     """
 
     method: AuthMethod
@@ -49,6 +43,7 @@ class ResolvedAuth:
     account: str = ""
     source: str = ""
     warnings: tuple[str, ...] = ()
+    google: "AccessTokens | None" = None
 
     @property
     def label(self) -> str:
@@ -59,12 +54,12 @@ class ResolvedAuth:
     @property
     def known_account(self) -> str:
         """The account's name, "" while it is unknown: the metadata server names it with the first token."""
-        return self.credentials.account if isinstance(self.credentials, AccessTokens) else self.account
+        return self.account if self.google is None else self.google.account
 
     @property
     def could_skip_token(self) -> bool:
         """Whether `--auth access-token` would save this run its token requests."""
-        return self.flow is Flow.CHALLENGE and isinstance(self.credentials, AccessTokens)
+        return self.flow is Flow.CHALLENGE and self.google is not None
 
     @property
     def is_anonymous(self) -> bool:
@@ -94,11 +89,7 @@ async def connect(config: RegistryConfig, auth: ResolvedAuth, transport: Transpo
     profile, batched = config.profile, config.tokens == "batched"
     # A Google access token opens far more than a registry, so `registry.realms` does not apply to it: a mistake there
     # must not send it to another company's token server.
-    trusted_realms = (
-        profile.trusted_realms
-        if isinstance(auth.credentials, AccessTokens)
-        else (*profile.trusted_realms, *config.realms)
-    )
+    trusted_realms = profile.trusted_realms if auth.google is not None else (*profile.trusted_realms, *config.realms)
     authenticator = await authenticate(
         config.api_url,
         config.target,
@@ -121,21 +112,6 @@ async def connect(config: RegistryConfig, auth: ResolvedAuth, transport: Transpo
     )
 
 
-async def api_credentials(
-    config: RegistryConfig, credentials: CredentialProvider, outage: OutageDetector
-) -> CredentialProvider | None:
-    """Credentials for Google's APIs, which accept OAuth2 access tokens only; None where this run has none.
-
-    Raises CredentialsError.
-    """
-    if isinstance(credentials, AccessTokens):
-        return credentials
-    if config.auth.method is AuthMethod.JSON_KEY:
-        return await anyio.to_thread.run_sync(partial(_access_tokens, ACCESS_TOKEN_USER, config, outage))
-    credential = await credentials.get()
-    return credentials if credential is not None and credential.name in _PASSWORD_IS_ACCESS_TOKEN else None
-
-
 def _method(config: RegistryConfig, credential: Credential | None) -> AuthMethod:
     """What `auto` resolves to; AUTO where docker's login decides.
 
@@ -153,6 +129,8 @@ def _method(config: RegistryConfig, credential: Credential | None) -> AuthMethod
 
 async def _docker_login_or_anonymous(target: Target) -> ResolvedAuth:
     """Docker's login; anonymous where no login file names the registry. Raises CredentialsError."""
+    from crawler.auth.docker_config import DockerCredentials
+
     credentials = DockerCredentials(target, environ=os.environ)
     login = await credentials.look_up()
     if login.credential is not None or login.is_named:
@@ -163,11 +141,13 @@ async def _docker_login_or_anonymous(target: Target) -> ResolvedAuth:
 
 async def _docker_login(target: Target) -> ResolvedAuth:
     """Docker's login. Raises CredentialsError, also where there is none."""
+    from crawler.auth.docker_config import DockerCredentials
+
     credentials = DockerCredentials(target, environ=os.environ)
     return _resolve_login(target, credentials, await credentials.look_up())
 
 
-def _resolve_login(target: Target, credentials: DockerCredentials, login: Login) -> ResolvedAuth:
+def _resolve_login(target: Target, credentials: "DockerCredentials", login: "Login") -> ResolvedAuth:
     warnings = (*login.warnings, *login.failures)
     if login.credential is None:
         no_login = f"no docker or podman login for {target.registry}; run `docker login {target.registry}`"
@@ -187,11 +167,15 @@ def _resolve_method(
     match method:
         case AuthMethod.BASIC | AuthMethod.TOKEN if credential is not None:
             return resolved(Flow.CHALLENGE, StaticCredentials(credential), credential.name)
-        case AuthMethod.TOKEN:
-            return resolved(Flow.CHALLENGE, _access_tokens(REGISTRY_TOKEN_USER, config, outage))
-        case AuthMethod.ACCESS_TOKEN:
-            return resolved(Flow.PREEMPTIVE, _access_tokens(ACCESS_TOKEN_USER, config, outage))
+        case AuthMethod.TOKEN | AuthMethod.ACCESS_TOKEN:
+            from crawler.run.google_credentials import access_tokens
+
+            flow = Flow.CHALLENGE if method is AuthMethod.TOKEN else Flow.PREEMPTIVE
+            tokens = access_tokens(flow, config, outage)
+            return resolved(flow, tokens, google=tokens)
         case AuthMethod.JSON_KEY if config.auth.key_file is not None:
+            from crawler.auth.service_account_key import json_key_credential
+
             key = json_key_credential(config.auth.key_file)
             return resolved(Flow.PREEMPTIVE, StaticCredentials(key), _account_of_key(key))
         case _:
@@ -204,24 +188,16 @@ def _source(auth: AuthConfig) -> str:
         return f"the key file {quoted_path(auth.key_file)}"
     if auth.password_file is not None:
         return f"the password file {quoted_path(auth.password_file)}"
-    return "the configured password" if auth.username is not None else default_credentials_place()
+    if auth.username is not None:
+        return "the configured password"
+    from crawler.auth.google import default_credentials_place
+
+    return default_credentials_place()
 
 
 def _account_of_key(key: Credential) -> str:
     account = orjson.loads(key.password).get("client_email")
     return account if isinstance(account, str) else ""
-
-
-def _access_tokens(user_name: str, config: RegistryConfig, outage: OutageDetector) -> AccessTokens:
-    auth = config.auth
-    impersonation = None if auth.impersonate is None else Impersonation(auth.impersonate, config.apis.iam_credentials)
-    if auth.key_file is None:
-        return AccessTokens.from_environment(
-            user_name, auth.scope, outage=outage, ca_file=config.ca_file, impersonation=impersonation
-        )
-    return AccessTokens.from_key_file(
-        user_name, auth.key_file, auth.scope, outage=outage, ca_file=config.ca_file, impersonation=impersonation
-    )
 
 
 def _configured_credential(auth: AuthConfig) -> Credential | None:

@@ -1,12 +1,7 @@
-"""How deep a run looks: the configuration becomes an inspector, and the digest cache that it works with."""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
+"""What a run inspects images with: the configuration becomes an inspector."""
 
 from crawler.client import AuthenticatedClient
-from crawler.config import Config, ImagesConfig
 from crawler.digest_cache.cache import DigestCache
-from crawler.digest_cache.union import unite
 from crawler.inspect.bases import Bases
 from crawler.inspect.contents import Contents
 from crawler.inspect.fan_out import FreeTasks
@@ -65,21 +60,3 @@ class Inspection:
             referrers_api=referrers_api,
             free_tasks=FreeTasks(config.limits.concurrency),
         )
-
-
-def reads_images(images: ImagesConfig) -> bool:
-    """Whether a run looks behind the tags. Otherwise it records only what listings have."""
-    return images.depth.reads_tags or images.referrers is not ReferrersLevel.NONE
-
-
-@contextmanager
-def open_inspection(config: Config) -> Iterator[Inspection | None]:
-    """What a run inspects images with; None where it records only what listings have."""
-    if not reads_images(config.images):
-        yield None
-        return
-    file, united = config.cache_file, config.united_cache_file
-    if file != united and file is not None and united is not None and united.exists():
-        unite(file, [united])  # a repository may be another shard's than last night
-    with DigestCache.open(file) as cache:
-        yield Inspection(cache)

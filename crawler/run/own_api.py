@@ -6,9 +6,8 @@ from crawler.config import RegistryConfig
 from crawler.model.depth import Depth
 from crawler.run.credentials import ResolvedAuth, read_secret_file
 from crawler.transport.fetch import Transport
-from crawler.vendors.access import ApiAccess
 from crawler.vendors.api import VendorApi
-from crawler.vendors.products import PRODUCTS
+from crawler.vendors.products import PRODUCTS, open_product
 
 
 def open_own_api(
@@ -19,9 +18,10 @@ def open_own_api(
     `client` sends requests to the registry. `transport` has the pace of the API. Raises CredentialsError for a token
     file that cannot be read.
     """
-    open_product = PRODUCTS.get(config.profile.kind)
-    if open_product is None:
+    if config.profile.kind not in PRODUCTS:
         return VendorApi()
+    from crawler.vendors.access import ApiAccess
+
     access = ApiAccess(
         url=config.own_api_url,
         registry_url=config.api_url,
@@ -31,7 +31,7 @@ def open_own_api(
         registry=AuthenticatedClient(client.authenticator, transport, reauth_statuses=config.profile.reauth_statuses),
         transport=transport,
     )
-    return open_product(access)
+    return open_product(config.profile.kind, access)
 
 
 def takes_images_from_api(config: RegistryConfig, depth: Depth) -> bool:

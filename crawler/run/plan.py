@@ -7,11 +7,10 @@ from crawler.config import Config, RegistryConfig
 from crawler.inspect.allowance import Allowance
 from crawler.limiter import AdaptiveLimiter, Limiter
 from crawler.model.limits import Quota
-from crawler.profiles import API_QUOTA
+from crawler.profiles import API_QUOTA, MAX_CONCURRENT_LISTS
 from crawler.rate_limiter import RateLimiter, StartRate
 from crawler.transport.retry import RetryPolicy
 from crawler.transport.run_limits import RunLimits
-from crawler.vendors.google.apis import MAX_CONCURRENT_LISTS
 
 
 class RateLimits(Protocol):

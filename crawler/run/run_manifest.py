@@ -1,6 +1,7 @@
 """What happened becomes the run manifest: `_run.json`, with a verdict and the reasons for doubt."""
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from crawler.model.depth import ReferrersLevel
 from crawler.model.record import SCHEMA
@@ -19,12 +20,14 @@ from crawler.model.run_parameters import RunParameters
 from crawler.model.timestamps import timestamp
 from crawler.model.words import repositories
 from crawler.run.assemble import OpenParts
-from crawler.run.inspection import Inspection
 from crawler.run.plan import Plan
 from crawler.run.throughput import describe_pace
 from crawler.snapshot.reader import PublishedRun
 from crawler.stats import RunStats
 from crawler.verdict import Findings, reasons_for_doubt
+
+if TYPE_CHECKING:
+    from crawler.run.inspection import Inspection
 
 
 def build_run_manifest(
@@ -37,7 +40,7 @@ def build_run_manifest(
     stats: RunStats,
     median_per_s: float,
     files: tuple[SnapshotFile, ...],
-    inspection: Inspection | None,
+    inspection: "Inspection | None",
     previous: PublishedRun | None,
 ) -> RunManifest:
     """The manifest of a run that came to its end.
@@ -107,7 +110,7 @@ def _with_notes(evidence: Evidence, stats: RunStats) -> Evidence:
     return Evidence(evidence.complete, text)
 
 
-def _without_images(plan: Plan, stats: RunStats, inspection: Inspection | None) -> tuple[str, ...]:
+def _without_images(plan: Plan, stats: RunStats, inspection: "Inspection | None") -> tuple[str, ...]:
     """A note for who asks for referrers of images that nothing tells of."""
     if inspection is None or plan.config.images.referrers is ReferrersLevel.NONE or stats.images is not None:
         return ()

@@ -3,24 +3,29 @@
 import glob
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import orjson
 
 from crawler.config import Config, RegistryConfig
+from crawler.discovery.group_names import GroupNames
 from crawler.discovery.name_filter import NameFilter
 from crawler.discovery.ownership import Cut, NameHash, Ownership, balance, cut_by_costs
 from crawler.errors import SnapshotError
 from crawler.model.depth import Depth
-from crawler.model.run_manifest import RunManifest, source_folder
+from crawler.model.run_manifest import RunManifest, group_folder, source_folder
 from crawler.model.run_parameters import RunParameters
 from crawler.model.shard import Shard
 from crawler.model.shard_report import SeenNames, ShardReport
 from crawler.profiles import DiscoveryMethod
 from crawler.run.plan import Plan
+from crawler.run.shares import SharedGroup, Shares
 from crawler.snapshot.decoding import read_run_manifest
 from crawler.snapshot.disk import wrap_os_errors
+from crawler.snapshot.group_names import NAMES, GroupNamesFile
+from crawler.snapshot.locks import FileLocks
 from crawler.snapshot.parts import read_lines
 from crawler.snapshot.reader import last_complete
 from crawler.snapshot.shards import SHARD_REPORT, differences, join_group, merged_runs
@@ -32,47 +37,69 @@ _WALKS = frozenset({DiscoveryMethod.WALK, DiscoveryMethod.ARTIFACT_REGISTRY})
 
 
 def join(
-    config: Config, registry: RegistryConfig, parameters: RunParameters, part: Shard
+    config: Config, registry: RegistryConfig, parameters: RunParameters, part: Shard, shared: SharedGroup | None = None
 ) -> tuple[RunParameters, Ownership]:
     """Join the group that the parameters name: the parameters as the group has agreed on them, and what is owned.
 
-    Blocks on the disk. Raises SnapshotError where the group is another night's, or was begun with other options.
+    With `shared`, shards of several disks agree there, and each disk has what was agreed. Blocks. Raises SnapshotError
+    where the group is another night's, or was begun with other options, and the errors of `shared`.
     """
-    output, now = config.output.path, datetime.fromisoformat(parameters.started_at)
+    output = config.output.path
     group = f"group {parameters.group} of {parameters.target}"
     sources = glob.escape(source_folder(parameters.target))
     for merged in merged_runs(output, str(parameters.group), sources):
         raise SnapshotError(f"{group} is merged already, as run {merged.run_id}: use another --group for each night")
     previous = last_complete(output, parameters.target, parameters.started_at)
     proposed = replace(parameters, balanced_by=None if previous is None else previous.run_id)
+    agreed = None if shared is None else shared.agree(proposed, partial(_shares, config, registry, proposed, part))
+    if agreed is not None:
+        proposed = replace(proposed, balanced_by=agreed.terms.balanced_by)
+        _check_terms(group, proposed, agreed.terms, config.resume.within)
     terms = join_group(output, proposed)
-    if abs(terms.age(now)) > config.resume.within:
+    joined = replace(proposed, balanced_by=terms.balanced_by) if agreed is None else proposed
+    _check_terms(group, joined, terms, config.resume.within)
+    if shared is not None:
+        shared.fetch_shard(part, output / joined.folder)
+    shares = None if agreed is None else agreed.shares
+    shares = _shares(config, registry, joined, part) if shares is None else shares
+    name_hash, group_names = NameHash(parameters.target), _group_names(config, joined)
+    return joined, Ownership(part, name_hash, shares.cut, shares.owners, group_names=group_names)
+
+
+def _check_terms(group: str, ours: RunParameters, terms: RunParameters, within: timedelta) -> None:
+    age = terms.age(datetime.fromisoformat(ours.started_at))
+    if abs(age) > within:
         raise SnapshotError(
-            f"{group} was begun {age_text(terms.age(now))}, and resume.within is "
-            f"{duration_text(config.resume.within)}: use another --group for each night"
+            f"{group} was begun {age_text(age)}, and resume.within is {duration_text(within)}: use another --group for "
+            "each night"
         )
-    joined = replace(parameters, balanced_by=terms.balanced_by)
-    if different := differences(joined, terms):
+    if different := differences(ours, terms):
         raise SnapshotError(f"{group} was begun with other options: {different}: give all shards the same options")
-    return joined, _ownership(config, registry, joined, part)
 
 
-def _ownership(config: Config, registry: RegistryConfig, parameters: RunParameters, part: Shard) -> Ownership:
+def _group_names(config: Config, parameters: RunParameters) -> GroupNames | None:
+    """The list of names of the group that this shard has joined; None where it is to read the names itself."""
+    if config.scale.names_from == "registry":
+        return None
+    folder = config.output.path / group_folder(str(parameters.group), parameters.target) / NAMES
+    return GroupNamesFile(folder, parameters, FileLocks() if config.output.lock else None)
+
+
+def _shares(config: Config, registry: RegistryConfig, parameters: RunParameters, part: Shard) -> Shares:
     name_hash = NameHash(parameters.target)
     cut = Cut.below(registry.target.prefix) if _reads_subtrees(registry) else Cut()
     if parameters.balanced_by is None:
-        return Ownership(part, name_hash, cut)
+        return Shares(cut)
     costs = _costs(_folder_of(config.output.path, parameters.target, parameters.balanced_by), config.images.depth)
     if not cut.depth:
-        return Ownership(part, name_hash, cut, balance(((name_hash(name), cost) for name, cost in costs), part.count))
+        return Shares(cut, balance(((name_hash(name), cost) for name, cost in costs), part.count))
     by_name = dict(costs)
     cut = cut_by_costs(cut, by_name, part.count)
     by_unit: dict[str, int] = {}
     for name, cost in by_name.items():
         unit = cut.unit(name)
         by_unit[unit] = by_unit.get(unit, 0) + cost
-    units = ((name_hash(unit), cost) for unit, cost in by_unit.items())
-    return Ownership(part, name_hash, cut, balance(units, part.count))
+    return Shares(cut, balance(((name_hash(unit), cost) for unit, cost in by_unit.items()), part.count))
 
 
 def _reads_subtrees(registry: RegistryConfig) -> bool:

@@ -1,38 +1,29 @@
 """The discovery of a run: `--discovery METHOD` becomes a source of names, and `auto` a fallback over several sources.
 
-Which methods `auto` tries, and in which order, is data of the registry's profile (`crawler/profiles/products.py`).
+Which methods `auto` tries, and in which order, is data of the registry's profile (`crawler/profiles/products.py`). A
+source is imported where it is created: a run has one or two of them.
 """
 
-import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from crawler.auth.credentials import Credential, CredentialProvider, PreemptiveAuth
-from crawler.auth.google import AccessTokens
-from crawler.auth.quota_project import QuotaProject
-from crawler.client import AuthenticatedClient
+from crawler.auth.credentials import CredentialProvider
 from crawler.config import STDIO, ImagesConfig, RegistryConfig
 from crawler.discovery import Discovery
-from crawler.discovery.api import ApiDiscovery
-from crawler.discovery.artifact_registry import ArtifactRegistryListing, ArtifactRegistryWalk
-from crawler.discovery.catalog import CatalogDiscovery
-from crawler.discovery.fallback import FallbackDiscovery
-from crawler.discovery.name_list import ListDiscovery
-from crawler.discovery.ownership import Ownership
-from crawler.discovery.walk import WalkDiscovery
 from crawler.errors import CredentialsError
-from crawler.model.depth import ReferrersLevel
 from crawler.model.names import Target
 from crawler.profiles import DiscoveryMethod
 from crawler.registry.registry import Registry
-from crawler.run.credentials import ResolvedAuth, api_credentials
+from crawler.run.credentials import ResolvedAuth
 from crawler.run.own_api import takes_images_from_api
 from crawler.transport.fetch import Transport
 from crawler.vendors.api import VendorApi
-from crawler.vendors.google.apis import GoogleApis
-from crawler.vendors.google.host_scope import HostScope
-from crawler.vendors.google.repository_search import RepositorySearch
+
+if TYPE_CHECKING:
+    from crawler.discovery.ownership import Ownership
 
 
 async def build_discovery(
@@ -43,7 +34,7 @@ async def build_discovery(
     *,
     own_api: VendorApi,
     google_apis: Transport,
-    ownership: Ownership | None,
+    ownership: "Ownership | None",
 ) -> Discovery:
     """The source of names that the configuration selects. `ownership` is None where one run takes the whole target.
 
@@ -54,10 +45,10 @@ async def build_discovery(
         return _name_list(config.repositories_from, config.target)
     google = None
     if config.profile.is_google or config.discovery_method is DiscoveryMethod.ARTIFACT_REGISTRY:
+        from crawler.run.google_credentials import api_credentials
+
         google = await api_credentials(config, auth.credentials, google_apis.limits.outage)
-    sources = _Sources(config, images, registry, auth, own_api, google_apis, google, ownership)
-    candidates = [sources.create(method) for method in sources.methods()]
-    return candidates[0] if len(candidates) == 1 else FallbackDiscovery(candidates)
+    return _Sources(config, images, registry, auth, own_api, google_apis, google, ownership).discovery()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +65,42 @@ class _Sources:
     own_api: VendorApi
     google_apis: Transport
     google: CredentialProvider | None
-    ownership: Ownership | None
+    ownership: "Ownership | None"
+
+    def discovery(self) -> Discovery:
+        """The source of names: one, or several that are tried in order.
+
+        What every shard would read alike comes from the group's list: all of it where that holds for every source that
+        is tried, else the catalog. Then it is one shard that tries, and the others have its result.
+        """
+        methods = self.methods()
+        sources = [self.create(method) for method in methods]
+        names = None if self.ownership is None else self.ownership.group_names
+        if names is None:
+            return _first_of(sources)
+        from crawler.discovery.group_names import GroupNamesDiscovery
+
+        if all(map(self._is_read_alike, methods)):
+            return GroupNamesDiscovery(_first_of(sources), methods, names)
+        if DiscoveryMethod.CATALOG in methods:
+            index = methods.index(DiscoveryMethod.CATALOG)
+            sources[index] = GroupNamesDiscovery(sources[index], [DiscoveryMethod.CATALOG], names)
+        return _first_of(sources)
+
+    def _is_read_alike(self, method: DiscoveryMethod) -> bool:
+        """Whether every shard would read the same pages, of names alone.
+
+        In Google's folders and repositories each shard opens its own. Names that come with their images stay with them:
+        a list of all images would be as large as the snapshot.
+        """
+        match method:
+            case DiscoveryMethod.WALK | DiscoveryMethod.ARTIFACT_REGISTRY:
+                return False
+            case DiscoveryMethod.API | DiscoveryMethod.DOCKER_HUB if self.own_api.names is not None:
+                api = self.config.profile.api
+                return self.config.images_from == "listing" or api is None or not api.lists_images_with_names
+            case _:
+                return True
 
     def methods(self) -> list[DiscoveryMethod]:
         """The methods to try, in this order. Where the product's own API is closed, the protocol follows it."""
@@ -106,58 +132,43 @@ class _Sources:
     def create(self, method: DiscoveryMethod) -> Discovery:
         match method:
             case DiscoveryMethod.WALK:
+                from crawler.discovery.walk import WalkDiscovery
+
                 return WalkDiscovery(self.config.target.prefix, self.config.profile, self.ownership)
             case DiscoveryMethod.ARTIFACT_REGISTRY:
                 return self._artifact_registry()
             case DiscoveryMethod.API | DiscoveryMethod.DOCKER_HUB if self.own_api.names is not None:
+                from crawler.discovery.api import ApiDiscovery
+
                 keeps_listings = self.config.images_from != "listing"
                 return ApiDiscovery(method, self.own_api.names, keeps_listings=keeps_listings)
             case _:
+                from crawler.discovery.catalog import CatalogDiscovery
+
                 return CatalogDiscovery(self.registry, empty_catalog_note=self.config.profile.empty_catalog_note)
 
     def _artifact_registry(self) -> Discovery:
-        config = self.config
         if self.google is None:
             raise CredentialsError(
-                f"Artifact Registry's API needs an access token, and --auth {config.auth.method} provides none: "
+                f"Artifact Registry's API needs an access token, and --auth {self.config.auth.method} provides none: "
                 "use --key-file or --auth access-token"
             )
-        apis = open_google_apis(config, self.google, self.google_apis)
-        search = RepositorySearch(apis, HostScope.of_target(config.target, config.profile, config.location))
-        if config.images_from == "api":
-            with_attachments = self.images.referrers is ReferrersLevel.API
-            return ArtifactRegistryListing(search, self.ownership, with_attachments=with_attachments)
-        return ArtifactRegistryWalk(search, config.profile, self.ownership)
+        from crawler.run.google_sources import artifact_registry
+
+        return artifact_registry(self.config, self.images, self.google, self.google_apis, self.ownership)
 
 
-def open_google_apis(config: RegistryConfig, google: CredentialProvider, transport: Transport) -> GoogleApis:
-    """Google's APIs at the configured URLs, with these credentials and their quota project. Raises CredentialsError."""
-    quota_project = _quota_project(google)
-    return GoogleApis(
-        AuthenticatedClient(
-            PreemptiveAuth(google, _as_bearer),
-            transport,
-            headers=() if quota_project is None else (quota_project.header,),
-        ),
-        artifact_registry=config.apis.artifact_registry,
-        resource_manager=config.apis.resource_manager,
-        quota_project=quota_project,
-    )
+def _first_of(sources: Sequence[Discovery]) -> Discovery:
+    if len(sources) == 1:
+        return sources[0]
+    from crawler.discovery.fallback import FallbackDiscovery
 
-
-def _quota_project(google: CredentialProvider) -> QuotaProject | None:
-    """The project that requests to Google's APIs count against; None for the credentials' own project.
-
-    Google's credentials may name it. For any other token, only the environment does.
-    """
-    return google.quota_project if isinstance(google, AccessTokens) else QuotaProject.find(os.environ, None)
-
-
-def _as_bearer(credential: Credential) -> str:
-    return f"Bearer {credential.password}"
+    return FallbackDiscovery(sources)
 
 
 def _name_list(file: Path, target: Target) -> Discovery:
+    from crawler.discovery.name_list import ListDiscovery
+
     if file == STDIO:
         return ListDiscovery("standard input", sys.stdin.buffer.read, target.registry)
     return ListDiscovery(str(file), file.read_bytes, target.registry)

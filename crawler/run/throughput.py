@@ -1,7 +1,6 @@
 """How fast a run was: exchanges counted second by second."""
 
 from array import array
-from statistics import median
 from typing import Final
 
 from crawler.model.limits import Quota
@@ -31,6 +30,8 @@ class Throughput:
         """The median of the samples; for a run of few samples the mean."""
         if len(self._rates) < _MIN_SAMPLES:
             return self._total / max(self._last_sample - self._started, 1e-3)
+        from statistics import median  # imports decimals and fractions, for runs of few seconds in vain
+
         return median(self._rates)
 
 

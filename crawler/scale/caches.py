@@ -35,17 +35,21 @@ class Finishing:
 
 @contextmanager
 def united_caches(group: Group, config: MergeConfig) -> Iterator[Finishing]:
-    """Unite the caches of a group's shards in the file that all runs use. Nothing here fails."""
+    """Unite the caches of a group's shards in the file that all runs use. Nothing here fails.
+
+    Where a lake holds the cache, the shards have put there what they read, and the file has been fetched from there.
+    """
     reads_configs = group.shards[0].run_manifest.depth == Depth.CONFIGS
     into, files = config.cache_file, _shard_files(config, (each.shard for each in group.shards))
-    absent = [file for file in files if not file.exists()]
+    needed = files if config.cache.url is None or into is None else [into]
+    absent = [file for file in needed if not file.exists()]
     if into is None or absent:
         why = "no cache is kept (--cache none)" if into is None else f"{absent[0].name} is not in {absent[0].parent}"
         note = f"base images that another shard has read are not found: {why}"
         yield Finishing(None, [note] if reads_configs else [])
         return
     notes: list[str] = []
-    others = [file for file in files if file != into]
+    others = [file for file in files if file != into and file.exists()]
     if others:
         union = unite(into, others)
         notes += [*union.notes, *map(str, union.left_out)]

@@ -52,7 +52,7 @@ def merge_group(folder: Path, config: MergeConfig) -> Merged:
         before = _merged_before(group, config.output.path)
         merged = _publish(group, config) if before is None else Merged(run_manifest=before, is_new=False, notes=())
     if merged.run_manifest.verdict is Verdict.COMPLETE:
-        _remove(folder)
+        remove_group(folder)
         if not folder.parent.exists():  # no other target of these shards is left to merge
             remove_shard_caches(config, group.shards[0].shard.count)
     return merged
@@ -118,7 +118,7 @@ def _only_one(folder: Path, config: MergeConfig) -> Iterator[None]:
         lock.release()
 
 
-def _remove(folder: Path) -> None:
+def remove_group(folder: Path) -> None:
     """Remove a group's folder of one target, and the folders above it where they are empty then."""
     remove_folder(folder)
     remove_left_folders(folder.parent)

@@ -5,46 +5,23 @@ import os
 import select
 from collections.abc import Sequence
 from io import FileIO
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import anyio.to_thread
-import orjson
+from msgspec.json import Encoder
 
 from crawler.errors import OutputClosed, SnapshotError
 from crawler.model.record import Record
-from crawler.model.record_fields import IMAGE, RECORD
 
 _THREAD_THRESHOLD_BYTES: Final = 1024**2
 """A batch of this size is written in a thread: on a slow disk it would delay every exchange in flight."""
 
-_RECORD_KEYS: Final = RECORD.field_names
-_IMAGE_KEYS: Final = IMAGE.field_names
+_encode_lines: Final = Encoder().encode_lines
 
 
 def encode(records: Sequence[Record]) -> bytes:
     """The records as whole lines. Every key of the table is there, in the table's order."""
-    return b"".join(
-        [
-            orjson.dumps(
-                _with_images(record) if record.images else dict(zip(_RECORD_KEYS, record)),  # noqa: B905  (below)
-                option=orjson.OPT_APPEND_NEWLINE,
-            )
-            for record in records
-        ]
-    )
-
-
-# Every exchange ends here, so this is written for speed. orjson takes twice as long for dataclasses as for
-# dictionaries, and takes no named tuples at all. Values get their keys by their position, and a unit test compares
-# `Record` and `Image` with the table, because `strict=` costs 0.3 µs a record. What is within an image (a platform, a
-# config) is there only where images are read in depth, and is left to orjson.
-
-
-def _with_images(record: Record) -> dict[str, Any]:
-    """The record's fields."""
-    record_fields: dict[str, Any] = dict(zip(_RECORD_KEYS, record))  # noqa: B905
-    record_fields["images"] = [dict(zip(_IMAGE_KEYS, image)) for image in record.images or ()]  # noqa: B905
-    return record_fields
+    return _encode_lines(records)
 
 
 class JsonLinesFile:

@@ -59,11 +59,16 @@ def join_group(output: Path, parameters: RunParameters) -> RunParameters:
                 shutil.rmtree(new, ignore_errors=True)
             sync_folder(folder.parent)
         content = (folder / TERMS).read_bytes()
+    return parse_terms(content, quoted_path(folder / TERMS))
+
+
+def parse_terms(content: bytes, place: str) -> RunParameters:
+    """The content of a group's terms. `place`, where they are, is for the error. Raises SnapshotError."""
     try:
         return RunParameters.parse(content, str(orjson.loads(content)["run_id"]))
     except (UnreadableParametersError, ValueError, KeyError, TypeError) as exc:
         reason = exc if isinstance(exc, UnreadableParametersError) else "it is not of a run"
-        raise SnapshotError(f"{quoted_path(folder / TERMS)}: {reason}: use another --group") from None
+        raise SnapshotError(f"{place}: {reason}: use another --group") from None
 
 
 def merged_runs(output: Path, group: str, sources: str = "source=*") -> Iterator[RunManifest]:

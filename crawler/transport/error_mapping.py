@@ -9,12 +9,13 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp.http_exceptions import LineTooLong
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from crawler.errors import RegistryError, TimedOut, Unreachable, UnsafeAddress, UnusableResponse
 from crawler.transport.messages import Purpose, Request
 from crawler.transport.proxies import Proxy
 from crawler.transport.redact import Redactor
+from crawler.transport.request_bytes import NotHttpUrlError
 from crawler.transport.retry import RETRYABLE_STATUSES, Timeouts
 from crawler.transport.ssrf import ForbiddenAddressError
 from crawler.transport.tls_messages import USE_HTTPS, USE_PLAIN_HTTP, alert_message, tls_message
@@ -26,6 +27,9 @@ MAX_HEADER_BYTES: Final = 64 * 1024
 Go's limit is 1 MB, curl's 100 KB, aiohttp's own 8 KB: a Content-Security-Policy, or the
 cursor in a Link, may be longer than that.
 """
+
+EXCHANGE_ERRORS: Final = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
+"""What an exchange may end with, and `map_exception` maps. A TimeoutError is an OSError."""
 
 _OTHER_SERVICES: Final = frozenset({Purpose.TOKEN, Purpose.API})
 """Purposes of exchanges with other services: registry.plain_http does not apply to them."""
@@ -56,11 +60,11 @@ def map_exception(
     if any(isinstance(cause, ForbiddenAddressError) for cause in _causes(exc)):
         message = "it leads to a link-local or metadata address, which is never contacted"
         return UnsafeAddress(request.summary, code="FORBIDDEN_ADDRESS", message=message)
-    if isinstance(exc, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
+    if isinstance(exc, aiohttp.InvalidURL | NotHttpUrlError):
         return UnsafeAddress(request.summary, code="BAD_ADDRESS", message="not an http or https URL")
     if isinstance(exc, aiohttp.ClientHttpProxyError) and proxy is not None:
         return proxy_refusal(request, proxy, exc.status)
-    if isinstance(exc, aiohttp.ClientResponseError):
+    if isinstance(exc, aiohttp.ClientResponseError | HttpProcessingError):
         return UnusableResponse(request.summary, code="NOT_HTTP", message=_not_http_message(request, exc, redactor))
     if alert := next(filter(None, map(alert_message, _causes(exc))), None):
         return UnusableResponse(request.summary, code="TLS", message=alert)
@@ -102,7 +106,9 @@ def _causes(exc: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__ or cause.__context__
 
 
-def _not_http_message(request: Request, exc: aiohttp.ClientResponseError, redactor: Redactor) -> str:
+def _not_http_message(
+    request: Request, exc: aiohttp.ClientResponseError | HttpProcessingError, redactor: Redactor
+) -> str:
     if any(isinstance(cause, LineTooLong) for cause in _causes(exc)):
         return f"a header is longer than the {MAX_HEADER_BYTES:,} bytes that are read"
     text = redactor.text(exc.message)

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final, TypeGuard
@@ -71,13 +70,22 @@ class Transport:
         UnsafeAddress for a redirect that is not followed; GaveUp where an outage, or throttling without any success,
         lasts too long.
         """
+        # The first attempt is written out, and not tenacity's: it is the hot path, and nearly all succeed.
+        limits = self.limits
+        if limits.outage.is_on:
+            await limits.outage.wait()
         try:
-            return await self._attempt(request)
-        except TransientFailure as first:
-            return await self._retry(request, first)
+            response = await self._exchange(request)
+            if response.status != 200:
+                response = await self._follow(request, response)
+            response = self._parsed(request, response)
+        except TransientFailure as failure:
+            return await self._retry(request, await self._reported(request, failure))
+        limits.on_answered(request)
+        return response
 
     async def _retry(self, request: Request, first: TransientFailure) -> Response:
-        """All attempts after the first. The first is not tenacity's: it is the hot path, and nearly all succeed."""
+        """All attempts after the first."""
         try:
             async for attempt in attempts(self.limits.policy, self.limits.budget, sleep=anyio.sleep):
                 with attempt:
@@ -95,44 +103,37 @@ class Transport:
 
     async def _attempt(self, request: Request) -> Response:
         """One attempt, held back during an outage. Raises TransientFailure where another attempt may help."""
-        limits = self.limits
-        if limits.outage.is_on:
-            await limits.outage.wait()
+        if self.limits.outage.is_on:
+            await self.limits.outage.wait()
         try:
-            response = await self._exchange_followed(request)
+            response = await self._answer(request)
         except TransientFailure as failure:
-            in_outage = await self._on_failed(request, failure)
-            raise TransientFailure(failure.result, in_outage=in_outage) from None
-        limits.on_answered(request)
+            raise await self._reported(request, failure) from None
+        self.limits.on_answered(request)
         return response
 
-    async def _on_failed(self, request: Request, failure: TransientFailure) -> bool:
-        """Report a failed attempt to the detectors. Returns whether it was part of an outage, which is over then."""
+    async def _reported(self, request: Request, failure: TransientFailure) -> TransientFailure:
+        """The failure of an attempt, reported to the detectors: it is part of an outage where that is over then."""
         if _is_429(failure.result):
             self.limits.on_throttled(request, failure.result)
-            return False
-        return self.limits.on_failed(request) and await self._probe(request, failure)
+            return TransientFailure(failure.result)
+        in_outage = self.limits.on_failed(request) and await self._probe(request, failure)
+        return TransientFailure(failure.result, in_outage=in_outage)
 
-    async def _exchange_followed(self, request: Request) -> Response:
+    async def _answer(self, request: Request) -> Response:
         """A response that is an answer, whatever it says, at the end of the redirects.
 
         Raises TransientFailure for a response that is none, and for none at all.
         """
-        try:
-            response = await self._exchange(request)
-            if response.status != 200:
-                response = await self._follow(request, response)
-        except Unreachable as error:
-            raise TransientFailure(error) from None
-        except UnusableResponse as error:
-            if error.code in _BROKEN_SERVER and request.purpose in self.limits.last_answered:
-                raise TransientFailure(error) from None
-            raise
-        return response if request.parse is None or response.status != 200 else self._parsed(request, response)
+        response = await self._exchange(request)
+        if response.status != 200:
+            response = await self._follow(request, response)
+        return self._parsed(request, response)
 
     def _parsed(self, request: Request, response: Response) -> Response:
-        """The response with its value in place of its body. Raises TransientFailure for a body that cannot be read."""
-        assert request.parse is not None
+        """A 200 with its value in place of its body. Raises TransientFailure for a body that cannot be read."""
+        if response.status != 200 or request.parse is None:
+            return response
         try:
             return Response(response.status, response.headers, b"", request.parse(response.body))
         except MalformedResponse as exc:
@@ -167,7 +168,7 @@ class Transport:
     async def _is_answered(self, request: Request) -> bool:
         """Whether a request gets an answer. A 429 is one; a 5xx is none, even where the limiter calls it throttling."""
         try:
-            await self._exchange_followed(request)
+            await self._answer(request)
         except TransientFailure as failure:
             return _is_429(failure.result)
         except RegistryError:
@@ -188,7 +189,7 @@ class Transport:
                 message = f"more than {_MAX_REDIRECTS} redirects, the last to {without_query(request.url)}"
                 raise UnsafeAddress(request.summary, code="REDIRECT", message=message, http_status=response.status)
             request = self._redirected(request, location, response.status)
-            response = (await self._exchange(request))._replace(redirected_to=request.url)
+            response = (await self._exchange(request)).replace(redirected_to=request.url)
         if response.status in RETRYABLE_STATUSES and not _is_spent(request, response):
             raise TransientFailure(response)
         if _is_from_other_party(request, response):
@@ -212,30 +213,46 @@ class Transport:
             redacted = without_query(self._session.redacted(request, url))
             message = f"a redirect that is not followed, to {redacted}: {problem}"
             raise UnsafeAddress(request.summary, code="REDIRECT", message=message, http_status=status)
-        return replace(request, url=url) if stays else replace(request, url=url, authorization=None, headers=())
+        return request.replace(url=url) if stays else request.replace(url=url, authorization=None, headers=())
 
     async def _exchange(self, request: Request) -> Response:
-        """One exchange under a permit, which is held through the last byte of the body and no longer."""
-        limiter, requests, size = self.limiter, self.limits.requests, 0
-        started_at = await limiter.acquire()
+        """One exchange under a permit, which is held through the last byte of the body and no longer.
+
+        Raises TransientFailure where no response came.
+        """
+        limiter, size = self.limiter, 0
+        started_at = limiter.try_acquire()
+        if started_at is None:
+            started_at = await limiter.acquire()
         try:
             response = await self._session.send(request)
             size = len(response.body)
             if request.purpose is Purpose.API:
                 response = self._with_meaning(request, response)
             if response.status in _BUSY_STATUSES and not _is_spent(request, response):
-                if _is_throttled(response, started_at, limiter):
-                    response = response._replace(throttled=True)
-                    requests.add_throttled()
+                response = self._busy(response, started_at)
             else:
                 limiter.on_success()
-        except TimedOut:
+        except TimedOut as error:
             limiter.on_timeout(started_at)
+            raise TransientFailure(error) from None
+        except Unreachable as error:
+            raise TransientFailure(error) from None
+        except UnusableResponse as error:
+            if error.code in _BROKEN_SERVER and request.purpose in self.limits.last_answered:
+                raise TransientFailure(error) from None
             raise
         finally:
-            requests.add_exchange(request.purpose, size)
+            self.limits.requests.add_exchange(request.purpose, size)
             limiter.release()
         return response
+
+    def _busy(self, response: Response, started_at: float) -> Response:
+        """The response of a server that is overloaded or has failed, reported to the limiter."""
+        if not _is_throttled(response, started_at, self.limiter):
+            return response
+        self.limits.requests.add_throttled()
+        return response.replace(throttled=True)
 
     def _with_meaning(self, request: Request, response: Response) -> Response:
         """The response of an API with the status that it means. Where its quota is spent, the next exchanges wait.
@@ -250,7 +267,7 @@ class Transport:
             status = 429
         elif spent_for_s is not None and status != 429 and spent_for_s <= self.limits.policy.give_up_s:
             self.limiter.pause(spent_for_s)
-        return response if status == response.status else response._replace(status=status)
+        return response if status == response.status else response.replace(status=status)
 
 
 @asynccontextmanager
@@ -266,8 +283,8 @@ async def open_transport(
 ) -> AsyncIterator[Transport]:
     """A transport whose connections close when the block ends.
 
-    `concurrency` is how many connections may be open. https is always spoken, plain http only where `scheme` is "http".
-    Raises CredentialsError for certificates that cannot be used.
+    `concurrency` is how many exchanges may run at once, with all servers together. https is always spoken, plain http
+    only where `scheme` is "http". Raises CredentialsError for certificates that cannot be used.
     """
     session = open_http_session(
         user_agent=user_agent,

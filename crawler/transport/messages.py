@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, Literal, NamedTuple, Protocol
+from typing import Any, Final, Literal, Protocol
 
+from crawler.model.value import Value
 from crawler.untrusted_text import printable
 
 MAX_TOKEN_BYTES: Final = 1024**2
@@ -33,8 +34,7 @@ Party = tuple[Purpose, str]
 """A service for one purpose, with the service's origin. One host may be healthy as a party and down as another."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Value, frozen=True, kw_only=True):
     """One request. Neither `repr` nor `summary` has its credentials, headers or body, which may hold secrets.
 
     Attributes:
@@ -80,6 +80,10 @@ class Request:
     def __repr__(self) -> str:
         return f"Request({self.summary})"  # never the authorization
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Msgspec's own would show rich every field."""
+        return [("summary", self.summary)]
+
     @property
     def summary(self) -> str:
         """Method and URL, as errors and logs show them."""
@@ -103,10 +107,8 @@ class Headers(Protocol):
     def getall(self, name: str, default: Sequence[str], /) -> Sequence[str]: ...
 
 
-class Response(NamedTuple):
+class Response(Value, frozen=True):
     """A whole response: its body is read to the end, decompressed, and within `Request.max_body_bytes`.
-
-    A tuple, because each exchange makes one: a frozen dataclass takes four times as long to make.
 
     Attributes:
         status: the HTTP status.

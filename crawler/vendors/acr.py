@@ -204,7 +204,7 @@ def _listing(manifests: _Entries, *, tags: _Entries) -> Listing:
     """The listing of a repository whose tags are those of the second list, which may be the first one again."""
     images = [entry.image for entry in manifests.entries if entry.image is not None]
     if tags is not manifests:
-        images = [image._replace(tags=()) for image in images]
+        images = [image.replace(tags=()) for image in images]
         images += [entry.image for entry in tags.entries if entry.image is not None]
     without_digest = [tag for entry in tags.entries if entry.image is None for tag in entry.tags]
     return make_listing(

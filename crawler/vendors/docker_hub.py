@@ -140,6 +140,10 @@ class _Login:
     def is_accepted(self) -> bool:
         return self._token is not None
 
+    @property
+    def at_hand(self) -> Credential | None:
+        return self._token
+
     async def get(self) -> Credential | None:
         """The token as Bearer; None for anonymous requests."""
         if not self._is_known:

@@ -190,7 +190,7 @@ def make_ecr_listing(entries: Sequence[EcrEntry]) -> Listing:
             referrers[image.subject_digest][image.digest] = _referrer(image)
     return make_listing(
         (
-            image._replace(referrers=tuple(referrers[image.digest].values())) if image.digest in referrers else image
+            image.replace(referrers=tuple(referrers[image.digest].values())) if image.digest in referrers else image
             for image in images
         ),
         lists_untagged=len(images) == len(entries),

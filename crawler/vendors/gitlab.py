@@ -213,7 +213,7 @@ def images_of(tags: Sequence[Tag]) -> Iterator[Image]:
     images = [tag.image for tag in tags if tag.image is not None]
     lists_referrers = any(image.referrers is not None for image in images)
     for image in images:
-        yield image._replace(referrers=()) if image.referrers is None and lists_referrers else image
+        yield image.replace(referrers=()) if image.referrers is None and lists_referrers else image
 
 
 def parse_names(body: bytes) -> tuple[str, ...]:

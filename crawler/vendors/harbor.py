@@ -255,7 +255,7 @@ def _give_tags(accessories: dict[str, Accessory], tags: Iterable[str]) -> list[s
         is_signature = parsed is not None and parsed.kind is ReferrerKind.SIGNATURE
         its_signatures = signatures.get(parsed.subject_digest, []) if parsed is not None and is_signature else []
         if len(its_signatures) == 1:
-            image = its_signatures[0].image._replace(tags=(tag,))
+            image = its_signatures[0].image.replace(tags=(tag,))
             accessories[image.digest] = Accessory(_COSIGN, image)
         else:
             others.append(tag)

@@ -1,7 +1,6 @@
 """Who lists a repository: the product's own API, or the protocol where the API cannot."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import partial
 
 from crawler.model.names import RepositoryName
@@ -44,7 +43,7 @@ class ApiLister:
         if listing is None or not by_protocol.tags or by_protocol.suspect is not None:
             return by_protocol
         suspect = f"{self._label} lists none of the {len(by_protocol.tags):,} tags of tags/list"
-        return replace(by_protocol, suspect=suspect)
+        return by_protocol.replace(suspect=suspect)
 
     @property
     def note(self) -> str:

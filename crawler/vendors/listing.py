@@ -37,7 +37,7 @@ def make_listing(
             tags_of[digest].append(tag)
     return Listing(
         tags=tuple(dict.fromkeys((*tags, *without_digest))),
-        images=tuple(by_digest[digest]._replace(tags=tuple(tags_of[digest])) for digest in sorted(by_digest)),
+        images=tuple(by_digest[digest].replace(tags=tuple(tags_of[digest])) for digest in sorted(by_digest)),
         suspect=suspect,
         lists_untagged=lists_untagged,
         not_readable=frozenset(not_readable),
@@ -46,7 +46,7 @@ def make_listing(
 
 def _with_times(image: Image, again: Image) -> Image:
     """The image, with the times that it also came with. Times are text of one form, which sorts by time."""
-    return image._replace(
+    return image.replace(
         uploaded_at=min(filter(None, (image.uploaded_at, again.uploaded_at)), default=None),
         updated_at=max(filter(None, (image.updated_at, again.updated_at)), default=None),
         pulled_at=max(filter(None, (image.pulled_at, again.pulled_at)), default=None),

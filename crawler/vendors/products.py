@@ -1,35 +1,33 @@
-"""Which product has an API: a line for each."""
+"""Which product has an API: a line for each. Its module is imported where a run has that product."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
-from crawler.vendors.access import ApiAccess
-from crawler.vendors.acr import open_acr
 from crawler.vendors.api import VendorApi
-from crawler.vendors.artifactory import open_artifactory
-from crawler.vendors.docker_hub import open_docker_hub
-from crawler.vendors.ecr import open_ecr
-from crawler.vendors.ecr_public import open_ecr_public
-from crawler.vendors.gitea import open_gitea
-from crawler.vendors.github import open_github
-from crawler.vendors.gitlab import open_gitlab
-from crawler.vendors.harbor import open_harbor
-from crawler.vendors.nexus import open_nexus
-from crawler.vendors.quay import open_quay
-from crawler.vendors.zot import open_zot
 
-PRODUCTS: Final[Mapping[str, Callable[[ApiAccess], VendorApi]]] = {
-    "docker-hub": open_docker_hub,
-    "ghcr": open_github,
-    "ecr": open_ecr,
-    "ecr-public": open_ecr_public,
-    "acr": open_acr,
-    "quay": open_quay,
-    "harbor": open_harbor,
-    "gitlab": open_gitlab,
-    "artifactory": open_artifactory,
-    "nexus": open_nexus,
-    "zot": open_zot,
-    "gitea": open_gitea,
+if TYPE_CHECKING:
+    from crawler.vendors.access import ApiAccess
+
+PRODUCTS: Final[Mapping[str, str]] = {
+    "docker-hub": "docker_hub",
+    "ghcr": "github",
+    "ecr": "ecr",
+    "ecr-public": "ecr_public",
+    "acr": "acr",
+    "quay": "quay",
+    "harbor": "harbor",
+    "gitlab": "gitlab",
+    "artifactory": "artifactory",
+    "nexus": "nexus",
+    "zot": "zot",
+    "gitea": "gitea",
 }
-"""By the kind of `profiles/products.py`, in its order."""
+"""The module of each product, by the kind of `profiles/products.py`, in its order. Its function `open_MODULE` opens."""
+
+
+def open_product(kind: str, access: "ApiAccess") -> VendorApi:
+    """What the API of a product of `PRODUCTS` can be asked."""
+    module = PRODUCTS[kind]
+    opened: Callable[[ApiAccess], VendorApi] = getattr(import_module(f"crawler.vendors.{module}"), f"open_{module}")
+    return opened(access)

@@ -20,7 +20,7 @@ Queries are sent by GET: by POST they would need the right to push (`pkg/api/bea
 """
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -267,7 +267,7 @@ def _listing(listed: Listing, entries: Sequence[ZotEntry]) -> Listing:
     there = {*listed.tags}
     images = [entry.image for entry in entries if entry.image is not None and entry.tag in there]
     listing = make_listing(_with_latest_change(images), lists_untagged=False, suspect=listed.suspect)
-    return replace(listing, tags=listed.tags)
+    return listing.replace(tags=listed.tags)
 
 
 def _with_latest_change(images: Iterable[Image]) -> Iterator[Image]:
@@ -278,7 +278,7 @@ def _with_latest_change(images: Iterable[Image]) -> Iterator[Image]:
         if image.updated_at is not None:
             latest[image.digest] = max(image.updated_at, latest.get(image.digest, ""))
     for image in images:
-        yield image._replace(updated_at=latest.get(image.digest))
+        yield image.replace(updated_at=latest.get(image.digest))
 
 
 def parse_images(body: bytes) -> ZotPage:

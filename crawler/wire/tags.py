@@ -1,18 +1,32 @@
 """A page of `tags/list`: tags (distribution-spec, "Listing Tags"), and from Google also images and children."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import chain
 from typing import Any, Final
+
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.json import Decoder
 
 from crawler.errors import MalformedResponse
 from crawler.model.image import Image
 from crawler.model.record import Listing
 from crawler.untrusted_text import printable
-from crawler.wire.google_listing import parse_images
+from crawler.wire.google_listing import Manifest, images_of, parse_images
 from crawler.wire.json_fields import NEXT_IN_BODY, names_next_page, parse_object, parse_strings
 
 _LISTING_FIELDS: Final = frozenset({"name", "tags", "manifest", "child"})
+
+
+class _RegularPage(Struct, forbid_unknown_fields=True, gc=False):
+    """A page in the shape that nearly every registry writes. An unknown field may name errors, or a next page."""
+
+    tags: tuple[str, ...]
+    name: str = ""
+    manifest: dict[str, Manifest] | UnsetType = UNSET
+    child: tuple[str, ...] | UnsetType = UNSET
+
+
+_decode_regular: Final = Decoder(_RegularPage).decode
 
 
 class ListingPage:
@@ -23,7 +37,7 @@ class ListingPage:
 
     def __init__(self, listing: Listing) -> None:
         self.names_next = listing.suspect == NEXT_IN_BODY
-        self.listing = replace(listing, suspect=None) if self.names_next else listing
+        self.listing = listing.replace(suspect=None) if self.names_next else listing
 
     @property
     def entries(self) -> Sequence[str]:
@@ -52,14 +66,36 @@ def parse_listing(repository: str, body: bytes) -> Listing:
     `suspect` is set where entries were not strings, and to NEXT_IN_BODY where only the body names a next page.
     Raises MalformedResponse for a body that is no listing, that has errors beside the tags, or that lists another
     repository.
+
+    A regular page is decoded into types at once, which takes a third of the time. Everything else is for `_parse_any`:
+    it alone decides what is refused, and what is suspect.
     """
+    try:
+        page = _decode_regular(body)
+        images = None if page.manifest is UNSET else images_of(page.manifest)
+    except ValueError:  # msgspec's errors, and those of strings that are no UTF-8
+        return _parse_any(repository, body)
+    if page.name != repository and not _may_be_called(repository, page.name):
+        return _parse_any(repository, body)
+    return Listing(
+        tags=_distinct(page.tags), images=images, children=None if page.child is UNSET else _distinct(page.child)
+    )
+
+
+def _distinct(strings: tuple[str, ...]) -> tuple[str, ...]:
+    """The strings without duplicates, in their order. Nearly always there are none."""
+    return strings if len(set(strings)) == len(strings) else tuple(dict.fromkeys(strings))
+
+
+def _parse_any(repository: str, body: bytes) -> Listing:
+    """The listing of a page of any shape; `parse_listing` reads what is regular faster, and as this would."""
     document = parse_object(body)
     if "tags" not in document and _LISTING_FIELDS.isdisjoint(document):
         raise MalformedResponse("a listing without tags, images or children")
     names_next = names_next_page(document)
     if "name" in document and document["name"] != repository and not _may_be_called(repository, document["name"]):
         raise MalformedResponse(f"the body lists another repository: {printable(str(document['name']), 200)}")
-    listed = document["tags"] if "tags" in document else None  # noqa: SIM401  (get is a call more, for each listing)
+    listed = document.get("tags")
     tags, odd_tags = parse_strings(listed, "tags")
     children, odd_children = parse_strings(document["child"], "child") if "child" in document else (None, 0)
     suspect = _suspect_reason(tags, listed or (), odd_tags, odd_children) if odd_tags or odd_children else None
@@ -123,7 +159,7 @@ def _merge_images(pages: Sequence[tuple[Image, ...]]) -> tuple[Image, ...] | Non
     for image in chain.from_iterable(pages):
         earlier = images.get(image.digest)
         tags = image.tags if earlier is None else tuple(dict.fromkeys(earlier.tags + image.tags))
-        images[image.digest] = image._replace(tags=tags)
+        images[image.digest] = image.replace(tags=tags)
     return tuple(images[digest] for digest in sorted(images)) if pages else None
 
 

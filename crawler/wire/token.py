@@ -4,10 +4,10 @@
 """
 
 import math
-from dataclasses import dataclass
 from typing import Any, Final
 
 from crawler.errors import MalformedResponse
+from crawler.model.value import Value
 from crawler.wire.json_fields import parse_object
 
 DEFAULT_LIFETIME_S: Final = 60.0
@@ -17,8 +17,7 @@ MAX_LIFETIME_S: Final = 3600.0
 """The longest lifetime that is believed. No known registry's tokens live longer, and a renewal costs one exchange."""
 
 
-@dataclass(frozen=True, slots=True)
-class TokenResponse:
+class TokenResponse(Value, frozen=True):
     """A registry token, and its lifetime in seconds from the arrival of the response."""
 
     token: str

@@ -17,7 +17,23 @@ from support.distribution.certificates import make_certificates
 from perf.bench import Bench
 from perf.measure import BenchBroken, end_like_interrupted
 from perf.programs import versions
-from perf.rows import calls, compression, cost, depth, first_record, latency, memory, peers, rate, startup, tls
+from perf.rows import (
+    calls,
+    compression,
+    configs,
+    cost,
+    depth,
+    first_record,
+    latency,
+    memory,
+    peers,
+    questions,
+    rate,
+    startup,
+    tls,
+    ways,
+    whole,
+)
 from perf.table import Row, Unmeasured, written
 
 _LIBRARIES: Final = ("registry-crawler", "aiohttp", "orjson", "uvloop", "anyio")
@@ -33,6 +49,10 @@ ROWS: Final[dict[str, Sequence[Callable[[Bench], Sequence[Row | Unmeasured]]]]] 
     "h": [startup.rows],
     "i": [compression.rows, calls.rows],
     "j": [depth.rows],
+    "k": [ways.rows],
+    "l": [whole.rows],
+    "m": [configs.rows],
+    "n": [questions.rows],
 }
 
 
@@ -86,7 +106,8 @@ def _machine() -> dict[str, str]:
 
 def _wanted() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="tests/perf", description="Measure what a crawl costs beside other clients; takes less than ten minutes."
+        prog="tests/perf",
+        description="Measure what a crawl costs beside other clients; takes about a quarter of an hour.",
     )
     parser.add_argument("--only", type=_letters, default=list(ROWS), metavar="a,b,h", help="measure these rows only")
     parser.add_argument("--rounds", type=_rounds, default=3, metavar="N", help="how often to measure")

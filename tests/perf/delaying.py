@@ -5,6 +5,7 @@ Also a program: `python -m perf.delaying`, which says the port it listens on, an
 
 import argparse
 import asyncio
+import re
 import ssl
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 import orjson
 import uvloop
@@ -26,6 +27,11 @@ from perf.measure import program, surroundings
 
 SEEN: Final = "/seen"
 """The path of the diary, which is served without delay and not counted."""
+
+Scheme = Literal["basic", "bearer"]
+"""What the registry's challenge asks for. With `bearer` the registry issues the tokens itself."""
+
+_HOST: Final = re.compile(rb"\r\nhost: *([^\r]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +70,17 @@ class Delaying:
 
 @contextmanager
 def delaying(
-    *, repositories: int, listing: str, delay_s: float, certificates: Certificates | None = None
+    *,
+    repositories: int,
+    listing: str,
+    delay_s: float,
+    certificates: Certificates | None = None,
+    challenge: Scheme | None = None,
 ) -> Iterator[Delaying]:
     """A registry in a process of its own, until the block ends."""
     options = [f"--repositories={repositories}", f"--listing={listing}", f"--delay={delay_s}"]
+    if challenge is not None:
+        options.append(f"--challenge={challenge}")
     if certificates is not None:
         options += [f"--certificate={certificates.certificate_file}", f"--key={certificates.key_file}"]
     command = program("delaying", *options)
@@ -91,35 +104,51 @@ class _Noted:
 
 
 class _Registry:
-    def __init__(self, repositories: int, listing: str, delay_s: float) -> None:
+    def __init__(self, repositories: int, listing: str, delay_s: float, challenge: Scheme | None) -> None:
         self.delay_s = delay_s
         self.listings = _Noted()
         self.others = _Noted()
         self._repositories = repositories
         self._folder = f"/v2/{inventory.FOLDER}/tags/list".encode()
+        self._challenge = challenge
         self._ping = _reply(b"{}")
+        self._token = _reply(inventory.TOKEN)
         self._listing = _reply(inventory.listing(listing))
 
-    def answer(self, path: bytes) -> tuple[bytes, _Noted | None]:
+    def answer(self, head: bytes) -> tuple[bytes, _Noted | None]:
+        target = head.split(b" ", 2)[1]
+        path = target.partition(b"?")[0]
         if path == self._folder:
             return _reply(inventory.folder_listing(self._repositories)), self.others
         if path.endswith(b"/tags/list"):
             return self._listing, self.listings
-        if path.startswith(b"/v2/_catalog"):
-            page = int(path.partition(b"&page=")[2] or 0)
+        if path == b"/v2/_catalog":
+            page = int(target.partition(b"&page=")[2] or 0)
             link = inventory.next_link(self._repositories, page)
             return _reply(inventory.catalog_page(self._repositories, page), link), self.others
+        if path == b"/v2/token":
+            return self._token, self.others
         if path == SEEN.encode():
             told = {"listings": self.listings.told(), "others": self.others.told()}
             return _reply(orjson.dumps(told)), None
+        if self._challenge is not None and f"authorization: {self._challenge} ".encode() not in head.lower():
+            return _refusal(self._challenge, _HOST.findall(head)[0].decode()), self.others
         return self._ping, self.others
 
 
 def _reply(body: bytes, link: str | None = None) -> bytes:
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-    if link is not None:
-        head += f"Link: {link}\r\n"
-    return head.encode() + b"\r\n" + body
+    return _response("200 OK", body, *(() if link is None else (f"Link: {link}",)))
+
+
+def _refusal(scheme: Scheme, host: str) -> bytes:
+    realm = f"http://{host}/v2/token" if scheme == "bearer" else "bench"
+    challenge = f'WWW-Authenticate: {scheme.title()} realm="{realm}",service="bench"'
+    return _response("401 Unauthorized", b'{"errors":[{"code":"UNAUTHORIZED"}]}', challenge)
+
+
+def _response(status: str, body: bytes, *headers: str) -> bytes:
+    lines = (f"HTTP/1.1 {status}", "Content-Type: application/json", f"Content-Length: {len(body)}", *headers)
+    return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 class _Connection(asyncio.Protocol):
@@ -138,9 +167,8 @@ class _Connection(asyncio.Protocol):
         self._asked += data
         if not self._asked.endswith(b"\r\n\r\n"):
             return
-        path = self._asked.split(b" ", 2)[1]
-        self._asked = b""
-        reply, noted = self._registry.answer(path)
+        asked, self._asked = self._asked, b""
+        reply, noted = self._registry.answer(asked)
         if noted is not None:
             noted.arrived.append(time.monotonic())
         if noted is None or not self._registry.delay_s:
@@ -158,7 +186,7 @@ class _Connection(asyncio.Protocol):
 
 async def _serve(wanted: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
-    registry = _Registry(wanted.repositories, wanted.listing, wanted.delay)
+    registry = _Registry(wanted.repositories, wanted.listing, wanted.delay, wanted.challenge)
     tls = None
     if wanted.certificate is not None:
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -173,6 +201,7 @@ def main() -> None:
     parser.add_argument("--repositories", type=int, required=True)
     parser.add_argument("--listing", required=True)
     parser.add_argument("--delay", type=float, required=True, help="seconds")
+    parser.add_argument("--challenge", choices=get_args(Scheme))
     parser.add_argument("--certificate", type=Path)
     parser.add_argument("--key", type=Path)
     uvloop.run(_serve(parser.parse_args()))

@@ -26,6 +26,15 @@ class BenchBroken(Exception):
     """A measurement failed; the message says why."""
 
 
+class ProcessFailed(BenchBroken):
+    """A measured process ended with another exit code than 0. `complaint` is the last line it wrote of that, if any."""
+
+    def __init__(self, command: str, exit_code: int, errors: str) -> None:
+        super().__init__(f"{command}\nended with {exit_code}:\n{errors[-2000:]}")
+        self.exit_code = exit_code
+        self.complaint = errors.strip().rpartition("\n")[2]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """Resources of a process and of the children it waited for. `peak_mb` is that of the largest process."""
@@ -47,7 +56,7 @@ class Running:
         self._began = time.monotonic()
 
     def finish(self) -> Usage:
-        """Wait for the end. Raises BenchBroken if the process failed."""
+        """Wait for the end. Raises ProcessFailed."""
         watchdog = threading.Timer(LONGEST_S, self._process.kill)
         watchdog.start()
         try:
@@ -58,7 +67,7 @@ class Running:
         self._process.returncode = os.waitstatus_to_exitcode(status)
         if self._process.returncode != 0:
             command = " ".join(map(str, self._process.args))  # type: ignore[arg-type]
-            raise BenchBroken(f"{command}\nended with {self._process.returncode}:\n{_text(self._complained)[-2000:]}")
+            raise ProcessFailed(command, self._process.returncode, _text(self._complained))
         return Usage(
             wall_s=wall_s,
             cpu_s=used.ru_utime + used.ru_stime,

@@ -4,15 +4,25 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 from typing import Final
 
-ASKING_FOR_VERSION: Final = {"nginx": "-v", "crane": "version", "gcrane": "version", "skopeo": "--version"}
+ASKING_FOR_VERSION: Final = {
+    "nginx": "-v",
+    "docker-registry": "--version",
+    "crane": "version",
+    "gcrane": "version",
+    "skopeo": "--version",
+    "go": "version",
+}
 """The programs that the benchmark uses, if installed."""
 
 
 def found(name: str) -> str | None:
-    """The path of a program; where Debian keeps daemons is on root's path alone."""
-    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"]))
+    """The path of a program. Debian keeps daemons where only root's PATH leads, and pip programs in the venv."""
+    places = [os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent), "/usr/sbin"]
+    return shutil.which(name, path=os.pathsep.join(places))
 
 
 def versions() -> dict[str, str]:

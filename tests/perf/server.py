@@ -121,6 +121,9 @@ class Nginx:
         """`127.0.0.1:PORT`."""
         return self._addresses[site]
 
+    def url(self, site: Site) -> str:
+        return f"{'https' if site.tls else 'http'}://{self.host(site)}"
+
     def connections(self) -> list[str]:
         """The connection of each exchange over TLS so far, by nginx's number for it."""
         return (self._folder / "connections.log").read_text().split()

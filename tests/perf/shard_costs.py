@@ -2,7 +2,8 @@
 
     python tests/perf/shard_costs.py --repositories 100000 --repositories 1000000 --shards 256
 
-The shard crawls a server that answers at once. The shards of the merge are written by hand. Each line has processor
+Two shards crawl a server that answers at once: the first reads the names, the second takes them from the group's list.
+The shards of the merge are written by hand. Each line has processor
 time and peak memory; `simulate_shards.py` calculates with them.
 """
 
@@ -39,13 +40,15 @@ _TAGS: Final = ["latest", *(f"v1.{minor}.0" for minor in range(10))]
 """Eleven tags: the mean of a Pareto distribution with the exponent 1.1."""
 
 
-def measure_shard(repositories: int, shards: int, folder: Path) -> Usage:
-    """Crawl the last shard of a registry. Raises BenchBroken where the crawl fails."""
-    output = f"--output={folder / f'shard-of-{repositories}'}"
-    shard = [f"--shard={shards - 1}/{shards}", f"--group={_GROUP}", output]
+def measure_shards(repositories: int, shards: int, folder: Path) -> tuple[Usage, Usage]:
+    """Crawl a shard that reads the names, and one that takes them from the list. Raises BenchBroken where one fails."""
+    group = [f"--group={_GROUP}", f"--output={folder / f'shard-of-{repositories}'}"]
     with delaying(repositories=repositories, listing="tiny", delay_s=0) as registry:
         ours = [registry.host, "--auth=anonymous", "--rate=none", "--concurrency=32", "--no-progress"]
-        return run([COMMAND, "crawl", *ours, *shard])
+        reader, follower = (
+            run([COMMAND, "crawl", *ours, *group, f"--shard={index}/{shards}"]) for index in (shards - 1, shards - 2)
+        )
+    return reader, follower
 
 
 def measure_merge(records: int, shards: int, folder: Path) -> Usage:
@@ -151,7 +154,9 @@ def main() -> None:
         folder = Path(place)
         for repositories in options.repositories or [100_000]:
             print(f"{repositories:,} repositories, {options.shards} shards")
-            _print_usage("one shard", measure_shard(repositories, options.shards, folder))
+            reader, follower = measure_shards(repositories, options.shards, folder)
+            _print_usage("the shard that reads the names", reader)
+            _print_usage("a shard that takes them from the list", follower)
             _print_usage("the merge", measure_merge(repositories, options.shards, folder))
 
 

@@ -4,9 +4,10 @@
     python tests/perf/simulate_shards.py --rate 50000/600 --counted-by address --depth digests
 
 No request is sent. Repositories are shared out by the crawler's own hashes and balance, and each shard starts exchanges
-as far apart as the crawler's own rate limiter has it. Page by page of the catalog, which every shard reads to its end,
-a shard's queue grows by the names that it owns. Bytes, memory and processor time are calculated from what was measured
-of real crawls and merges (the constants below). The same seed gives the same night.
+as far apart as the crawler's own rate limiter has it. Page by page of the catalog, a shard's queue grows by the names
+that it owns. The last shard reads the catalog, and the others see a page when it is in the list that they follow; with
+`--names-from registry` each shard reads the catalog itself. Bytes, memory and processor time are calculated from what
+was measured of real crawls and merges (the constants below). The same seed gives the same night.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from typing import Final, Literal
 if __name__ == "__main__":  # a script has its own folder in sys.path[0]; the imports below need tests/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from crawler.discovery.group_names import POLL_S
 from crawler.discovery.ownership import NameHash, balance
 from crawler.model.limits import Quota, Rate
 from crawler.model.shard import Shard
@@ -43,11 +45,16 @@ TAGS_PER_PAGE: Final = 1000
 NEW_EVERY: Final = 100
 """One repository of so many is new tonight: the balance does not know it."""
 
-SHARD_MB: Final = 64
-SHARD_BYTES_PER_NAME: Final = 109
-SHARD_US_PER_NAME: Final = 3.7
-"""Peak memory of a shard, and its processor time for a name of the catalog, whosever it is: 65 MB at 10,000 names, 172
-at 1,000,000, 281 at 2,000,000, of which it owned one in 256. The pager keeps every name that it has read."""
+SHARD_MB: Final = 62
+SHARD_BYTES_PER_NAME: Final = 10
+SHARD_US_PER_NAME: Final = 4.3
+"""Peak memory of a shard that reads the catalog, and its processor time for a name of it, whosever it is: 62 MB at
+10,000 names, 71 at 1,000,000, 83 at 2,000,000, of which it owned one in 256. The pager keeps 8 bytes of every name that
+it has read."""
+
+FOLLOWER_MB: Final = 62
+FOLLOWER_US_PER_NAME: Final = 2.0
+"""The same of a shard that takes the names from the group's list: 62 MB at 10,000 names and at 2,000,000."""
 
 MERGE_MB: Final = 60
 MERGE_BYTES_PER_RECORD: Final = 75
@@ -58,6 +65,7 @@ Python set, 127 MB at 1,000,000 records and 359 MB at 4,000,000."""
 
 CountedBy = Literal["group", "address"]
 Depth = Literal["tags", "digests"]
+NamesFrom = Literal["group", "registry"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +93,7 @@ class Night:
     failures: float = 0.02
     throttled_per_hour: float = 1.0
     killed: int = 1
+    names_from: NamesFrom = "group"
     restart_s: float = 60.0
     seed: int = 1
 
@@ -105,6 +114,10 @@ class Night:
         limiter = RateLimiter(quota.share(self.shards) if self.counted_by == "group" else quota)
         first = limiter.reserve(0.0)
         return max(limiter.reserve(0.0) - first, self.latency_s / self.concurrency)
+
+    def reads_catalog(self, index: int) -> bool:
+        """Whether a shard reads the catalog: each, or the last one for all."""
+        return self.names_from == "registry" or index == self.shards - 1
 
     def exchanges(self, tags: int) -> int:
         """The exchanges that a repository costs."""
@@ -164,6 +177,7 @@ class Queue:
     def __init__(self, night: Night, now: float, throttlings: Iterator[float]) -> None:
         """`throttlings` are the times at which the registry throttles the shard."""
         self.waiting = self.listings = self.pages = 0
+        self.listed = array("d")
         self._spacing = night.spacing_s
         self._throttling_s = throttling_s(1 / self._spacing)
         self._throttlings = throttlings
@@ -225,7 +239,8 @@ def throttling_s(rate: float) -> float:
 
 
 def crawl(pages: Sequence[int], night: Night, queue: Queue, now: float, until: float = inf) -> float:
-    """Read the catalog and list what is owned; returns when the last answer is there.
+    """Read the catalog and list what is owned; returns when the last answer is there. `queue.listed` has the times at
+    which the pages came.
 
     It ends at `until`, where a few exchanges may be counted that would start just after it, as many as are in flight.
     A page is requested when the names of the one before are queued, for which there must be room in the queue. It comes
@@ -236,10 +251,26 @@ def crawl(pages: Sequence[int], night: Night, queue: Queue, now: float, until: f
     for exchanges in pages:
         queue.start_some(max(int(queue.waiting - room), min(queue.waiting - fresh, night.concurrency)))
         now = queue.start_page(now) + night.latency_s
+        queue.listed.append(now)
         if now > until:
             return until
         queue.add(exchanges, now)
         fresh = exchanges
+    if until < inf:
+        queue.start_until(until)
+        return until
+    queue.start_some(queue.waiting)
+    return max(now, queue.last_start + night.latency_s)
+
+
+def follow(pages: Sequence[int], listed: Sequence[float], night: Night, queue: Queue, until: float = inf) -> float:
+    """List what is owned of the names, whose pages are in the group's list at the times `listed`; see `crawl`."""
+    now = 0.0
+    for exchanges, at in zip(pages, listed, strict=True):
+        now = at + POLL_S  # the longest that a shard waits before it looks again
+        if now > until:
+            return until
+        queue.add(exchanges, now)
     if until < inf:
         queue.start_until(until)
         return until
@@ -259,32 +290,48 @@ def without_first(pages: Sequence[int], count: int) -> "array[int]":
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How long a shard took, in seconds, and the exchanges that it started."""
+    """How long a shard took, in seconds, the exchanges that it started, and when it had each page of the catalog."""
 
     seconds: float
     listings: int
     pages: int
+    listed: "array[float]"
 
 
-def crawl_part(part: Part, night: Night, index: int) -> Outcome:
-    """The night of one shard. The first `night.killed` shards are killed half-way."""
+def crawl_parts(parts: Sequence[Part], night: Night) -> list[Outcome]:
+    """The night of all shards."""
+    last = len(parts) - 1
+    reader = crawl_part(parts[last], night, last, ())
+    return [*(crawl_part(part, night, index, reader.listed) for index, part in enumerate(parts[:last])), reader]
+
+
+def crawl_part(part: Part, night: Night, index: int, listed: Sequence[float]) -> Outcome:
+    """The night of one shard. The first `night.killed` shards are killed half-way.
+
+    `listed` has the times at which the pages of the catalog are in the group's list.
+    """
+    reads = night.reads_catalog(index)
     random = Random(f"{night.seed} {index}")  # of its own: the order in which shards are simulated does not matter
     throttlings = _moments(random, night.throttled_per_hour / 3600)
     owned = sum(part.pages)
     queue, began, pages, lost = Queue(night, 0.0, throttlings), 0.0, part.pages, [0, 0]
     if index < night.killed:
-        killed_at = crawl(pages, night, queue, 0.0, until=(owned + night.pages) * night.spacing_s / 2)
+        half = (owned + (night.pages if reads else 0)) * night.spacing_s / 2
+        if reads:
+            killed_at = crawl(pages, night, queue, 0.0, until=half)
+        else:
+            killed_at = follow(pages, listed, night, queue, until=half)
         in_flight = min(queue.listings, ceil(night.latency_s / night.spacing_s))
         pages = without_first(pages, queue.listings - in_flight)
         lost, began = [queue.listings, queue.pages], killed_at + night.restart_s
         queue = Queue(night, began, throttlings)
-    end = crawl(pages, night, queue, began)
+    end = crawl(pages, night, queue, began) if reads else follow(pages, listed, night, queue)
     again = round(random.gauss(night.failures * owned, (night.failures * owned) ** 0.5)) if night.failures else 0
     if again > 0:
         queue.add(again, end)
         queue.start_some(again)
         end = max(end, queue.last_start + night.latency_s)
-    return Outcome(end, lost[0] + queue.listings, lost[1] + queue.pages)
+    return Outcome(end, lost[0] + queue.listings, lost[1] + queue.pages, queue.listed)
 
 
 def _moments(random: Random, per_s: float) -> Iterator[float]:
@@ -296,22 +343,28 @@ def _moments(random: Random, per_s: float) -> Iterator[float]:
 
 def rows(parts: Sequence[Part], night: Night) -> dict[str, str]:
     """What a night came to, as a row of the table."""
-    outcomes = [crawl_part(part, night, index) for index, part in enumerate(parts)]
+    outcomes = crawl_parts(parts, night)
     slowest, average = max(each.seconds for each in outcomes), mean(each.seconds for each in outcomes)
     undisturbed = [each.seconds for each in outcomes[night.killed :]] or [slowest]
     listings, pages = sum(each.listings for each in outcomes), sum(each.pages for each in outcomes)
+    millions = night.repositories / 1e6
     record = len(record_line("20261127T020000Z-0000", 0, []))
     tag = (len(record_line("20261127T020000Z-0000", 0, ["v1.10.0"] * 100)) - record) / 100
     sizes = [record * part.names + tag * part.tags for part in parts]
     return {
         "slowest shard": f"{slowest / 3600:.2f} h",
+        "the shard that reads the catalog": f"{outcomes[-1].seconds / 3600:.2f} h",
         "mean shard": f"{average / 3600:.2f} h",
         "slowest ÷ mean, without the killed": f"{max(undisturbed) / mean(undisturbed):.3f}",
         "exchanges for repositories": f"{listings:,}",
         "exchanges for the catalog": f"{pages:,}",
         "share of the quota, until the slowest ends": f"{(listings + pages) / slowest / night.group_rate:.1%}",
-        "memory of a shard": f"{SHARD_MB + SHARD_BYTES_PER_NAME * night.repositories / 1e6:,.0f} MB",
-        "processor time of a shard for the catalog": f"{SHARD_US_PER_NAME * night.repositories / 1e6:,.0f} s",
+        "memory of a shard that reads the catalog": f"{SHARD_MB + SHARD_BYTES_PER_NAME * millions:,.0f} MB",
+        "its processor time for the catalog": f"{SHARD_US_PER_NAME * millions:,.0f} s",
+        "memory of another shard": f"{FOLLOWER_MB} MB" if night.names_from == "group" else "as much",
+        "its processor time for the names": (
+            f"{FOLLOWER_US_PER_NAME * millions:,.0f} s" if night.names_from == "group" else "as much"
+        ),
         "largest journal of a shard": f"{max(sizes) / 1e6:,.0f} MB",
         "snapshot": f"{sum(sizes) / 1e9:.2f} GB",
         "disk while it is merged": f"{2 * sum(sizes) / 1e9:.2f} GB",
@@ -347,7 +400,8 @@ def describe(night: Night) -> str:
         f"{night.repositories:,} repositories, {night.shards} shards, depth {night.depth}, "
         f"{night.rate.count:,} exchanges in {night.rate.seconds:g} s for each {night.counted_by}, "
         f"{night.latency_s * 1000:g} ms an exchange; {night.failures:.0%} fail and are asked again, each shard is "
-        f"throttled {night.throttled_per_hour:g} times an hour, {night.killed} is killed half-way"
+        f"throttled {night.throttled_per_hour:g} times an hour, {night.killed} is killed half-way; names from the "
+        f"{night.names_from}"
     )
 
 
@@ -365,6 +419,8 @@ def main() -> None:
     parser.add_argument("--rate", type=_rate, default=ARTIFACT_REGISTRY, help="EXCHANGES/SECONDS, 60000/60 by default")
     parser.add_argument("--counted-by", choices=("group", "address"), default="group", help="whose quota it is")
     parser.add_argument("--depth", choices=("tags", "digests"), default="tags")
+    parser.add_argument("--names-from", choices=("group", "registry"), default="group", help="as for crawl")
+    parser.add_argument("--killed", type=int, default=1, help="shards that are killed half-way")
     parser.add_argument("--latency", type=float, default=0.05, help="seconds of an exchange")
     parser.add_argument("--seed", type=int, default=1)
     options = vars(parser.parse_args())

@@ -13,6 +13,7 @@ class Unit(StrEnum):
 
     RATIO = "×"
     SHARE = "%"
+    SECONDS = "s"
     MICROSECONDS = "µs"
     MEGABYTES = "MB"
     COUNT = ""
@@ -21,6 +22,7 @@ class Unit(StrEnum):
 _WRITTEN: Final = {
     Unit.RATIO: "{:.2f} ×",
     Unit.SHARE: "{:.1%}",
+    Unit.SECONDS: "{:.1f} s",
     Unit.MICROSECONDS: "{:.0f} µs",
     Unit.MEGABYTES: "{:.0f} MB",
     Unit.COUNT: "{:.0f}",
@@ -113,6 +115,19 @@ class Unmeasured:
         return {"row": self.letter, "what": self.what, "unmeasured": self.why}
 
 
+def ratio(
+    letter: str, what: str, ones: Sequence[float], others: Sequence[float], target: AtMost | None = None
+) -> Row | Unmeasured:
+    """`ones` ÷ `others`, round by round, so that what slows a machine for a while slows both.
+
+    Differences between runs of two sizes can come to less than nothing on a busy machine: their ratio says nothing.
+    """
+    if min(*ones, *others) <= 0:
+        return Unmeasured(letter=letter, what=what, why="the machine was too busy")
+    figures = [one / other for one, other in zip(ones, others, strict=True)]
+    return Row(letter=letter, what=what, unit=Unit.RATIO, figures=figures, target=target)
+
+
 _HEADINGS: Final = ("", "what", "median", "min – max", "target", "")
 
 
@@ -133,9 +148,12 @@ def written(rows: Sequence[Row | Unmeasured]) -> str:
 
 
 def _verdict(rows: Sequence[Row | Unmeasured]) -> str:
-    """The rows with missed targets, and how many targets each missed."""
+    """The rows with missed targets, and how many targets each missed; the rows that lack something."""
     missed = Counter(row.letter for row in rows if row.missed_by)
     aimed = Counter(row.letter for row in rows if isinstance(row, Row) and row.target is not None)
-    if not missed:
-        return "all targets met"
-    return "not met: " + ", ".join(f"{letter} ({count} of {aimed[letter]})" for letter, count in missed.items())
+    unmeasured = Counter(row.letter for row in rows if isinstance(row, Unmeasured))
+    judged = "not met: " + ", ".join(f"{letter} ({count} of {aimed[letter]})" for letter, count in missed.items())
+    lacking = ", ".join(f"{letter} ({count})" for letter, count in unmeasured.items())
+    return "\n".join(
+        [judged if missed else "all measured targets met", *([f"not measured: {lacking}"] if unmeasured else [])]
+    )

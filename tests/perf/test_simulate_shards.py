@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from crawler.discovery.group_names import POLL_S
 from crawler.discovery.ownership import NameHash, Ownership, balance
 from crawler.model.limits import Quota, Rate
 from crawler.model.shard import Shard
 from crawler.rate_limiter import RateLimiter
 from perf.inventory import name
-from perf.simulate_shards import Night, Queue, Repositories, crawl_part, share_out, throttling_s
+from perf.simulate_shards import Night, Queue, Repositories, crawl_parts, share_out, throttling_s
 
 CALM = Night(
     repositories=8000,
@@ -20,12 +21,14 @@ CALM = Night(
     failures=0.0,
     throttled_per_hour=0.0,
     killed=0,
+    names_from="registry",
 )
+SHARED = replace(CALM, names_from="group")
 
 
 def night_of(night, owners=None):
     parts = share_out(Repositories.of(night), night, owners or {})
-    return parts, [crawl_part(part, night, index) for index, part in enumerate(parts)]
+    return parts, crawl_parts(parts, night)
 
 
 def test_simulation_takes_the_exchanges_divided_by_the_rate():
@@ -65,6 +68,31 @@ def test_simulation_repeats_what_a_killed_shard_had_in_flight_and_read_of_the_ca
     assert hit.listings == calm.listings
     assert 8 < hit.pages <= 16
     assert hit.seconds == pytest.approx(calm.seconds + 1000 + (hit.pages - 8) / 98, abs=0.05)
+
+
+def test_simulation_of_a_shared_list_reads_the_catalog_once():
+    parts, outcomes = night_of(SHARED)
+    assert [each.pages for each in outcomes] == [0, 0, 0, 8]
+    *followers, reader = zip(parts, outcomes, strict=True)
+    assert reader[1].seconds == pytest.approx((reader[0].names + 8 - 1) / 98, rel=1e-9)
+    for part, outcome in followers:
+        assert outcome.listings == part.names
+        assert outcome.seconds == pytest.approx((part.names - 1) / 98 + POLL_S, rel=1e-9), (
+            "the first page comes at once"
+        )
+
+
+def test_simulation_of_a_killed_shard_asks_for_no_page_of_a_shared_list():
+    hit = night_of(replace(SHARED, killed=1, restart_s=1000.0))[1][0]
+    calm = night_of(SHARED)[1][0]
+    assert (hit.listings, hit.pages) == (calm.listings, 0)
+    assert hit.seconds == pytest.approx(calm.seconds + 1000, abs=0.5)
+
+
+def test_simulation_of_a_shared_list_follows_a_reader_that_is_slow():
+    night = replace(SHARED, latency_s=60.0, concurrency=100_000)
+    *followers, reader = night_of(night)[1]
+    assert all(8 * 60 < each.seconds < reader.seconds + 60 for each in followers)
 
 
 def test_simulation_lists_failures_once_more():

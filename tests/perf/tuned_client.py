@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import gc
 import re
+import ssl
 from collections.abc import Iterator
 from typing import Any
 
@@ -75,8 +76,9 @@ class Client:
 
 
 async def crawl(wanted: argparse.Namespace) -> int:
+    trusted = ssl.create_default_context(cafile=wanted.ca_file)
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=wanted.concurrency),
+        connector=aiohttp.TCPConnector(limit=wanted.concurrency, ssl=trusted),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60),
     ) as session:
         client = Client(
@@ -97,6 +99,7 @@ def main() -> None:
     parser.add_argument("--credentials", required=True, help="the value of an Authorization header")
     parser.add_argument("--tokens", action="store_true", help="ask for a token before each listing")
     parser.add_argument("--images", action="store_true", help="read the image behind each tag")
+    parser.add_argument("--ca-file", help="the authority to trust")
     parser.add_argument("--concurrency", type=int, required=True)
     wanted = parser.parse_args()
     gc.collect()

@@ -31,6 +31,19 @@ async def test_token_renewal_comes_after_nine_tenths_of_a_short_life(lifetime_s,
     assert headers == ["Bearer token-1", "Bearer token-1", "Bearer token-2"]
 
 
+async def test_token_is_at_hand_from_its_request_to_its_renewal():
+    clock, scope = Time(), scope_of("team/app")
+    granted = document({"token": "token-{count}", "expires_in": 60})
+    async with serve([on("/token", granted)]) as server, bearer(server, ANONYMOUS, clock) as authenticator:
+        assert authenticator.header_at_hand(scope) is None
+        await authenticator.header(scope)
+        at_hand = []
+        for seconds in (0.0, 54.9, 55.1):
+            clock.now = seconds
+            at_hand.append(authenticator.header_at_hand(scope))
+    assert at_hand == ["Bearer token-1", "Bearer token-1", None]
+
+
 async def requests_until_refused(lifetime_s: float, *, exchange_takes_s: float) -> list[str | None]:
     """The headers of one request that is refused each time, after a wait for its permit and its retries."""
     clock, scope = Time(), scope_of("team/app")

@@ -36,9 +36,11 @@ def edit(output, index, file, change):
 
 
 async def crawl_two(server, folder, **registry):
+    """Each shard reads the names itself."""
     config = crawling(server.host, folder, **registry)
     for shard in ("0/2", "1/2"):
-        await crawler.crawl(config.model_copy(update={"scale": ScaleConfig(shard=shard, group=GROUP)}))
+        scale = ScaleConfig(shard=shard, group=GROUP, names_from="registry")
+        await crawler.crawl(config.model_copy(update={"scale": scale}))
 
 
 @pytest.mark.parametrize(
@@ -134,7 +136,7 @@ async def test_merge_that_is_refused_leaves_no_copy_of_the_records(command, shar
     ended = await command("merge", "--group", GROUP)
     assert ended.code == 1
     (group,) = shards.glob(f".shards/{GROUP}/source=*")
-    assert {each.name for each in group.iterdir()} <= {"terms.json", "lock", *shard_folders(shards)}
+    assert {each.name for each in group.iterdir()} <= {"terms.json", "lock", "names", *shard_folders(shards)}
 
 
 async def test_merge_removes_what_a_killed_merge_left(command, shards):

@@ -135,7 +135,7 @@ async def test_shard_with_other_options_is_refused_before_it_crawls(google, tmp_
 
 async def test_shard_leaves_to_the_merge_what_concerns_the_whole(google, command, tmp_path):
     world = await google(repositories=20, listings="plain")
-    more = ("--lake", "file:///nowhere", "--metrics", "shard.prom", "--expect", "20", "--max-shrink", "1%")
+    more = ("--metrics", "shard.prom", "--expect", "20", "--max-shrink", "1%")
     ended = await command(*google_crawl(world, "--shard", "0/2", "--group", GROUP, *more))
     assert ended.code == 0
     assert f"  shard        0/2 of group {GROUP}: `merge --group {GROUP}` makes the snapshot" in ended.err

@@ -103,6 +103,15 @@ async def crawls_in_shards(stage: Stage, block: Block) -> None:
     assert "merged: COMPLETE: 20 repositories" in ended.err
 
 
+async def crawls_shards_into_a_lake(stage: Stage, block: Block) -> None:
+    google = await stage.google(repositories=20, listings="plain")
+    registry = f"{google.emulator.registry} --key-file {google.key_file}"
+    text = block.text.replace("gcr.io/my-project --key-file key.json", registry)
+    ended = await stage.shell(text.replace("s3://my-bucket/registry", f"file://{stage.folder}/lake"))
+    assert ended.code == 0, ended.err
+    assert "merged: COMPLETE: 20 repositories" in ended.err
+
+
 OPERATION_TREATMENTS: dict[tuple[str, str], Treatment] = {
     ("indented", "registry-crawler init"): writes_a_configuration,
     ("indented", "registry-crawler plan"): says_what_a_crawl_would_cost,
@@ -113,6 +122,7 @@ OPERATION_TREATMENTS: dict[tuple[str, str], Treatment] = {
         "registry-crawler crawl gcr.io/my-project --key-file key.json --depth configs --cache",
     ): crawls_with_a_cache_in_a_lake,
     ("indented", "GROUP=$(date"): crawls_in_shards,
+    ("indented", "LAKE=s3"): crawls_shards_into_a_lake,
     ("indented", "registry-crawler deploy"): is_printed,
     ("indented", "podman build"): is_built_by_test_containerfile,
     ("indented", "registry-crawler doctor"): tries_every_step,

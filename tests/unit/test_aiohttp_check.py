@@ -1,4 +1,4 @@
-"""The private parts of aiohttp that the HTTP session uses: a version without them is refused, by name."""
+"""The parts of aiohttp that connections use: a version without them is refused, by name."""
 
 import tomllib
 from pathlib import Path
@@ -7,31 +7,32 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import HttpResponseParser
+from aiohttp.streams import StreamReader
 from support.http_sessions import http_session
 
 import crawler
-from crawler.transport.http import SUPPORTED_AIOHTTP, check_aiohttp
+from crawler.transport.opening import SUPPORTED_AIOHTTP, check_aiohttp
 
 INSTALLED = {
     "connector": aiohttp.TCPConnector,
-    "session": aiohttp.ClientSession,
-    "response": aiohttp.ClientResponse,
+    "request": aiohttp.ClientRequest,
     "protocol": ResponseHandler,
+    "stream": StreamReader,
+    "parser": HttpResponseParser,
 }
 
 
 class WithoutParts:
     """A class of a version of aiohttp that has renamed everything."""
 
-    def __init__(self) -> None:
-        self._connection_retries = False
-
-    def start(self) -> None:
-        self._transport = None
-
 
 class OtherParameters:
-    async def _get(self, request: Any) -> None: ...
+    async def connect(self, request: Any) -> None: ...
+
+
+class OtherParser:
+    def __init__(self, protocol: Any, loop: Any, limit: int, *, max_line_size: int) -> None: ...
 
 
 def test_aiohttp_check_accepts_the_installed_version():
@@ -41,12 +42,14 @@ def test_aiohttp_check_accepts_the_installed_version():
 @pytest.mark.parametrize(
     ("name", "replacement", "missing"),
     [
-        ("connector", WithoutParts, "TCPConnector._get(key, traces)"),
-        ("connector", OtherParameters, "TCPConnector._get(key, traces)"),
-        ("session", WithoutParts, "ClientSession._retry_connection"),
-        ("response", WithoutParts, "ClientResponse._protocol"),
-        ("protocol", WithoutParts, "ResponseHandler.should_close, ResponseHandler.force_close(), "),
-        ("protocol", WithoutParts, "ResponseHandler._read_timeout_handle"),
+        ("connector", WithoutParts, "TCPConnector.connect(req, traces, timeout)"),
+        ("connector", OtherParameters, "TCPConnector.connect(req, traces, timeout)"),
+        ("request", WithoutParts, "ClientRequest(method, url, loop, proxy, proxy_headers)"),
+        ("protocol", WithoutParts, "ResponseHandler.transport, ResponseHandler.should_close, "),
+        ("protocol", WithoutParts, "ResponseHandler.exception()"),
+        ("stream", WithoutParts, "StreamReader._buffer, StreamReader._eof, StreamReader.total_bytes"),
+        ("parser", WithoutParts, "HttpResponseParser with its options"),
+        ("parser", OtherParser, "HttpResponseParser with its options"),
     ],
 )
 def test_aiohttp_check_names_what_is_missing_and_the_supported_versions(name, replacement, missing):
@@ -59,7 +62,7 @@ def test_aiohttp_check_names_what_is_missing_and_the_supported_versions(name, re
 
 
 async def test_aiohttp_check_is_made_before_a_session_opens(monkeypatch):
-    monkeypatch.setattr("crawler.transport.http.ResponseHandler", WithoutParts)
+    monkeypatch.setattr("crawler.transport.opening.ResponseHandler", WithoutParts)
     with pytest.raises(crawler.CrawlerError, match=r"ResponseHandler\.should_close"):
         async with http_session():
             raise AssertionError("the session opened")
@@ -68,3 +71,8 @@ async def test_aiohttp_check_is_made_before_a_session_opens(monkeypatch):
 def test_aiohttp_check_names_the_versions_of_pyproject():
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     assert f"aiohttp{SUPPORTED_AIOHTTP}" in project["dependencies"]
+
+
+def test_aiohttp_check_has_a_make_target_that_tests_the_oldest_version():
+    oldest = SUPPORTED_AIOHTTP.partition(",")[0].removeprefix(">")
+    assert f"'={oldest}'" in (Path(__file__).parents[2] / "Makefile").read_text()

@@ -1,7 +1,4 @@
-"""The time limit of whole exchanges: who is cancelled, when, and by whom."""
-
-import asyncio
-from collections.abc import Awaitable, Callable
+"""The time limits of exchanges: which one ends, when, and by which limit."""
 
 import anyio
 import pytest
@@ -11,95 +8,93 @@ from crawler.transport.deadline import DeadlineTimer
 pytestmark = pytest.mark.slow
 
 LIMIT_S = 0.3
+LONG_S = 60.0
 
 
-async def exchange(timer: DeadlineTimer, work: Callable[[], Awaitable[object]]) -> str:
-    """One exchange, as the HTTP session runs it: "done", or "expired"."""
-    task = asyncio.current_task()
-    assert task is not None
-    timer.start(task)
-    try:
-        await work()
-    except asyncio.CancelledError:
-        if timer.has_expired(task):
-            return "expired"
-        raise
-    finally:
-        timer.stop(task)
-    return "done"
+class Exchange:
+    """`ended` is the limits that ended it."""
+
+    def __init__(self, timer: DeadlineTimer) -> None:
+        self.started = self.touched = timer.now
+        self.ended: list[str] = []
+        self.is_over = anyio.Event()
+
+    def on_total_timeout(self) -> None:
+        self.ended.append("total")
+        self.is_over.set()
+
+    def on_read_timeout(self) -> None:
+        self.ended.append("read")
+        self.is_over.set()
 
 
-async def test_deadline_ends_an_exchange_that_takes_too_long():
-    async with DeadlineTimer(LIMIT_S) as timer:
-        assert await exchange(timer, anyio.sleep_forever) == "expired"
+def timer_of(total_s: float = LONG_S, read_s: float = LONG_S) -> DeadlineTimer:
+    return DeadlineTimer(total_s=total_s, read_s=read_s, precise_for_s=LONG_S)
 
 
-async def test_deadline_leaves_the_task_alone_after_its_exchange():
-    async with DeadlineTimer(LIMIT_S) as timer:
-        assert await exchange(timer, anyio.lowlevel.checkpoint) == "done"
+async def lasts(timer: DeadlineTimer, duration_s: float, exchange: Exchange) -> None:
+    """The exchange is watched for this long, and its server sends something all the time."""
+    timer.watch(exchange)
+    with anyio.move_on_after(duration_s):
+        while True:
+            exchange.touched = timer.now
+            await anyio.sleep(0.01)
+    timer.unwatch(exchange)
+
+
+async def test_deadline_ends_an_exchange_that_takes_too_long_though_something_comes():
+    async with timer_of(total_s=LIMIT_S) as timer:
+        exchange = Exchange(timer)
+        await lasts(timer, 2 * LIMIT_S, exchange)
+    assert set(exchange.ended) == {"total"}
+
+
+async def test_deadline_ends_an_exchange_whose_server_is_silent():
+    async with timer_of(read_s=LIMIT_S) as timer:
+        exchange = Exchange(timer)
+        timer.watch(exchange)
+        await exchange.is_over.wait()
+    assert exchange.ended == ["read"]
+
+
+async def test_deadline_leaves_an_exchange_alone_that_ends_in_time():
+    async with timer_of(total_s=LIMIT_S, read_s=LIMIT_S) as timer:
+        exchange = Exchange(timer)
+        await lasts(timer, 0.5 * LIMIT_S, exchange)
         await anyio.sleep(2 * LIMIT_S)
+    assert exchange.ended == []
 
 
-async def test_deadline_is_of_each_exchange_of_a_task():
-    async with DeadlineTimer(LIMIT_S) as timer:
-        assert await exchange(timer, anyio.sleep_forever) == "expired"
-        assert await exchange(timer, lambda: anyio.sleep(0.1 * LIMIT_S)) == "done"
-        assert await exchange(timer, anyio.sleep_forever) == "expired"
-
-
-async def test_deadline_is_not_what_ended_an_exchange_that_something_else_cancels():
-    ended = []
-
-    async def run() -> None:
-        ended.append(await exchange(timer, anyio.sleep_forever))
-
-    async with DeadlineTimer(LIMIT_S) as timer:
-        task = asyncio.create_task(run())
-        await anyio.lowlevel.checkpoint()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-    assert ended == []
-
-
-async def test_deadline_does_not_hide_a_cancellation_that_comes_together_with_it():
-    ended = []
-
-    async def cancelled_twice() -> None:
-        try:
-            await anyio.sleep_forever()
-        finally:
-            task.cancel()
-
-    async def run() -> None:
-        ended.append(await exchange(timer, cancelled_twice))
-
-    async with DeadlineTimer(LIMIT_S) as timer:
-        task = asyncio.create_task(run())
-        with pytest.raises(asyncio.CancelledError):
-            await task
-    assert ended == []
+async def test_deadline_is_of_each_exchange():
+    async with timer_of(total_s=LIMIT_S) as timer:
+        first, second = Exchange(timer), Exchange(timer)
+        async with anyio.create_task_group() as group:
+            group.start_soon(lasts, timer, 2 * LIMIT_S, first)
+            group.start_soon(lasts, timer, 0.1 * LIMIT_S, second)
+    assert (set(first.ended), second.ended) == ({"total"}, [])
 
 
 async def test_deadline_pause_uses_up_no_time():
-    async def waits_for_memory() -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        with timer.paused(task):
+    async with timer_of(total_s=LIMIT_S, read_s=LIMIT_S) as timer:
+        exchange = Exchange(timer)
+        timer.watch(exchange)
+        with timer.paused(exchange):
             await anyio.sleep(2 * LIMIT_S)
-        await anyio.sleep(0.1 * LIMIT_S)
-
-    async with DeadlineTimer(LIMIT_S) as timer:
-        assert await exchange(timer, waits_for_memory) == "done"
+        await lasts(timer, 0.1 * LIMIT_S, exchange)
+    assert exchange.ended == []
 
 
 async def test_deadline_counts_the_time_before_and_after_a_pause():
-    async def waits_twice() -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        with timer.paused(task):
+    async with timer_of(total_s=LIMIT_S) as timer:
+        exchange = Exchange(timer)
+        await lasts(timer, 0.6 * LIMIT_S, exchange)
+        with timer.paused(exchange):
             await anyio.sleep(0.1 * LIMIT_S)
-        await anyio.sleep_forever()
+        await lasts(timer, 0.8 * LIMIT_S, exchange)
+    assert set(exchange.ended) == {"total"}
 
-    async with DeadlineTimer(LIMIT_S) as timer:
-        assert await exchange(timer, waits_twice) == "expired"
+
+@pytest.mark.parametrize(("limit_s", "most"), [(LIMIT_S, 32), (LONG_S, 32 * LONG_S / LIMIT_S)])
+def test_deadline_is_precise_to_a_32nd_of_the_shortest_limit(limit_s, most):
+    timer = DeadlineTimer(total_s=LONG_S, read_s=LIMIT_S, precise_for_s=15)
+    assert timer.ticks(limit_s) == pytest.approx(most, abs=1)

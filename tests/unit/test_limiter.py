@@ -47,6 +47,31 @@ async def test_limiter_never_falls_below_one_permit_and_adds_them_one_by_one():
     assert raised[-1] == 4
 
 
+async def test_limiter_has_permits_at_hand_below_its_limit():
+    time = Time()
+    limiter = make_limiter(time, concurrency=2)
+    assert [limiter.try_acquire() for _ in range(3)] == [time.now, time.now, None]
+    assert limiter.in_flight == 2
+    limiter.release()
+    assert limiter.try_acquire() == time.now
+
+
+async def test_limiter_has_no_permit_at_hand_while_it_is_paused():
+    time = Time()
+    limiter = make_limiter(time)
+    limiter.pause(2)
+    assert (limiter.try_acquire(), limiter.in_flight) == (None, 0)
+    time.now += 2
+    assert limiter.try_acquire() == time.now
+
+
+async def test_limiter_has_no_permit_at_hand_where_a_rate_spaces_the_starts():
+    with_quota = make_limiter(Time(), quota=quota_of(5, 1))
+    with_learned_rate = await limiter_with_learned_rate(SharedTime())
+    for limiter in (with_quota, with_learned_rate):
+        assert (limiter.try_acquire(), limiter.in_flight) == (None, 0)
+
+
 async def test_limiter_gives_out_no_more_permits_than_allowed():
     limiter = make_limiter(Time(), concurrency=3)
     in_use, most = 0, 0

@@ -11,6 +11,9 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import jsonschema
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.json_values import text
 from support.readme import README
 from support.run_folders import problem, record
 
@@ -45,6 +48,7 @@ from crawler.model.record_fields import (
     record_json_schema,
 )
 from crawler.sinks.jsonl import encode
+from crawler.snapshot.decoding import parse_record
 
 OBJECTS = {each.name: each for each in (RECORD, *RECORD.nested_objects())}
 
@@ -355,6 +359,20 @@ def test_record_line_has_null_for_what_an_image_does_not_say():
 @pytest.mark.parametrize(("images", "written"), [(None, None), ((), [])])
 def test_record_line_keeps_no_images_apart_from_images_that_are_not_listed(images, written):
     assert document(record("team/a", images=images))["images"] == written
+
+
+def test_record_line_is_read_back_as_the_record():
+    assert parse_record(encode([FULL])) == FULL
+
+
+@given(text, st.lists(text, max_size=3), st.dictionaries(text, text, max_size=3))
+def test_record_line_has_the_bytes_that_orjson_writes(any_text, tags, labels):
+    """As the lines of earlier versions have them: a snapshot's checksum, and a comparison of two, depend on it."""
+    image = Image(any_text, tuple(tags), size_bytes=2**63 - 1, config=ImageConfig(user=any_text, labels=labels))
+    source = record(any_text, tags=tuple(tags), images=(image,), problems=(problem(),), suspect=any_text)
+    fields = {name: getattr(source, name) for name in RECORD.field_names}
+    fields["images"] = [{name: getattr(image, name) for name in IMAGE.field_names}]
+    assert encode([source, source]) == orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE) * 2
 
 
 # The check of a line that is read back

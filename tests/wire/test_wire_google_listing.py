@@ -1,4 +1,4 @@
-"""Images in a Google listing: the same result by columns and one by one, and nonsense as None."""
+"""Images in a Google listing: the same result decoded at once and one by one, and nonsense as None."""
 
 import json
 
@@ -10,7 +10,7 @@ from support.google_listings import END_OF_TIME, YEAR_2013, as_google_writes, li
 from crawler.errors import MalformedResponse
 from crawler.model.image import Image
 from crawler.model.record import Listing
-from crawler.wire import google_listing
+from crawler.wire import tags
 from crawler.wire.tags import parse_listing
 
 
@@ -148,24 +148,24 @@ REGULAR = {
 
 
 @pytest.fixture
-def by_columns(monkeypatch):
-    """The listings that were parsed by columns, as numbers of images."""
+def decoded_at_once(monkeypatch):
+    """The listings that were decoded into types at once, as numbers of images."""
     parsed = []
 
-    def parse_columns(digests, images):
-        result = real(digests, images)
+    def images_of(manifests):
+        result = real(manifests)
         parsed.append(len(result))
         return result
 
-    real = google_listing._parse_columns
-    monkeypatch.setattr(google_listing, "_parse_columns", parse_columns)
+    real = tags.images_of
+    monkeypatch.setattr(tags, "images_of", images_of)
     return parsed
 
 
-def test_google_listing_as_google_writes_it_is_parsed_by_columns(by_columns):
+def test_google_listing_as_google_writes_it_is_decoded_at_once(decoded_at_once):
     second = {**REGULAR, "tag": ["2", "latest"], "imageSizeBytes": "0", "mediaType": ""}
-    parse({"manifest": {"sha256:aa": REGULAR, "sha256:bb": second}})
-    assert by_columns == [2]
+    parse({"child": [], "manifest": {"sha256:aa": REGULAR, "sha256:bb": second}, "name": "a", "tags": ["1", "2"]})
+    assert decoded_at_once == [2]
 
 
 @pytest.mark.parametrize(
@@ -187,31 +187,31 @@ def test_google_listing_as_google_writes_it_is_parsed_by_columns(by_columns):
         {"tag": ["1"]},
     ],
 )
-def test_google_listing_with_one_irregular_image_keeps_the_other_images(irregular, by_columns):
+def test_google_listing_with_one_irregular_image_keeps_the_other_images(irregular, decoded_at_once):
     images = {"sha256:aa": REGULAR, "sha256:bb": {**REGULAR, "tag": ["2"], **irregular}}
-    first, second = parse({"manifest": images}).images
-    assert by_columns == []
+    first, second = parse({"manifest": images, "tags": []}).images
+    assert decoded_at_once == []
     assert (first,) == parse({"manifest": {"sha256:aa": REGULAR}}).images
     assert second.digest == "sha256:bb"
 
 
-def test_google_listing_with_a_missing_field_keeps_the_other_images(by_columns):
+def test_google_listing_with_a_missing_field_keeps_the_other_images(decoded_at_once):
     bare = {"tag": ["2"]}
-    first, second = parse({"manifest": {"sha256:aa": REGULAR, "sha256:bb": bare}}).images
-    assert by_columns == []
+    first, second = parse({"manifest": {"sha256:aa": REGULAR, "sha256:bb": bare}, "tags": []}).images
+    assert decoded_at_once == []
     assert (first,) == parse({"manifest": {"sha256:aa": REGULAR}}).images
     assert second == Image("sha256:bb", ("2",))
 
 
 @given(listings)
-def test_google_listing_is_the_same_by_columns_and_one_by_one(document):
+def test_google_listing_is_the_same_decoded_at_once_and_one_by_one(document):
     """Numbers that are not strings make a listing irregular."""
     assert parse(as_google_writes(document)) == parse(document)
 
 
 def test_google_listing_of_many_images_is_complete():
-    tags = [f"v{n}" for n in range(30_000)]
+    listed = [f"v{n}" for n in range(30_000)]
     manifest = {f"sha256:{n:064x}": {"tag": [f"v{n}"], "timeCreatedMs": "1579294800000"} for n in range(30_000)}
-    listing = parse({"tags": tags * 2, "manifest": manifest})
-    assert listing.tags == tuple(tags)
+    listing = parse({"tags": listed * 2, "manifest": manifest})
+    assert listing.tags == tuple(listed)
     assert len(listing.images) == 30_000

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 import anyio
 import anyio.to_thread
 
-from crawler.config import Config, MergeConfig, RegistryConfig, ScaleConfig
+from crawler.config import Config, LakeConfig, MergeConfig, RegistryConfig, ScaleConfig
 from crawler.errors import EngineError, Interrupted
 from crawler.model.names import Target
 from crawler.model.record import Record
@@ -127,9 +127,10 @@ class GroupRun:
         count = self._config.scale.workers or 1
         for index in range(count):
             shard = Shard(index, count)
-            scale = ScaleConfig(shard=shard, group=self._group)
-            # of_part: no worker needs the lake, or the secret in the URL of a webhook
-            config = self._config.model_copy(update={"registry": (self.registry,), "scale": scale}).of_part
+            scale = ScaleConfig(shard=shard, group=self._group, names_from=self._config.scale.names_from)
+            # no worker needs the lake, or (of_part) the secret in the URL of a webhook
+            own = {"registry": (self.registry,), "scale": scale, "lake": LakeConfig()}
+            config = self._config.model_copy(update=own).of_part
             yield ShardTask(config=config, registry=self.registry, shard=shard, folder=Path.cwd())
 
     async def _follow(self, scope: anyio.CancelScope) -> None:

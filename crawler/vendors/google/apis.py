@@ -30,9 +30,6 @@ T = TypeVar("T")
 PAGE_SIZE: Final = 1000
 """Entries on a page; the APIs allow no more."""
 
-MAX_CONCURRENT_LISTS: Final = 32
-"""Lists that are read at the same time."""
-
 _QUOTA_PROJECT_REQUIRED: Final = "requires a quota project"
 """Part of Google's message to user credentials without a quota project. Their requests count against no project."""
 

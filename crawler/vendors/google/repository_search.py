@@ -10,7 +10,8 @@ from typing import Final
 from crawler.auth.quota_project import USER_PROJECT_DENIED
 from crawler.errors import RegistryError
 from crawler.model.run_manifest import Evidence
-from crawler.vendors.google.apis import MAX_CONCURRENT_LISTS, GoogleApis, gather
+from crawler.profiles import MAX_CONCURRENT_LISTS
+from crawler.vendors.google.apis import GoogleApis, gather
 from crawler.vendors.google.host_scope import HostScope
 from crawler.wire.google_apis import ArtifactRepository, Project
 

@@ -13,6 +13,7 @@ from perf.table import AtMost, Row, Unit
 FEWER: Final = 1000
 MORE: Final = 3000
 LISTINGS: Final = {"google": "Google's listing of 8 images", "plain": "400 bytes"}
+TARGETS: Final = {"google": AtMost(145), "plain": AtMost(130)}
 
 _CONFIG: Final = """\
 [output]
@@ -38,7 +39,7 @@ def rows(bench: Bench) -> list[Row]:
             what=f"profiled function calls of an exchange: {LISTINGS[fewer.listing]}",
             unit=Unit.COUNT,
             figures=[(calls[more] - calls[fewer]) / (MORE - FEWER)],
-            target=AtMost(220),
+            target=TARGETS[fewer.listing],
         )
         for fewer, more in zip(sites[::2], sites[1::2], strict=True)
     ]

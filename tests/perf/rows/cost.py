@@ -1,96 +1,62 @@
-"""a: what a whole crawl costs in CPU, beside the same exchanges by aiohttp alone, and with many exchanges in flight."""
+"""a: what a whole crawl costs in CPU, beside the same exchanges by other clients, and with many exchanges in flight."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from itertools import product
-from pathlib import Path
 from statistics import median
 from typing import Final
 
 from perf.bench import Bench
-from perf.crawl import BASIC, crawl, write_key
-from perf.measure import in_turns, program, run
-from perf.server import Nginx, Site, serving
-from perf.table import AtMost, Row, Unit
+from perf.clients import FLOWS, LISTINGS, Client, Cost, Way, cost, present, sites
+from perf.go_program import NOT_HERE
+from perf.measure import in_turns
+from perf.server import serving
+from perf.table import AtMost, Row, Unit, Unmeasured, ratio
 
-REPOSITORIES: Final = 10_000
+SIZES: Final = (1, 10_000)
 CONCURRENCY: Final = 32
-LISTINGS: Final = {"google": "Google's listing of 4 KB", "plain": "400 bytes"}
-FLOWS: Final = ("access-token", "token")
 MANY: Final = 512
 FEWER: Final = 64
 
+OF_TUNED: Final = {"plain": AtMost(0.50), "google": AtMost(0.80)}
+"""The share of tuned aiohttp's cost, by listing."""
 
-@dataclass(frozen=True, slots=True)
-class Client:
-    """Whose exchanges, at how many in flight."""
+OF_GO: Final = {"access-token": AtMost(0.85), "token": AtMost(0.95)}
+"""The share of the Go program's cost, by flow."""
 
-    name: str
-    concurrency: int = CONCURRENCY
-
-
-OURS, TUNED, USUAL = Client("crawl"), Client("tuned_client"), Client("usual_client")
-_AT_MANY, _AT_FEWER = Client("crawl", MANY), Client("crawl", FEWER)
+_OF_USUAL: Final = AtMost(0.85)
+_WAYS: Final = [Way(listing=one, flow=flow, concurrency=CONCURRENCY) for one, flow in product(LISTINGS, FLOWS)]
 
 
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """What is asked of a registry by whom."""
-
-    client: Client
-    listing: str
-    flow: str
-
-    def site(self, repositories: int) -> Site:
-        return Site(repositories=repositories, listing=self.listing, wants_tokens=self.flow == "token")
-
-
-def rows(bench: Bench) -> list[Row]:
-    errands = [
-        Errand(client, listing, flow) for listing, flow in product(LISTINGS, FLOWS) for client in (OURS, TUNED, USUAL)
-    ]
-    errands += [Errand(client, listing, "access-token") for listing in LISTINGS for client in (_AT_MANY, _AT_FEWER)]
-    sites = {errand.site(repositories) for errand in errands for repositories in (1, REPOSITORIES)}
-    with serving(bench.folder, sorted(sites, key=repr)) as nginx:
-        taken = in_turns(bench.rounds, {errand: partial(_cost_us, bench.folder, nginx, errand) for errand in errands})
-    given = []
-    for listing, flow in product(LISTINGS, FLOWS):
-        ours, tuned, usual = (taken[Errand(client, listing, flow)] for client in (OURS, TUNED, USUAL))
-        what = f"{LISTINGS[listing]}, {flow}"
-        given += [
-            Row(letter="a", what=f"CPU of an exchange: {what}", unit=Unit.MICROSECONDS, figures=ours),
-            _ratio(f"÷ tuned aiohttp's {median(tuned):.0f} µs: {what}", ours, tuned, 1.25),
-            _ratio(f"÷ usual aiohttp's {median(usual):.0f} µs: {what}", ours, usual, 0.85),
-        ]
+def rows(bench: Bench) -> list[Row | Unmeasured]:
+    clients = present(bench, *Client)
+    runs = list(product(clients, _WAYS))
+    runs += [(Client.OURS, _many(listing, count)) for listing in LISTINGS for count in (MANY, FEWER)]
+    with serving(bench.folder, sites((way for _, way in runs), *SIZES)) as nginx:
+        variants: dict[tuple[Client, Way], Callable[[], Cost]] = {
+            (client, way): partial(cost, bench, nginx, client, way, SIZES) for client, way in runs
+        }
+        taken = in_turns(bench.rounds, variants)
+    cpu = {run: [one.cpu_us for one in costs] for run, costs in taken.items()}
+    given: list[Row | Unmeasured] = []
+    for way in _WAYS:
+        ours = cpu[Client.OURS, way]
+        given.append(Row(letter="a", what=f"CPU of an exchange: {way}", unit=Unit.MICROSECONDS, figures=ours))
+        targets = {Client.TUNED: OF_TUNED[way.listing], Client.USUAL: _OF_USUAL, Client.GO: OF_GO[way.flow]}
+        for client, target in targets.items():
+            if client in clients:
+                theirs = cpu[client, way]
+                given.append(ratio("a", f"÷ {client}'s {median(theirs):.0f} µs: {way}", ours, theirs, target))
+            else:
+                given.append(Unmeasured(letter="a", what=f"÷ {client}'s: {way}", why=NOT_HERE))
+        if Client.GO in clients:
+            wall, wall_of_go = ([one.wall_us for one in taken[client, way]] for client in (Client.OURS, Client.GO))
+            given.append(ratio("a", f"wall ÷ Go's {median(wall_of_go):.0f} µs: {way}", wall, wall_of_go))
     for listing in LISTINGS:
-        many, fewer = (taken[Errand(client, listing, "access-token")] for client in (_AT_MANY, _AT_FEWER))
-        given.append(_ratio(f"{MANY} in flight ÷ {FEWER}: {LISTINGS[listing]}, access-token", many, fewer, 1.3))
+        many, fewer = (cpu[Client.OURS, _many(listing, count)] for count in (MANY, FEWER))
+        given.append(ratio("a", f"÷ {FEWER} in flight: {_many(listing, MANY)}", many, fewer, AtMost(1.3)))
     return given
 
 
-def _ratio(what: str, ones: list[float], others: list[float], limit: float) -> Row:
-    """Round by round, so that what slows a machine for a while slows both."""
-    figures = [one / other for one, other in zip(ones, others, strict=True)]
-    return Row(letter="a", what=what, unit=Unit.RATIO, figures=figures, target=AtMost(limit))
-
-
-def _cost_us(folder: Path, nginx: Nginx, errand: Errand) -> float:
-    """CPU of one exchange, system's share included: a crawl's less that of a crawl of one repository, by exchanges."""
-    most, most_exchanges = _spent(folder, nginx, errand, REPOSITORIES)
-    least, least_exchanges = _spent(folder, nginx, errand, 1)
-    return (most - least) / (most_exchanges - least_exchanges) * 1e6
-
-
-def _spent(folder: Path, nginx: Nginx, errand: Errand, repositories: int) -> tuple[float, int]:
-    host = nginx.host(errand.site(repositories))
-    concurrency = errand.client.concurrency
-    if errand.client.name == "crawl":
-        key = folder / "key.json"
-        write_key(key, host)
-        login = (f"--auth={errand.flow}", f"--key-file={key}")
-        crawled = crawl(folder, host, *login, repositories=repositories, concurrency=concurrency)
-        return crawled.usage.cpu_s, crawled.exchanges
-    options = (f"http://{host}", f"--credentials={BASIC}", f"--concurrency={concurrency}")
-    tokens = ("--tokens",) if errand.flow == "token" else ()
-    usage = run(program(errand.client.name, *options, *tokens))
-    return usage.cpu_s, int(usage.output)
+def _many(listing: str, concurrency: int) -> Way:
+    return Way(listing=listing, flow="access-token", concurrency=concurrency)

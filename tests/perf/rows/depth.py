@@ -13,7 +13,7 @@ from perf.bench import Bench
 from perf.crawl import BASIC, crawl
 from perf.measure import in_turns, program, run
 from perf.server import Nginx, Site, serving
-from perf.table import Row, Unit
+from perf.table import Row, Unit, Unmeasured, ratio
 
 TAGS: Final = 8
 """Of the listing `few`."""
@@ -62,7 +62,7 @@ class Spent:
         return self.cpu_us / ((REPOSITORIES - 1) * TAGS)
 
 
-def rows(bench: Bench) -> list[Row]:
+def rows(bench: Bench) -> list[Row | Unmeasured]:
     sites = [_site(count) for count in (1, REPOSITORIES, *PROFILED)]
     with serving(bench.folder, [*sites, *map(_listed_site, (1, LISTED))]) as nginx:
         measured: dict[str, Callable[[], list[Spent]]] = {
@@ -74,18 +74,22 @@ def rows(bench: Bench) -> list[Row]:
         calls = {count: _calls(bench.folder, nginx.host(_site(count))) for count in PROFILED}
     listing = [spent.exchange_us for (spent,) in taken["tags"]]
     tuned = [spent.exchange_us for (spent,) in taken["tuned"]]
-    given = [Row(letter="j", what="CPU of a listing's exchange: 8 tags", unit=Unit.MICROSECONDS, figures=listing)]
+    given: list[Row | Unmeasured] = [
+        Row(letter="j", what="CPU of a listing's exchange: 8 tags", unit=Unit.MICROSECONDS, figures=listing)
+    ]
     for depth in DEPTHS:
         for night, spent in zip(NIGHTS, zip(*taken[depth], strict=True), strict=True):
             image = [one.image_us for one in spent]
             what = f"depth {depth}, {night}"
             given += [
                 Row(letter="j", what=f"CPU of an image: {what}", unit=Unit.MICROSECONDS, figures=image),
-                _ratio(f"÷ a listing's exchange: {what}", image, listing),
+                ratio("j", f"÷ a listing's exchange: {what}", image, listing),
             ]
             if night == NIGHTS[0]:
                 exchange = [one.exchange_us for one in spent]
-                given.append(_ratio(f"an exchange ÷ tuned aiohttp's {median(tuned):.0f} µs: {what}", exchange, tuned))
+                given.append(
+                    ratio("j", f"an exchange ÷ tuned aiohttp's {median(tuned):.0f} µs: {what}", exchange, tuned)
+                )
     few, many = PROFILED
     return [
         *given,
@@ -107,12 +111,6 @@ def _site(repositories: int) -> Site:
 
 def _listed_site(repositories: int) -> Site:
     return Site(repositories=repositories, listing="few")
-
-
-def _ratio(what: str, ones: list[float], others: list[float]) -> Row:
-    """Round by round, so that what slows a machine for a while slows both."""
-    figures = [one / other for one, other in zip(ones, others, strict=True)]
-    return Row(letter="j", what=what, unit=Unit.RATIO, figures=figures)
 
 
 def _listings(folder: Path, nginx: Nginx) -> list[Spent]:

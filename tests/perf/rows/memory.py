@@ -34,7 +34,7 @@ def rows(bench: Bench) -> list[Row]:
             what=f"growth from {SIZES[0]:,} to {SIZES[-1]:,} repositories",
             unit=Unit.MEGABYTES,
             figures=[peaks[len(SIZES) - 1] - peaks[0]],
-            target=AtMost(120),
+            target=AtMost(20),
         ),
         Row(
             letter="d",

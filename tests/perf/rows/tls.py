@@ -9,7 +9,7 @@ from perf.bench import Bench
 from perf.crawl import crawl, write_key
 from perf.measure import in_turns
 from perf.server import Nginx, Site, serving
-from perf.table import AtMost, Row, Unit
+from perf.table import AtMost, Row, Unit, Unmeasured, ratio
 
 REPOSITORIES: Final = 5000
 CONCURRENCY: Final = 32
@@ -23,7 +23,7 @@ class Crossing:
     connections: int
 
 
-def rows(bench: Bench) -> list[Row]:
+def rows(bench: Bench) -> list[Row | Unmeasured]:
     sites = [_site(repositories, tls=tls) for repositories in (1, REPOSITORIES) for tls in (False, True)]
     with serving(bench.folder, sites, bench.certificates) as nginx:
         key = bench.folder / "key-of-tls.json"
@@ -31,12 +31,12 @@ def rows(bench: Bench) -> list[Row]:
         taken = in_turns(bench.rounds, {tls: partial(_crossing, bench, nginx, key, tls=tls) for tls in (False, True)})
     plain, secure = taken[False], taken[True]
     return [
-        Row(
-            letter="g",
-            what="CPU of an exchange over TLS ÷ in the clear: Google's listing of 4 KB, access-token",
-            unit=Unit.RATIO,
-            figures=[one.exchange_s / other.exchange_s for one, other in zip(secure, plain, strict=True)],
-            target=AtMost(1.3),
+        ratio(
+            "g",
+            "CPU of an exchange over TLS ÷ in the clear: Google's listing of 4 KB, access-token",
+            [crossing.exchange_s for crossing in secure],
+            [crossing.exchange_s for crossing in plain],
+            AtMost(1.3),
         ),
         Row(
             letter="g",
