@@ -16,6 +16,7 @@
     │   └── UnexpectedStatus any other status, after the retries
     ├── GaveUp               no response for so long that the run ended; it can be resumed
     ├── Interrupted          the run was asked to stop; it can be resumed
+    ├── EngineError          the cluster whose workers crawl shards: it cannot be used, or no shard succeeded
     ├── LakeError            a lake that cannot be read or written; the snapshot is as it was
     ├── QueryError           SQL that the tables of a snapshot cannot answer
     └── SnapshotError        the disk: an output folder that cannot be written, a run that cannot be resumed
@@ -137,6 +138,10 @@ class GaveUp(CrawlerError):
 
 class Interrupted(CrawlerError):
     """The run was asked to stop. All that was recorded is on the disk, and the run can be resumed."""
+
+
+class EngineError(CrawlerError):
+    """The cluster whose workers crawl shards cannot be started or reached, or none of them succeeded."""
 
 
 class LakeError(CrawlerError):

@@ -12,7 +12,7 @@ from typing import Final, Protocol, TypeVar
 
 import anyio
 
-from crawler.rate_limiter import LearnedRate, RateLimiter
+from crawler.rate_limiter import LearnedRate, StartRate
 
 MAX_COOL_DOWN_S: Final = 300.0
 """A registry that asks for a longer pause is asked again after this one, and may then ask for another."""
@@ -143,7 +143,7 @@ class AdaptiveLimiter:
         self,
         *,
         concurrency: int,
-        rate: RateLimiter | None,
+        rate: StartRate | None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
@@ -277,9 +277,12 @@ class AdaptiveLimiter:
         """Wait for the quota; False where a cool-down came meanwhile."""
         if self._rate is None:
             return True
-        return await self._timed(_WaitReason.QUOTA, self._wait_for_quota(self._rate))
+        try:
+            return await self._timed(_WaitReason.QUOTA, self._wait_for_quota(self._rate))
+        finally:
+            self._rate.leave()
 
-    async def _wait_for_quota(self, rate: RateLimiter) -> bool:
+    async def _wait_for_quota(self, rate: StartRate) -> bool:
         now = self._clock()
         delay = rate.reserve(now) - now
         while True:

@@ -5,7 +5,7 @@ Both take the time as a parameter and never sleep, so that they are tested witho
 
 from array import array
 from math import ceil, exp
-from typing import Final
+from typing import Final, Protocol
 
 from crawler.model.limits import Quota, Rate
 
@@ -14,6 +14,30 @@ _UTILIZATION: Final = 0.98
 
 _MIN_SPACING: Final = 0.8
 """The least distance between two starts, as a part of the even one."""
+
+
+class StartRate(Protocol):
+    """When exchanges may start under one quota, as the limiter asks for it.
+
+    An exchange calls `reserve` once, then `try_acquire` until it may start, and `leave` whatever happened.
+    """
+
+    @property
+    def label(self) -> str:
+        """The quota, for people."""
+        ...
+
+    def reserve(self, now: float) -> float:
+        """When to call `try_acquire` first."""
+        ...
+
+    def try_acquire(self, now: float) -> float:
+        """Count a start `now` and return 0; or the seconds after which to call again."""
+        ...
+
+    def leave(self) -> None:
+        """The exchange waits no more: it has started, or it never will."""
+        ...
 
 
 class RateLimiter:
@@ -30,7 +54,7 @@ class RateLimiter:
     def __init__(self, quota: Quota) -> None:
         self.label = quota.label
         self._spacing = quota.windows[0].seconds / quota.windows[0].count / _UTILIZATION
-        self._windows = [_SlidingWindow(window) for window in quota.windows]
+        self._windows = [SlidingWindow(window) for window in quota.windows]
         self._next = self._last = float("-inf")
 
     def reserve(self, now: float) -> float:
@@ -49,8 +73,11 @@ class RateLimiter:
             window.add(now)
         return 0.0
 
+    def leave(self) -> None:
+        """Nothing is kept for an exchange that waits. Where it has not started, its time stays unused."""
 
-class _SlidingWindow:
+
+class SlidingWindow:
     """The times of the last starts, as many as the window allows, in a ring.
 
     A start is allowed once the oldest of them has left the window. Exact, unlike counters per second or minute: those

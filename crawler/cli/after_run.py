@@ -18,6 +18,7 @@ import anyio.to_thread
 
 from crawler.cli import logs, telemetry
 from crawler.cli.run_report import RunResult
+from crawler.cli.shown_run import ShownRun
 from crawler.cli.signals import Signals
 from crawler.config import Config, MergeConfig
 from crawler.errors import CrawlerError, SnapshotError
@@ -56,7 +57,7 @@ class MergedRun:
 class EndedRun:
     """A run that has ended, and the exit code of the command if it were its only run."""
 
-    run: Crawl | MergedRun
+    run: ShownRun | MergedRun
     result: RunResult
     code: int
 

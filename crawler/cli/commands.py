@@ -174,4 +174,8 @@ def crawl(
             raise ConfigError(["--resume: a run that streams its records to standard output cannot be resumed"])
         fitted = fit_concurrency(settings.of_part, logs.notice)
         display = DisplayOptions(progress=progress is not False, records=show, log_format=log_format)
+        if fitted.scale.engine is not None:
+            from crawler.cli.ray_crawl import crawl_on_ray, resume_on_ray
+
+            raise typer.Exit((resume_on_ray if resume else crawl_on_ray)(fitted, display))
         raise typer.Exit(run_async(crawl_registries, fitted, display, start_or_resume if resume else start))

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from crawler.cli import display, logs
 from crawler.cli.after_run import AfterRuns, EndedRun
@@ -15,8 +15,9 @@ from crawler.cli.lake_cache import cache_around_runs, open_configured_cache
 from crawler.cli.lake_shards import held_group, open_configured_shards, upload_result
 from crawler.cli.publish import open_configured_lake, publish_folder, scratch_folder
 from crawler.cli.run_report import DisplayOptions, PublishResult, RunResult, report_run
+from crawler.cli.shown_run import ShownRun
 from crawler.cli.signals import Signals
-from crawler.config import Config
+from crawler.config import Config, RegistryConfig
 from crawler.errors import LakeError, OutputClosed, SnapshotError
 from crawler.model.run_manifest import RunManifest, Verdict
 from crawler.run.crawl import Crawl
@@ -24,21 +25,43 @@ from crawler.run.plan import SharedRateLimits
 from crawler.snapshot.unfinished import age_text
 
 if TYPE_CHECKING:
+    from crawler.lake.held_shards import HeldGroup
     from crawler.lake.publish import Lake, Publication
 
 StartRun = Callable[[Crawl], Awaitable[RunManifest]]
 """How a run begins: `start`, or `start_or_resume`."""
 
+RunT = TypeVar("RunT", bound=ShownRun)
+
 
 async def crawl_registries(config: Config, options: DisplayOptions, start_run: StartRun) -> int:
+    """Crawl each registry of the configuration in this process; see `run_each`.
+
+    Registries that share a quota share its rate limit.
+    """
+    return await run_each(config, options, partial(_crawl_of, config, SharedRateLimits()), start_run)
+
+
+def _crawl_of(
+    config: Config, rate_limits: SharedRateLimits, registry: RegistryConfig, group: "HeldGroup | None"
+) -> Crawl:
+    return Crawl(config, registry, rate_limits, partial(logs.notice, target=str(registry.target)), group)
+
+
+async def run_each(
+    config: Config,
+    options: DisplayOptions,
+    make_run: "Callable[[RegistryConfig, HeldGroup | None], RunT]",
+    start_run: Callable[[RunT], Awaitable[RunManifest]],
+) -> int:
     """Crawl each registry of the configuration; return the exit code of the command.
 
-    A run that fails does not stop the next one; a signal does. Registries that share a quota share its rate limit.
+    `make_run` takes a registry, and the group of its shards where a lake holds these. A run that fails does not stop
+    the next one; a signal does.
     Raises ConfigError, before any run, for a lake that cannot be opened, be it of snapshots or of the digest cache.
     """
     shards, cache = open_configured_shards(config), open_configured_cache(config)
     lake = open_configured_lake(config.lake) if shards is None else None
-    rate_limits = SharedRateLimits()
     codes = []
     async with Signals.installed() as signals, cache_around_runs(cache, signals):
         after_runs = AfterRuns(config, signals)
@@ -46,7 +69,7 @@ async def crawl_registries(config: Config, options: DisplayOptions, start_run: S
             if signals.exit_code is not None:
                 return signals.exit_code
             group = held_group(shards, config, registry.target)
-            run = Crawl(config, registry, rate_limits, partial(logs.notice, target=str(registry.target)), group)
+            run = make_run(registry, group)
             async with display.show_progress(run, options.log_format) if options.progress else nullcontext():
                 with signals.stop_on_signal(run):
                     result = await _run_result(run, start_run)
@@ -70,7 +93,7 @@ def _worst_code(codes: Sequence[int]) -> int:
     return worst_code(codes) if codes[-1] in ENDED else codes[-1]
 
 
-async def _run_result(run: Crawl, start_run: StartRun) -> RunResult:
+async def _run_result(run: RunT, start_run: Callable[[RunT], Awaitable[RunManifest]]) -> RunResult:
     try:
         return await start_run(run)
     except Exception as exc:  # noqa: BLE001  (it is reported, and the next registry is crawled)

@@ -11,15 +11,16 @@ import anyio
 
 from crawler.cli import logs
 from crawler.cli.logs import LogFormat
+from crawler.cli.shown_run import ShownRun
 from crawler.cli.streams import supports_escape_codes, write_text
-from crawler.run.crawl import Crawl, Progress
+from crawler.run.crawl import Progress
 
 _BAR_EVERY_S = 0.2
 _LINE_EVERY_S = 10.0
 
 
 @asynccontextmanager
-async def show_progress(crawl: Crawl, log_format: LogFormat) -> AsyncIterator[None]:
+async def show_progress(crawl: ShownRun, log_format: LogFormat) -> AsyncIterator[None]:
     """Show a run's progress on standard error while the block runs."""
     async with anyio.create_task_group() as group:
         group.start_soon(_display_for(log_format), crawl)
@@ -27,18 +28,18 @@ async def show_progress(crawl: Crawl, log_format: LogFormat) -> AsyncIterator[No
         group.cancel_scope.cancel()
 
 
-def _display_for(log_format: LogFormat) -> Callable[[Crawl], Coroutine[Any, Any, None]]:
+def _display_for(log_format: LogFormat) -> Callable[[ShownRun], Coroutine[Any, Any, None]]:
     if log_format is LogFormat.JSON:
         return _event_progress
     return _bar_progress if supports_escape_codes(sys.stderr) else _line_progress
 
 
-async def _line_progress(crawl: Crawl) -> None:
+async def _line_progress(crawl: ShownRun) -> None:
     async for previous, now in _progress_steps(crawl, _LINE_EVERY_S):
         write_text(f"{datetime.now().astimezone():%H:%M:%S} {crawl.target}: {_progress_text(previous, now)}")
 
 
-async def _event_progress(crawl: Crawl) -> None:
+async def _event_progress(crawl: ShownRun) -> None:
     async for previous, now in _progress_steps(crawl, _LINE_EVERY_S):
         logs.notice(
             f"{crawl.target}: {_progress_text(previous, now)}",
@@ -57,7 +58,7 @@ async def _event_progress(crawl: Crawl) -> None:
         )
 
 
-async def _progress_steps(crawl: Crawl, every_s: float) -> AsyncIterator[tuple[Progress, Progress]]:
+async def _progress_steps(crawl: ShownRun, every_s: float) -> AsyncIterator[tuple[Progress, Progress]]:
     """Yield the run's progress every `every_s` seconds, each time with the previous one."""
     previous = crawl.progress
     while True:
@@ -67,7 +68,7 @@ async def _progress_steps(crawl: Crawl, every_s: float) -> AsyncIterator[tuple[P
         previous = now
 
 
-async def _bar_progress(crawl: Crawl) -> None:
+async def _bar_progress(crawl: ShownRun) -> None:
     from rich.console import Console, Group
     from rich.live import Live
     from rich.progress import BarColumn, SpinnerColumn, TextColumn

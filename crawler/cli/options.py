@@ -195,8 +195,15 @@ ShardOption = Annotated[
 ]
 Group = Annotated[
     str | None,
-    typer.Option(metavar="ID", help="With --shard: what the shards of one snapshot have in common, for `merge`"),
+    typer.Option(
+        metavar="ID", help="With --shard or --engine: what the shards of one snapshot have in common, for `merge`"
+    ),
 ]
+Engine = Annotated[
+    str | None,
+    typer.Option(metavar="ENGINE", help="Have workers take one shard each, and merge them: ray  [default: none]"),
+]
+Workers = Annotated[str | None, typer.Option(metavar="N", help="With --engine: how many workers, and shards")]
 NamesFrom = Annotated[
     str | None,
     typer.Option(

@@ -12,13 +12,13 @@ from crawler.cli.exit_codes import COMPLETE
 from crawler.cli.lake_shards import upload_text
 from crawler.cli.logs import LogFormat
 from crawler.cli.publish import publication_text
+from crawler.cli.shown_run import ShownRun
 from crawler.cli.streams import write, write_text
 from crawler.cli.summary import example_records, summary
 from crawler.config import Config
 from crawler.errors import CrawlerError, Interrupted, OutputClosed
 from crawler.model.run_manifest import RunManifest, Verdict
 from crawler.model.words import repositories
-from crawler.run.crawl import Crawl
 
 if TYPE_CHECKING:
     from crawler.lake.held_shards import Uploaded
@@ -47,7 +47,7 @@ class DisplayOptions:
 
 
 def report_run(
-    run: Crawl, result: RunResult, published: PublishResult, config: Config, options: DisplayOptions, code: int
+    run: ShownRun, result: RunResult, published: PublishResult, config: Config, options: DisplayOptions, code: int
 ) -> None:
     """Report how a run ended. `code` is the exit code of the command if this were its only run."""
     if options.log_format is LogFormat.JSON:
@@ -66,14 +66,14 @@ def report_run(
         _print_records(config.output.path / result.folder, result, options.records)
 
 
-def _outcome_message(run: Crawl, result: RunResult) -> str:
+def _outcome_message(run: ShownRun, result: RunResult) -> str:
     if isinstance(result, RunManifest):
         return "; ".join([f"{result.verdict}: {repositories(result.counts.repositories)}", *result.reasons])
     message = str(result) if isinstance(result, CrawlerError) else internal_error(result)
     return f"{message}{_advice_suffix(run, result)}"
 
 
-def _advice_suffix(run: Crawl, exc: Exception) -> str:
+def _advice_suffix(run: ShownRun, exc: Exception) -> str:
     """Return ` (ADVICE)`, or "". Where records can be resumed, that is the advice."""
     if run.writes_snapshot and run.recorded:
         return f" ({run.recorded:,} repositories are recorded: rerun with --resume to continue)"
@@ -125,7 +125,7 @@ def _log_level(result: RunResult) -> int:
 
 
 def _event_fields(
-    run: Crawl, result: RunResult, published: PublishResult, message: str, output: Path, code: int
+    run: ShownRun, result: RunResult, published: PublishResult, message: str, output: Path, code: int
 ) -> dict[str, Any]:
     """The fields of the event `run_ended`.
 

@@ -13,7 +13,7 @@ import anyio.to_thread
 
 from crawler.cli.logs import notice
 from crawler.cli.process import HANDLED_SIGNALS, exit_immediately
-from crawler.run.crawl import Crawl
+from crawler.cli.shown_run import ShownRun
 
 STOP_TIMEOUT_S: Final = 5.0
 """Seconds from the first signal to the end of the process, whatever its threads are blocked in.
@@ -32,7 +32,7 @@ class Signals:
     def __init__(self) -> None:
         self._received: int | None = None
         self._final_exit_code: int | None = None
-        self._run: Crawl | None = None
+        self._run: ShownRun | None = None
         self._loop = asyncio.get_running_loop()
 
     @classmethod
@@ -84,7 +84,7 @@ class Signals:
         self._final_exit_code = code
 
     @contextmanager
-    def stop_on_signal(self, run: Crawl) -> Iterator[None]:
+    def stop_on_signal(self, run: ShownRun) -> Iterator[None]:
         """Stop `run` at the first signal that comes while the block runs."""
         self._run = run
         try:

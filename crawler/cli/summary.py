@@ -7,12 +7,12 @@ from typing import Final
 
 import orjson
 
+from crawler.cli.shown_run import ShownRun
 from crawler.config import Config
 from crawler.model.depth import Depth, ReferrersLevel
 from crawler.model.record import Outcome, Record, count_unread
 from crawler.model.run_manifest import CacheUse, Counts, Requests, RunManifest, Verdict
 from crawler.model.words import duration_text
-from crawler.run.crawl import Crawl
 from crawler.snapshot.parts import open_part
 from crawler.untrusted_text import quoted_path
 
@@ -24,7 +24,7 @@ _DEPTH_PURPOSES: Final = ("manifest", "blob", "referrers")
 """Purposes of the exchanges that --depth and --referrers cost; see `Requests.by_kind`."""
 
 
-def summary(crawl: Crawl, run_manifest: RunManifest, config: Config, lake: str = "") -> str:
+def summary(crawl: ShownRun, run_manifest: RunManifest, config: Config, lake: str = "") -> str:
     """Return the summary: the verdict and its reasons, the counts, the cost, and the path of the snapshot.
 
     `lake` is what there is to say of the lake.

@@ -230,6 +230,10 @@ class Config(ConfigTable):
             raise ValueError("lake.url needs snapshots to publish: set output.path to a folder (--output)")
         if self.scale.shard is not None and self.output.path == STDIO:
             raise ValueError("scale.shard needs a folder to merge from: set output.path to one (--output)")
+        if self.scale.engine is not None and self.output.path == STDIO:
+            raise ValueError("scale.engine needs a folder to merge from: set output.path to one (--output)")
+        if self.scale.engine is not None and any(each.repositories_from == STDIO for each in self.registry):
+            raise ValueError("scale.engine: workers have no standard input: give registry.repositories_from a file")
         if self.cache.url is not None and self.output.path == STDIO:
             raise ValueError("cache.path in a lake needs a copy on the disk: set output.path to a folder (--output)")
         return self

@@ -31,7 +31,7 @@ from crawler.run.depth import open_inspection
 from crawler.run.failures import unwrap_group
 from crawler.run.once import Once
 from crawler.run.parameters import build_run_parameters, resumed_message
-from crawler.run.plan import SharedRateLimits, make_plan
+from crawler.run.plan import RateLimits, SharedRateLimits, make_plan
 from crawler.run.run_manifest import build_run_manifest
 from crawler.run.stages import Stage, Stages
 from crawler.run.throughput import SAMPLE_S, Throughput
@@ -109,7 +109,7 @@ class Crawl:
         self,
         config: Config,
         registry: RegistryConfig,
-        rate_limits: SharedRateLimits | None = None,
+        rate_limits: RateLimits | None = None,
         notice: Notice = _log_notice,
         shared_group: "SharedGroup | None" = None,
     ) -> None:

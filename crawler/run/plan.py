@@ -1,15 +1,28 @@
 """What a run is made of before anything is open: its limits, its limiters, how it retries."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from crawler.config import Config, RegistryConfig
 from crawler.inspect.allowance import Allowance
 from crawler.limiter import AdaptiveLimiter, Limiter
 from crawler.model.limits import Quota
 from crawler.profiles import API_QUOTA, MAX_CONCURRENT_LISTS
-from crawler.rate_limiter import RateLimiter
+from crawler.rate_limiter import RateLimiter, StartRate
 from crawler.transport.retry import RetryPolicy
 from crawler.transport.run_limits import RunLimits
+
+
+class RateLimits(Protocol):
+    """The rates of runs, by what limits them."""
+
+    def for_quota(self, quota: Quota | None) -> StartRate | None:
+        """The rate of all runs that have this quota; None where there is none."""
+        ...
+
+    def part_of(self, quota: Quota | None, config: Config) -> Quota | None:
+        """What a run may use of a quota by itself."""
+        ...
 
 
 class SharedRateLimits:
@@ -22,6 +35,13 @@ class SharedRateLimits:
         if quota is None:
             return None
         return self._limiters.setdefault(quota, RateLimiter(quota))
+
+    def part_of(self, quota: Quota | None, config: Config) -> Quota | None:
+        """A shard's part; all of a quota that each client address has, unless the shards have one address."""
+        shard = config.scale.shard
+        if quota is None or shard is None or (quota.is_per_address and not config.limits.shared_address):
+            return quota
+        return quota.share(shard.count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +69,10 @@ class Plan:
     allowance: Allowance
 
 
-def make_plan(config: Config, registry: RegistryConfig, rate_limits: SharedRateLimits) -> Plan:
+def make_plan(config: Config, registry: RegistryConfig, rate_limits: RateLimits) -> Plan:
     """The plan of a run. Call it inside the event loop."""
-    quota = _share(_quota(config, registry), config)
-    api_quota = _share(_api_quota(config, registry), config)
+    quota = rate_limits.part_of(_quota(config, registry), config)
+    api_quota = rate_limits.part_of(_api_quota(config, registry), config)
     api_concurrency = _api_concurrency(config, registry)
     policy = RetryPolicy(attempts=config.limits.attempts, give_up_s=config.limits.give_up_after)
     return Plan(
@@ -66,14 +86,6 @@ def make_plan(config: Config, registry: RegistryConfig, rate_limits: SharedRateL
         api_limiter=AdaptiveLimiter(concurrency=api_concurrency, rate=rate_limits.for_quota(api_quota)),
         allowance=Allowance(config.limits.budget, config.scale.shard),
     )
-
-
-def _share(quota: Quota | None, config: Config) -> Quota | None:
-    """A shard's part of a quota; all of one that each client address has, unless the shards have one address."""
-    shard = config.scale.shard
-    if quota is None or shard is None or (quota.is_per_address and not config.limits.shared_address):
-        return quota
-    return quota.share(shard.count)
 
 
 def _api_concurrency(config: Config, registry: RegistryConfig) -> int:
