@@ -103,6 +103,15 @@ async def crawls_in_shards(stage: Stage, block: Block) -> None:
     assert "merged: COMPLETE: 20 repositories" in ended.err
 
 
+async def crawls_on_ray(stage: Stage, block: Block) -> None:
+    google = await stage.google(repositories=20, listings="plain")
+    registry = f"{google.emulator.registry} --key-file {google.key_file}"
+    text = block.text.replace("localhost:5000", registry).replace("--workers 4", "--workers 2")
+    ended = await stage.shell(text)
+    assert ended.code == 0, ended.err
+    assert "20 repositories" in ended.err
+
+
 async def crawls_shards_into_a_lake(stage: Stage, block: Block) -> None:
     google = await stage.google(repositories=20, listings="plain")
     registry = f"{google.emulator.registry} --key-file {google.key_file}"
@@ -123,6 +132,7 @@ OPERATION_TREATMENTS: dict[tuple[str, str], Treatment] = {
     ): crawls_with_a_cache_in_a_lake,
     ("indented", "GROUP=$(date"): crawls_in_shards,
     ("indented", "LAKE=s3"): crawls_shards_into_a_lake,
+    ("indented", "registry-crawler crawl localhost:5000 --engine"): crawls_on_ray,
     ("indented", "registry-crawler deploy"): is_printed,
     ("indented", "podman build"): is_built_by_test_containerfile,
     ("indented", "registry-crawler doctor"): tries_every_step,
