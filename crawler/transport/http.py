@@ -23,7 +23,7 @@ from crawler.transport.tls import Certificates
 log = logging.getLogger(__name__)
 
 _KEPT_SECRETS: Final = 64
-"""How many redactors are kept: one for each token in use, and making one costs as much as an exchange."""
+"""How many redactors are kept: making one costs as much as an exchange."""
 
 
 class HttpSession:
@@ -43,7 +43,6 @@ class HttpSession:
         self._bodies = bodies
         self._timeouts = timeouts
         self._redactor_for = lru_cache(_KEPT_SECRETS)(Redactor)
-        self._credentials_of = lru_cache(_KEPT_SECRETS)(_credentials_of)
         self._logs_exchanges = log.isEnabledFor(logging.DEBUG)
 
     async def send(self, request: Request) -> Response:
@@ -103,9 +102,11 @@ class HttpSession:
         """The response, with the request's secrets withheld. `message` is aiohttp's status and headers."""
         status, headers = message.code, message.headers
         if status < 400:
-            for credentials in self._credentials_of(origin, request.authorization):
-                if credentials in body:
-                    body = body.replace(credentials, WITHHELD.encode())
+            if request.authorization is not None:
+                body = _without_credentials(body, request.authorization)
+            if origin.proxy is not None:
+                for header in origin.proxy.headers.values():
+                    body = _without_credentials(body, header)
         if status == 200 and "Link" not in headers:
             return Response(status, headers, body, None, connection)
         redactor = self._redactor(request, origin.proxy)
@@ -169,10 +170,12 @@ def _secret_headers(authorization: str | None, proxy: Proxy | None) -> tuple[str
     return own if proxy is None else (*own, *proxy.headers.values())
 
 
-def _credentials_of(origin: Origin, authorization: str | None) -> tuple[bytes, ...]:
-    """What a body must not quote of the headers of a request."""
-    headers = _secret_headers(authorization, origin.proxy)
-    return tuple(filter(None, map(credentials_in, headers)))
+def _without_credentials(body: bytes, header: str) -> bytes:
+    """The body, with the credentials of a request's header withheld."""
+    credentials = credentials_in(header)
+    if credentials is None or credentials not in body:
+        return body
+    return body.replace(credentials, WITHHELD.encode())
 
 
 def _secret_fields(request: Request) -> tuple[tuple[str, str], ...]:

@@ -13,7 +13,8 @@ from crawler.transport.proxies import Proxies, Proxy
 from crawler.transport.ssrf import check_host
 
 _KEPT_HEADS: Final = 64
-"""How many headers are kept: one for each token in use."""
+_KEPT_AUTHORIZATIONS: Final = 64
+"""How many are kept: one for each token in use. A repository's own token is used once or twice."""
 
 _KEPT_ORIGINS: Final = 1024
 """How many origins are kept: a registry that redirects each request to another host makes no more of them."""
@@ -61,6 +62,7 @@ class RequestWriter:
         self._proxies = proxies
         self._origins: dict[str, Origin] = {}
         self._head = lru_cache(_KEPT_HEADS)(self._make_head)
+        self._authorization = lru_cache(_KEPT_AUTHORIZATIONS)(_authorization_line)
 
     def origin(self, request: Request) -> Origin:
         """Raises what `write` raises for the URL."""
@@ -80,7 +82,9 @@ class RequestWriter:
             origin, target = self._split(request.url)
             if plain is not None:
                 self._origins[plain[1]] = origin  # as this URL spells it, with the default port for example
-        head = self._head(origin, request.authorization, request.accept, request.headers)
+        head = self._head(origin, request.accept, request.headers)
+        if request.authorization is not None:
+            head += self._authorization(request.authorization)
         if request.method == "POST":
             return origin, _with_body(request, f"POST {origin.target_prefix}{target} HTTP/1.1\r\n{head}")
         return origin, f"{request.method} {origin.target_prefix}{target} HTTP/1.1\r\n{head}\r\n".encode()
@@ -110,18 +114,14 @@ class RequestWriter:
         check_host(url.raw_host or "")  # the proxy resolves the name: the address is never seen here
         return Origin(url, proxy, str(url).rstrip("/") if url.scheme == "http" else "")
 
-    def _make_head(
-        self, origin: Origin, authorization: str | None, accept: str, more: tuple[tuple[str, str], ...]
-    ) -> str:
-        """The header lines of a request, without the last empty line."""
+    def _make_head(self, origin: Origin, accept: str, more: tuple[tuple[str, str], ...]) -> str:
+        """The header lines that requests have in common, without the last empty line."""
         headers = {
             "Host": origin.url.host_port_subcomponent or "",
             "User-Agent": self._user_agent,
             "Accept": accept,
             "Accept-Encoding": "gzip, deflate",
         }
-        if authorization is not None:
-            headers["Authorization"] = authorization
         headers |= {name: value for name, value in more if name != "Content-Type"}  # that is the body's: `_with_body`
         headers |= origin.proxy_headers
         for name, value in headers.items():
@@ -139,6 +139,11 @@ def _with_body(request: Request, head: str) -> bytes:
     return f"{head}Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
+def _authorization_line(authorization: str) -> str:
+    _check_characters(authorization)
+    return f"Authorization: {authorization}\r\n"
+
+
 def _check_characters(text: str) -> None:
-    if _FORBIDDEN.search(text):
+    if not text.isprintable() and _FORBIDDEN.search(text):  # the first is quicker, and true of nearly all
         raise ValueError("Forbidden control character detected in headers. Potential header injection attack.")
