@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import zlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -193,6 +194,22 @@ async def test_connection_error_names_what_came_that_is_no_http():
     async with await asyncio.start_server(handle, "127.0.0.1", 0) as server, http_session() as session:
         host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
         with pytest.raises(crawler.UnusableResponse, match=r"the response is not HTTP: .*220 mail"):
+            await session.send(Request(url=f"http://{host}/v2/"))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"), [("br", b"{}"), ("deflate", zlib.compress(b"{}")[:-5])], ids=["not-asked-for", "cut-off"]
+)
+async def test_connection_error_of_a_body_that_cannot_be_decoded_says_so(encoding, body):
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {encoding}\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        writer.close()
+
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server, http_session() as session:
+        host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(crawler.UnusableResponse, match=rf"the body cannot be decoded \(.*\): .*{encoding}"):
             await session.send(Request(url=f"http://{host}/v2/"))
 
 
