@@ -8,6 +8,8 @@ Bytes are taken for a response only between a request and the end of the respons
 connection: had they been taken for the response to the next request, every later response on the connection would
 answer another request than it is taken for, and one repository's tags would be recorded as another's. Servers send such
 bytes before they close an idle connection (a 408, RFC 9110 §15.5.9), and so does an attacker who smuggles responses.
+Only a connection that was not used yet may have such bytes: a server speaks first because it is too busy, or because
+it speaks no HTTP. They can answer no other request than the first one, and no second one is sent.
 """
 
 import asyncio
@@ -60,6 +62,7 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_early",
         "_future",
         "_is_open",
         "_is_paused",
@@ -79,13 +82,21 @@ class Connection(asyncio.Protocol):
     )
 
     def __init__(
-        self, transport: asyncio.Transport, timer: DeadlineTimer, on_lost: Callable[["Connection"], None]
+        self,
+        transport: asyncio.Transport,
+        timer: DeadlineTimer,
+        on_lost: Callable[["Connection"], None],
+        early: bytes = b"",
     ) -> None:
-        """`transport` is open, and becomes this connection's own. `on_lost` is called once, when it has closed."""
+        """`transport` is open, and becomes this connection's own. `on_lost` is called once, when it has closed.
+
+        `early` is what came on it already: the response to the first request, and to no other.
+        """
         self._loop = asyncio.get_running_loop()
         self._transport = transport
         self._timer = timer
         self._on_lost = on_lost
+        self._early = early
         self._parser: Any = None
         self._future: asyncio.Future[Any] | None = None
         self._message: Any = None
@@ -121,6 +132,8 @@ class Connection(asyncio.Protocol):
         self._timer.watch(self)
         self._transport.write(request)
         self._future = future = self._loop.create_future()
+        if self._early:
+            self._take_early()
         return future
 
     def take_body(self) -> bytes:
@@ -208,6 +221,11 @@ class Connection(asyncio.Protocol):
                 self._transport.resume_reading()
 
     # ---------------------------------------------------------------------------------------------------- parts
+
+    def _take_early(self) -> None:
+        early, self._early = self._early, b""
+        self._may_serve_another = False
+        self._feed(early)
 
     def _feed(self, data: bytes) -> None:
         try:

@@ -6,7 +6,7 @@ listings), a total time-out per call makes the client 1.11 times as slow, and `a
 exchange. Here an exchange costs one entry in a set, a read the copy of a number, and a single timer looks through the
 set 32 times per limit.
 
-The price is precision: an exchange may take up to a 32nd more than the shortest limit.
+The price is precision: an exchange may take up to a 32nd more than the shortest limit, and a hundredth of a second.
 """
 
 import asyncio
@@ -18,6 +18,9 @@ from typing import Final, Protocol, Self
 
 _TICKS: Final = 32
 """Ticks per shortest limit: the precision of the timer."""
+
+_TICKS_PER_S: Final = 100
+"""A tick is a whole number of hundredths of a second: uvloop counts milliseconds, and a shorter time is none to it."""
 
 
 class Exchange(Protocol):
@@ -48,7 +51,7 @@ class DeadlineTimer:
     def __init__(self, *, total_s: float, read_s: float, precise_for_s: float) -> None:
         """`total_s` and `read_s` are limits of each exchange; a limit of `precise_for_s` is as precise as they are."""
         self.now = 0
-        self._tick_s = min(total_s, read_s, precise_for_s) / _TICKS
+        self._tick_s = ceil(min(total_s, read_s, precise_for_s) / _TICKS * _TICKS_PER_S) / _TICKS_PER_S
         self._total_ticks = self.ticks(total_s)
         self._read_ticks = self.ticks(read_s)
         self._watched: set[Exchange] = set()

@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError, LineTooLong
 
 from crawler.errors import RegistryError, TimedOut, Unreachable, UnsafeAddress, UnusableResponse
 from crawler.transport.messages import Purpose, Request
@@ -112,6 +112,8 @@ def _not_http_message(
     if any(isinstance(cause, LineTooLong) for cause in _causes(exc)):
         return f"a header is longer than the {MAX_HEADER_BYTES:,} bytes that are read"
     text = redactor.text(exc.message)
+    if isinstance(exc, ContentEncodingError):
+        return f"the body cannot be decoded (only gzip and deflate were asked for): {_one_line(text)}"
     quoted = _QUOTED_BYTES.search(text)
     if quoted is None:
         return f"the response is not HTTP: {_one_line(text)}"

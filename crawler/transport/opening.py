@@ -38,8 +38,11 @@ class Opener:
         self._user_agent = user_agent
         self._timeouts = timeouts
 
-    async def open(self, origin: Origin) -> asyncio.Transport:
-        """An open connection on which nothing was sent or received. Raises aiohttp's exceptions and OSError."""
+    async def open(self, origin: Origin) -> tuple[asyncio.Transport, bytes]:
+        """An open connection on which nothing was sent, and what came on it: nearly always nothing.
+
+        Raises aiohttp's exceptions and OSError.
+        """
         proxy = origin.proxy
         request = aiohttp.ClientRequest(
             "GET",
@@ -61,11 +64,11 @@ class Opener:
         protocol: Any = connection.protocol
         transport, protocol.transport = protocol.transport, None  # so that the connector does not close the transport
         connection.close()
-        if transport is None or protocol.should_close:
+        if transport is None or protocol.exception() is not None:
             if transport is not None:
-                transport.abort()  # bytes came before any request: they answer none
+                transport.abort()
             raise protocol.exception() or aiohttp.ServerDisconnectedError
-        return transport  # type: ignore[no-any-return]  # aiohttp's protocol is no part of its public types
+        return transport, protocol._tail  # noqa: SLF001  (see check_aiohttp)
 
     def _connect_headers(self, proxy: Proxy) -> dict[str, str]:
         """The headers of CONNECT, which asks a proxy for a tunnel."""
@@ -106,8 +109,8 @@ def check_aiohttp(connector: Any, request: Any, protocol: Any, stream: Any, pars
     """Check that these classes of aiohttp have the parts that this module and connection.py use.
 
     - `TCPConnector.connect(req, traces, timeout)` opens a connection to where a `ClientRequest` goes.
-    - `ResponseHandler.transport`, `.should_close`, `.exception()`: the connection is taken from aiohttp's own protocol,
-      unless something came on it already.
+    - `ResponseHandler.transport`, `.exception()`, `._tail`: the connection is taken from aiohttp's own protocol, with
+      the bytes that came on it already.
     - `HttpResponseParser` with `PARSER_OPTIONS` reads what comes.
     - `StreamReader._buffer`, `._eof`, `.total_bytes`: what the parser has read of a body. The methods that say so cost
       five calls per exchange.
@@ -122,8 +125,8 @@ def check_aiohttp(connector: Any, request: Any, protocol: Any, stream: Any, pars
         ),
         "ClientRequest(method, url, loop, proxy, proxy_headers)": opens_to <= set(_parameters(request, "__init__")),
         "ResponseHandler.transport": hasattr(protocol, "transport"),
-        "ResponseHandler.should_close": hasattr(protocol, "should_close"),
         "ResponseHandler.exception()": _parameters(protocol, "exception") == ["self"],
+        "ResponseHandler._tail": "_tail" in _attributes(protocol),
         "HttpResponseParser with its options": _can_be_made(parser),
         "StreamReader._buffer": hasattr(stream, "_buffer"),
         "StreamReader._eof": hasattr(stream, "_eof"),
@@ -140,6 +143,12 @@ def _parameters(owner: Any, method: str) -> list[str]:
     """The names of a method's parameters; none where it is missing."""
     function = getattr(owner, method, None)
     return [] if function is None else list(inspect.signature(function).parameters)
+
+
+def _attributes(owner: Any) -> tuple[str, ...]:
+    """The names that a class uses when an instance is made, those of its attributes among them."""
+    code = getattr(owner.__init__, "__code__", None)
+    return () if code is None else code.co_names
 
 
 def _can_be_made(parser: Any) -> bool:

@@ -62,7 +62,8 @@ class ConnectionPool:
                 connection = self._pop(origin)
                 if connection is None:
                     self._make_room()
-                    connection = Connection(await self._opener.open(origin), self._timer, self._on_lost)
+                    transport, early = await self._opener.open(origin)
+                    connection = Connection(transport, self._timer, self._on_lost, early)
                     self._open.add(connection)
             except BaseException:
                 self._free_place()

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+import zlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -193,3 +195,54 @@ async def test_connection_error_names_what_came_that_is_no_http():
         host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
         with pytest.raises(crawler.UnusableResponse, match=r"the response is not HTTP: .*220 mail"):
             await session.send(Request(url=f"http://{host}/v2/"))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"), [("br", b"{}"), ("deflate", zlib.compress(b"{}")[:-5])], ids=["not-asked-for", "cut-off"]
+)
+async def test_connection_error_of_a_body_that_cannot_be_decoded_says_so(encoding, body):
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {encoding}\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        writer.close()
+
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server, http_session() as session:
+        host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(crawler.UnusableResponse, match=rf"the body cannot be decoded \(.*\): .*{encoding}"):
+            await session.send(Request(url=f"http://{host}/v2/"))
+
+
+@both_loops
+@with_and_without_tls
+@pytest.mark.parametrize(
+    ("greeting", "expected"),
+    [
+        (b"220 mail.example.com ESMTP\r\n", "the response is not HTTP: .*220 mail"),
+        (b"HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", "503 7"),
+    ],
+    ids=["no-http", "busy"],
+)
+def test_connection_whose_server_speaks_first_says_what_came(greeting, expected, use_uvloop, is_secure, tmp_path):
+    made = make_certificates(tmp_path)
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
+        await reader.read()
+        writer.close()
+
+    async def outcome(url: str) -> str:
+        async with http_session(made.ca_file) as session:
+            try:
+                response = await session.send(Request(url=url))
+            except crawler.UnusableResponse as error:
+                return str(error)
+            return f"{response.status} {response.headers.get('Retry-After')}"
+
+    async def main() -> None:
+        listener = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=made.server_context() if is_secure else None)
+        scheme, port = "https" if is_secure else "http", listener.sockets[0].getsockname()[1]
+        async with listener:
+            assert re.search(expected, await outcome(f"{scheme}://127.0.0.1:{port}/v2/"))
+
+    run(main, use_uvloop=use_uvloop)

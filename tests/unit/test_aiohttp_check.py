@@ -45,8 +45,8 @@ def test_aiohttp_check_accepts_the_installed_version():
         ("connector", WithoutParts, "TCPConnector.connect(req, traces, timeout)"),
         ("connector", OtherParameters, "TCPConnector.connect(req, traces, timeout)"),
         ("request", WithoutParts, "ClientRequest(method, url, loop, proxy, proxy_headers)"),
-        ("protocol", WithoutParts, "ResponseHandler.transport, ResponseHandler.should_close, "),
-        ("protocol", WithoutParts, "ResponseHandler.exception()"),
+        ("protocol", WithoutParts, "ResponseHandler.transport, ResponseHandler.exception(), "),
+        ("protocol", WithoutParts, "ResponseHandler._tail"),
         ("stream", WithoutParts, "StreamReader._buffer, StreamReader._eof, StreamReader.total_bytes"),
         ("parser", WithoutParts, "HttpResponseParser with its options"),
         ("parser", OtherParser, "HttpResponseParser with its options"),
@@ -63,7 +63,7 @@ def test_aiohttp_check_names_what_is_missing_and_the_supported_versions(name, re
 
 async def test_aiohttp_check_is_made_before_a_session_opens(monkeypatch):
     monkeypatch.setattr("crawler.transport.opening.ResponseHandler", WithoutParts)
-    with pytest.raises(crawler.CrawlerError, match=r"ResponseHandler\.should_close"):
+    with pytest.raises(crawler.CrawlerError, match=r"ResponseHandler\._tail"):
         async with http_session():
             raise AssertionError("the session opened")
 

@@ -319,3 +319,13 @@ async def everything(client: Connection) -> bytes:
     while chunk := await client.payload.readany():
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+async def test_connection_that_had_a_response_before_any_request_serves_one_request_and_no_other():
+    timer = DeadlineTimer(total_s=60, read_s=60, precise_for_s=15)
+    transport = StubTransport()
+    client = Connection(transport, timer, lambda _: None, whole(b"busy", status="503 Busy"))
+    future = client.begin("GET", REQUEST, 0)
+    assert ((await future).code, client.take_body(), client.finish()) == (503, b"busy", False)
+    assert transport.is_aborted
+    await asyncio.sleep(0)

@@ -24,12 +24,12 @@ class StubOpener:
         self.opened: list[StubTransport] = []
         self.failure: Exception | None = None
 
-    async def open(self, origin: Origin) -> StubTransport:
+    async def open(self, origin: Origin) -> tuple[StubTransport, bytes]:
         await asyncio.sleep(0)
         if self.failure is not None:
             raise self.failure
         self.opened.append(StubTransport())
-        return self.opened[-1]
+        return self.opened[-1], b""
 
 
 class Pooled:

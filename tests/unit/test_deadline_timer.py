@@ -1,5 +1,7 @@
 """The time limits of exchanges: which one ends, when, and by which limit."""
 
+from math import ceil
+
 import anyio
 import pytest
 
@@ -94,7 +96,20 @@ async def test_deadline_counts_the_time_before_and_after_a_pause():
     assert set(exchange.ended) == {"total"}
 
 
-@pytest.mark.parametrize(("limit_s", "most"), [(LIMIT_S, 32), (LONG_S, 32 * LONG_S / LIMIT_S)])
-def test_deadline_is_precise_to_a_32nd_of_the_shortest_limit(limit_s, most):
-    timer = DeadlineTimer(total_s=LONG_S, read_s=LIMIT_S, precise_for_s=15)
-    assert timer.ticks(limit_s) == pytest.approx(most, abs=1)
+@pytest.mark.parametrize(("limit_s", "tick_s"), [(15, 0.47), (LIMIT_S, 0.01), (0.001, 0.01)])
+def test_deadline_is_precise_to_a_32nd_of_the_shortest_limit_in_hundredths_of_a_second(limit_s, tick_s):
+    timer = DeadlineTimer(total_s=LONG_S, read_s=limit_s, precise_for_s=15)
+    assert timer.ticks(1000) == ceil(1000 / tick_s)
+
+
+@pytest.mark.parametrize("use_uvloop", [False, True], ids=["asyncio", "uvloop"])
+def test_deadline_of_milliseconds_ends_no_exchange_too_early(use_uvloop):
+    async def main() -> None:
+        async with timer_of(read_s=0.01) as timer:
+            exchange = Exchange(timer)
+            began = anyio.current_time()
+            timer.watch(exchange)
+            await exchange.is_over.wait()
+            assert anyio.current_time() - began >= 0.01
+
+    anyio.run(main, backend_options={"use_uvloop": use_uvloop})
