@@ -9,7 +9,7 @@ connection: had they been taken for the response to the next request, every late
 answer another request than it is taken for, and one repository's tags would be recorded as another's. Servers send such
 bytes before they close an idle connection (a 408, RFC 9110 §15.5.9), and so does an attacker who smuggles responses.
 Only a connection that was not used yet may have such bytes: a server speaks first because it is too busy, or because
-it speaks no HTTP. They can answer no other request than the first one, and no second one is sent.
+it speaks no HTTP. They are the response to the first request, unless they claim success, and no second one is sent.
 """
 
 import asyncio
@@ -223,9 +223,9 @@ class Connection(asyncio.Protocol):
     # ---------------------------------------------------------------------------------------------------- parts
 
     def _take_early(self) -> None:
-        early, self._early = self._early, b""
         self._may_serve_another = False
-        self._feed(early)
+        self._feed(self._early)
+        self._early = b""
 
     def _feed(self, data: bytes) -> None:
         try:
@@ -237,6 +237,9 @@ class Connection(asyncio.Protocol):
             if self._message is not None:
                 self._may_serve_another = False  # a second response, and nobody asked for it
             elif not 100 <= message.code < 200 or message.code == _SWITCHING_PROTOCOLS:
+                if self._early and message.code < 400:
+                    self._fail(aiohttp.ClientError("it sent a response before the request, which is none to it"))
+                    return
                 self._message, self.payload = message, payload
                 if message.should_close or message.code == _SWITCHING_PROTOCOLS:
                     self._may_serve_another = False

@@ -329,3 +329,14 @@ async def test_connection_that_had_a_response_before_any_request_serves_one_requ
     assert ((await future).code, client.take_body(), client.finish()) == (503, b"busy", False)
     assert transport.is_aborted
     await asyncio.sleep(0)
+
+
+async def test_connection_that_had_a_success_before_any_request_takes_it_for_no_response():
+    timer = DeadlineTimer(total_s=60, read_s=60, precise_for_s=15)
+    transport = StubTransport()
+    client = Connection(transport, timer, lambda _: None, whole(b'{"tags":["of-another-repository"]}'))
+    with pytest.raises(aiohttp.ClientError, match="before the request"):
+        await client.begin("GET", REQUEST, 0)
+    assert not client.finish()
+    assert transport.is_aborted
+    await asyncio.sleep(0)
