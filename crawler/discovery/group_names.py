@@ -139,7 +139,8 @@ class GroupNamesDiscovery:
         self._idle_polls += 1
         if self._idle_polls == POLLS_BEFORE_NOTICE:
             log.warning(
-                "no new names for %.0f minutes: %s reads them for the group; if it hangs, stop it: another one takes over",
+                "no new names for %.0f minutes: %s reads them for the group; if it hangs, stop it: another one takes "
+                "over",
                 POLLS_BEFORE_NOTICE * POLL_S / 60,
                 f"shard {self._reader}" if self._reader else "another shard",
             )

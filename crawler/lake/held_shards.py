@@ -135,7 +135,12 @@ class HeldGroup:
         """See `SharedGroup`."""
         held = None if place.exists() else self._read_marker(shard)
         if held is not None:
-            self.fetch(held, place)
+            try:
+                self.fetch(held, place)
+            except LakeError:
+                if (merged := self.merged_before()) is None:
+                    raise
+                raise SnapshotError(f"{self._merged_as(merged)}: use another --group for each night") from None
 
     def shards(self) -> list[HeldShard]:
         """The shards that are whole in the lake, by their numbers."""

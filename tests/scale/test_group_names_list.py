@@ -229,11 +229,10 @@ async def test_group_names_list_that_is_lost_while_it_is_followed_ends_the_run(t
 
     source = Source()
     follower = GroupNamesDiscovery(source, ("catalog",), list_of(tmp_path, "1/2"), lose_list)
-    taken = []
+    pages = follower.pages()
+    assert list(await anext(pages)) == PAGES[0]
     with pytest.raises(SnapshotError, match="which is lost: start the shard again"):
-        async for page in follower.pages():
-            taken += page
-    assert taken == PAGES[0]
+        await anext(pages)
     assert source.pages_read == 0
 
 
@@ -249,7 +248,5 @@ async def test_group_names_list_that_nobody_has_begun_is_told_of(tmp_path, caplo
             hanging.release()
 
     assert await names_of(GroupNamesDiscovery(Source(), ("catalog",), list_of(tmp_path, "1/2"), sleep)) == NAMES
-    assert [record.getMessage() for record in caplog.records] == [
-        "no new names for 5 minutes: another shard reads them for the group; if it hangs, stop it: another one takes "
-        "over"
-    ]
+    (record,) = caplog.records
+    assert record.getMessage().startswith("no new names for 5 minutes: another shard reads them for the group; ")
