@@ -60,17 +60,16 @@ def _fetch_all(group: "HeldGroup", folder: Path) -> "MergedBefore | None":
     """
     fetched: list[HeldShard] = []
     try:
-        for shard in group.shards():
-            if group.fetch(shard, folder / shard.shard.folder_name):
-                fetched.append(shard)
+        # one after the other: those before an error are in the list
+        fetched.extend(each for each in group.shards() if group.fetch(each, folder / each.shard.folder_name))
         merged = group.merged_before()
     except LakeError:
         merged = group.merged_before()
         if merged is None:
             raise
     if merged is not None:
-        for shard in fetched:
-            remove_folder(folder / shard.shard.folder_name)
+        for each in fetched:
+            remove_folder(folder / each.shard.folder_name)
         with suppress(OSError):  # other shards are there
             folder.rmdir()
             folder.parent.rmdir()

@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import secrets
+import socket
 import sys
 import time
 import warnings
@@ -41,6 +42,9 @@ _LONGEST_FOLDER: Final = 107 - len("/session_2026-11-27_01-02-03_456789_4194304/
 
 _VARIABLES: Final = {"RAY_USAGE_STATS_ENABLED": "0"}
 """Ray reads its variables when it is imported."""
+
+_CONNECT_WITHIN_S: Final = 10.0
+"""Ray itself tries for minutes, and cannot be interrupted then."""
 
 
 class RayCluster:
@@ -148,6 +152,7 @@ def open_cluster(address: str, shards: int, run_async: RunAsync) -> Iterator[Ray
             if address == LOCAL_CLUSTER:
                 _start_on_this_machine(thread, shards, folder)
             else:
+                _check_reachable(address)
                 _init(thread, address)
             yield RayCluster(run_async, shards)
         finally:
@@ -186,6 +191,20 @@ def _start_on_this_machine(thread: Executor, workers: int, folder: str) -> None:
         object_store_memory=_OBJECT_STORE_BYTES,
         _temp_dir=folder,
     )
+
+
+def _check_reachable(address: str) -> None:
+    """Raises EngineError where nothing listens at the address of a cluster. `auto` is found by Ray."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host:
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_WITHIN_S).close()
+    except (OSError, OverflowError, UnicodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
+        raise EngineError(
+            f"Ray at {printable(address)} cannot be used: {printable(reason)}: check the address"
+        ) from None
 
 
 def _init(thread: Executor, address: str, **options: Any) -> None:
