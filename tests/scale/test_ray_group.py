@@ -14,6 +14,7 @@ from crawler.scale.ray.coordinator import Coordinator
 from crawler.scale.ray.group_run import GroupRun, new_group, unfinished_group
 from crawler.scale.ray.shard_task import EndedShard, crawl_shard
 from crawler.scale.ray.timetable import Timetable
+from crawler.snapshot.locks import FileLocks
 
 pytestmark = pytest.mark.usefixtures("few_authorities")
 
@@ -150,3 +151,23 @@ async def test_ray_group_of_an_earlier_command_is_found_by_its_target_and_its_ag
     assert find() is None
     (tmp_path / ".shards" / young / source).mkdir(parents=True)
     assert find() == young
+
+
+async def test_ray_groups_that_no_command_goes_on_with_are_removed_except_the_newest(google, group_run, tmp_path):
+    """A registry with one denied repository is partial every night, and its group stays each time."""
+    world = await google(repositories=10, listings="plain", giants=0)
+    source = f"source={world.emulator.registry.replace(':', '%3A')}"
+    others = ["ray-20201127T020000Z-abcd/source=elsewhere", f"2020-11-27/{source}"]
+    old = [f"ray-202011{day}T020000Z-abcd/{source}" for day in (24, 25, 26)]
+    in_use = f"ray-20201123T020000Z-abcd/{source}"
+    young = f"{new_group()}/{source}"
+    shards = tmp_path / "out" / ".shards"
+    for folder in (*others, *old, in_use, young):
+        (shards / folder / "shard=00000-of-00003").mkdir(parents=True)
+    locks = FileLocks()
+    held = locks.take(shards / in_use)
+    await group_run(world, OwnProcess(), group="tonight").run()
+    held.release()
+    left = sorted(str(folder.relative_to(shards)) for folder in shards.glob("*/*"))
+    assert left == sorted([*others, old[-1], in_use, young])
+    assert {folder.name for folder in shards.iterdir()} == {name.partition("/")[0] for name in left}

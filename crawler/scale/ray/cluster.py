@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -139,17 +139,20 @@ def open_cluster(address: str, shards: int, run_async: RunAsync) -> Iterator[Ray
     started or reached.
     """
     os.environ.update(_VARIABLES if address != LOCAL_CLUSTER else {**_VARIABLES, **_own_token()})
+    make_record = logging.getLogRecordFactory()
     try:
         import ray
     except ImportError:
         raise ConfigError(["scale.engine ray needs Ray: pip install 'registry-crawler[ray]'"]) from None
+    logging.setLogRecordFactory(make_record)  # Ray's gives every line of a JSON log a field of its own
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     data_only = redirect_stdout(_DataOnly(sys.stdout.buffer))
     # Ray starts in a thread, where it installs no signal handlers. The thread lives as long as the cluster: the kernel
     # ends with it the processes that it has started
-    with _session_folder() as folder, data_only, ThreadPoolExecutor(1) as thread:
+    place = _session_folder() if address == LOCAL_CLUSTER else nullcontext()
+    with place as folder, data_only, _thread(address) as thread:
         try:
-            if address == LOCAL_CLUSTER:
+            if folder is not None:
                 _start_on_this_machine(thread, shards, folder)
             else:
                 _check_reachable(address)
@@ -159,6 +162,16 @@ def open_cluster(address: str, shards: int, run_async: RunAsync) -> Iterator[Ray
             started = descendants()
             ray.shutdown()
             kill_those_left(started)
+
+
+@contextmanager
+def _thread(address: str) -> Iterator[Executor]:
+    """A thread, whose work is waited for at the end, unless that is an answer of a cluster elsewhere."""
+    thread = ThreadPoolExecutor(1)
+    try:
+        yield thread
+    finally:
+        thread.shutdown(wait=address == LOCAL_CLUSTER)
 
 
 @contextmanager
@@ -218,8 +231,13 @@ def _init(thread: Executor, address: str, **options: Any) -> None:
             try:
                 started.result()
             finally:
-                wait([started])  # an interrupted start goes on to its end: half a cluster cannot be shut down
+                if address == LOCAL_CLUSTER:
+                    wait([started])  # an interrupted start goes on to its end: half a cluster cannot be shut down
     except (RayError, OSError, RuntimeError, ValueError, ImportError) as exc:
+        if address == "auto" and isinstance(exc, ConnectionError):
+            raise EngineError(
+                "no Ray cluster runs on this machine: set RAY_ADDRESS (scale.address) to HOST:PORT of one, or to local"
+            ) from None
         where = "on this machine" if address == LOCAL_CLUSTER else f"at {printable(address)}"
         raise EngineError(f"Ray {where} cannot be used: {type(exc).__name__}: {_first_line(exc)}") from None
 
