@@ -109,7 +109,13 @@ def _draft(folder: Path) -> Iterator[Path]:
 def _only_one(folder: Path, config: MergeConfig) -> Iterator[None]:
     """Keep a second merge of the group out. Raises SnapshotError where there is one."""
     with wrap_os_errors(folder):
-        lock = configured_locks(config.output).take(folder)
+        try:
+            lock = configured_locks(config.output).take(folder)
+        except FileNotFoundError:
+            raise SnapshotError(
+                f"{quoted_path(folder)} is gone: another process has merged this group, or removed it: run the same "
+                "command again to see which"
+            ) from None
     if lock is None:
         raise SnapshotError(f"{quoted_path(folder)}: another process merges this group")
     try:

@@ -13,6 +13,7 @@ from crawler.errors import SnapshotError
 from crawler.lake.held_shards_marker import MergedBefore
 from crawler.model.shard import Shard
 from crawler.model.timestamps import timestamp
+from crawler.scale.merge import merge_group
 
 pytestmark = pytest.mark.usefixtures("few_authorities")
 
@@ -74,3 +75,8 @@ async def test_shard_that_is_merged_while_it_is_fetched_is_not_to_be_crawled_aga
     slower = overtaken(group, "download", lambda: group.remove("quicker"))
     with pytest.raises(SnapshotError, match=f"group {GROUP} is merged already, as run quicker"):
         slower.fetch_shard(Shard(0, 2), tmp_path / "shard")
+
+
+def test_merge_that_is_overtaken_on_its_own_disk_says_so(tmp_path):
+    with pytest.raises(SnapshotError, match="is gone: another process has merged this group, or removed it: run the"):
+        merge_group(tmp_path / "gone", MergeConfig())

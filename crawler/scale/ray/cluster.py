@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -76,12 +76,22 @@ class RayCluster:
         return ended
 
     async def status(self, target: str) -> GroupStatus:
-        status: GroupStatus = await self._coordinator.status.remote(target)
+        """How far the shards are. Raises EngineError where the cluster is lost."""
+        from ray.exceptions import RayError
+
+        try:
+            status: GroupStatus = await self._coordinator.status.remote(target)
+        except RayError as exc:
+            reason = f"{type(exc).__name__}: {_first_line(exc)}"
+            raise EngineError(f"the Ray cluster was lost: {reason}: see whether it runs, and start again") from None
         return status
 
     async def stop(self) -> None:
         """Let all shards stop that are under way. To be called again until they have: the coordinator may be lost."""
-        await self._coordinator.stop.remote()
+        from ray.exceptions import RayError
+
+        with suppress(RayError):  # see `status`
+            await self._coordinator.stop.remote()
 
 
 class _DataOnly(io.TextIOBase):
