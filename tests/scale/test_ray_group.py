@@ -171,3 +171,15 @@ async def test_ray_groups_that_no_command_goes_on_with_are_removed_except_the_ne
     left = sorted(str(folder.relative_to(shards)) for folder in shards.glob("*/*"))
     assert left == sorted([*others, old[-1], in_use, young])
     assert {folder.name for folder in shards.iterdir()} == {name.partition("/")[0] for name in left}
+
+
+async def test_ray_group_puts_what_its_shards_have_read_into_the_cache_of_a_lake(google, group_run, lines, tmp_path):
+    """The command puts the file into the lake after the run, whose shards had files of their own."""
+    world = await google(repositories=10, listings="plain", giants=0)
+    deep = {"images": {"depth": "configs"}, "cache": {"path": f"file://{tmp_path}/lake/digests.sqlite"}}
+    first = await group_run(world, OwnProcess(), **deep).run()
+    (file,) = (tmp_path / "out" / ".cache").glob("lake-????????????????.sqlite")
+    assert file.exists()
+    assert not [line for line in lines if "not found" in line]
+    again = await group_run(world, OwnProcess(), group="ray-20261128T020000Z-abcd", **deep).run()
+    assert again.cache.misses < first.cache.misses / 2
