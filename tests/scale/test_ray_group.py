@@ -1,12 +1,14 @@
 """A group's run on a cluster that is this process: what becomes of shards that fail, stop, or cannot see the folder."""
 
 import asyncio
+import json
 import logging
+import shutil
 from functools import partial
 
 import pytest
 from support.shard_crawls import crawl_whole, records_in, shard_config
-from support.snapshots import read_snapshot
+from support.snapshots import folders, read_snapshot
 
 from crawler.config import Config
 from crawler.errors import EngineError, Interrupted
@@ -183,3 +185,23 @@ async def test_ray_group_puts_what_its_shards_have_read_into_the_cache_of_a_lake
     assert not [line for line in lines if "not found" in line]
     again = await group_run(world, OwnProcess(), group="ray-20261128T020000Z-abcd", **deep).run()
     assert again.cache.misses < first.cache.misses / 2
+
+
+async def test_ray_group_that_is_partial_with_all_its_shards_is_not_gone_on_with(google, group_run, tmp_path):
+    """Nothing would be crawled: the next command would report the old snapshot, for as long as `resume.within`."""
+    world = await google(repositories=20, listings="plain", giants=0, denied=0.5)
+    config = shard_config(world, None, tmp_path / "out")
+    find = partial(unfinished_group, config, config.registry[0])
+    group = new_group()
+    failing = OwnProcess(lambda task: "its worker died" if task.shard.index == 1 else "")
+    assert (await group_run(world, failing, group=group).run()).counts.denied
+    assert find() == group, "a shard is to be crawled"
+    assert (await group_run(world, OwnProcess(), group=group).run()).counts.denied
+    assert find() is None
+    (snapshot,) = [folder for folder in folders(tmp_path / "out") if "shard" not in str(read_reasons(folder))]
+    shutil.rmtree(snapshot)
+    assert find() == group, "it was not merged"
+
+
+def read_reasons(folder):
+    return json.loads((folder / "_run.json").read_bytes())["reasons"]

@@ -23,7 +23,7 @@ from crawler.model.shard import Shard
 from crawler.run.crawl import Notice, Progress
 from crawler.run.failures import unwrap_group
 from crawler.run.parameters import build_run_parameters
-from crawler.scale.merge import merge_group, remove_group, remove_left_folders
+from crawler.scale.merge import is_merged_whole, merge_group, remove_group, remove_left_folders
 from crawler.scale.ray.coordinator import GroupStatus
 from crawler.scale.ray.shard_task import EndedShard, ShardTask
 from crawler.snapshot.disk import wrap_os_errors
@@ -236,10 +236,13 @@ def new_group() -> str:
 def unfinished_group(config: Config, registry: RegistryConfig) -> str | None:
     """The newest group of a target that an earlier command began, named itself, and did not complete; None without one.
 
-    It must be younger than `resume.within`. Raises SnapshotError.
+    It must be younger than `resume.within`, and have something left to crawl or to merge. Raises SnapshotError.
     """
-    groups = _own_groups(config.output.path, registry.target, datetime.now(UTC))
-    return next((folder.parent.name for folder, age in groups if abs(age) <= config.resume.within), None)
+    output, within = config.output.path, config.resume.within
+    young = [folder for folder, age in _own_groups(output, registry.target, datetime.now(UTC)) if abs(age) <= within]
+    if not young or is_merged_whole(young[0], output, within):
+        return None
+    return young[0].parent.name
 
 
 def _own_groups(output: Path, target: Target, now: datetime) -> list[tuple[Path, timedelta]]:
