@@ -2,6 +2,7 @@
 
 import logging
 import shlex
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,12 +10,13 @@ from typing import TYPE_CHECKING
 from crawler.cli import logs
 from crawler.errors import LakeError, SnapshotError
 from crawler.model.words import size_text
+from crawler.snapshot.disk import remove_folder
 from crawler.untrusted_text import printable, quoted_path
 
 if TYPE_CHECKING:
     from crawler.config import MergeConfig
     from crawler.lake.held_shards import HeldGroup, HeldShards
-    from crawler.lake.held_shards_marker import MergedBefore
+    from crawler.lake.held_shards_marker import HeldShard, MergedBefore
 
 
 def sources_in_lake(held: "HeldShards", group: str, on_disk: list[Path], config: "MergeConfig") -> set[str] | None:
@@ -39,13 +41,7 @@ def fetch_shards(group: "HeldGroup", folder: Path, config: "MergeConfig") -> "Me
     every shard, and SnapshotError.
     """
     try:
-        merged = group.merged_before()
-        if merged is None:
-            fetched = [each for each in group.shards() if group.fetch(each, folder / each.shard.folder_name)]
-            if fetched:
-                size = size_text(sum(each.total_bytes for each in fetched))
-                shards = f"{len(fetched):,} {'shard' if len(fetched) == 1 else 'shards'}"
-                logs.notice(f"{printable(group.held.url)}: {shards} fetched, {size}", logging.INFO)
+        merged = group.merged_before() or _fetch_all(group, folder)
     except LakeError as exc:
         if not _is_whole(folder, config):
             raise LakeError(f"{exc}; nothing is merged") from None
@@ -53,6 +49,34 @@ def fetch_shards(group: "HeldGroup", folder: Path, config: "MergeConfig") -> "Me
         return None
     if merged is None and not folder.exists():
         raise SnapshotError(f"group {group.group} of {group.target}: no shard has reported yet: merge when one has")
+    return merged
+
+
+def _fetch_all(group: "HeldGroup", folder: Path) -> "MergedBefore | None":
+    """Have every shard that the lake holds in the group's folder on this disk.
+
+    Where another merge has begun to remove them meanwhile, what was fetched may be a part of them: none is kept, and
+    the snapshot that they were merged into is returned. Raises LakeError and SnapshotError.
+    """
+    fetched: list[HeldShard] = []
+    try:
+        # one after the other: those before an error are in the list
+        fetched.extend(each for each in group.shards() if group.fetch(each, folder / each.shard.folder_name))
+        merged = group.merged_before()
+    except LakeError:
+        merged = group.merged_before()
+        if merged is None:
+            raise
+    if merged is not None:
+        for each in fetched:
+            remove_folder(folder / each.shard.folder_name)
+        with suppress(OSError):  # other shards are there
+            folder.rmdir()
+            folder.parent.rmdir()
+    elif fetched:
+        size = size_text(sum(each.total_bytes for each in fetched))
+        shards = f"{len(fetched):,} {'shard' if len(fetched) == 1 else 'shards'}"
+        logs.notice(f"{printable(group.held.url)}: {shards} fetched, {size}", logging.INFO)
     return merged
 
 

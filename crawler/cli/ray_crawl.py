@@ -44,6 +44,7 @@ def _crawl(config: Config, options: DisplayOptions, group_of: _GroupOf, start_ru
     raise_on_signals()  # a cluster that was started is to be ended
     try:
         with open_cluster(str(config.scale.address), config.scale.workers or 1, run_async) as cluster:
+            raise_on_signals()  # Ray has put a handler before ours that prints a stack
             return int(run_async(run_each, config, options, partial(_run_of, config, cluster, group_of), start_run))
     except EngineError as exc:
         logs.notice(str(exc), logging.ERROR)

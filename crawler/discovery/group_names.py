@@ -59,7 +59,7 @@ class GroupNames(Protocol):
         """Add an entry. Call it only after `try_to_write`, with nothing left to read."""
 
     def names_so_far(self) -> set[str]:
-        """All names on the pages that `next_entry` has returned."""
+        """All names on the pages that `next_entry` has returned. Raises SnapshotError where they are not there now."""
 
     def release(self) -> None:
         """Leave the list to the others. It does not block."""
@@ -139,19 +139,17 @@ class GroupNamesDiscovery:
         self._idle_polls += 1
         if self._idle_polls == POLLS_BEFORE_NOTICE:
             log.warning(
-                "no new names for %.0f minutes: shard %s reads them for the group; if it hangs, stop it: another one "
-                "takes over",
+                "no new names for %.0f minutes: %s reads them for the group; if it hangs, stop it: another one takes "
+                "over",
                 POLLS_BEFORE_NOTICE * POLL_S / 60,
-                self._reader,
+                f"shard {self._reader}" if self._reader else "another shard",
             )
         if not self._writes:
             await self._sleep(POLL_S)
 
     async def _read(self) -> AsyncIterator[NamePage]:
         """The names of the source that the list does not have. They are added to the list."""
-        known: Collection[str] = ()
-        if self._followed:
-            known = await anyio.to_thread.run_sync(self._names.names_so_far)
+        known = await self._taken()
         await self._append(NamesBegun(self._methods))
         try:
             async for page in self._source.pages():
@@ -164,6 +162,20 @@ class GroupNamesDiscovery:
             raise
         self.method = self._source.method
         await self._append(NamesEnd(self.method, self._source.pages_read, self._source.evidence))
+
+    async def _taken(self) -> Collection[str]:
+        """The names that this shard has taken from the list. Raises SnapshotError where the list has lost them.
+
+        Without them it would take names twice. A resumed run knows by its journal which it has recorded.
+        """
+        if not self._followed:
+            return ()
+        try:
+            return await anyio.to_thread.run_sync(self._names.names_so_far)
+        except SnapshotError as exc:
+            raise SnapshotError(
+                f"{exc}; this shard took names from the group's list, which is lost: start the shard again"
+            ) from None
 
     async def _append(self, entry: ListedEntry) -> None:
         if self._writes:

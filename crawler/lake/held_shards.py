@@ -135,7 +135,12 @@ class HeldGroup:
         """See `SharedGroup`."""
         held = None if place.exists() else self._read_marker(shard)
         if held is not None:
-            self.fetch(held, place)
+            try:
+                self.fetch(held, place)
+            except LakeError:
+                if (merged := self.merged_before()) is None:
+                    raise
+                raise SnapshotError(f"{self._merged_as(merged)}: use another --group for each night") from None
 
     def shards(self) -> list[HeldShard]:
         """The shards that are whole in the lake, by their numbers."""
@@ -183,6 +188,7 @@ class HeldGroup:
             try:
                 for file in held.files:
                     self._download(file, held, new / file.name)
+                self._check_run(new, held)
                 sync_folder(new)
                 remove_folder(place)
                 _rename(new, place)
@@ -246,6 +252,11 @@ class HeldGroup:
             )
         if sha256 != file.sha256:
             raise LakeError(f"{self._place(name)} is not what was uploaded; {self._advice(held.shard)}")
+
+    def _check_run(self, folder: Path, held: HeldShard) -> None:
+        if not _is_of_run(folder, held.run_id):
+            place = self._place(self._file(held.shard, held.run_id, RUN_MANIFEST))
+            raise LakeError(f"{place} is not of the run that {_UPLOADED} names; {self._advice(held.shard)}")
 
     def _advice(self, shard: Shard) -> str:
         return f"remove {self._marker(shard)} from the lake, and crawl shard {shard} again"

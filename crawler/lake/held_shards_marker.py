@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 import orjson
 
 from crawler.model.shard import Shard
+from crawler.snapshot.reader import RUN_MANIFEST
 
 _FILE_NAME: Final = re.compile(r"part-\d{5}\.jsonl(\.gz|\.zst)?|_run\.json|_shard\.json|_SUCCESS", re.ASCII)
 
@@ -43,7 +44,11 @@ class HeldShard:
         files = document.get("files")
         if not isinstance(files, list) or not files:
             raise ValueError("it names no files")
-        return cls(shard, _text(document, "run_id"), tuple(map(_file, files)))
+        held = cls(shard, _text(document, "run_id"), tuple(map(_file, files)))
+        names = [file.name for file in held.files]
+        if RUN_MANIFEST not in names or len(names) != len(set(names)):
+            raise ValueError(f"it names no {RUN_MANIFEST}, or a file twice")
+        return held
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,12 +37,14 @@ class Finishing:
 def united_caches(group: Group, config: MergeConfig) -> Iterator[Finishing]:
     """Unite the caches of a group's shards in the file that all runs use. Nothing here fails.
 
-    Where a lake holds the cache, the shards have put there what they read, and the file has been fetched from there.
+    Where a lake holds the cache, shards with disks of their own have put there what they read, and the file has been
+    fetched from there. The workers of one command have not: their files are here, and the command puts it there.
     """
     reads_configs = group.shards[0].run_manifest.depth == Depth.CONFIGS
     into, files = config.cache_file, _shard_files(config, (each.shard for each in group.shards))
-    needed = files if config.cache.url is None or into is None else [into]
-    absent = [file for file in needed if not file.exists()]
+    absent = [file for file in files if not file.exists()]
+    if absent and into is not None and config.cache.url is not None:
+        absent = [] if into.exists() else [into]
     if into is None or absent:
         why = "no cache is kept (--cache none)" if into is None else f"{absent[0].name} is not in {absent[0].parent}"
         note = f"base images that another shard has read are not found: {why}"

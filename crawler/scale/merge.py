@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -58,13 +59,30 @@ def merge_group(folder: Path, config: MergeConfig) -> Merged:
     return merged
 
 
+def is_merged_whole(folder: Path, output: Path, within: timedelta) -> bool:
+    """Whether all shards of a group have reported, and there is a snapshot of just these: nothing is left to do.
+
+    False, too, where the shards cannot be read: a merge says why.
+    """
+    try:
+        group = read_group(folder, within)
+    except SnapshotError:
+        return False
+    return not group.missing and _place(group, output).exists()
+
+
+def _place(group: Group, output: Path) -> Path:
+    """Where the snapshot of these shards is, once they are merged."""
+    return output / snapshot_folder(group.target, started_at(group), merged_run_id(group))
+
+
 def _merged_before(group: Group, output: Path) -> RunManifest | None:
     """The snapshot of the same shards, or a complete one of the group; None where there is neither.
 
     After a complete one, a shard here is the second of its number, which came too late. Raises SnapshotError where one
     began when the group was complete already: it is another night's, whose group has the same id.
     """
-    place = output / snapshot_folder(group.target, started_at(group), merged_run_id(group))
+    place = _place(group, output)
     if place.exists():
         return read_run_manifest(place)
     complete = next(merged_runs(output, group.group, glob.escape(group.folder.name)), None)
@@ -109,7 +127,13 @@ def _draft(folder: Path) -> Iterator[Path]:
 def _only_one(folder: Path, config: MergeConfig) -> Iterator[None]:
     """Keep a second merge of the group out. Raises SnapshotError where there is one."""
     with wrap_os_errors(folder):
-        lock = configured_locks(config.output).take(folder)
+        try:
+            lock = configured_locks(config.output).take(folder)
+        except FileNotFoundError:
+            raise SnapshotError(
+                f"{quoted_path(folder)} is gone: another process has merged this group, or removed it: run the same "
+                "command again to see which"
+            ) from None
     if lock is None:
         raise SnapshotError(f"{quoted_path(folder)}: another process merges this group")
     try:

@@ -61,6 +61,8 @@ class GroupNamesFile:
         while again._offset < self._offset and (entry := again.next_entry()) is not None:
             if isinstance(entry, ListedPage):
                 names.update(entry.names)
+        if again._offset != self._offset:
+            raise SnapshotError(f"{quoted_path(self._path)}: what was read from it before is not there")
         return names
 
     def _next_line(self) -> bytes | None:

@@ -211,3 +211,42 @@ async def test_group_names_list_is_written_by_one_shard_at_a_time(tmp_path):
     first.release()
     assert second.try_to_write()
     second.release()
+
+
+@pytest.mark.parametrize("is_gone", [True, False], ids=["removed", "unreadable"])
+async def test_group_names_list_that_is_lost_while_it_is_followed_ends_the_run(tmp_path, is_gone):
+    """Names that the shard has taken are in no list any more: to read the source now would record them twice."""
+    writer = list_of(tmp_path)
+    assert writer.try_to_write()
+    writer.append(NamesBegun(("catalog",)))
+    writer.append(ListedPage("catalog", PAGES[0]))
+
+    async def lose_list(_):
+        writer.release()
+        written(tmp_path).unlink(missing_ok=True)
+        if not is_gone:
+            written(tmp_path).mkdir()
+
+    source = Source()
+    follower = GroupNamesDiscovery(source, ("catalog",), list_of(tmp_path, "1/2"), lose_list)
+    pages = follower.pages()
+    assert list(await anext(pages)) == PAGES[0]
+    with pytest.raises(SnapshotError, match="which is lost: start the shard again"):
+        await anext(pages)
+    assert source.pages_read == 0
+
+
+async def test_group_names_list_that_nobody_has_begun_is_told_of(tmp_path, caplog):
+    """The shard that holds the lock hangs before its first line, so nothing says which one it is."""
+    hanging = list_of(tmp_path)
+    assert hanging.try_to_write()
+    slept = []
+
+    async def sleep(seconds):
+        slept.append(seconds)
+        if sum(slept) == 360:
+            hanging.release()
+
+    assert await names_of(GroupNamesDiscovery(Source(), ("catalog",), list_of(tmp_path, "1/2"), sleep)) == NAMES
+    (record,) = caplog.records
+    assert record.getMessage().startswith("no new names for 5 minutes: another shard reads them for the group; ")

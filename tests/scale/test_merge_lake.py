@@ -168,6 +168,17 @@ def fetch_all(group, folder):
         group.fetch(each, folder / each.shard.folder_name)
 
 
+def rewrite_marker(shard, change):
+    marker = json.loads((shard / "uploaded.json").read_bytes())
+    change(marker)
+    (shard / "uploaded.json").write_text(json.dumps(marker))
+
+
+def name_another_run(shard):
+    rewrite_marker(shard, lambda marker: marker.update(run_id="../another"))
+    next(shard.glob("run=*")).rename(shard / "run=..%2Fanother")
+
+
 DAMAGES = {
     "flipped": (lambda shard: flip(next(shard.glob("run=*/part-*"))), "is not what was uploaded"),
     "truncated": (lambda shard: next(shard.glob("run=*/part-*")).write_bytes(b"{}\n"), "has 3 bytes, and "),
@@ -180,6 +191,15 @@ DAMAGES = {
         ),
         "a file is none of a shard's",
     ),
+    "no-manifest": (
+        lambda shard: rewrite_marker(shard, lambda marker: marker["files"].pop(-2)),
+        "it names no _run.json, or a file twice",
+    ),
+    "twice": (
+        lambda shard: rewrite_marker(shard, lambda marker: marker["files"].append(marker["files"][0])),
+        "it names no _run.json, or a file twice",
+    ),
+    "run": (name_another_run, "run=..%2Fanother/_run.json is not of the run that uploaded.json names"),
 }
 
 

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from support.killed_runs import journals, until_recorded
-from support.ray_processes import COORDINATOR, SHARD, killed, until_there
+from support.ray_processes import COORDINATOR, RAYLET, SHARD, killed, until_there
 from support.run_cli import google_crawl
 from support.shard_crawls import crawl_whole, records_in
 
@@ -98,3 +98,20 @@ async def test_ray_that_is_interrupted_while_it_starts_leaves_nothing(google, co
     assert (code, err) == (143, "")
     assert not list(short_folder.iterdir())
     assert not world.output.exists()
+
+
+async def test_ray_that_is_lost_is_named_and_gone_on_with(google, command):
+    """The process of Ray that has all others: without it no worker and no coordinator begins again."""
+    world = await google(repositories=250, listings="plain", giants=0, latency_s=0.01)
+    async with command.started(*on_ray(world, "--rate", "15/s")) as process:
+        await until_there(process.pid, SHARD, 2)
+        await until_recorded(world, 20)
+        await killed(process.pid, RAYLET)
+        code, out, err = await ended(process)
+    assert (code, out) == (1, "")
+    assert "the Ray cluster was lost: ActorDiedError: " in err
+    assert "rerun with --resume to continue" in err
+    assert "internal error" not in err
+    again = await command(*on_ray(world, "--resume"))
+    assert again.code == 0, again.err
+    assert len(records_in(world.output)) == 250

@@ -1,12 +1,14 @@
 """A group's run on a cluster that is this process: what becomes of shards that fail, stop, or cannot see the folder."""
 
 import asyncio
+import json
 import logging
+import shutil
 from functools import partial
 
 import pytest
 from support.shard_crawls import crawl_whole, records_in, shard_config
-from support.snapshots import read_snapshot
+from support.snapshots import folders, read_snapshot
 
 from crawler.config import Config
 from crawler.errors import EngineError, Interrupted
@@ -14,6 +16,7 @@ from crawler.scale.ray.coordinator import Coordinator
 from crawler.scale.ray.group_run import GroupRun, new_group, unfinished_group
 from crawler.scale.ray.shard_task import EndedShard, crawl_shard
 from crawler.scale.ray.timetable import Timetable
+from crawler.snapshot.locks import FileLocks
 
 pytestmark = pytest.mark.usefixtures("few_authorities")
 
@@ -150,3 +153,55 @@ async def test_ray_group_of_an_earlier_command_is_found_by_its_target_and_its_ag
     assert find() is None
     (tmp_path / ".shards" / young / source).mkdir(parents=True)
     assert find() == young
+
+
+async def test_ray_groups_that_no_command_goes_on_with_are_removed_except_the_newest(google, group_run, tmp_path):
+    """A registry with one denied repository is partial every night, and its group stays each time."""
+    world = await google(repositories=10, listings="plain", giants=0)
+    source = f"source={world.emulator.registry.replace(':', '%3A')}"
+    others = ["ray-20201127T020000Z-abcd/source=elsewhere", f"2020-11-27/{source}"]
+    old = [f"ray-202011{day}T020000Z-abcd/{source}" for day in (24, 25, 26)]
+    in_use = f"ray-20201123T020000Z-abcd/{source}"
+    young = f"{new_group()}/{source}"
+    shards = tmp_path / "out" / ".shards"
+    for folder in (*others, *old, in_use, young):
+        (shards / folder / "shard=00000-of-00003").mkdir(parents=True)
+    locks = FileLocks()
+    held = locks.take(shards / in_use)
+    await group_run(world, OwnProcess(), group="tonight").run()
+    held.release()
+    left = sorted(str(folder.relative_to(shards)) for folder in shards.glob("*/*"))
+    assert left == sorted([*others, old[-1], in_use, young])
+    assert {folder.name for folder in shards.iterdir()} == {name.partition("/")[0] for name in left}
+
+
+async def test_ray_group_puts_what_its_shards_have_read_into_the_cache_of_a_lake(google, group_run, lines, tmp_path):
+    """The command puts the file into the lake after the run, whose shards had files of their own."""
+    world = await google(repositories=10, listings="plain", giants=0)
+    deep = {"images": {"depth": "configs"}, "cache": {"path": f"file://{tmp_path}/lake/digests.sqlite"}}
+    first = await group_run(world, OwnProcess(), **deep).run()
+    (file,) = (tmp_path / "out" / ".cache").glob("lake-????????????????.sqlite")
+    assert file.exists()
+    assert not [line for line in lines if "not found" in line]
+    again = await group_run(world, OwnProcess(), group="ray-20261128T020000Z-abcd", **deep).run()
+    assert again.cache.misses < first.cache.misses / 2
+
+
+async def test_ray_group_that_is_partial_with_all_its_shards_is_not_gone_on_with(google, group_run, tmp_path):
+    """Nothing would be crawled: the next command would report the old snapshot, for as long as `resume.within`."""
+    world = await google(repositories=20, listings="plain", giants=0, denied=0.5)
+    config = shard_config(world, None, tmp_path / "out")
+    find = partial(unfinished_group, config, config.registry[0])
+    group = new_group()
+    failing = OwnProcess(lambda task: "its worker died" if task.shard.index == 1 else "")
+    assert (await group_run(world, failing, group=group).run()).counts.denied
+    assert find() == group, "a shard is to be crawled"
+    assert (await group_run(world, OwnProcess(), group=group).run()).counts.denied
+    assert find() is None
+    (snapshot,) = [folder for folder in folders(tmp_path / "out") if "shard" not in str(read_reasons(folder))]
+    shutil.rmtree(snapshot)
+    assert find() == group, "it was not merged"
+
+
+def read_reasons(folder):
+    return json.loads((folder / "_run.json").read_bytes())["reasons"]

@@ -3,11 +3,13 @@
 import asyncio
 import os
 import signal
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
 SHARD = "ray::_crawl_shard"
 COORDINATOR = "ray::_CoordinatorActor"
+RAYLET = f"{sysconfig.get_path('purelib')}/ray/core/src/ray/raylet/raylet "
 
 
 def ray_processes(command: int, title: str) -> list[int]:

@@ -4,12 +4,13 @@ import io
 import logging
 import os
 import secrets
+import socket
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -42,6 +43,9 @@ _LONGEST_FOLDER: Final = 107 - len("/session_2026-11-27_01-02-03_456789_4194304/
 _VARIABLES: Final = {"RAY_USAGE_STATS_ENABLED": "0"}
 """Ray reads its variables when it is imported."""
 
+_CONNECT_WITHIN_S: Final = 10.0
+"""Ray itself tries for minutes, and cannot be interrupted then."""
+
 
 class RayCluster:
     """The workers that crawl shards, and the coordinator that they share. Make it with `open_cluster`."""
@@ -72,12 +76,22 @@ class RayCluster:
         return ended
 
     async def status(self, target: str) -> GroupStatus:
-        status: GroupStatus = await self._coordinator.status.remote(target)
+        """How far the shards are. Raises EngineError where the cluster is lost."""
+        from ray.exceptions import RayError
+
+        try:
+            status: GroupStatus = await self._coordinator.status.remote(target)
+        except RayError as exc:
+            reason = f"{type(exc).__name__}: {_first_line(exc)}"
+            raise EngineError(f"the Ray cluster was lost: {reason}: see whether it runs, and start again") from None
         return status
 
     async def stop(self) -> None:
         """Let all shards stop that are under way. To be called again until they have: the coordinator may be lost."""
-        await self._coordinator.stop.remote()
+        from ray.exceptions import RayError
+
+        with suppress(RayError):  # see `status`
+            await self._coordinator.stop.remote()
 
 
 class _DataOnly(io.TextIOBase):
@@ -135,25 +149,39 @@ def open_cluster(address: str, shards: int, run_async: RunAsync) -> Iterator[Ray
     started or reached.
     """
     os.environ.update(_VARIABLES if address != LOCAL_CLUSTER else {**_VARIABLES, **_own_token()})
+    make_record = logging.getLogRecordFactory()
     try:
         import ray
     except ImportError:
         raise ConfigError(["scale.engine ray needs Ray: pip install 'registry-crawler[ray]'"]) from None
+    logging.setLogRecordFactory(make_record)  # Ray's gives every line of a JSON log a field of its own
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     data_only = redirect_stdout(_DataOnly(sys.stdout.buffer))
     # Ray starts in a thread, where it installs no signal handlers. The thread lives as long as the cluster: the kernel
     # ends with it the processes that it has started
-    with _session_folder() as folder, data_only, ThreadPoolExecutor(1) as thread:
+    place = _session_folder() if address == LOCAL_CLUSTER else nullcontext()
+    with place as folder, data_only, _thread(address) as thread:
         try:
-            if address == LOCAL_CLUSTER:
+            if folder is not None:
                 _start_on_this_machine(thread, shards, folder)
             else:
+                _check_reachable(address)
                 _init(thread, address)
             yield RayCluster(run_async, shards)
         finally:
             started = descendants()
             ray.shutdown()
             kill_those_left(started)
+
+
+@contextmanager
+def _thread(address: str) -> Iterator[Executor]:
+    """A thread, whose work is waited for at the end, unless that is an answer of a cluster elsewhere."""
+    thread = ThreadPoolExecutor(1)
+    try:
+        yield thread
+    finally:
+        thread.shutdown(wait=address == LOCAL_CLUSTER)
 
 
 @contextmanager
@@ -188,6 +216,20 @@ def _start_on_this_machine(thread: Executor, workers: int, folder: str) -> None:
     )
 
 
+def _check_reachable(address: str) -> None:
+    """Raises EngineError where nothing listens at the address of a cluster. `auto` is found by Ray."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host:
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_WITHIN_S).close()
+    except (OSError, OverflowError, UnicodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
+        raise EngineError(
+            f"Ray at {printable(address)} cannot be used: {printable(reason)}: check the address"
+        ) from None
+
+
 def _init(thread: Executor, address: str, **options: Any) -> None:
     import ray
     from ray.exceptions import RayError
@@ -199,8 +241,13 @@ def _init(thread: Executor, address: str, **options: Any) -> None:
             try:
                 started.result()
             finally:
-                wait([started])  # an interrupted start goes on to its end: half a cluster cannot be shut down
+                if address == LOCAL_CLUSTER:
+                    wait([started])  # an interrupted start goes on to its end: half a cluster cannot be shut down
     except (RayError, OSError, RuntimeError, ValueError, ImportError) as exc:
+        if address == "auto" and isinstance(exc, ConnectionError):
+            raise EngineError(
+                "no Ray cluster runs on this machine: set RAY_ADDRESS (scale.address) to HOST:PORT of one, or to local"
+            ) from None
         where = "on this machine" if address == LOCAL_CLUSTER else f"at {printable(address)}"
         raise EngineError(f"Ray {where} cannot be used: {type(exc).__name__}: {_first_line(exc)}") from None
 

@@ -5,7 +5,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Final, Protocol
@@ -14,19 +14,22 @@ import anyio
 import anyio.to_thread
 
 from crawler.config import Config, LakeConfig, MergeConfig, RegistryConfig, ScaleConfig
-from crawler.errors import EngineError, Interrupted
+from crawler.errors import EngineError, Interrupted, SnapshotError
 from crawler.model.names import Target
 from crawler.model.record import Record
 from crawler.model.run_manifest import SHARDS, Counts, RunManifest, group_folder, source_folder
+from crawler.model.run_parameters import RunParameters
 from crawler.model.shard import Shard
 from crawler.run.crawl import Notice, Progress
 from crawler.run.failures import unwrap_group
 from crawler.run.parameters import build_run_parameters
-from crawler.scale.merge import merge_group, remove_left_folders
+from crawler.scale.merge import is_merged_whole, merge_group, remove_group, remove_left_folders
 from crawler.scale.ray.coordinator import GroupStatus
 from crawler.scale.ray.shard_task import EndedShard, ShardTask
 from crawler.snapshot.disk import wrap_os_errors
+from crawler.snapshot.locks import configured_locks
 from crawler.snapshot.shards import merged_runs
+from crawler.snapshot.unfinished import UnfinishedRuns
 from crawler.stats import FAILURES_KEPT
 
 _LOOK_EVERY_S: Final = 0.25
@@ -178,7 +181,27 @@ class GroupRun:
         )
         for note in merged.notes:
             self._notice(f"{self.target}: {note}")
+        self._remove_old_groups()
         return merged.run_manifest
+
+    def _remove_old_groups(self) -> None:
+        """Drop what commands like this one left of the target and no --resume goes on with, except the newest of it.
+
+        Nobody else knows the names of these groups, and a partial one holds as much as its snapshot. One that a process
+        works on is kept.
+        """
+        output, within = self._config.output, self._config.resume.within
+        try:
+            with wrap_os_errors(output.path / SHARDS):
+                locks = configured_locks(output)
+                runs = UnfinishedRuns(output.path, locks, within).all_runs()
+                in_use = {run.group for run in runs if isinstance(run, RunParameters)}
+                groups = _own_groups(output.path, self.target, datetime.now(UTC))
+                for folder in [folder for folder, age in groups if age > within][1:]:
+                    if folder.parent.name not in in_use and not locks.is_held(folder):
+                        remove_group(folder)
+        except SnapshotError as exc:  # the snapshot is published all the same
+            self._notice(f"{self.target}: old shards are left: {exc}")
 
     def _conclude(self, run_manifest: RunManifest) -> RunManifest:
         self.counts = run_manifest.counts
@@ -213,16 +236,25 @@ def new_group() -> str:
 def unfinished_group(config: Config, registry: RegistryConfig) -> str | None:
     """The newest group of a target that an earlier command began, named itself, and did not complete; None without one.
 
-    It must be younger than `resume.within`. Raises SnapshotError.
+    It must be younger than `resume.within`, and have something left to crawl or to merge. Raises SnapshotError.
     """
-    shards, now = config.output.path / SHARDS, datetime.now(UTC)
+    output, within = config.output.path, config.resume.within
+    young = [folder for folder, age in _own_groups(output, registry.target, datetime.now(UTC)) if abs(age) <= within]
+    if not young or is_merged_whole(young[0], output, within):
+        return None
+    return young[0].parent.name
+
+
+def _own_groups(output: Path, target: Target, now: datetime) -> list[tuple[Path, timedelta]]:
+    """The folders of a target in the groups that commands named themselves, the newest first, and how old each is.
+
+    Raises SnapshotError.
+    """
+    shards = output / SHARDS
     with wrap_os_errors(shards):
-        folders = sorted(shards.glob(f"{_PREFIX}*/{glob.escape(source_folder(str(registry.target)))}"), reverse=True)
-    for folder in folders:
-        began = _began_at(folder.parent.name)
-        if began is not None and abs(now - began) <= config.resume.within:
-            return folder.parent.name
-    return None
+        folders = sorted(shards.glob(f"{_PREFIX}*/{glob.escape(source_folder(str(target)))}"), reverse=True)
+    begun = [(folder, _began_at(folder.parent.name)) for folder in folders]
+    return [(folder, now - began) for folder, began in begun if began is not None]
 
 
 def _began_at(group: str) -> datetime | None:
