@@ -404,6 +404,7 @@ TREATMENTS = {
     ("", "exchanges with the registry"): is_what_the_soak_prints,
     ("indented", "cli ──"): is_a_drawing_of_rooms,
     ("indented", "run/shards.py: join ──"): is_a_drawing_of_files,
+    ("indented", "transport/request_bytes.py ──"): is_a_drawing_of_files,
     ("sh", "#!/bin/sh"): is_run_by_test_scheduling,
     ("crontab", "MAILTO="): is_run_by_test_scheduling,
     ("dockerfile", "FROM"): is_run_by_test_scheduling,

@@ -109,7 +109,8 @@ async def crawls_on_ray(stage: Stage, block: Block) -> None:
     text = block.text.replace("localhost:5000", registry).replace("--workers 4", "--workers 2")
     ended = await stage.shell(text)
     assert ended.code == 0, ended.err
-    assert "20 repositories" in ended.err
+    assert "COMPLETE" in ended.err
+    assert "repositories 20:" in ended.err
 
 
 async def crawls_shards_into_a_lake(stage: Stage, block: Block) -> None:
