@@ -1,6 +1,5 @@
 """Times as records and run manifests have them: RFC 3339 in UTC with milliseconds, `2026-11-23T02:00:00.000Z`."""
 
-from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
@@ -32,20 +31,8 @@ def timestamp(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
-# From tables: every record has one time and every image of a Google listing two, and datetime takes four times as long.
-
-
 def timestamp_of(ms: int) -> str:
     """The timestamp of a time in milliseconds since 1970, from 0 to MAX_TIME_MS."""
+    # from tables: a record has one time and an image of a Google listing two, and datetime takes four times as long
     minutes = ms // 60_000
     return f"{_DATES[minutes // 1440]}{_MINUTES[minutes % 1440]}{_SECONDS[ms // 1000 % 60]}{_MILLIS[ms % 1000]}"
-
-
-def timestamps_of(times_ms: Iterable[int]) -> list[str | None]:
-    """The timestamps of many times; None for 0, which means unknown, and for what is after MAX_TIME_MS."""
-    return [
-        f"{_DATES[ms // 86_400_000]}{_MINUTES[ms // 60_000 % 1440]}{_SECONDS[ms // 1000 % 60]}{_MILLIS[ms % 1000]}"
-        if 0 < ms <= MAX_TIME_MS
-        else None
-        for ms in times_ms
-    ]

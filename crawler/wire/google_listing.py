@@ -28,7 +28,7 @@ from msgspec import Struct
 
 from crawler.errors import MalformedResponse
 from crawler.model.image import Image
-from crawler.model.timestamps import timestamps_of
+from crawler.model.timestamps import MAX_TIME_MS, timestamp_of
 from crawler.untrusted_text import printable
 from crawler.wire.json_fields import parse_count, parse_strings, parse_text
 
@@ -60,8 +60,6 @@ def images_of(manifests: Mapping[str, Manifest]) -> tuple[Image, ...]:
     tags = [tag for _, image in images for tag in image.tag]
     if not (numbers.isdigit() and numbers.isascii()) or len(set(tags)) < len(tags):
         raise ValueError("an image that does not have the shape that Google writes")
-    created = timestamps_of([int(image.time_created_ms) for _, image in images])
-    uploaded = timestamps_of([int(image.time_uploaded_ms) for _, image in images])
     return tuple(
         [
             Image(
@@ -69,10 +67,10 @@ def images_of(manifests: Mapping[str, Manifest]) -> tuple[Image, ...]:
                 tags=image.tag,
                 media_type=image.media_type or None,
                 size_bytes=size if 0 < (size := int(image.image_size_bytes)) < 2**63 else None,
-                created_at=created_at,
-                uploaded_at=uploaded_at,
+                created_at=timestamp_of(ms) if 0 < (ms := int(image.time_created_ms)) <= MAX_TIME_MS else None,
+                uploaded_at=timestamp_of(ms) if 0 < (ms := int(image.time_uploaded_ms)) <= MAX_TIME_MS else None,
             )
-            for (digest, image), created_at, uploaded_at in zip(images, created, uploaded, strict=True)
+            for digest, image in images
         ]
     )
 
@@ -90,12 +88,16 @@ def parse_images(manifests: Any) -> tuple[Image, ...]:
 def _parse_image(digest: str, image: Any) -> Image:
     if not isinstance(image, dict):
         raise MalformedResponse(f"the manifest of {printable(digest, 80)!r} is not an object")
-    created, uploaded = timestamps_of([parse_count(image.get(key)) or 0 for key in ("timeCreatedMs", "timeUploadedMs")])
     return Image(
         digest=digest,
         tags=parse_strings(image.get("tag"), "tag")[0],
         media_type=parse_text(image.get("mediaType")),
         size_bytes=parse_count(image.get("imageSizeBytes")),
-        created_at=created,
-        uploaded_at=uploaded,
+        created_at=_parse_time(image.get("timeCreatedMs")),
+        uploaded_at=_parse_time(image.get("timeUploadedMs")),
     )
+
+
+def _parse_time(value: Any) -> str | None:
+    ms = parse_count(value)
+    return None if ms is None or ms > MAX_TIME_MS else timestamp_of(ms)
