@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,9 +52,14 @@ def published_runs(output: Path, target: str) -> Iterator[PublishedRun]:
         folders = list((output / source_folder(target)).glob("date=*/run=*"))
     except OSError:
         return
-    for folder in sorted(folders, key=lambda folder: folder.name, reverse=True):
-        if (run := _read_run(folder, target)) is not None:
-            yield run
+    for _, of_second in groupby(sorted(folders, key=lambda folder: folder.name, reverse=True), _second):
+        runs = [run for folder in of_second if (run := _read_run(folder, target)) is not None]
+        yield from sorted(runs, key=lambda run: run.started_at, reverse=True)
+
+
+def _second(folder: Path) -> str:
+    """The second in which a run began, as its folder's name has it. What follows there is random."""
+    return folder.name.partition("-")[0]
 
 
 def last_complete(output: Path, target: str, started_at: str) -> PublishedRun | None:
