@@ -65,7 +65,7 @@ class EntrySet:
 
     From the 10,001st entry on, an entry counts as one of the set where its digest is. Some two of n entries have the
     same digest with the probability n² ÷ 2⁶⁵: 3 in a million for ten million entries. The digests are salted with
-    random bytes, so that nobody can choose a name which hides another one.
+    random bytes, so that no name can be chosen which hides another one.
     """
 
     __slots__ = ("_max_exact", "_salt", "digests", "entries")

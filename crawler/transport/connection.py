@@ -30,7 +30,7 @@ BUFFERED_BYTES: Final = 64 * 1024
 """The body of a response is awaited whole up to this size, decompressed. The exchange reads a larger one in parts."""
 
 _READ_BUFFER: Final = 256 * 1024
-"""aiohttp's own: above twice as much that nobody has read, the connection stops reading."""
+"""aiohttp's own: above twice as much that was not read yet, the connection stops reading."""
 
 PARSER_OPTIONS: Final[dict[str, Any]] = {
     "payload_exception": aiohttp.ClientPayloadError,
@@ -148,7 +148,7 @@ class Connection(asyncio.Protocol):
             self.is_complete = True
             self.close()
             if future is not None and future.done() and not future.cancelled():
-                future.exception()  # it ended as its task was cancelled: asyncio would complain that nobody looked
+                future.exception()  # it ended as its task was cancelled: asyncio would complain that it was not read
         self._parser = self._message = self.payload = None
         self.idle_since = self._timer.now
         if not self._may_serve_another:
@@ -235,7 +235,7 @@ class Connection(asyncio.Protocol):
             return
         for message, payload in messages:
             if self._message is not None:
-                self._may_serve_another = False  # a second response, and nobody asked for it
+                self._may_serve_another = False  # a second response, which no request asked for
             elif not 100 <= message.code < 200 or message.code == _SWITCHING_PROTOCOLS:
                 if self._early and message.code < 400:
                     self._fail(aiohttp.ClientError("it sent a response before the request, which is none to it"))

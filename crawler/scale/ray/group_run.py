@@ -187,7 +187,7 @@ class GroupRun:
     def _remove_old_groups(self) -> None:
         """Drop what commands like this one left of the target and no --resume goes on with, except the newest of it.
 
-        Nobody else knows the names of these groups, and a partial one holds as much as its snapshot. One that a process
+        No user knows the names of these groups, and a partial one holds as much as its snapshot. One that a process
         works on is kept.
         """
         output, within = self._config.output, self._config.resume.within
