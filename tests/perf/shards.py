@@ -96,6 +96,7 @@ def play(night: Night, folder: Path) -> list[str]:
         )
     withheld = withhold(output, night.shards - 3)
     partial, said = merged(output)
+    remove_partial(output)
     withheld.rename(output / ".shards" / GROUP / withheld.parent.name / withheld.name)
     code, _ = merged(output)
     found, truth = records_in(output), records_in(whole)
@@ -114,6 +115,15 @@ def play(night: Night, folder: Path) -> list[str]:
         "less than 95% of the rate was used": share >= 0.95,
     }
     return [wrong for wrong, is_right in checks.items() if not is_right]
+
+
+def remove_partial(output: Path) -> None:
+    """Remove the snapshot without the withheld shard.
+
+    A merged snapshot begins with its first shard. Where that was withheld, the whole snapshot is the older of the two.
+    """
+    for folder in output.glob("source=*/date=*/run=*"):
+        shutil.rmtree(folder)
 
 
 def withhold(output: Path, index: int) -> Path:
