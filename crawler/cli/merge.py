@@ -1,6 +1,5 @@
 """`registry-crawler merge`: the shards of a group become one snapshot."""
 
-import glob
 import logging
 import os
 from datetime import UTC, datetime
@@ -129,8 +128,7 @@ def _merge(config: "MergeConfig", group: str, source: str | None, lake: "Lake | 
         held_group = held.group(group, name) if held is not None and name in (in_lake or ()) else None
         codes.append(_merge_target(folder / name, config, lake, held_group))
     if not codes:
-        before = [run for run in merged_runs(config.output.path, group) if source in {None, _source(run.target)}]
-        codes = [_repeat(run, config, lake) for run in before]
+        codes = [_repeat(run, config, lake) for run in merged_runs(config.output.path, group, source)]
         remove_left_folders(folder)
     if not codes:
         places = [quoted_path(config.output.path), *([] if lake is None else [printable(lake.url)])]
@@ -180,7 +178,7 @@ def _merged_here(held: "HeldGroup", config: "MergeConfig") -> "RunManifest | Non
     """The complete snapshot that a group was merged into, where the output folder has it."""
     from crawler.snapshot.shards import merged_runs
 
-    return next(merged_runs(config.output.path, held.group, glob.escape(held.source)), None)
+    return next(merged_runs(config.output.path, held.group, held.source), None)
 
 
 def _repeat(run_manifest: "RunManifest", config: "MergeConfig", lake: "Lake | None") -> int:

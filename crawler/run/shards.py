@@ -1,6 +1,5 @@
 """One shard of a group: what it agrees on with the others, what it owns, and what it reports for the merge."""
 
-import glob
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -46,8 +45,7 @@ def join(
     """
     output = config.output.path
     group = f"group {parameters.group} of {parameters.target}"
-    sources = glob.escape(source_folder(parameters.target))
-    for merged in merged_runs(output, str(parameters.group), sources):
+    for merged in merged_runs(output, str(parameters.group), source_folder(parameters.target)):
         raise SnapshotError(f"{group} is merged already, as run {merged.run_id}: use another --group for each night")
     previous = last_complete(output, parameters.target, parameters.started_at)
     proposed = replace(parameters, balanced_by=None if previous is None else previous.run_id)

@@ -1,6 +1,5 @@
 """`merge`: the shards of a group become a snapshot like any other, published in one rename."""
 
-import glob
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -85,7 +84,7 @@ def _merged_before(group: Group, output: Path) -> RunManifest | None:
     place = _place(group, output)
     if place.exists():
         return read_run_manifest(place)
-    complete = next(merged_runs(output, group.group, glob.escape(group.folder.name)), None)
+    complete = next(merged_runs(output, group.group, group.folder.name), None)
     if complete is None:
         return None
     newest = max(group.shards, key=lambda each: each.run_manifest.started_at)

@@ -4,6 +4,7 @@
 .shards/GROUP/source=TARGET/shard=00003-of-00008/    part files, _run.json and _shard.json
 """
 
+import glob
 import re
 import shutil
 from collections.abc import Iterator
@@ -71,11 +72,12 @@ def parse_terms(content: bytes, place: str) -> RunParameters:
         raise SnapshotError(f"{place}: {reason}: use another --group") from None
 
 
-def merged_runs(output: Path, group: str, sources: str = "source=*") -> Iterator[RunManifest]:
+def merged_runs(output: Path, group: str, source: str | None = None) -> Iterator[RunManifest]:
     """The complete snapshots that a group was merged into: the group is removed then.
 
-    `sources` is a glob of the targets' folders. What cannot be read is passed over.
+    `source` is the name of a target's folder; None for all targets. What cannot be read is passed over.
     """
+    sources = "source=*" if source is None else glob.escape(source)
     for folder in sorted(output.glob(f"{sources}/date=*/run=*")):
         with suppress(SnapshotError):
             run_manifest = read_run_manifest(folder)

@@ -214,9 +214,8 @@ class GroupRun:
 
         An older one is another night's: the shards refuse to join its group.
         """
-        sources = glob.escape(source_folder(str(self.target)))
         now = datetime.now(UTC)
-        for merged in merged_runs(self._config.output.path, self._group, sources):
+        for merged in merged_runs(self._config.output.path, self._group, source_folder(str(self.target))):
             if abs(now - datetime.fromisoformat(merged.started_at)) <= self._config.resume.within:
                 return merged
         return None
