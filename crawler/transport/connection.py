@@ -1,13 +1,14 @@
-"""One connection: a request is written at once, and one future is the response to it. Part of the door to aiohttp.
+"""One connection: a request is written in one piece, and one future is the response to it. Part of the door to aiohttp.
 
 aiohttp opens the connection (see opening.py) and its parser reads what comes on it. What is between, aiohttp's own
 protocol, costs more than both: it makes an object for the request, another for the response, a task for the body and a
 timer for each read.
 
-Bytes are taken for a response only between a request and the end of the response to it. All other bytes close the
-connection: had they been taken for the response to the next request, every later response on the connection would
-answer another request than it is taken for, and one repository's tags would be recorded as another's. Servers send such
-bytes before they close an idle connection (a 408, RFC 9110 §15.5.9), and so does an attacker who smuggles responses.
+Bytes are taken for a response only between the writing of a request and the end of the response to it. All other bytes
+close the connection: had they been taken for the response to the next request, every later response on the connection
+would answer another request than it is taken for, and one repository's tags would be recorded as another's. Servers
+send such bytes before they close an idle connection (a 408, RFC 9110 §15.5.9), and so does an attacker who smuggles
+responses.
 Only a connection that was not used yet may have such bytes: a server speaks first because it is too busy, or because
 it speaks no HTTP. They are the response to the first request, unless they claim success, and no second one is sent.
 """
@@ -25,6 +26,7 @@ from aiohttp.streams import EMPTY_PAYLOAD
 
 from crawler.transport.deadline import DeadlineTimer
 from crawler.transport.error_mapping import MAX_HEADER_BYTES
+from crawler.transport.write_queue import WriteQueue
 
 BUFFERED_BYTES: Final = 64 * 1024
 """The body of a response is awaited whole up to this size, decompressed. The exchange reads a larger one in parts."""
@@ -66,11 +68,15 @@ class Connection(asyncio.Protocol):
         "_future",
         "_is_open",
         "_is_paused",
+        "_is_used",
+        "_is_written",
         "_loop",
         "_may_serve_another",
         "_message",
         "_on_lost",
         "_parser",
+        "_queue",
+        "_request",
         "_timer",
         "_transport",
         "has_unread",
@@ -85,6 +91,7 @@ class Connection(asyncio.Protocol):
         self,
         transport: asyncio.Transport,
         timer: DeadlineTimer,
+        queue: WriteQueue,
         on_lost: Callable[["Connection"], None],
         early: bytes = b"",
     ) -> None:
@@ -95,6 +102,7 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport = transport
         self._timer = timer
+        self._queue = queue
         self._on_lost = on_lost
         self._early = early
         self._parser: Any = None
@@ -102,6 +110,8 @@ class Connection(asyncio.Protocol):
         self._message: Any = None
         self._is_open = True
         self._is_paused = False
+        self._is_used = self._is_written = False
+        self._request = b""
         self._may_serve_another = True
         self.payload: Any = None
         self.is_complete = True
@@ -121,7 +131,7 @@ class Connection(asyncio.Protocol):
         return self._may_serve_another and not self._transport.is_closing() and not self.has_unread(0)
 
     def begin(self, method: str, request: bytes, started: int) -> "asyncio.Future[Any]":
-        """Write a request that began in the tick `started`, and return the future of aiohttp's response message.
+        """Write a request that began in the tick `started`, soon, and return the future of aiohttp's response message.
 
         The message comes with the body, where that is small; see `is_complete`. The future raises aiohttp's exceptions,
         OSError where the connection broke, and a bare TimeoutError for an exchange that takes too long.
@@ -130,11 +140,22 @@ class Connection(asyncio.Protocol):
         self.is_complete = False
         self.started, self.touched = started, self._timer.now
         self._timer.watch(self)
-        self._transport.write(request)
+        self._request, self._is_written = request, False
         self._future = future = self._loop.create_future()
-        if self._early:
-            self._take_early()
+        if self._is_used:
+            self._queue.put(self)
+        else:
+            self._is_used = True
+            self.write_request()  # at once: what the server says before its first request is taken for the response
+            if self._early:
+                self._take_early()
         return future
+
+    def write_request(self) -> None:
+        """For the queue: write the request that `begin` put there."""
+        if not (self.is_complete or self._transport.is_closing()):
+            self._is_written = True
+            self._transport.write(self._request)
 
     def take_body(self) -> bytes:
         """The body of a response that is complete and of which nothing was read yet."""
@@ -174,7 +195,7 @@ class Connection(asyncio.Protocol):
     # --------------------------------------------------------------------------------- called by the event loop
 
     def data_received(self, data: bytes) -> None:
-        if self.is_complete:
+        if self.is_complete or not self._is_written:
             self.close()
             return
         self.touched = self._timer.now

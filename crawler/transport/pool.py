@@ -10,6 +10,7 @@ from crawler.transport.connection import Connection
 from crawler.transport.deadline import DeadlineTimer
 from crawler.transport.opening import Opener
 from crawler.transport.request_bytes import Origin
+from crawler.transport.write_queue import WriteQueue
 
 KEEP_S: Final = 15.0
 """Seconds for which an idle connection is kept: most servers close one after a minute or more."""
@@ -32,6 +33,7 @@ class ConnectionPool:
     def __init__(self, opener: Opener, timer: DeadlineTimer, *, limit: int, open_within_s: float) -> None:
         self._opener = opener
         self._timer = timer
+        self._queue = WriteQueue()
         self._limit = limit
         self._keep_ticks = timer.ticks(KEEP_S)
         self._open_within_s = open_within_s
@@ -63,7 +65,7 @@ class ConnectionPool:
                 if connection is None:
                     self._make_room()
                     transport, early = await self._opener.open(origin)
-                    connection = Connection(transport, self._timer, self._on_lost, early)
+                    connection = Connection(transport, self._timer, self._queue, self._on_lost, early)
                     self._open.add(connection)
             except BaseException:
                 self._free_place()

@@ -16,6 +16,7 @@ from support.stub_transport import StubTransport
 
 from crawler.transport.connection import Connection
 from crawler.transport.deadline import DeadlineTimer
+from crawler.transport.write_queue import WriteQueue
 
 REQUEST = b"GET /v2/ HTTP/1.1\r\nHost: registry.example.com\r\n\r\n"
 BODY = b'{"name": "team/app", "tags": ["1.0", "1.1"]}'
@@ -75,7 +76,7 @@ RESPONSES = {
 def connection() -> tuple[Connection, StubTransport]:
     transport = StubTransport()
     timer = DeadlineTimer(total_s=60, read_s=60, precise_for_s=15)
-    return Connection(transport, timer, lambda _: None), transport
+    return Connection(transport, timer, WriteQueue(), lambda _: None), transport
 
 
 async def received(pieces: list[bytes], sent: Sent) -> tuple[Any, ...]:
@@ -122,6 +123,7 @@ async def test_connection_serves_one_request_after_another():
     for sent in (RESPONSES["to-a-head"], RESPONSES["304-with-a-length"], RESPONSES["gzip"], RESPONSES["in-chunks"]):
         assert client.is_usable()
         future = client.begin(sent.method, REQUEST, 0)
+        await asyncio.sleep(0)  # a request on a kept connection is written at the end of the turn
         transport.protocol.data_received(sent.raw)
         assert ((await future).code, client.take_body(), client.finish()) == (sent.status, sent.body, True)
     transport.lose()
@@ -321,10 +323,65 @@ async def everything(client: Connection) -> bytes:
     return b"".join(chunks)
 
 
+async def kept_connections(count: int) -> list[tuple[Connection, StubTransport]]:
+    """Connections that have served one request each, with one queue for what they write."""
+    queue, kept = WriteQueue(), []
+    for _ in range(count):
+        transport = StubTransport()
+        timer = DeadlineTimer(total_s=60, read_s=60, precise_for_s=15)
+        client = Connection(transport, timer, queue, lambda _: None)
+        future = client.begin("GET", REQUEST, 0)
+        transport.protocol.data_received(whole(BODY))
+        await future
+        assert client.finish()
+        transport.written = b""
+        kept.append((client, transport))
+    return kept
+
+
+async def test_connection_writes_the_requests_of_one_turn_together_at_its_end():
+    kept = await kept_connections(3)
+    futures = [client.begin("GET", REQUEST, 0) for client, _ in kept]
+    assert [transport.written for _, transport in kept] == [b""] * 3
+    await asyncio.sleep(0)
+    assert [transport.written for _, transport in kept] == [REQUEST] * 3
+    for (client, transport), future in zip(kept, futures, strict=True):
+        transport.protocol.data_received(whole(BODY))
+        assert ((await future).code, client.take_body(), client.finish()) == (200, BODY, True)
+        transport.lose()
+
+
+async def test_connection_takes_nothing_for_a_response_before_the_request_is_written():
+    [(client, transport)] = await kept_connections(1)
+    future = client.begin("GET", REQUEST, 0)
+    transport.protocol.data_received(whole(b'{"tags":["of-another-repository"]}'))
+    with pytest.raises(aiohttp.ServerDisconnectedError):
+        await future
+    assert not client.finish()
+    assert transport.is_aborted
+    assert transport.written == b""
+
+
+@pytest.mark.parametrize("ends", ["lost", "finished"])
+async def test_connection_that_ends_before_its_turn_does_keeps_no_other_from_writing(ends):
+    kept = await kept_connections(2)
+    futures = [client.begin("GET", REQUEST, 0) for client, _ in kept]
+    (ended, lost), (_, transport) = kept
+    if ends == "lost":
+        lost.lose(ConnectionResetError())
+    else:
+        futures[0].cancel()
+    assert not ended.finish()
+    await asyncio.sleep(0)
+    assert (lost.written, transport.written) == (b"", REQUEST)
+    transport.lose()
+    assert isinstance(futures[1].exception(), aiohttp.ServerDisconnectedError)
+
+
 async def test_connection_that_had_a_response_before_any_request_serves_one_request_and_no_other():
     timer = DeadlineTimer(total_s=60, read_s=60, precise_for_s=15)
     transport = StubTransport()
-    client = Connection(transport, timer, lambda _: None, whole(b"busy", status="503 Busy"))
+    client = Connection(transport, timer, WriteQueue(), lambda _: None, whole(b"busy", status="503 Busy"))
     future = client.begin("GET", REQUEST, 0)
     assert ((await future).code, client.take_body(), client.finish()) == (503, b"busy", False)
     assert transport.is_aborted
@@ -334,7 +391,7 @@ async def test_connection_that_had_a_response_before_any_request_serves_one_requ
 async def test_connection_that_had_a_success_before_any_request_takes_it_for_no_response():
     timer = DeadlineTimer(total_s=60, read_s=60, precise_for_s=15)
     transport = StubTransport()
-    client = Connection(transport, timer, lambda _: None, whole(b'{"tags":["of-another-repository"]}'))
+    client = Connection(transport, timer, WriteQueue(), lambda _: None, whole(b'{"tags":["of-another-repository"]}'))
     with pytest.raises(aiohttp.ClientError, match="before the request"):
         await client.begin("GET", REQUEST, 0)
     assert not client.finish()
