@@ -5,7 +5,7 @@ import os
 import select
 from collections.abc import Sequence
 from io import FileIO
-from typing import BinaryIO, Final
+from typing import Final, Protocol
 
 import anyio.to_thread
 from msgspec.json import Encoder
@@ -24,10 +24,19 @@ def encode(records: Sequence[Record]) -> bytes:
     return _encode_lines(records)
 
 
+class Unbuffered(Protocol):
+    """A file or pipe that is written without a buffer."""
+
+    @property
+    def name(self) -> object: ...
+    def fileno(self) -> int: ...
+    def write(self, lines: memoryview, /) -> int | None: ...
+
+
 class JsonLinesFile:
     """A sink for an unbuffered file: when `write` returns, the kernel has the lines, and a kill does not lose them."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: Unbuffered) -> None:
         self._file = file
 
     async def write(self, records: Sequence[Record]) -> None:
@@ -61,7 +70,7 @@ class JsonLinesPipe:
             raise SnapshotError(f"standard output cannot be written: {reason}") from None
 
 
-def _write_all(file: BinaryIO | FileIO, lines: bytes) -> None:
+def _write_all(file: Unbuffered, lines: bytes) -> None:
     """Write every byte: an unbuffered file may take fewer bytes than it is given (write(2)).
 
     It takes none, and `write` returns None, where another process made a shared pipe non-blocking, as some parent
@@ -69,7 +78,7 @@ def _write_all(file: BinaryIO | FileIO, lines: bytes) -> None:
     """
     rest = memoryview(lines)
     while rest:
-        written: int | None = file.write(rest)
+        written = file.write(rest)
         if written is None:
             select.select([], [file], [])
         else:

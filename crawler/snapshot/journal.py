@@ -8,19 +8,22 @@ after its snapshot is published.
 import os
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import orjson
 
+from crawler.errors import SnapshotError
 from crawler.model.record import JournalEntry, Outcome, count_unread
 from crawler.model.record_fields import is_record
 from crawler.model.run_parameters import RunParameters
 from crawler.snapshot.disk import remove_folder, sync_folder, wrap_os_errors
 from crawler.snapshot.locks import Lock
 from crawler.snapshot.parts import FIRST_PART, journal_parts
+from crawler.untrusted_text import quoted_path
 
 _REWRITTEN: Final = "rewritten.jsonl"
 
@@ -64,13 +67,13 @@ class Journal:
         return self._dropped
 
     @contextmanager
-    def appended(self) -> Iterator[BinaryIO]:
+    def appended(self) -> Iterator["AppendedPart"]:
         """The file that records are appended to: the last part."""
         part = (self.parts or [self.folder / FIRST_PART])[-1]
         with wrap_os_errors(part):
-            file = part.open("ab", buffering=0)
+            file = FileIO(part, "a")
         with file:
-            yield file
+            yield AppendedPart(part, file)
 
     def entries(self) -> Iterator[JournalEntry]:
         """The records that a resumed run keeps. All other lines have left the journal when the iterator ends."""
@@ -86,6 +89,36 @@ class Journal:
 
     def close(self) -> None:
         self._lock.release()
+
+
+class AppendedPart:
+    """The part of a journal that records are appended to, as long as it is this process's own.
+
+    The lock may be lost: a machine sleeps, and its locks on NFS expire; or there are none (`output.lock`). Then another
+    process may resume the run and publish this very file under a second name. Whoever wakes up must not write there.
+    """
+
+    def __init__(self, part: Path, file: FileIO) -> None:
+        self._part = part
+        self._file = file
+        self._names = os.fstat(file.fileno()).st_nlink
+
+    @property
+    def name(self) -> Path:
+        return self._part
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def write(self, lines: bytes | memoryview) -> int:
+        """Write as much as the file takes, and return how much. Raises SnapshotError where the part was published."""
+        with suppress(FileNotFoundError):
+            if self._part.stat().st_nlink == self._names:
+                return self._file.write(lines)
+        raise SnapshotError(
+            f"{quoted_path(self._part)}: the file was removed, or another process resumed and published this run: "
+            "nothing more is written"
+        )
 
 
 class _Selection:

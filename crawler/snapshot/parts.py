@@ -9,7 +9,6 @@ import hashlib
 import io
 import os
 import re
-import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -27,7 +26,7 @@ LineFinisher = Callable[[bytes], bytes]
 
 _PART_NAME: Final = re.compile(r"part-\d{5}\.jsonl")
 _SUFFIXES: Final = {"none": "", "gzip": ".gz", "zstd": ".zst"}
-_CHUNK_BYTES: Final = 1024**2
+_CHUNK_BYTES: Final = 256 * 1024
 
 
 def journal_parts(folder: Path) -> list[Path]:
@@ -35,22 +34,29 @@ def journal_parts(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if _PART_NAME.fullmatch(path.name))
 
 
-def copy_part(journal_part: Path, folder: Path, compression: str, finish_line: LineFinisher | None) -> Path:
-    """Copy a journal's part into a folder, compress the copy if asked to, and bring it to the disk. Raises OSError.
+def draft_part(journal_part: Path, folder: Path, compression: str, finish_line: LineFinisher | None) -> Path:
+    """Make a part of the snapshot from a journal's part, in a folder, and bring it to the disk. Raises OSError.
 
-    With `finish_line` the copy has what it makes of each line.
+    With `finish_line` it has what that makes of each line. A part that stays as it is becomes a second name of the
+    journal's file, which may not be appended to then; it is copied only where the file system has no hard links.
     """
-    copy = folder / f"{journal_part.name}{_SUFFIXES[compression]}"
-    with journal_part.open("rb") as lines, copy.open("wb") as file:
-        with _compressor(file, compression) as sink:
-            if finish_line is None:
-                shutil.copyfileobj(lines, sink, _CHUNK_BYTES)
-            else:
-                for line in lines:
-                    sink.write(finish_line(line))
-        file.flush()
-        os.fsync(file.fileno())
-    return copy
+    part = folder / f"{journal_part.name}{_SUFFIXES[compression]}"
+    if compression == "none" and finish_line is None and _link(journal_part, part):
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+    else:
+        with journal_part.open("rb") as lines:
+            write_lines(lines if finish_line is None else map(finish_line, lines), part, compression)
+    return part
+
+
+def _link(file: Path, name: Path) -> bool:
+    """Give a file a second name. Returns whether the file system can: FAT, many FUSE and some network ones cannot."""
+    try:
+        name.hardlink_to(file)
+    except OSError:
+        return False  # each of them has an error of its own for it, and a disk that fails will fail the copy, too
+    return True
 
 
 def part_name(number: int, compression: str) -> str:
@@ -59,8 +65,11 @@ def part_name(number: int, compression: str) -> str:
 
 
 def write_lines(lines: Iterable[bytes], part: Path, compression: str) -> None:
-    """Write a part from its lines, compressed if asked to, and bring it to the disk. Raises OSError."""
-    with part.open("wb") as file:
+    """Write a part from its lines, compressed if asked to, and bring it to the disk.
+
+    Raises OSError, also where the file is there already: it may be a second name of a journal's.
+    """
+    with part.open("xb") as file:
         with _compressor(file, compression) as sink:
             for line in lines:
                 sink.write(line)
@@ -103,21 +112,43 @@ def describe_part(part: Path) -> SnapshotFile:
     with part.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
         size = file.tell()
-    rows = longest = pending = 0  # pending: bytes of a line that continues in the next chunk
+    lines = _LineCounter()
     with open_part(part) as content:
         while chunk := content.read(_CHUNK_BYTES):
-            first, *rest = chunk.split(b"\n")
-            pending += len(first)
-            if rest:
-                rows += len(rest)
-                longest = max(longest, pending, *map(len, rest[:-1]))
-                pending = len(rest[-1])
-    if pending:
+            lines.add(chunk)
+    if lines.unfinished:
         raise SnapshotError(
-            f"{quoted_path(part)} ends within a line, after {rows:,} whole ones: "
+            f"{quoted_path(part)} ends within a line, after {lines.rows:,} whole ones: "
             "nothing is published; rerun with --resume to continue"
         )
-    return SnapshotFile(name=part.name, rows=rows, bytes=size, sha256=digest.hexdigest(), longest_line=longest)
+    return SnapshotFile(
+        name=part.name, rows=lines.rows, bytes=size, sha256=digest.hexdigest(), longest_line=lines.longest
+    )
+
+
+class _LineCounter:
+    """Counts lines as they come, in pieces of any size.
+
+    Attributes:
+        rows: the whole lines so far.
+        longest: the bytes of the longest of them, without its end.
+        unfinished: the bytes after the last whole line.
+    """
+
+    def __init__(self) -> None:
+        self.rows = self.longest = self.unfinished = 0
+
+    def add(self, chunk: bytes) -> None:
+        rows, longest, start = 0, self.longest, -self.unfinished
+        end = chunk.find(b"\n")
+        while end >= 0:  # split() and count() look at each byte, and take twice as long
+            rows += 1
+            longest = max(longest, end - start)
+            start = end + 1
+            end = chunk.find(b"\n", start)
+        self.rows += rows
+        self.longest = longest
+        self.unfinished = len(chunk) - start
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from crawler.errors import SnapshotError
 from crawler.model.run_manifest import RunManifest, SnapshotFile, Verdict
 from crawler.snapshot.disk import sync_folder, wrap_os_errors, write_durably
 from crawler.snapshot.journal import Journal
-from crawler.snapshot.parts import LineFinisher, copy_part, describe_part
+from crawler.snapshot.parts import LineFinisher, describe_part, draft_part
 from crawler.snapshot.reader import RUN_MANIFEST, SUCCESS
 from crawler.untrusted_text import quoted_path
 
@@ -34,15 +34,16 @@ class Draft:
         self._folder = journal.folder / "draft"
 
     def write(self, compression: str, rows: int, finish_line: LineFinisher | None = None) -> tuple[SnapshotFile, ...]:
-        """Copy the journal's parts, compressed if asked to, and describe what the copies hold.
+        """Make the snapshot's files from the journal's parts, compressed if asked to, and describe what they hold.
 
-        The journal may still be appended to: the copies do not change. `rows` is how many records were written to the
-        journal; a journal with more or fewer lines is not published. `finish_line` changes the lines on their way.
+        A file that is not compressed may be the journal's own, under a second name: whoever appends to the journal
+        afterwards has to make the draft again. `rows` is how many records were written to the journal; a journal with
+        more or fewer lines is not published. `finish_line` changes the lines on their way.
         """
         with wrap_os_errors(self._folder):
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder.mkdir()
-            parts = [copy_part(part, self._folder, compression, finish_line) for part in self._journal.parts]
+            parts = [draft_part(part, self._folder, compression, finish_line) for part in self._journal.parts]
             files = tuple(describe_part(part) for part in parts)
         lines = sum(file.rows for file in files)
         if lines != rows:

@@ -77,14 +77,19 @@ def test_longest_line_may_be_longer_than_a_chunk(tmp_path):
     journal.close()
 
 
-def test_publish_copies_the_journal_so_that_later_appends_do_not_reach_the_snapshot(tmp_path):
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_publish_is_final_for_a_process_that_lost_the_lock_and_appends_later(tmp_path, compression):
     journal = journaled(tmp_path, *LINES)
     with journal.appended() as still_open:
         draft = Draft(journal)
-        place = draft.publish(tmp_path, run_manifest(draft.write("none", 2)))
-        still_open.write(LINES[0])
+        files = draft.write(compression, 2)
+        if compression == "none":
+            with pytest.raises(SnapshotError, match="published this run"):
+                still_open.write(LINES[0])
+        draft.publish(tmp_path, run_manifest(files))
+        with pytest.raises(SnapshotError, match="published this run"):
+            still_open.write(LINES[0])
     journal.close()
-    assert (place / "part-00000.jsonl").read_bytes() == b"".join(LINES)
     assert len(read_snapshot(tmp_path).records) == 2
 
 

@@ -1,8 +1,11 @@
 """A run with several data files: each is read, counted, resumed and published."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.run_folders import (
     RUN_ID,
     TARGET,
@@ -22,7 +25,7 @@ from crawler.model.record import Outcome
 from crawler.model.run_manifest import Counts
 from crawler.sinks.jsonl import encode
 from crawler.snapshot.journal import Journal
-from crawler.snapshot.parts import journal_parts
+from crawler.snapshot.parts import describe_part, draft_part, journal_parts
 from crawler.snapshot.publish import Draft
 from crawler.snapshot.reader import last_complete
 
@@ -63,6 +66,54 @@ def test_parts_are_published_as_one_file_each_with_rows_checksum_and_longest_lin
     ]
     assert [each["repository"] for each in snapshot.records] == ["team/a", "team/b", "team/c"]
     assert run_ids(tmp_path) == []
+
+
+def test_parts_are_published_without_being_written_again(tmp_path, two_parts):
+    journaled_files = [part.stat().st_ino for part in two_parts.parts]
+    publish(two_parts, tmp_path, "none", 3)
+    published = [path.stat() for path in sorted(read_snapshot(tmp_path).folder.glob("part-*"))]
+    assert [file.st_ino for file in published] == journaled_files
+    assert {file.st_nlink for file in published} == {1}
+
+
+def test_parts_are_copied_where_a_file_can_have_no_second_name(tmp_path):
+    on_another_file_system = Path("/proc/version")
+    part = draft_part(on_another_file_system, tmp_path, "none", None)
+    assert part.read_bytes() == on_another_file_system.read_bytes()
+
+
+def test_parts_that_are_there_already_are_not_overwritten(tmp_path):
+    part = tmp_path / "version"
+    part.write_bytes(b"kept")
+    with pytest.raises(FileExistsError):
+        draft_part(Path("/proc/version"), tmp_path, "none", None)
+    assert part.read_bytes() == b"kept"
+
+
+def test_parts_are_appended_to_after_a_draft_that_a_kill_left(tmp_path, two_parts):
+    Draft(two_parts).write("none", 3)
+    two_parts.close()
+    journal = unfinished(tmp_path).resume(parameters("2")).journal
+    assert journal is not None
+    assert len(names(journal)) == 3
+    with journal.appended() as file:
+        file.write(encode([record("team/d")]))
+    publish(journal, tmp_path, "none", 4)
+    assert len(read_snapshot(tmp_path).records) == 4
+
+
+fuzz = settings(deadline=None, max_examples=60)
+
+NEAR_A_PIECE = st.integers(-2, 2).map(lambda more: 256 * 1024 + more)
+
+
+@fuzz
+@given(lengths=st.lists(st.one_of(st.integers(0, 3), NEAR_A_PIECE, st.just(600_000)), min_size=1, max_size=8))
+def test_parts_are_counted_and_measured_whatever_the_lengths_of_their_lines(tmp_path_factory, lengths):
+    part = tmp_path_factory.mktemp("parts") / "part-00000.jsonl"
+    part.write_bytes(b"".join(b"x" * length + b"\n" for length in lengths))
+    described = describe_part(part)
+    assert (described.rows, described.longest_line) == (len(lengths), max(lengths))
 
 
 def test_parts_are_resumed_appended_to_and_published(tmp_path, two_parts):
