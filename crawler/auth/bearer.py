@@ -122,7 +122,7 @@ class BearerAuth:
         self._batches = ScopeBatcher(scopes_per_token)
         self._flights: SingleFlight[tuple[str, ...], _Token | None] = SingleFlight()
         self._lockout = LockoutGuard()
-        self._has_accepted = anyio.Event()
+        self._has_accepted = False
         """Whether the token server has accepted the credentials."""
         self._first_request = anyio.Lock()
         self._concurrency = (
@@ -202,12 +202,12 @@ class BearerAuth:
 
     async def _fetch(self, scopes: tuple[str, ...]) -> _Token:
         credential = self._credentials.at_hand or await self._credentials.get()
-        if credential is None or self._has_accepted.is_set():
+        if credential is None or self._has_accepted:
             return await self._new_token(scopes, credential)
         # One request at a time until the password has been accepted: hundreds of concurrent requests with a wrong one
         # would be hundreds of failed logins before the first answer, and registries ban for far fewer (see `lockout`).
         async with self._first_request:
-            if not self._has_accepted.is_set():
+            if not self._has_accepted:
                 return await self._new_token(scopes, credential)
         return await self._new_token(scopes, credential)
 
@@ -220,7 +220,7 @@ class BearerAuth:
             if other is not None:
                 response = await self._request_token(scopes, other)
         if response.status != 401:
-            self._has_accepted.set()
+            self._has_accepted = True
         if response.status != 200:
             error = _error_from(self._server.realm, response)
             if credential is not None and response.status == 401:  # a 403 refuses the scope, a 401 the credentials
