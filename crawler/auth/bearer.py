@@ -202,14 +202,17 @@ class BearerAuth:
 
     async def _fetch(self, scopes: tuple[str, ...]) -> _Token:
         credential = self._credentials.at_hand or await self._credentials.get()
-        if credential is None or self._has_accepted:
+        if self._may_be_sent_often(credential):
             return await self._new_token(scopes, credential)
         # One request at a time until the password has been accepted: hundreds of concurrent requests with a wrong one
         # would be hundreds of failed logins before the first answer, and registries ban for far fewer (see `lockout`).
         async with self._first_request:
-            if not self._has_accepted:
+            if not self._may_be_sent_often(credential):
                 return await self._new_token(scopes, credential)
         return await self._new_token(scopes, credential)
+
+    def _may_be_sent_often(self, credential: Credential | None) -> bool:
+        return credential is None or self._has_accepted
 
     async def _new_token(self, scopes: tuple[str, ...], credential: Credential | None) -> _Token:
         # its life is counted from the request, not from the response: that errs on the safe side

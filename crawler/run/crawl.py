@@ -330,7 +330,9 @@ class Crawl:
     ) -> RunManifest:
         """Write the snapshot's files beside the journal. They are not published yet."""
         output = self._config.output
-        finish_line = None if inspection is None else inspection.bases.finish_line
+        finish_line = None
+        if inspection is not None and self._config.images.depth.reads_configs:
+            finish_line = inspection.bases.finish_line
         write = partial(draft.write, output.compression, self._stats.recorded, finish_line)
         files = await anyio.to_thread.run_sync(write)
         earlier = partial(last_complete, output.path, self.parameters.target, self.parameters.started_at)
