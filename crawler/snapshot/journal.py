@@ -113,7 +113,7 @@ class AppendedPart:
     def write(self, lines: bytes | memoryview) -> int:
         """Write as much as the file takes, and return how much. Raises SnapshotError where the part was published."""
         with suppress(FileNotFoundError):
-            if self._part.stat().st_nlink == self._names:
+            if self._part.stat().st_nlink <= self._names:  # fewer, where a draft that a kill left is removed
                 return self._file.write(lines)
         raise SnapshotError(
             f"{quoted_path(self._part)}: the file was removed, or another process resumed and published this run: "

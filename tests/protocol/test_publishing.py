@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import shutil
 import stat
 import tempfile
 from pathlib import Path
@@ -91,6 +92,15 @@ def test_publish_is_final_for_a_process_that_lost_the_lock_and_appends_later(tmp
             still_open.write(LINES[0])
     journal.close()
     assert len(read_snapshot(tmp_path).records) == 2
+
+
+def test_journal_that_is_removed_during_the_run_takes_no_more_records(tmp_path):
+    journal = journaled(tmp_path, *LINES)
+    with journal.appended() as part:
+        shutil.rmtree(journal.folder)
+        with pytest.raises(SnapshotError, match="the file was removed"):
+            part.write(LINES[0])
+    journal.close()
 
 
 def fsync_of_folders_fails(monkeypatch, number: int) -> None:
