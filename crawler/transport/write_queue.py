@@ -1,13 +1,19 @@
-"""Requests are written at the end of a turn of the event loop, all those of the turn together.
+"""Requests of one turn of the event loop are written a few at a time.
 
 In a turn the loop reads the responses that have come, and the workers go on: each lists another repository. Written one
 by one between the work of two workers, each request costs a way into the kernel and back with cold caches, and wakes a
-server or proxy on the same machine for one request. Written together they take 6 µs less of processor time each, out of
-42, with a server on the same machine.
+server or proxy on the same machine for one request. Written eight at a time they take 5 µs less of processor time each,
+out of 42, with a server on the same machine.
+
+All of a turn at once would be too many. The responses to them come back together, and so does their work: with 64 in
+flight and a server 10 ms away they gather in one bunch, and each waits for the work of all others.
 """
 
 import asyncio
-from typing import Protocol
+from typing import Final, Protocol
+
+TOGETHER: Final = 8
+"""How many requests are written at a time, at most. The first of them waits for the work of seven workers: 0.3 ms."""
 
 
 class Writer(Protocol):
@@ -18,7 +24,7 @@ class Writer(Protocol):
 
 
 class WriteQueue:
-    """The connections that write at the end of this turn. Used within a running event loop."""
+    """The connections that write soon, in this turn or at its end. Used within a running event loop."""
 
     def __init__(self) -> None:
         self._writers: list[Writer] = []
@@ -27,6 +33,8 @@ class WriteQueue:
         if not self._writers:
             asyncio.get_running_loop().call_soon(self._write_all)
         self._writers.append(writer)
+        if len(self._writers) == TOGETHER:
+            self._write_all()
 
     def _write_all(self) -> None:
         writers, self._writers = self._writers, []

@@ -16,7 +16,7 @@ from support.stub_transport import StubTransport
 
 from crawler.transport.connection import Connection
 from crawler.transport.deadline import DeadlineTimer
-from crawler.transport.write_queue import WriteQueue
+from crawler.transport.write_queue import TOGETHER, WriteQueue
 
 REQUEST = b"GET /v2/ HTTP/1.1\r\nHost: registry.example.com\r\n\r\n"
 BODY = b'{"name": "team/app", "tags": ["1.0", "1.1"]}'
@@ -349,6 +349,18 @@ async def test_connection_writes_the_requests_of_one_turn_together_at_its_end():
         transport.protocol.data_received(whole(BODY))
         assert ((await future).code, client.take_body(), client.finish()) == (200, BODY, True)
         transport.lose()
+
+
+async def test_connection_waits_for_no_more_than_a_few_others_with_its_request():
+    kept = await kept_connections(TOGETHER + 1)
+    for client, _ in kept:
+        client.begin("GET", REQUEST, 0)
+    assert [transport.written for _, transport in kept] == [REQUEST] * TOGETHER + [b""]
+    await asyncio.sleep(0)
+    assert kept[-1][1].written == REQUEST
+    for client, _ in kept:
+        client.finish()
+    await asyncio.sleep(0)
 
 
 async def test_connection_takes_nothing_for_a_response_before_the_request_is_written():
