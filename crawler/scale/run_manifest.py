@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -28,15 +28,30 @@ from crawler.verdict import Findings, reasons_for_doubt
 
 
 def merged_run_id(group: Group) -> str:
-    """The id of the snapshot that a group is merged into. The same shards give the same id, in whatever order."""
+    """The id of the snapshot that a group is merged into. The same shards give the same id, in whatever order.
+
+    All merges of a group begin at the same time, and of runs that do, the one with the greater id is the newer one. So
+    the id has how many shards have reported, and how many milliseconds after the beginning the last of them ended: a
+    later merge has more shards, or one that was crawled again.
+    """
     runs = sorted(each.run_manifest.run_id for each in group.shards)
     digest = sha256("\n".join([group.group, group.target, *runs]).encode()).hexdigest()
-    return f"{datetime.fromisoformat(started_at(group)):%Y%m%dT%H%M%SZ}-{digest[:8]}"
+    began, ended = (datetime.fromisoformat(time) for time in (started_at(group), _finished_at(group)))
+    lasted_ms = max(ended - began, timedelta(0)) // timedelta(milliseconds=1)
+    return f"{began:%Y%m%dT%H%M%SZ}-{len(group.shards):05d}-{lasted_ms:010d}-{digest[:8]}"
 
 
 def started_at(group: Group) -> str:
-    """When the first shard began."""
-    return min(each.run_manifest.started_at for each in group.shards)
+    """When the group agreed on its terms, which is before any shard has listed a repository.
+
+    It is the same whichever shards have reported. Shards from several disks without a lake have agreed on nothing:
+    then it is when the first of them began.
+    """
+    return min(each.report.parameters.agreed_at or each.run_manifest.started_at for each in group.shards)
+
+
+def _finished_at(group: Group) -> str:
+    return max(each.run_manifest.finished_at for each in group.shards)
 
 
 def merge_run_manifests(
@@ -54,7 +69,7 @@ def merge_run_manifests(
         run_id=merged_run_id(group),
         tool=TOOL,
         started_at=started_at(group),
-        finished_at=max(each.finished_at for each in parts),
+        finished_at=_finished_at(group),
         resumed_at=tuple(sorted({at for each in parts for at in each.resumed_at})),
         identity=", ".join(dict.fromkeys(each.identity for each in parts)),
         verdict=Verdict.PARTIAL if reasons else Verdict.COMPLETE,
