@@ -37,7 +37,8 @@ class Discovered:
 
     Attributes:
         method: the source that was used, such as `catalog`.
-        pages: pages of names that were read.
+        pages: pages of names that were read: by a shard itself, none where it took the names from its group's list; in a
+            merged snapshot, by all shards that have reported together.
         repositories: names that were found, after the target's prefix and the filters.
         complete: see `Evidence`.
         evidence: see `Evidence.text`.
