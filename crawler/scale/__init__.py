@@ -4,6 +4,7 @@
 |---|---|
 | `group` | Which shards are there, and do they belong together? |
 | `evidence` | What do the shards prove together? |
+| `shard_numbers` | Which shards are meant, in a short phrase? |
 | `run_manifest` | What did they do together? |
 | `caches` | What becomes of the digest caches of the shards? |
 | `files` | How do their records become those of one run? |
