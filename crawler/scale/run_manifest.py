@@ -86,7 +86,7 @@ def merge_run_manifests(
         problems=dict(sorted(_sums(each.problems for each in parts).items())),
         requests=_requests([each.requests for each in parts]),
         cache=CacheUse(hits=sum(each.cache.hits for each in parts), misses=sum(each.cache.misses for each in parts)),
-        pace=_pace([each.pace for each in parts]),
+        pace=_pace(parts),
         files=files,
         config=_config(first.config, config),
         slowest=tuple(sorted((slow for each in parts for slow in each.slowest), key=_by_time)[:SLOWEST_KEPT]),
@@ -136,14 +136,33 @@ def _requests(parts: Sequence[Requests]) -> Requests:
     )
 
 
-def _pace(parts: Sequence[PaceKept]) -> PaceKept:
-    """What all shards together kept. They run at the same time."""
+def _pace(parts: Sequence[RunManifest]) -> PaceKept:
+    """What all shards together kept; see `PaceKept`."""
+    paces = [part.pace for part in parts]
     return PaceKept(
-        configured=f"{len(parts)} shards, each {parts[0].configured}",
-        median_per_s=round(sum(part.median_per_s for part in parts), 1),
-        lowest_concurrency=min(part.lowest_concurrency for part in parts),
-        set_by=Counter(part.set_by for part in parts).most_common(1)[0][0],
+        configured=f"{len(parts)} shards, each {paces[0].configured}",
+        median_per_s=round(_joint_pace(parts), 1),
+        lowest_concurrency=min(pace.lowest_concurrency for pace in paces),
+        set_by=Counter(pace.set_by for pace in paces).most_common(1)[0][0],
     )
+
+
+def _joint_pace(parts: Sequence[RunManifest]) -> float:
+    """Exchanges a second while any shard ran. A scheduler may let shards wait for each other: their sum is no pace."""
+    spans = sorted(
+        (datetime.fromisoformat(part.started_at), datetime.fromisoformat(part.finished_at)) for part in parts
+    )
+    busy, until = timedelta(0), spans[0][0]
+    for began, ended in spans:
+        busy += max(ended - max(began, until), timedelta(0))
+        until = max(until, ended)
+    if not busy:
+        return sum(part.pace.median_per_s for part in parts)
+    return sum(part.pace.median_per_s * (_lasted(part) / busy) for part in parts)
+
+
+def _lasted(part: RunManifest) -> timedelta:
+    return datetime.fromisoformat(part.finished_at) - datetime.fromisoformat(part.started_at)
 
 
 def _config(of_shards: dict[str, Any], config: MergeConfig) -> dict[str, Any]:

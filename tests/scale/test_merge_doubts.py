@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 
 import pytest
 from support.scripted import document, on, serve
@@ -34,6 +35,10 @@ def edit(output, index, file, change):
     content = json.loads(path.read_bytes())
     change(content)
     path.write_text(json.dumps(content))
+
+
+def change_discovery(found, run_manifest):
+    run_manifest["discovery"].update(found)
 
 
 async def crawl_two(server, folder, **registry):
@@ -105,12 +110,7 @@ async def test_merge_says_a_doubt_of_all_shards_once(command, google, tmp_path):
     for index in (0, 1, 2, 3, 5):
         reader = "" if index == 1 else " (read by shard 1/6 for the group)"
         found = {"complete": False, "evidence": f"{doubt}{reader}"}
-        edit(
-            tmp_path / "snapshots",
-            index,
-            "_run.json",
-            lambda manifest, found=found: manifest["discovery"].update(found),
-        )
+        edit(tmp_path / "snapshots", index, "_run.json", partial(change_discovery, found))
     ended = await command("merge", "--group", GROUP)
     assert ended.code == 3
     expected = f"shard 4/6 did not report; shards 0-3 and 5 of 6: {doubt} (read by shard 1/6 for the group); "
