@@ -1,5 +1,6 @@
 """A few repositories that were measured become what a crawl is expected to cost."""
 
+from dataclasses import replace
 from math import ceil
 from typing import Final
 
@@ -7,6 +8,7 @@ from crawler.config import RegistryConfig
 from crawler.forecast.cost import Cost
 from crawler.forecast.expectation import Expectation
 from crawler.forecast.findings import Findings
+from crawler.model.shard import Shard
 from crawler.model.words import repositories
 from crawler.transport.messages import Purpose
 
@@ -31,6 +33,24 @@ def expect_from_sample(found: Findings, registry: RegistryConfig) -> Expectation
         resolves=sample.sum(lambda node: node.tags_to_resolve).expected,
         images=sample.sum(lambda node: node.images).expected,
         evidence=tuple(filter(None, (_repositories_text(found), _units_text(found), _failures_text(found)))),
+    )
+
+
+def part_of_sample(expected: Expectation, found: Findings, shard: Shard | None) -> Expectation:
+    """What one shard of the whole costs: an equal part, and the names, which it may be the one to read."""
+    if shard is None:
+        return expected
+    once, part = found.connection + found.discovery, 1 / shard.count
+    text = f"shard {shard} is expected to own 1 of {shard.count:,} equal parts: no snapshot says what it owns"
+    return replace(
+        expected,
+        cost=once + (expected.cost - once).times(part),
+        least=once.total + (expected.least - once.total) * part,
+        most=once.total + (expected.most - once.total) * part,
+        repositories=expected.repositories * part,
+        resolves=expected.resolves * part,
+        images=expected.images * part,
+        evidence=(*expected.evidence, text),
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from crawler.model.run_parameters import RunParameters
 from crawler.model.shard import Shard
 from crawler.model.shard_report import SeenNames, ShardReport
 from crawler.profiles import DiscoveryMethod
+from crawler.run.parameters import build_run_parameters
 from crawler.run.plan import Plan
 from crawler.run.shares import SharedGroup, Shares
 from crawler.snapshot.decoding import read_run_manifest
@@ -63,6 +64,16 @@ def join(
     shares = _shares(config, registry, joined, part) if shares is None else shares
     name_hash, group_names = NameHash(parameters.target), _group_names(config, joined)
     return joined, Ownership(part, name_hash, shares.cut, shares.owners, group_names=group_names)
+
+
+def new_ownership(config: Config, registry: RegistryConfig, part: Shard) -> Ownership:
+    """What a shard would own of a group that begins now, and has this output folder. Blocks. Raises SnapshotError."""
+    now = datetime.now(UTC)
+    parameters = build_run_parameters(registry, config.images, now, config.scale)
+    previous = last_complete(config.output.path, parameters.target, parameters.started_at)
+    balanced = replace(parameters, balanced_by=None if previous is None else previous.run_id)
+    shares = _shares(config, registry, balanced, part)
+    return Ownership(part, NameHash(parameters.target), shares.cut, shares.owners)
 
 
 def _with_terms(proposed: RunParameters, terms: RunParameters) -> RunParameters:
