@@ -11,6 +11,7 @@ import anyio.to_thread
 
 from crawler.config import Config, RegistryConfig
 from crawler.digest_cache.cache import DigestCache
+from crawler.discovery.ownership import Ownership
 from crawler.errors import SnapshotError
 from crawler.forecast.advice import Bill, cheaper_ways
 from crawler.forecast.cost import Cost, Spending
@@ -119,13 +120,14 @@ async def make_forecast(config: Config, registry: RegistryConfig, rate_limits: S
     plan = bounded_plan(make_plan(config, registry, rate_limits), spending)
     auth = await resolve_credentials(registry, plan.limits.outage)
     # two views of one file: the sample puts what it reads into its own, and the crawl will not have that
-    shard, file = config.scale.shard, _cache_file(config)
+    ownership, file = await _new_ownership(config, registry), _cache_file(config)
     with DigestCache.open_unchanged(file) as cache, DigestCache.open_unchanged(file) as sampled:
         found = await sample_registry(plan, spending, extent, auth, sampled, known=known)
         if comparable is None:
-            expected = part_of_sample(expect_from_sample(found, registry), found, shard)
+            expected = expect_from_sample(found, registry)
+            expected = expected if ownership is None else part_of_sample(expected, found, ownership)
         else:
-            count = partial(_expect_from_snapshot, comparable, found, config, registry, cache)
+            count = partial(expect_from_snapshot, comparable, found, config, registry, cache, ownership=ownership)
             expected = await anyio.to_thread.run_sync(count)
         notes = (*auth.warnings, *cache.notes, *unreadable)
     if unused and snapshot is not None:
@@ -133,16 +135,13 @@ async def make_forecast(config: Config, registry: RegistryConfig, rate_limits: S
     return _forecast(plan, auth, found, expected, snapshot=comparable, notes=notes)
 
 
-def _expect_from_snapshot(
-    snapshot: LastSnapshot, found: Findings, config: Config, registry: RegistryConfig, cache: DigestCache
-) -> Expectation:
-    """Raises SnapshotError."""
-    ownership = None
-    if config.scale.shard is not None:
-        from crawler.run.shards import new_ownership
+async def _new_ownership(config: Config, registry: RegistryConfig) -> Ownership | None:
+    """What is owned by the shard that the crawl is; None for a crawl of everything. Raises SnapshotError."""
+    if config.scale.shard is None:
+        return None
+    from crawler.run.shards import new_ownership
 
-        ownership = new_ownership(config, registry, config.scale.shard)
-    return expect_from_snapshot(snapshot, found, config, registry, cache, ownership=ownership)
+    return await anyio.to_thread.run_sync(new_ownership, config, registry, config.scale.shard)
 
 
 def _cache_file(config: Config) -> Path | None:

@@ -5,10 +5,10 @@ from math import ceil
 from typing import Final
 
 from crawler.config import RegistryConfig
+from crawler.discovery.ownership import Ownership
 from crawler.forecast.cost import Cost
 from crawler.forecast.expectation import Expectation
 from crawler.forecast.findings import Findings
-from crawler.model.shard import Shard
 from crawler.model.words import repositories
 from crawler.transport.messages import Purpose
 
@@ -36,12 +36,16 @@ def expect_from_sample(found: Findings, registry: RegistryConfig) -> Expectation
     )
 
 
-def part_of_sample(expected: Expectation, found: Findings, shard: Shard | None) -> Expectation:
-    """What one shard of the whole costs: an equal part, and the names, which it may be the one to read."""
-    if shard is None:
-        return expected
-    once, part = found.connection + found.discovery, 1 / shard.count
-    text = f"shard {shard} is expected to own 1 of {shard.count:,} equal parts: no snapshot says what it owns"
+def part_of_sample(expected: Expectation, found: Findings, ownership: Ownership) -> Expectation:
+    """What one shard of the whole costs: its part, and the names, which it may be the one to read."""
+    shard, owned = ownership.shard, sum(map(ownership.owns, found.seen))
+    part = owned / len(found.seen) if found.seen else 1 / shard.count
+    text = (
+        f"{owned:,} of {len(found.seen):,} names are those of shard {shard}"
+        if found.seen
+        else f"shard {shard} is taken to own 1 of {shard.count:,} equal parts, because the names are not known"
+    )
+    once = found.connection + found.discovery
     return replace(
         expected,
         cost=once + (expected.cost - once).times(part),
