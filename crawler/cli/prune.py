@@ -3,12 +3,13 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 from crawler.cli import logs
 from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN
+from crawler.cli.prune_groups import prune_groups, read_left_groups
 from crawler.cli.prune_lake import prune_lake, read_lake_plan
 from crawler.cli.prune_mode import PruneMode
 from crawler.cli.prune_report import PrunedTarget, report_run, report_target
@@ -18,6 +19,8 @@ from crawler.lake.retention import LakePlan, PrunedLake
 from crawler.model.names import Target
 from crawler.model.run_manifest import source_folder
 from crawler.model.words import size_text
+from crawler.scale.left_groups import LeftGroups
+from crawler.snapshot.locks import configured_locks
 from crawler.snapshot.mentions import mentioned_digests
 from crawler.snapshot.reader import StoredRun
 from crawler.snapshot.retention import Retention, RetentionPlan, RetentionRules, plan_retention
@@ -26,12 +29,16 @@ from crawler.untrusted_text import printable, quoted_path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneRequest:
-    """What is to be pruned, and when. Without targets, the snapshots of every target are."""
+    """What is to be pruned, and when. Without targets, the snapshots of every target are.
+
+    Groups of shards are left alone while they are younger than `within`: a shard may join them.
+    """
 
     targets: Sequence[str]
     rules: RetentionRules
     mode: PruneMode
     now: datetime
+    within: timedelta
 
 
 def prune(config: StorageConfig, lake: PrunedLake | None, request: PruneRequest) -> int:
@@ -59,15 +66,18 @@ def prune(config: StorageConfig, lake: PrunedLake | None, request: PruneRequest)
 
 
 def _prune_output(config: StorageConfig, plan: RetentionPlan, names: Sequence[str], request: PruneRequest) -> int:
+    groups = LeftGroups(config.output.path, configured_locks(config.output), request.within)
+    left = read_left_groups(groups, plan, names, request.now)
     pruning = _Pruning(config.output.path, request.mode)
     pruning.prune_snapshots(_plan_of(plan, names, config.output.path), request.now)
+    are_groups_pruned = prune_groups(groups, left, request.mode)
     if config.cache.url is not None:
         name = f"digest cache {printable(config.cache.url)}"
         why = "crawls of other output folders may need what it has; to prune it, prune a copy of it: --cache FILE"
         logs.notice(f"{name} is left: {why}", logging.INFO)
     elif config.cache_file is not None and config.cache_file.is_file():
         pruning.prune_cache(config.cache_file, plan)
-    return COULD_NOT_RUN if pruning.has_failed else COMPLETE
+    return COULD_NOT_RUN if pruning.has_failed or not are_groups_pruned else COMPLETE
 
 
 def _check_targets(names: Sequence[str], known: Sequence[str], where: str) -> None:

@@ -10,8 +10,9 @@ from crawler.digest_cache.cache import DigestCache
 from crawler.digest_cache.file import open_copy
 from crawler.digest_cache.storage import CacheStorage
 from crawler.lake.retention import LakeRun, PrunedLake, remove_runs
+from crawler.scale.left_groups import LeftGroup, LeftGroups
 from crawler.snapshot.reader import StoredRun
-from crawler.snapshot.retention import remove, remove_empty_folders, remove_leftovers, size_on_disk
+from crawler.snapshot.retention import folder_size, remove, remove_empty_folders, remove_leftovers, size_on_disk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,9 @@ class PruneMode:
         prepare: comes first; takes the output folder. Raises SnapshotError.
         tidy: comes last; takes the output folder and the time. Raises SnapshotError.
         open_cache: opens the digest cache, or a copy that may be changed.
+        drop_group: takes the groups of an output folder and one of them; returns the bytes that this frees. Raises
+            SnapshotError.
+        tidy_groups: comes after; takes the groups of an output folder. Raises SnapshotError.
         drop_runs: takes a lake and runs of it. Raises LakeError, and may have removed some of them.
     """
 
@@ -34,11 +38,17 @@ class PruneMode:
     prepare: Callable[[Path], None]
     tidy: Callable[[Path, datetime], None]
     open_cache: Callable[[Path], DigestCache]
+    drop_group: Callable[[LeftGroups, LeftGroup], int]
+    tidy_groups: Callable[[LeftGroups], None]
     drop_runs: Callable[[PrunedLake, Sequence[LakeRun]], None]
 
 
 def _size_of(_: Path, stored: StoredRun) -> int:
     return size_on_disk(stored)
+
+
+def _size_of_group(_: LeftGroups, left: LeftGroup) -> int:
+    return folder_size(left.folder)
 
 
 def _change_nothing(*_: object) -> None:
@@ -57,6 +67,8 @@ REMOVING: Final = PruneMode(
     prepare=remove_leftovers,
     tidy=remove_empty_folders,
     open_cache=DigestCache.open,
+    drop_group=LeftGroups.remove,
+    tidy_groups=LeftGroups.remove_leftovers,
     drop_runs=remove_runs,
 )
 DRY_RUN: Final = PruneMode(
@@ -67,5 +79,7 @@ DRY_RUN: Final = PruneMode(
     prepare=_change_nothing,
     tidy=_change_nothing,
     open_cache=_open_cache_copy,
+    drop_group=_size_of_group,
+    tidy_groups=_change_nothing,
     drop_runs=_change_nothing,
 )
