@@ -21,14 +21,6 @@ pytestmark = pytest.mark.usefixtures("few_authorities")
 NAMES = [f"acme/team-{number}/app" for number in range(40)]
 
 
-@pytest.fixture
-async def shards(google, tmp_path):
-    """The output folder with two shards of a registry of twenty repositories."""
-    world = await google(repositories=20, listings="plain", giants=0)
-    await crawl_shards(world, 2, tmp_path / "snapshots")
-    return tmp_path / "snapshots"
-
-
 def edit(output, index, file, change):
     """Change a JSON file of a shard."""
     (path,) = output.glob(f".shards/{GROUP}/source=*/shard={index:05d}-*/{file}")

@@ -6,7 +6,6 @@ import re
 import shutil
 
 import pytest
-from support.lake_servers import moto_server
 from support.lake_views import latest
 from support.shard_crawls import GROUP, crawl_whole, records_in, shard_folders
 from support.shard_lakes import (
@@ -23,26 +22,6 @@ from support.snapshots import folders, read_snapshot
 from crawler.errors import LakeError
 
 pytestmark = pytest.mark.usefixtures("few_authorities")
-
-
-@pytest.fixture
-def moto(monkeypatch):
-    """moto with an empty bucket."""
-    for variable in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3"):
-        monkeypatch.delenv(variable, raising=False)
-    with moto_server() as server:
-        yield server
-
-
-@pytest.fixture
-async def world(google):
-    return await google(repositories=30, listings="plain", giants=0)
-
-
-@pytest.fixture
-def lake(tmp_path):
-    """The URL of a lake in a folder."""
-    return f"file://{tmp_path}/lake"
 
 
 def objects_in(tmp_path):

@@ -14,13 +14,8 @@ pytestmark = pytest.mark.usefixtures("few_authorities")
 
 
 @pytest.fixture
-async def world(google):
-    return await google(repositories=20, listings="plain", giants=0)
-
-
-@pytest.fixture
-async def shards(world, tmp_path):
-    """The output folder with three shards of twenty repositories, which were crawled one after another."""
+async def three_shards(world, tmp_path):
+    """The output folder with three shards of thirty repositories, which were crawled one after another."""
     for index in range(3):
         await crawler.crawl(shard_config(world, f"{index}/3", tmp_path / "snapshots"))
     return tmp_path / "snapshots"
@@ -37,11 +32,11 @@ async def listed(command):
     return [(run["state"], run["started_at"]) for run in json.loads(asked.out)]
 
 
-async def test_merges_of_one_group_have_the_begin_of_the_group(command, shards, tmp_path):
+async def test_merges_of_one_group_have_the_begin_of_the_group(command, three_shards, tmp_path):
     """The shard that comes late is the one that began first: the group began with it all the same."""
-    (terms,) = shards.glob(f".shards/{GROUP}/source=*/terms.json")
+    (terms,) = three_shards.glob(f".shards/{GROUP}/source=*/terms.json")
     begun = json.loads(terms.read_bytes())["started_at"]
-    place = shard_path(shards, 0)
+    place = shard_path(three_shards, 0)
     shutil.move(place, tmp_path / "late")
     assert (await command("merge", "--group", GROUP)).code == 3
     shutil.move(tmp_path / "late", place)
@@ -49,29 +44,29 @@ async def test_merges_of_one_group_have_the_begin_of_the_group(command, shards, 
     assert await listed(command) == [("complete", begun), ("partial", begun)]
     measured = samples((command.folder / "registry.prom").read_text())
     counted = [value for name, value in measured.items() if name.startswith("registry_crawler_repositories{")]
-    assert sum(counted) == 20, "the metrics are those of the complete snapshot"
+    assert sum(counted) == 30, "the metrics are those of the complete snapshot"
     assert (await command("runs", "prune", "--keep-daily", "1", "--keep-weekly", "0", "--keep-monthly", "0")).code == 0
     assert await listed(command) == [("complete", begun)]
 
 
-async def test_merge_is_newer_than_one_of_the_same_group_before_a_shard_was_crawled_again(command, world, shards):
+async def test_merge_is_newer_than_one_of_the_same_group_before_a_shard_was_crawled_again(command, world, three_shards):
     ids: list[str] = []
     for odd in (0, 1, 2, 0):
-        assert (await command("merge", "--group", GROUP, "--expect", "21")).code == 3
-        (new,) = {folder.name for folder in folders(shards)} - set(ids)
+        assert (await command("merge", "--group", GROUP, "--expect", "31")).code == 3
+        (new,) = {folder.name for folder in folders(three_shards)} - set(ids)
         ids.append(new)
-        shutil.rmtree(shard_path(shards, odd))
-        await crawler.crawl(shard_config(world, f"{odd}/3", shards))
+        shutil.rmtree(shard_path(three_shards, odd))
+        await crawler.crawl(shard_config(world, f"{odd}/3", three_shards))
     assert ids == sorted(ids)
     asked = await command("runs", "list", "--format", "json")
     assert [f"run={run['run_id']}" for run in json.loads(asked.out)] == ids[::-1]
 
 
-async def test_merge_begins_before_every_record_was_observed(command, shards):
+async def test_merge_begins_before_every_record_was_observed(command, three_shards):
     for index in (1, 2):  # their processes were slow to find their credentials
-        path = shard_path(shards, index) / "_run.json"
+        path = shard_path(three_shards, index) / "_run.json"
         run_manifest = json.loads(path.read_bytes())
         path.write_text(json.dumps(run_manifest | {"started_at": run_manifest["finished_at"]}))
     assert (await command("merge", "--group", GROUP)).code == 0
-    snapshot = read_snapshot(shards)
+    snapshot = read_snapshot(three_shards)
     assert snapshot.manifest["started_at"] <= min(record["observed_at"] for record in snapshot.records)
