@@ -34,6 +34,17 @@ def marker(tmp_path, index):
     return path
 
 
+@pytest.mark.parametrize(
+    ("name", "meaning"),
+    [
+        ("crawl", "Publish the snapshot there too, or upload the shard for merge: s3://"),
+        ("merge", "Take shards that were uploaded there, and publish the snapshot there too: s3://"),
+    ],
+)
+async def test_lake_of_shards_is_explained_by_the_help(command, name, meaning):
+    assert meaning in " ".join((await command(name, "--help")).out.split())
+
+
 @pytest.mark.parametrize("kind", ["file", "s3"])
 async def test_merge_from_a_lake_equals_one_run(command, google, moto, tmp_path, kind):
     world = await google(repositories=60, listings="plain", giants=0, empty=0.06)
