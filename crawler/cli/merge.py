@@ -34,8 +34,8 @@ LakeOption = Annotated[
     typer.Option(
         "--lake",
         metavar="URL",
-        help="Take shards that were uploaded there, and publish the snapshot there too: s3://BUCKET/PATH, gs://…, az://… "
-        "or file:///FOLDER  [default: none]",
+        help="Take shards that were uploaded there, and publish the snapshot there too: s3://BUCKET/PATH, gs://…, "
+        "az://… or file:///FOLDER  [default: none]",
     ),
 ]
 TargetArgument = Annotated[

@@ -2,16 +2,15 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from crawler.cli import logs
 from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN
-from crawler.cli.prune_groups import prune_groups, read_left_groups
+from crawler.cli.prune_groups import prune_groups, prune_held_groups, read_left_groups
 from crawler.cli.prune_lake import prune_lake, read_lake_plan
-from crawler.cli.prune_mode import PruneMode
+from crawler.cli.prune_mode import PruneMode, PruneRequest
 from crawler.cli.prune_report import PrunedTarget, report_run, report_target
 from crawler.config import StorageConfig
 from crawler.errors import ConfigError, SnapshotError
@@ -23,22 +22,8 @@ from crawler.scale.left_groups import LeftGroups
 from crawler.snapshot.locks import configured_locks
 from crawler.snapshot.mentions import mentioned_digests
 from crawler.snapshot.reader import StoredRun
-from crawler.snapshot.retention import Retention, RetentionPlan, RetentionRules, plan_retention
+from crawler.snapshot.retention import Retention, RetentionPlan, plan_retention
 from crawler.untrusted_text import printable, quoted_path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PruneRequest:
-    """What is to be pruned, and when. Without targets, the snapshots of every target are.
-
-    Groups of shards are left alone while they are younger than `within`: a shard may join them.
-    """
-
-    targets: Sequence[str]
-    rules: RetentionRules
-    mode: PruneMode
-    now: datetime
-    within: timedelta
 
 
 def prune(config: StorageConfig, lake: PrunedLake | None, request: PruneRequest) -> int:
@@ -62,7 +47,10 @@ def prune(config: StorageConfig, lake: PrunedLake | None, request: PruneRequest)
     known = [each.target for each in plan.targets] + [each.target for each in lake_plan.targets]
     _check_targets(names, known, f"{quoted_path(output)} and in {printable(lake.url)}")
     code = _prune_output(config, plan, names, request)
-    return max(code, prune_lake(lake, _lake_plan_of(lake_plan, names), request.mode))
+    lake_code = prune_lake(lake, _lake_plan_of(lake_plan, names), request.mode)
+    if lake_code == COMPLETE and not prune_held_groups(lake, lake_plan, names, request):
+        lake_code = COULD_NOT_RUN
+    return max(code, lake_code)
 
 
 def _prune_output(config: StorageConfig, plan: RetentionPlan, names: Sequence[str], request: PruneRequest) -> int:

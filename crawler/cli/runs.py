@@ -154,9 +154,8 @@ def prune(
       registry-crawler runs prune gcr.io/my-project --keep-daily 7 --keep-weekly 0 --keep-monthly 0
       registry-crawler runs prune --lake s3://my-bucket/registry
     """  # noqa: D301  (typer keeps the line breaks of a paragraph after \b)
-    from crawler.cli.prune import PruneRequest
     from crawler.cli.prune import prune as prune_snapshots
-    from crawler.cli.prune_mode import DRY_RUN, REMOVING
+    from crawler.cli.prune_mode import DRY_RUN, REMOVING, PruneRequest
     from crawler.config import STDIO, Flag, MergeConfig
     from crawler.snapshot.retention import RetentionRules
 

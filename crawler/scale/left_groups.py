@@ -1,15 +1,10 @@
-"""Which groups of shards nobody will merge any more, and which of these may be removed.
-
-A group is as good as the snapshot that its shards would make. Where a shard is missing, that is a partial one, which
-retention keeps only while no complete snapshot is newer. Where all shards are there, and were never merged, it may be a
-complete one: then it stays until it is older than every snapshot that is kept of its target.
-"""
+"""Which groups of shards in an output folder nobody will merge any more, and which of these may be removed."""
 
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
@@ -20,6 +15,7 @@ from crawler.model.run_parameters import RunParameters
 from crawler.scale.merge import is_merged_whole, remove_group, remove_left_folders
 from crawler.snapshot.disk import wrap_os_errors
 from crawler.snapshot.group_names import NAMES
+from crawler.snapshot.group_retention import GroupState, why_group_is_kept
 from crawler.snapshot.locks import Locks
 from crawler.snapshot.reader import PublishedRun, subfolders
 from crawler.snapshot.retention import folder_size
@@ -50,15 +46,6 @@ class LeftGroup:
         return self.folder.parent.name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Begun:
-    """When a group began, how many of its shards have reported, and of how many."""
-
-    at: datetime
-    reported: int
-    shards: int
-
-
 class LeftGroups:
     """The groups in an output folder. Those that are younger than `within` are no concern of retention.
 
@@ -77,14 +64,13 @@ class LeftGroups:
             if _target(folder) != target or folder.parent.name in in_use:
                 continue
             try:
-                begun = _begun(folder)
+                state = _state(folder)
             except SnapshotError as exc:
                 yield LeftGroup(folder=folder, target=target, text="unreadable", kept_because=str(exc))
                 continue
-            if now - begun.at > self._within:
-                text = f"begun {begun.at:%Y-%m-%d}, {begun.reported:,} of {begun.shards:,} shards"
-                reason = _IN_USE if self._is_held(folder) else self._why_kept(folder, begun, kept)
-                yield LeftGroup(folder=folder, target=target, text=text, kept_because=reason)
+            if now - state.began > self._within:
+                reason = self._why_kept(folder, state, kept)
+                yield LeftGroup(folder=folder, target=target, text=state.text, kept_because=reason)
 
     def targets(self) -> list[str]:
         """The targets of all groups, by name."""
@@ -130,21 +116,19 @@ class LeftGroups:
             return self._locks.is_held(folder) or self._locks.is_held(folder / NAMES)
         return False
 
-    def _why_kept(self, folder: Path, begun: _Begun, kept: Sequence[PublishedRun]) -> str:
-        newer = [run for run in kept if run.is_complete and datetime.fromisoformat(run.started_at) >= begun.at]
-        if not newer:
-            return "no complete snapshot of its target is newer"
-        is_whole = begun.reported == begun.shards and not is_merged_whole(folder, self._output, self._within)
-        if is_whole and any(datetime.fromisoformat(run.started_at) < begun.at for run in kept):
-            return f"all its shards are there: `registry-crawler merge --group {folder.parent.name}` makes the snapshot"
-        return ""
+    def _why_kept(self, folder: Path, state: GroupState, kept: Sequence[PublishedRun]) -> str:
+        if self._is_held(folder):
+            return _IN_USE
+        is_merged = is_merged_whole(folder, self._output, self._within)
+        merge = "" if is_merged else f"registry-crawler merge --group {state.group}"
+        return why_group_is_kept(state, kept, merge_command=merge)
 
 
 def _target(folder: Path) -> str:
     return unquote(folder.name.removeprefix("source="))
 
 
-def _begun(folder: Path) -> _Begun:
+def _state(folder: Path) -> GroupState:
     """By the group's terms. Shards that were copied or fetched may be there without. Raises SnapshotError."""
     shards = stored_shards(folder)
     parameters = [shard.report.parameters for shard in shards]
@@ -152,9 +136,4 @@ def _begun(folder: Path) -> _Begun:
         parameters.insert(0, parse_terms((folder / TERMS).read_bytes(), quoted_path(folder / TERMS)))
     if not parameters:
         raise SnapshotError(f"it has neither {TERMS} nor a shard")
-    first = parameters[0]
-    try:
-        at = datetime.fromisoformat(first.agreed_at or first.started_at).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise SnapshotError("its shards have no usable started_at") from None
-    return _Begun(at=at, reported=len(shards), shards=first.shards or 0)
+    return GroupState.of_terms(parameters[0], len(shards))
