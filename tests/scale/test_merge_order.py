@@ -70,3 +70,17 @@ async def test_merge_begins_before_every_record_was_observed(command, three_shar
     assert (await command("merge", "--group", GROUP)).code == 0
     snapshot = read_snapshot(three_shards)
     assert snapshot.manifest["started_at"] <= min(record["observed_at"] for record in snapshot.records)
+
+
+async def test_merge_says_that_an_earlier_merge_counts_as_newer(command, world, tmp_path):
+    """Shards from several disks have agreed on no beginning, and the one that began first is copied last."""
+    for index in range(2):
+        await crawler.crawl(shard_config(world, f"{index}/2", tmp_path / f"disk-{index}"))
+    shutil.copytree(tmp_path / "disk-1", tmp_path / "snapshots")
+    assert (await command("merge", "--group", GROUP)).code == 3
+    (partial,) = folders(tmp_path / "snapshots")
+    shutil.copytree(tmp_path / "disk-0", tmp_path / "snapshots", dirs_exist_ok=True)
+    ended = await command("merge", "--group", GROUP)
+    assert ended.code == 0
+    assert f"{partial.name.removeprefix('run=')}, merged from fewer shards of this group, counts as newer" in ended.err
+    assert f"remove {partial.relative_to(command.folder)}" in ended.err
