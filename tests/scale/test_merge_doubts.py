@@ -143,6 +143,23 @@ async def test_merge_is_partial_where_a_name_too_many_hides_one_too_few(command,
     assert "1 name has no record" in ended.complaint
 
 
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("_run.json", lambda run_manifest: run_manifest.update(started_at="yesterday")),
+        ("_run.json", lambda run_manifest: run_manifest.update(finished_at="2026-11-27T02:00:00")),
+        ("_shard.json", lambda report: report["parameters"].update(agreed_at="27 November")),
+    ],
+    ids=["started_at", "finished_at", "agreed_at"],
+)
+async def test_merge_refuses_a_shard_without_usable_times(command, shards, file, change):
+    edit(shards, 1, file, change)
+    ended = await command("merge", "--group", GROUP)
+    assert ended.code == 1
+    assert "shard=00001-of-00002: a time in its files is none: copy the shard's folder again" in ended.complaint
+    assert not folders(shards)
+
+
 async def test_merge_refuses_shards_of_two_nights(command, shards):
     """A fixed group id, and a shard of last night that nobody removed where the others are copied to."""
     edit(shards, 1, "_run.json", lambda manifest: manifest.update(started_at="2026-01-01T00:00:00.000Z"))
