@@ -78,21 +78,6 @@ def _check_timestamps(shard: StoredShard) -> None:
         raise SnapshotError(f"{quoted_path(shard.folder)}: a time in its files is none: {advice}")
 
 
-def _check_timestamps(shard: StoredShard) -> None:
-    """The times of a shard become those of the snapshot, and part of its name."""
-    run_manifest, agreed_at = shard.run_manifest, shard.report.parameters.agreed_at
-    times = filter(None, (run_manifest.started_at, run_manifest.finished_at, agreed_at))
-    try:
-        is_usable = all(datetime.fromisoformat(time).tzinfo is not None for time in times)
-    except ValueError:
-        is_usable = False
-    if not is_usable:
-        raise SnapshotError(
-            f"{quoted_path(shard.folder)}: a time in its files is none: copy the shard's folder again, or crawl the shard "
-            "again"
-        )
-
-
 def _check_times(shards: Sequence[StoredShard], within: timedelta) -> None:
     """A shard of last night may have been left where those of tonight are copied to."""
     times = [(datetime.fromisoformat(each.run_manifest.started_at), each) for each in shards]
