@@ -37,7 +37,7 @@ def merged_run_id(group: Group) -> str:
     runs = sorted(each.run_manifest.run_id for each in group.shards)
     digest = sha256("\n".join([group.group, group.target, *runs]).encode()).hexdigest()
     began, ended = (datetime.fromisoformat(time) for time in (started_at(group), _finished_at(group)))
-    lasted_ms = max(ended - began, timedelta(0)) // timedelta(milliseconds=1)
+    lasted_ms = (ended - began) // timedelta(milliseconds=1)
     return f"{began:%Y%m%dT%H%M%SZ}-{len(group.shards):05d}-{lasted_ms:010d}-{digest[:8]}"
 
 
@@ -51,7 +51,8 @@ def started_at(group: Group) -> str:
 
 
 def _finished_at(group: Group) -> str:
-    return max(each.run_manifest.finished_at for each in group.shards)
+    """When the last shard ended. Where clocks differ, no run ends before it begins: that makes no sense to a reader."""
+    return max(started_at(group), *(each.run_manifest.finished_at for each in group.shards))
 
 
 def merge_run_manifests(

@@ -1,5 +1,6 @@
 """`registry-crawler runs prune` and groups of shards: which are removed, which are named, and which are left alone."""
 
+import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -102,6 +103,20 @@ async def test_prune_keeps_what_it_cannot_read_of_a_group_and_says_so(command, o
     assert "(unreadable) is left: " in line_of(ended, "damaged")
     assert "it has neither terms.json nor a shard" in line_of(ended, "empty")
     assert damaged.exists()
+
+
+async def test_prune_removes_what_a_kill_has_left_of_a_group(command, output):
+    kept, old = (output / ".shards" / group / ".source=localhost.dropped" for group in ("new", "old"))
+    for folder in (kept, old):
+        folder.mkdir(parents=True)
+        (folder / "part-00000.jsonl").touch()
+    two_days_ago = (NOW - timedelta(days=2)).timestamp()
+    os.utime(old.parent, (two_days_ago, two_days_ago))
+    assert (await command("runs", "prune", "--dry-run")).code == 0
+    assert old.exists()
+    assert (await command("runs", "prune")).code == 0
+    assert kept.exists(), "its process may be at work"
+    assert not old.parent.exists()
 
 
 async def test_prune_of_one_target_leaves_the_groups_of_others(command, output):

@@ -72,6 +72,17 @@ async def test_merge_begins_before_every_record_was_observed(command, three_shar
     assert snapshot.manifest["started_at"] <= min(record["observed_at"] for record in snapshot.records)
 
 
+async def test_merge_does_not_end_before_it_begins(command, shards):
+    """The machines of the shards have other clocks than the one that set the terms."""
+    for index in range(2):
+        path = shard_path(shards, index) / "_run.json"
+        times = {"started_at": "2026-11-27T02:00:00.000Z", "finished_at": "2026-11-27T02:10:00.000Z"}
+        path.write_text(json.dumps(json.loads(path.read_bytes()) | times))
+    assert (await command("merge", "--group", GROUP)).code == 0
+    run_manifest = read_snapshot(shards).manifest
+    assert run_manifest["started_at"] == run_manifest["finished_at"]
+
+
 async def test_merge_says_that_an_earlier_merge_counts_as_newer(command, world, tmp_path):
     """Shards from several disks have agreed on no beginning, and the one that began first is copied last."""
     for index in range(2):
