@@ -29,6 +29,15 @@ if TYPE_CHECKING:
 GroupOption = Annotated[
     str | None, typer.Option("--group", metavar="ID", help="The id of the group, as given to `crawl --group`")
 ]
+LakeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--lake",
+        metavar="URL",
+        help="Take shards that were uploaded there, and publish the snapshot there too: s3://BUCKET/PATH, gs://…, "
+        "az://… or file:///FOLDER  [default: none]",
+    ),
+]
 TargetArgument = Annotated[
     str, typer.Argument(metavar="[TARGET]", help="Only the shards of this target", show_default=False)
 ]
@@ -40,7 +49,7 @@ def merge(
     config: options.ConfigFile = None,
     output: options.OutputFolder = None,
     cache: options.Cache = None,
-    lake: options.Lake = None,
+    lake: LakeOption = None,
     metrics_file: options.MetricsFile = None,
     pushgateway: options.Pushgateway = None,
     notify: options.Notify = None,

@@ -118,7 +118,8 @@ Lake = Annotated[
     str | None,
     typer.Option(
         metavar="URL",
-        help="Publish the snapshot there too: s3://BUCKET/PATH, gs://…, az://… or file:///FOLDER  [default: none]",
+        help="Publish the snapshot there too, or upload the shard for merge: s3://BUCKET/PATH, gs://…, az://… or "
+        "file:///FOLDER  [default: none]",
     ),
 ]
 MetricsFile = Annotated[

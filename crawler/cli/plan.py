@@ -31,7 +31,7 @@ def plan(settings: "Config", form: PlanFormatOption = TextOrJson.TEXT) -> None:
 
     Takes every option of crawl. The forecast comes from the target's last complete snapshot; without one, from twenty
     or more repositories that are listed for it. It makes about 100 exchanges at most with each registry, and writes
-    nothing.
+    nothing. With --shard it says what this shard would cost, at its part of the rate.
 
     Exit code: 0 done, 1 a registry could not be asked, 2 bad usage or configuration.
 
@@ -81,6 +81,7 @@ def render_json(forecast: "Forecast") -> str:
         "identity": forecast.identity,
         "depth": forecast.depth,
         "referrers": forecast.referrers,
+        "shard": forecast.shard,
         "exchanges": {
             "total": forecast.exchanges,
             "least": forecast.least,
@@ -107,7 +108,8 @@ def render_json(forecast: "Forecast") -> str:
 
 def render_text(forecast: "Forecast") -> str:
     """The forecast for people, in the lines of a crawl's summary."""
-    lines = [f"PLAN: {forecast.target}, depth {forecast.depth}, referrers {forecast.referrers}"]
+    shard = "" if forecast.shard is None else f", shard {forecast.shard}"
+    lines = [f"PLAN: {forecast.target}, depth {forecast.depth}, referrers {forecast.referrers}{shard}"]
     rows = [
         ("identity", forecast.identity),
         ("exchanges", _exchanges_text(forecast)),

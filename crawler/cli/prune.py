@@ -2,15 +2,15 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from crawler.cli import logs
 from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN
+from crawler.cli.prune_groups import prune_groups, prune_held_groups, read_left_groups
 from crawler.cli.prune_lake import prune_lake, read_lake_plan
-from crawler.cli.prune_mode import PruneMode
+from crawler.cli.prune_mode import PruneMode, PruneRequest
 from crawler.cli.prune_report import PrunedTarget, report_run, report_target
 from crawler.config import StorageConfig
 from crawler.errors import ConfigError, SnapshotError
@@ -18,20 +18,12 @@ from crawler.lake.retention import LakePlan, PrunedLake
 from crawler.model.names import Target
 from crawler.model.run_manifest import source_folder
 from crawler.model.words import size_text
+from crawler.scale.left_groups import LeftGroups
+from crawler.snapshot.locks import configured_locks
 from crawler.snapshot.mentions import mentioned_digests
 from crawler.snapshot.reader import StoredRun
-from crawler.snapshot.retention import Retention, RetentionPlan, RetentionRules, plan_retention
+from crawler.snapshot.retention import Retention, RetentionPlan, plan_retention
 from crawler.untrusted_text import printable, quoted_path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PruneRequest:
-    """What is to be pruned, and when. Without targets, the snapshots of every target are."""
-
-    targets: Sequence[str]
-    rules: RetentionRules
-    mode: PruneMode
-    now: datetime
 
 
 def prune(config: StorageConfig, lake: PrunedLake | None, request: PruneRequest) -> int:
@@ -55,19 +47,25 @@ def prune(config: StorageConfig, lake: PrunedLake | None, request: PruneRequest)
     known = [each.target for each in plan.targets] + [each.target for each in lake_plan.targets]
     _check_targets(names, known, f"{quoted_path(output)} and in {printable(lake.url)}")
     code = _prune_output(config, plan, names, request)
-    return max(code, prune_lake(lake, _lake_plan_of(lake_plan, names), request.mode))
+    lake_code = prune_lake(lake, _lake_plan_of(lake_plan, names), request.mode)
+    if lake_code == COMPLETE and not prune_held_groups(lake, lake_plan, names, request):
+        lake_code = COULD_NOT_RUN
+    return max(code, lake_code)
 
 
 def _prune_output(config: StorageConfig, plan: RetentionPlan, names: Sequence[str], request: PruneRequest) -> int:
+    groups = LeftGroups(config.output.path, configured_locks(config.output), request.within)
+    left = read_left_groups(groups, plan, names, request.now)
     pruning = _Pruning(config.output.path, request.mode)
     pruning.prune_snapshots(_plan_of(plan, names, config.output.path), request.now)
+    are_groups_pruned = prune_groups(groups, left, request.mode)
     if config.cache.url is not None:
         name = f"digest cache {printable(config.cache.url)}"
         why = "crawls of other output folders may need what it has; to prune it, prune a copy of it: --cache FILE"
         logs.notice(f"{name} is left: {why}", logging.INFO)
     elif config.cache_file is not None and config.cache_file.is_file():
         pruning.prune_cache(config.cache_file, plan)
-    return COULD_NOT_RUN if pruning.has_failed else COMPLETE
+    return COULD_NOT_RUN if pruning.has_failed or not are_groups_pruned else COMPLETE
 
 
 def _check_targets(names: Sequence[str], known: Sequence[str], where: str) -> None:

@@ -15,7 +15,7 @@ from crawler.config import Config, RegistryConfig
 from crawler.errors import EngineError
 from crawler.model.run_manifest import RunManifest
 from crawler.scale.ray.cluster import RayCluster, open_cluster
-from crawler.scale.ray.group_run import GroupRun, new_group, unfinished_group
+from crawler.scale.ray.group_run import GroupRun, new_group, shard_count, unfinished_group
 
 _GroupOf: TypeAlias = Callable[[RegistryConfig], str]
 _StartRun: TypeAlias = Callable[[GroupRun], Awaitable[RunManifest]]
@@ -43,7 +43,7 @@ def resume_on_ray(config: Config, options: DisplayOptions) -> int:
 def _crawl(config: Config, options: DisplayOptions, group_of: _GroupOf, start_run: _StartRun) -> int:
     raise_on_signals()  # a cluster that was started is to be ended
     try:
-        with open_cluster(str(config.scale.address), config.scale.workers or 1, run_async) as cluster:
+        with open_cluster(str(config.scale.address), shard_count(config), run_async) as cluster:
             raise_on_signals()  # Ray has put a handler before ours that prints a stack
             return int(run_async(run_each, config, options, partial(_run_of, config, cluster, group_of), start_run))
     except EngineError as exc:
@@ -54,5 +54,5 @@ def _crawl(config: Config, options: DisplayOptions, group_of: _GroupOf, start_ru
 def _run_of(config: Config, cluster: RayCluster, group_of: _GroupOf, registry: RegistryConfig, _: None) -> GroupRun:
     group = group_of(registry)
     notice = partial(logs.notice, target=str(registry.target))
-    notice(f"{registry.target}: {config.scale.workers} shards on Ray, group {group}", logging.INFO)
+    notice(f"{registry.target}: {shard_count(config):,} shards on Ray, group {group}", logging.INFO)
     return GroupRun(config, registry, group, cluster, notice)

@@ -140,6 +140,9 @@ def prune(
     The cache keeps what the snapshots of all targets in the output folder mention. If several output folders share one
     cache, use --cache none.
 
+    A group of shards that no shard can join any more (resume.within) is removed once a complete snapshot is newer. If
+    it has all its shards, and was not merged, it is named, and stays while an older snapshot is kept.
+
     With --lake, the runs of a lake are removed by the same rules, whatever the output folder has: the newest run of a
     target there and its newest complete one are always kept. Readers who join on `runs` see a run whole, or not at all.
 
@@ -151,10 +154,9 @@ def prune(
       registry-crawler runs prune gcr.io/my-project --keep-daily 7 --keep-weekly 0 --keep-monthly 0
       registry-crawler runs prune --lake s3://my-bucket/registry
     """  # noqa: D301  (typer keeps the line breaks of a paragraph after \b)
-    from crawler.cli.prune import PruneRequest
     from crawler.cli.prune import prune as prune_snapshots
-    from crawler.cli.prune_mode import DRY_RUN, REMOVING
-    from crawler.config import STDIO, Flag, StorageConfig
+    from crawler.cli.prune_mode import DRY_RUN, REMOVING, PruneRequest
+    from crawler.config import STDIO, Flag, MergeConfig
     from crawler.snapshot.retention import RetentionRules
 
     logs.configure(log_format, verbosity=0)
@@ -163,11 +165,15 @@ def prune(
     with exit_on_error():
         if rules.keeps_nothing:
             raise ConfigError(["--keep-daily, --keep-weekly and --keep-monthly: one must not be 0"])
-        settings = StorageConfig.load(config, [flag for flag in flags if flag.value is not None])
+        settings = MergeConfig.load(config, [flag for flag in flags if flag.value is not None])
         if settings.output.path == STDIO:
             raise ConfigError(["--output: standard output holds no snapshots"])
         request = PruneRequest(
-            targets=targets or (), rules=rules, mode=DRY_RUN if dry_run else REMOVING, now=datetime.now(UTC)
+            targets=targets or (),
+            rules=rules,
+            mode=DRY_RUN if dry_run else REMOVING,
+            now=datetime.now(UTC),
+            within=settings.resume.within,
         )
         opened = _open_lake(config, lake)
         with ThreadPoolExecutor(1) as pool:  # a signal handler runs in the main thread, and not while that asks a lake

@@ -161,7 +161,7 @@ class GroupNamesDiscovery:
             await self._append(NamesFailed(str(exc)))
             raise
         self.method = self._source.method
-        await self._append(NamesEnd(self.method, self._source.pages_read, self._source.evidence))
+        await self._append(NamesEnd(self.method, self._source.evidence))
 
     async def _taken(self) -> Collection[str]:
         """The names that this shard has taken from the list. Raises SnapshotError where the list has lost them.
@@ -195,7 +195,8 @@ class GroupNamesDiscovery:
 
     @property
     def pages_read(self) -> int:
-        return self._source.pages_read if self._end is None else self._end.pages
+        """Pages that this shard has read itself: the pages of the list are those of the shard that read them."""
+        return self._source.pages_read
 
     @property
     def evidence(self) -> Evidence:

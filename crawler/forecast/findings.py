@@ -1,6 +1,6 @@
 """How much a forecast asks a registry, what it knows before, and what it finds."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -57,6 +57,7 @@ class Findings:
         repositories: how many are known, with Google's folders.
         names: the repositories on them, after the filters; 0 for Google's folders.
         names_are_all: whether there are no further names.
+        seen: the names that were read, or the nodes of the survey; none where folders were opened one by one.
         survey: what another source than discovery has; without nodes where none was needed.
         opened_folders: whether Google's folders were opened one by one.
         sample: the repositories that were measured.
@@ -75,6 +76,7 @@ class Findings:
     repositories: int = 0
     names: int = 0
     names_are_all: bool = False
+    seen: Collection[str] = ()
     survey: Survey = NO_SURVEY
     opened_folders: bool = False
     sample: Sample = NO_SAMPLE

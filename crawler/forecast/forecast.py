@@ -4,19 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
+from pathlib import Path
 from typing import Final
 
 import anyio.to_thread
 
 from crawler.config import Config, RegistryConfig
 from crawler.digest_cache.cache import DigestCache
+from crawler.discovery.ownership import Ownership
 from crawler.errors import SnapshotError
 from crawler.forecast.advice import Bill, cheaper_ways
 from crawler.forecast.cost import Cost, Spending
 from crawler.forecast.duration import Duration, Pace, expected_duration
 from crawler.forecast.expectation import Expectation
 from crawler.forecast.findings import FIRST_NIGHT, LATER_NIGHT, Findings, Known
-from crawler.forecast.from_sample import expect_from_sample
+from crawler.forecast.from_sample import expect_from_sample, part_of_sample
 from crawler.forecast.from_snapshot import expect_from_snapshot
 from crawler.forecast.last_snapshot import (
     LastSnapshot,
@@ -58,6 +60,7 @@ class Forecast:
     """What a crawl would cost.
 
     Attributes:
+        shard: which part of the target it is of, such as `3/8`; None for all of it.
         exchanges, least, most: in all: as expected, and the range in which they are.
         by_kind: as expected.
         is_lower_bound: whether there is more that the forecast did not see: discovery was not read to its end.
@@ -77,6 +80,7 @@ class Forecast:
     identity: str
     depth: str
     referrers: str
+    shard: str | None
     exchanges: int
     least: int
     most: int
@@ -116,18 +120,34 @@ async def make_forecast(config: Config, registry: RegistryConfig, rate_limits: S
     plan = bounded_plan(make_plan(config, registry, rate_limits), spending)
     auth = await resolve_credentials(registry, plan.limits.outage)
     # two views of one file: the sample puts what it reads into its own, and the crawl will not have that
-    file = config.cache_file
+    ownership, file = await _new_ownership(config, registry), _cache_file(config)
     with DigestCache.open_unchanged(file) as cache, DigestCache.open_unchanged(file) as sampled:
         found = await sample_registry(plan, spending, extent, auth, sampled, known=known)
         if comparable is None:
             expected = expect_from_sample(found, registry)
+            expected = expected if ownership is None else part_of_sample(expected, found, ownership)
         else:
-            count = partial(expect_from_snapshot, comparable, found, config, registry, cache)
+            count = partial(expect_from_snapshot, comparable, found, config, registry, cache, ownership=ownership)
             expected = await anyio.to_thread.run_sync(count)
         notes = (*auth.warnings, *cache.notes, *unreadable)
     if unused and snapshot is not None:
         notes = (*notes, f"the snapshot of {_day(snapshot)} was not used: {unused}")
     return _forecast(plan, auth, found, expected, snapshot=comparable, notes=notes)
+
+
+async def _new_ownership(config: Config, registry: RegistryConfig) -> Ownership | None:
+    """What is owned by the shard that the crawl is; None for a crawl of everything. Raises SnapshotError."""
+    if config.scale.shard is None:
+        return None
+    from crawler.run.shards import new_ownership
+
+    return await anyio.to_thread.run_sync(new_ownership, config, registry, config.scale.shard)
+
+
+def _cache_file(config: Config) -> Path | None:
+    """The digest cache of the crawl. A shard's own file begins with what that of the whole has."""
+    file, united = config.cache_file, config.united_cache_file
+    return united if file is not None and not file.exists() else file
 
 
 def _readable_snapshot(config: Config, registry: RegistryConfig) -> tuple[LastSnapshot | None, tuple[str, ...]]:
@@ -150,7 +170,7 @@ def _forecast(
     config, registry = plan.config, plan.registry
     bill = _bill(expected)
     cheaper = cheaper_ways(bill, config, registry, auth)
-    expected, budget_note = _within_budget(expected, config.limits.budget)
+    expected, budget_note = _within_budget(expected, _own_budget(config))
     pulls = _pulls(expected, found, registry)
     cost = expected.cost
     duration = _duration(plan, found, cost, snapshot)
@@ -161,6 +181,7 @@ def _forecast(
         identity=auth.label,
         depth=config.images.depth,
         referrers=config.images.referrers,
+        shard=None if config.scale.shard is None else str(config.scale.shard),
         exchanges=round(cost.total),
         least=min(ceil(expected.least), round(cost.total)),
         most=max(int(expected.most), round(cost.total)),
@@ -188,6 +209,12 @@ def _bill(expected: Expectation) -> Bill:
         resolves=expected.resolves,
         images=expected.images,
     )
+
+
+def _own_budget(config: Config) -> int | None:
+    """What depth may cost: a shard's part of what all of them may spend."""
+    budget, shard = config.limits.budget, config.scale.shard
+    return budget if budget is None or shard is None else shard.share_of(budget)
 
 
 def _within_budget(expected: Expectation, budget: int | None) -> tuple[Expectation, str]:

@@ -1,9 +1,11 @@
 """A few repositories that were measured become what a crawl is expected to cost."""
 
+from dataclasses import replace
 from math import ceil
 from typing import Final
 
 from crawler.config import RegistryConfig
+from crawler.discovery.ownership import Ownership
 from crawler.forecast.cost import Cost
 from crawler.forecast.expectation import Expectation
 from crawler.forecast.findings import Findings
@@ -31,6 +33,28 @@ def expect_from_sample(found: Findings, registry: RegistryConfig) -> Expectation
         resolves=sample.sum(lambda node: node.tags_to_resolve).expected,
         images=sample.sum(lambda node: node.images).expected,
         evidence=tuple(filter(None, (_repositories_text(found), _units_text(found), _failures_text(found)))),
+    )
+
+
+def part_of_sample(expected: Expectation, found: Findings, ownership: Ownership) -> Expectation:
+    """What one shard of the whole costs: its part, and the names, which it may be the one to read."""
+    shard, owned = ownership.shard, sum(map(ownership.owns, found.seen))
+    part = owned / len(found.seen) if found.seen else 1 / shard.count
+    text = (
+        f"{owned:,} of {len(found.seen):,} names are those of shard {shard}"
+        if found.seen
+        else f"shard {shard} is taken to own 1 of {shard.count:,} equal parts, because the names are not known"
+    )
+    once = found.connection + found.discovery
+    return replace(
+        expected,
+        cost=once + (expected.cost - once).times(part),
+        least=once.total + (expected.least - once.total) * part,
+        most=once.total + (expected.most - once.total) * part,
+        repositories=expected.repositories * part,
+        resolves=expected.resolves * part,
+        images=expected.images * part,
+        evidence=(*expected.evidence, text),
     )
 
 

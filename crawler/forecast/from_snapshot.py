@@ -5,6 +5,7 @@ from typing import Final
 
 from crawler.config import Config, RegistryConfig
 from crawler.digest_cache.cache import DigestCache
+from crawler.discovery.ownership import Ownership
 from crawler.forecast.cost import Cost
 from crawler.forecast.expectation import Expectation
 from crawler.forecast.findings import Findings
@@ -13,6 +14,7 @@ from crawler.inspect.tag_filter import TagFilter
 from crawler.model.depth import Depth, ReferrersLevel
 from crawler.model.run_manifest import RunManifest
 from crawler.model.words import repositories
+from crawler.profiles import DiscoveryMethod
 from crawler.transport.messages import Purpose
 
 _AS_BEFORE: Final = (Purpose.CATALOG, Purpose.LISTING, Purpose.TOKEN, Purpose.API)
@@ -34,9 +36,18 @@ _SAME_SHARE: Final = 0.05
 
 
 def expect_from_snapshot(
-    snapshot: LastSnapshot, found: Findings, config: Config, registry: RegistryConfig, cache: DigestCache
+    snapshot: LastSnapshot,
+    found: Findings,
+    config: Config,
+    registry: RegistryConfig,
+    cache: DigestCache,
+    *,
+    ownership: Ownership | None,
 ) -> Expectation:
-    """What a crawl costs where the registry has what it had. Reads the whole snapshot. Raises SnapshotError."""
+    """What a crawl costs where the registry has what it had: one shard of it, with its `ownership`.
+
+    Reads the whole snapshot. Raises SnapshotError.
+    """
     run, images = snapshot.run_manifest, config.images
     night = Night(
         depth=images.depth,
@@ -47,6 +58,7 @@ def expect_from_snapshot(
         batch=max((node.batch for _, node in found.listings.values()), default=1),
         images_per_page=1 if registry.profile.api is None else registry.profile.api.images_per_exchange,
         is_known=cache.has,
+        ownership=ownership,
     )
     inventory = count_inventory(snapshot.lines(), night)
     growth = _growth(run, found)
@@ -57,12 +69,12 @@ def expect_from_snapshot(
     return Expectation(
         cost=cost,
         least=cost.total,
-        most=cost.total + _usual_news(run, images.depth),
+        most=cost.total + _usual_news(run, images.depth) * inventory.share,
         is_lower_bound=False,
-        repositories=run.discovery.repositories * growth,
+        repositories=run.discovery.repositories * inventory.share * growth,
         resolves=inventory.resolves,
         images=inventory.images if found.lists_images else 0,
-        evidence=_evidence(run, inventory, found, images.depth),
+        evidence=_evidence(run, inventory, found, night),
     )
 
 
@@ -75,17 +87,29 @@ def _growth(run: RunManifest, found: Findings) -> float:
 
 def _exchanges(run: RunManifest, inventory: Inventory, found: Findings, night: Night) -> dict[Purpose, float]:
     then = run.requests.by_kind
-    exchanges: dict[Purpose, float] = {kind: then.get(kind.value, 0) for kind in _AS_BEFORE}
+    exchanges = {kind: _own_part(then.get(kind.value, 0), _of_names(kind, run), inventory) for kind in _AS_BEFORE}
     exchanges[Purpose.PING] = found.connection.of(Purpose.PING)
     if night.batch > 1:  # that night may have read manifests by the API, which this one knows
         exchanges[Purpose.API] = run.discovery.pages + inventory.api_pages
     for kind, count in inventory.exchanges.items():
         exchanges[kind] = exchanges.get(kind, 0) + count
     if night.referrers is ReferrersLevel.API and run.referrers == ReferrersLevel.API:
-        exchanges[Purpose.REFERRERS] = then.get(Purpose.REFERRERS.value, 0)
+        exchanges[Purpose.REFERRERS] = _own_part(then.get(Purpose.REFERRERS.value, 0), 0, inventory)
     elif not found.has_referrers_api:
         exchanges[Purpose.REFERRERS] = found.asked.of(Purpose.REFERRERS)
     return exchanges
+
+
+def _of_names(kind: Purpose, run: RunManifest) -> int:
+    """The exchanges of a kind that were pages of names: every shard may have to read all of these."""
+    if kind is Purpose.CATALOG:
+        return run.requests.by_kind.get(kind.value, 0)
+    return run.discovery.pages if kind is Purpose.API and run.discovery.method == DiscoveryMethod.API else 0
+
+
+def _own_part(exchanges: int, of_names: int, inventory: Inventory) -> float:
+    of_names = min(of_names, exchanges)
+    return of_names + (exchanges - of_names) * inventory.share
 
 
 def _bytes(
@@ -121,8 +145,11 @@ def _usual_news(run: RunManifest, depth: Depth) -> int:
     return run.cache.misses if is_later_night and run.depth == depth else 0
 
 
-def _evidence(run: RunManifest, inventory: Inventory, found: Findings, depth: Depth) -> tuple[str, ...]:
-    had = f"{repositories(run.discovery.repositories)}, {inventory.tags:,} tags"
+def _evidence(run: RunManifest, inventory: Inventory, found: Findings, night: Night) -> tuple[str, ...]:
+    had, depth = f"{repositories(run.discovery.repositories)}, {inventory.tags:,} tags", night.depth
+    if night.ownership is not None:
+        own = f"{inventory.repositories:,} of them are those of shard {night.ownership.shard}"
+        had = f"{repositories(run.discovery.repositories)}; {own}, with {inventory.tags:,} tags"
     lines = [f"the snapshot of {run.started_at[:10]} ({run.run_id}): {had}"]
     if found.names_are_all and found.names and found.names != run.discovery.repositories:
         lines.append(f"discovery ({found.method}) lists {repositories(found.names)} now")

@@ -11,6 +11,7 @@ from typing import Any, Final
 import orjson
 
 from crawler.config import Config, RegistryConfig
+from crawler.discovery.ownership import Ownership
 from crawler.errors import SnapshotError
 from crawler.inspect.tag_filter import TagFilter
 from crawler.model.depth import Depth, ReferrersLevel
@@ -134,6 +135,7 @@ class Night:
         batch: manifests that the product's own API reads in one exchange.
         images_per_page: images that it lists in one exchange.
         is_known: whether a digest is in the digest cache.
+        ownership: what is crawled of it, where the crawl is one shard; None for all.
     """
 
     depth: Depth
@@ -144,13 +146,16 @@ class Night:
     batch: int
     images_per_page: int
     is_known: Callable[[str], bool]
+    ownership: Ownership | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """What a snapshot has, and what looking into it costs.
+    """What a snapshot has that the next crawl lists, and what looking into it costs.
 
     Attributes:
+        repositories: how many records.
+        share: their part of all records of the snapshot.
         tags: all of them.
         images: of the records that have any.
         resolves: tags that are resolved, among the exchanges for manifests.
@@ -159,6 +164,8 @@ class Inventory:
         listing_weight: about the bytes of all listings: a measure of size alone.
     """
 
+    repositories: int
+    share: float
     tags: int
     images: int
     resolves: int
@@ -172,10 +179,15 @@ def count_inventory(lines: Iterable[bytes], night: Night) -> Inventory:
 
     Raises SnapshotError.
     """
-    counter = _Counter(night)
-    for line in lines:
-        counter.add(_parsed(line))
+    counter, ownership, others = _Counter(night), night.ownership, 0
+    for record in map(_parsed, lines):
+        if ownership is None or ownership.owns(record["repository"]):
+            counter.add(record)
+        else:
+            others += 1
     return Inventory(
+        repositories=counter.repositories,
+        share=counter.repositories / (counter.repositories + others) if others else 1.0,
         tags=counter.tags,
         images=counter.images,
         resolves=counter.resolves,
@@ -219,12 +231,13 @@ class _Counter:
     def __init__(self, night: Night) -> None:
         self._night = night
         self._requested: set[str] = set()
-        self.tags = self.images = self.resolves = self.api_pages = 0
+        self.repositories = self.tags = self.images = self.resolves = self.api_pages = 0
         self.listing_weight = 0.0
         self.exchanges: Counter[Purpose] = Counter()
 
     def add(self, record: JsonRecord) -> None:
         images: list[JsonRecord] = record["images"] or []
+        self.repositories += 1
         self.tags += len(record["tags"])
         self.images += len(images)
         self.api_pages += max(1, ceil(len(images) / self._night.images_per_page))

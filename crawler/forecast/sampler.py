@@ -113,7 +113,7 @@ class _Sampler:
     def findings(self) -> Findings:
         found = self._found
         found.method, found.pages = self._parts.discovery.method, self._parts.discovery.pages_read
-        found.names = len(self._names)
+        found.names, found.seen = len(self._names), found.survey.nodes or self._names
         if self._before_page is not None:  # the bound came before the page, or before the end of the pages
             found.discovery += self._spending.so_far - self._before_page
         timed = self._latencies or self._page_latencies

@@ -42,10 +42,10 @@ from crawler.untrusted_text import printable, quoted_path
 
 SHARDS: Final = "_shards"
 
-_MERGED: Final = "merged.json"
-_UPLOADED: Final = "uploaded.json"
+MERGED: Final = "merged.json"
+UPLOADED: Final = "uploaded.json"
 _SOURCE: Final = re.compile(rf"{SHARDS}/group=[^/]+/(source=[^/]+)/.+")
-_MARKER: Final = re.compile(rf".+/shard=(\d{{5}})-of-(\d{{5}})/{re.escape(_UPLOADED)}", re.ASCII)
+_MARKER: Final = re.compile(rf".+/shard=(\d{{5}})-of-(\d{{5}})/{re.escape(UPLOADED)}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,7 @@ class HeldGroup:
 
     def merged_before(self) -> MergedBefore | None:
         """The complete snapshot that the group was merged into; None where there is none yet."""
-        name = self._name(_MERGED)
+        name = self._name(MERGED)
         content = self.held.store.read(name)
         if content is None:
             return None
@@ -213,8 +213,8 @@ class HeldGroup:
         The markers go before the files: what a kill leaves is not taken for a shard, and the next merge removes it.
         """
         store = self.held.store
-        store.create(self._name(_MERGED), MergedBefore(run_id, timestamp(datetime.now(UTC))).dump())
-        names = set(store.sizes(self.folder)) - {self._name(_MERGED)}
+        store.create(self._name(MERGED), MergedBefore(run_id, timestamp(datetime.now(UTC))).dump())
+        names = set(store.sizes(self.folder)) - {self._name(MERGED)}
         markers = set(self._markers(names))
         for some in (markers, names - markers):
             if some:
@@ -256,7 +256,7 @@ class HeldGroup:
     def _check_run(self, folder: Path, held: HeldShard) -> None:
         if not _is_of_run(folder, held.run_id):
             place = self._place(self._file(held.shard, held.run_id, RUN_MANIFEST))
-            raise LakeError(f"{place} is not of the run that {_UPLOADED} names; {self._advice(held.shard)}")
+            raise LakeError(f"{place} is not of the run that {UPLOADED} names; {self._advice(held.shard)}")
 
     def _advice(self, shard: Shard) -> str:
         return f"remove {self._marker(shard)} from the lake, and crawl shard {shard} again"
@@ -303,7 +303,7 @@ class HeldGroup:
         return self._name(f"shares-of-{quote(run_id, safe='')}.json")
 
     def _marker(self, shard: Shard) -> str:
-        return self._name(f"{shard.folder_name}/{_UPLOADED}")
+        return self._name(f"{shard.folder_name}/{UPLOADED}")
 
     def _file(self, shard: Shard, run_id: str, name: str) -> str:
         return self._name(f"{shard.folder_name}/run={quote(run_id, safe='')}/{name}")

@@ -36,11 +36,10 @@ class NamesEnd:
     """The names were read to their end, whether or not that proves that they are complete.
 
     Attributes:
-        method: see `Discovered`, and `pages`.
+        method: see `Discovered`.
     """
 
     method: str
-    pages: int
     evidence: Evidence
 
 

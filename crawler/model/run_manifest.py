@@ -37,7 +37,8 @@ class Discovered:
 
     Attributes:
         method: the source that was used, such as `catalog`.
-        pages: pages of names that were read.
+        pages: pages of names that were read. A shard that takes the names from its group's list has read none; a merged
+            snapshot has the pages of all its shards.
         repositories: names that were found, after the target's prefix and the filters.
         complete: see `Evidence`.
         evidence: see `Evidence.text`.
@@ -127,9 +128,11 @@ class PaceKept:
 
     Attributes:
         configured: the limits, as a phrase.
-        median_per_s: the median of the exchanges of each second; in a run of a few seconds their mean.
+        median_per_s: the median of the exchanges of each second; in a run of a few seconds their mean. In a merged
+            snapshot it is that of all shards together, while any of them ran: shards that ran at the same time add up.
         lowest_concurrency: the lowest number of exchanges in flight to which throttling and time-outs limited the run.
-        set_by: the limit that exchanges waited for longest.
+            In a merged snapshot it is the lowest of any shard.
+        set_by: the limit that exchanges waited for longest. In a merged snapshot it is that of most shards.
     """
 
     configured: str

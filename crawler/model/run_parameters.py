@@ -15,8 +15,8 @@ from crawler.untrusted_text import printable
 PARAMETERS_VERSION: Final = 2
 """The version of `begun.json`. A run whose file has another version is not resumed."""
 
-_NOT_COMPARED: Final = frozenset({"version", "run_id", "started_at", "resumed_at"})
-"""Fields that differ between a run and the command that resumes it."""
+_NOT_COMPARED: Final = frozenset({"version", "run_id", "started_at", "resumed_at", "agreed_at"})
+"""Fields that differ between a run and the command that resumes it, and between shards of several disks."""
 
 
 class UnreadableParametersError(ValueError):
@@ -52,6 +52,7 @@ class RunParameters:
         shards: how many shards there are.
         shard: which of them the run is, counted from 0.
         balanced_by: the snapshot by whose costs repositories are shared out; None where their names decide alone.
+        agreed_at: when the shards agreed on their terms, in RFC 3339: the `started_at` of the shard that set them.
     """
 
     version: int = PARAMETERS_VERSION
@@ -76,6 +77,7 @@ class RunParameters:
     shards: int | None = None
     shard: int | None = None
     balanced_by: str | None = None
+    agreed_at: str | None = None
 
     @property
     def folder(self) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from crawler.model.run_parameters import RunParameters
 from crawler.model.shard import Shard
 from crawler.model.shard_report import SeenNames, ShardReport
 from crawler.profiles import DiscoveryMethod
+from crawler.run.parameters import build_run_parameters
 from crawler.run.plan import Plan
 from crawler.run.shares import SharedGroup, Shares
 from crawler.snapshot.decoding import read_run_manifest
@@ -48,13 +49,14 @@ def join(
     for merged in merged_runs(output, str(parameters.group), source_folder(parameters.target)):
         raise SnapshotError(f"{group} is merged already, as run {merged.run_id}: use another --group for each night")
     previous = last_complete(output, parameters.target, parameters.started_at)
-    proposed = replace(parameters, balanced_by=None if previous is None else previous.run_id)
+    balanced_by = None if previous is None else previous.run_id
+    proposed = replace(parameters, balanced_by=balanced_by, agreed_at=parameters.started_at)
     agreed = None if shared is None else shared.agree(proposed, partial(_shares, config, registry, proposed, part))
     if agreed is not None:
-        proposed = replace(proposed, balanced_by=agreed.terms.balanced_by)
+        proposed = _with_terms(proposed, agreed.terms)
         _check_terms(group, proposed, agreed.terms, config.resume.within)
     terms = join_group(output, proposed)
-    joined = replace(proposed, balanced_by=terms.balanced_by) if agreed is None else proposed
+    joined = _with_terms(proposed, terms) if agreed is None else proposed
     _check_terms(group, joined, terms, config.resume.within)
     if shared is not None:
         shared.fetch_shard(part, output / joined.folder)
@@ -62,6 +64,21 @@ def join(
     shares = _shares(config, registry, joined, part) if shares is None else shares
     name_hash, group_names = NameHash(parameters.target), _group_names(config, joined)
     return joined, Ownership(part, name_hash, shares.cut, shares.owners, group_names=group_names)
+
+
+def new_ownership(config: Config, registry: RegistryConfig, part: Shard) -> Ownership:
+    """What a shard would own of a group that begins now, and has this output folder. Blocks. Raises SnapshotError."""
+    now = datetime.now(UTC)
+    parameters = build_run_parameters(registry, config.images, now, config.scale)
+    previous = last_complete(config.output.path, parameters.target, parameters.started_at)
+    balanced = replace(parameters, balanced_by=None if previous is None else previous.run_id)
+    shares = _shares(config, registry, balanced, part)
+    return Ownership(part, NameHash(parameters.target), shares.cut, shares.owners)
+
+
+def _with_terms(proposed: RunParameters, terms: RunParameters) -> RunParameters:
+    """What a shard proposed, with what its group has decided."""
+    return replace(proposed, balanced_by=terms.balanced_by, agreed_at=terms.started_at)
 
 
 def _check_terms(group: str, ours: RunParameters, terms: RunParameters, within: timedelta) -> None:

@@ -36,6 +36,8 @@ def read_group(folder: Path, within: timedelta) -> Group:
     shards = stored_shards(folder)
     if not shards:
         raise SnapshotError(f"{quoted_path(folder)}: no shard has reported, so there is nothing to merge")
+    for shard in shards:
+        _check_timestamps(shard)
     first = shards[0]
     for other in shards[1:]:
         _check_terms(first, other)
@@ -61,6 +63,19 @@ def _check_terms(first: StoredShard, other: StoredShard) -> None:
             f"shards {first.shard} and {other.shard} in {quoted_path(first.folder.parent)} are not parts of one "
             f"snapshot: {different}: give all shards the same options and program, and crawl them again"
         )
+
+
+def _check_timestamps(shard: StoredShard) -> None:
+    """The times of a shard become those of the snapshot, and part of its name."""
+    run_manifest, agreed_at = shard.run_manifest, shard.report.parameters.agreed_at
+    times = filter(None, (run_manifest.started_at, run_manifest.finished_at, agreed_at))
+    try:
+        is_usable = all(datetime.fromisoformat(time).tzinfo is not None for time in times)
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        advice = "copy the shard's folder again, or crawl the shard again"
+        raise SnapshotError(f"{quoted_path(shard.folder)}: a time in its files is none: {advice}")
 
 
 def _check_times(shards: Sequence[StoredShard], within: timedelta) -> None:

@@ -19,9 +19,9 @@ from crawler.snapshot.decoding import read_run_manifest
 from crawler.snapshot.disk import remove_folder, wrap_os_errors
 from crawler.snapshot.locks import configured_locks
 from crawler.snapshot.publish import publish_folder
-from crawler.snapshot.reader import last_complete
+from crawler.snapshot.reader import last_complete, published_runs
 from crawler.snapshot.shards import merged_runs
-from crawler.untrusted_text import quoted_path
+from crawler.untrusted_text import printable, quoted_path
 
 _DRAFT: Final = ".draft"
 
@@ -106,7 +106,27 @@ def _publish(group: Group, config: MergeConfig) -> Merged:
         if sum(file.rows for file in files) != run_manifest.counts.repositories:
             raise SnapshotError(f"{quoted_path(group.folder)}: the shards hold more or fewer records than they report")
         is_new = publish_folder(draft, output, run_manifest) is not None
-    return Merged(run_manifest=run_manifest, is_new=is_new, notes=tuple(finishing.notes))
+    return Merged(
+        run_manifest=run_manifest, is_new=is_new, notes=(*finishing.notes, *_newer_merges(run_manifest, output))
+    )
+
+
+def _newer_merges(merged: RunManifest, output: Path) -> Iterator[str]:
+    """A note for each earlier merge of the group that counts as newer than this one.
+
+    That happens only where shards have agreed on nothing, and the one that began first is added last: with it, the
+    beginning of the whole moves back.
+    """
+    for run in published_runs(output, merged.target):
+        if run.run_id == merged.run_id:
+            return
+        folder = output / snapshot_folder(merged.target, run.started_at, run.run_id)
+        with suppress(SnapshotError):  # removed by now
+            if read_run_manifest(folder).group == merged.group:
+                yield (
+                    f"run {printable(run.run_id)}, merged from fewer shards of this group, counts as newer, because "
+                    f"a shard that began earlier has come later: remove {quoted_path(folder)}"
+                )
 
 
 @contextmanager

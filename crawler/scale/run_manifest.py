@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -28,15 +28,31 @@ from crawler.verdict import Findings, reasons_for_doubt
 
 
 def merged_run_id(group: Group) -> str:
-    """The id of the snapshot that a group is merged into. The same shards give the same id, in whatever order."""
+    """The id of the snapshot that a group is merged into. The same shards give the same id, in whatever order.
+
+    All merges of a group begin at the same time, and of runs that do, the one with the greater id is the newer one. So
+    the id has how many shards have reported, and how many milliseconds after the beginning the last of them ended: a
+    later merge has more shards, or one that was crawled again.
+    """
     runs = sorted(each.run_manifest.run_id for each in group.shards)
     digest = sha256("\n".join([group.group, group.target, *runs]).encode()).hexdigest()
-    return f"{datetime.fromisoformat(started_at(group)):%Y%m%dT%H%M%SZ}-{digest[:8]}"
+    began, ended = (datetime.fromisoformat(time) for time in (started_at(group), _finished_at(group)))
+    lasted_ms = (ended - began) // timedelta(milliseconds=1)
+    return f"{began:%Y%m%dT%H%M%SZ}-{len(group.shards):05d}-{lasted_ms:010d}-{digest[:8]}"
 
 
 def started_at(group: Group) -> str:
-    """When the first shard began."""
-    return min(each.run_manifest.started_at for each in group.shards)
+    """When the group agreed on its terms, which is before any shard has listed a repository.
+
+    It is the same whichever shards have reported. Shards from several disks without a lake have agreed on nothing:
+    then it is when the first of them began.
+    """
+    return min(each.report.parameters.agreed_at or each.run_manifest.started_at for each in group.shards)
+
+
+def _finished_at(group: Group) -> str:
+    """When the last shard ended. Where clocks differ, no run ends before it begins: that makes no sense to a reader."""
+    return max(started_at(group), *(each.run_manifest.finished_at for each in group.shards))
 
 
 def merge_run_manifests(
@@ -54,7 +70,7 @@ def merge_run_manifests(
         run_id=merged_run_id(group),
         tool=TOOL,
         started_at=started_at(group),
-        finished_at=max(each.finished_at for each in parts),
+        finished_at=_finished_at(group),
         resumed_at=tuple(sorted({at for each in parts for at in each.resumed_at})),
         identity=", ".join(dict.fromkeys(each.identity for each in parts)),
         verdict=Verdict.PARTIAL if reasons else Verdict.COMPLETE,
@@ -71,7 +87,7 @@ def merge_run_manifests(
         problems=dict(sorted(_sums(each.problems for each in parts).items())),
         requests=_requests([each.requests for each in parts]),
         cache=CacheUse(hits=sum(each.cache.hits for each in parts), misses=sum(each.cache.misses for each in parts)),
-        pace=_pace([each.pace for each in parts]),
+        pace=_pace(parts),
         files=files,
         config=_config(first.config, config),
         slowest=tuple(sorted((slow for each in parts for slow in each.slowest), key=_by_time)[:SLOWEST_KEPT]),
@@ -121,14 +137,33 @@ def _requests(parts: Sequence[Requests]) -> Requests:
     )
 
 
-def _pace(parts: Sequence[PaceKept]) -> PaceKept:
-    """What all shards together kept. They run at the same time."""
+def _pace(parts: Sequence[RunManifest]) -> PaceKept:
+    """What all shards together kept; see `PaceKept`."""
+    paces = [part.pace for part in parts]
     return PaceKept(
-        configured=f"{len(parts)} shards, each {parts[0].configured}",
-        median_per_s=round(sum(part.median_per_s for part in parts), 1),
-        lowest_concurrency=min(part.lowest_concurrency for part in parts),
-        set_by=Counter(part.set_by for part in parts).most_common(1)[0][0],
+        configured=f"{len(parts)} shards, each {paces[0].configured}",
+        median_per_s=round(_joint_pace(parts), 1),
+        lowest_concurrency=min(pace.lowest_concurrency for pace in paces),
+        set_by=Counter(pace.set_by for pace in paces).most_common(1)[0][0],
     )
+
+
+def _joint_pace(parts: Sequence[RunManifest]) -> float:
+    """Exchanges a second while any shard ran. A scheduler may let shards wait for each other: their sum is no pace."""
+    spans = sorted(
+        (datetime.fromisoformat(part.started_at), datetime.fromisoformat(part.finished_at)) for part in parts
+    )
+    busy, until = timedelta(0), spans[0][0]
+    for began, ended in spans:
+        busy += max(ended - max(began, until), timedelta(0))
+        until = max(until, ended)
+    if not busy:
+        return sum(part.pace.median_per_s for part in parts)
+    return sum(part.pace.median_per_s * (_lasted(part) / busy) for part in parts)
+
+
+def _lasted(part: RunManifest) -> timedelta:
+    return datetime.fromisoformat(part.finished_at) - datetime.fromisoformat(part.started_at)
 
 
 def _config(of_shards: dict[str, Any], config: MergeConfig) -> dict[str, Any]:

@@ -108,7 +108,7 @@ class GroupNamesFile:
             return ListedPage(fields["method"], fields["names"])
         if "failed" in fields:
             return NamesFailed(fields["failed"])
-        return NamesEnd(fields["method"], fields["pages"], Evidence(fields["complete"], fields["evidence"]))
+        return NamesEnd(fields["method"], Evidence(fields["complete"], fields["evidence"]))
 
     # ------------------------------------------------------------------------------------------------------- writing
 
@@ -146,9 +146,9 @@ class GroupNamesFile:
                 return {"run_id": run_id, "page": self._pages, "method": method, "names": names}
             case NamesFailed(reason):
                 return {"run_id": run_id, "failed": reason}
-            case NamesEnd(method, pages, evidence):
+            case NamesEnd(method, evidence):
                 proof = {"complete": evidence.complete, "evidence": evidence.text}
-                return {"run_id": run_id, "method": method, "pages": pages, **proof}
+                return {"run_id": run_id, "method": method, **proof}
 
     def release(self) -> None:
         if self._lock is not None:

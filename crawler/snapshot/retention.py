@@ -127,9 +127,14 @@ def choose(target: str, runs: Iterable[R], rules: RetentionRules, now: datetime)
 
 def size_on_disk(stored: StoredRun) -> int:
     """The bytes of a snapshot's files. Raises SnapshotError."""
+    return folder_size(stored.folder)
+
+
+def folder_size(folder: Path) -> int:
+    """The bytes of all files in a folder. Raises SnapshotError."""
     size = 0
-    with wrap_os_errors(stored.folder):
-        for path in stored.folder.rglob("*"):
+    with wrap_os_errors(folder):
+        for path in folder.rglob("*"):
             with suppress(FileNotFoundError):  # removed meanwhile
                 size += path.stat().st_size if path.is_file() else 0
     return size

@@ -26,14 +26,6 @@ def shard_path(output, index):
     return only(output.glob(f".shards/{GROUP}/source=*/shard={index:05d}-*"))
 
 
-@pytest.fixture
-async def shards(google, tmp_path):
-    """The output folder with two shards of a registry of twenty repositories."""
-    world = await google(repositories=20, listings="plain", giants=0)
-    await crawl_shards(world, 2, tmp_path / "snapshots")
-    return tmp_path / "snapshots"
-
-
 async def test_merge_makes_a_snapshot_like_any_other(command, shards):
     assert not folders(shards), "shards are no snapshot"
     ended = await command("merge", "--group", GROUP, "--metrics", "registry.prom")

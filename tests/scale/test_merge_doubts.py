@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 
 import pytest
 from support.scripted import document, on, serve
@@ -13,18 +14,11 @@ import crawler
 from crawler.config import ScaleConfig
 from crawler.discovery.ownership import NameHash, Ownership
 from crawler.model.shard import Shard
+from crawler.scale.shard_numbers import shards_text
 
 pytestmark = pytest.mark.usefixtures("few_authorities")
 
 NAMES = [f"acme/team-{number}/app" for number in range(40)]
-
-
-@pytest.fixture
-async def shards(google, tmp_path):
-    """The output folder with two shards of a registry of twenty repositories."""
-    world = await google(repositories=20, listings="plain", giants=0)
-    await crawl_shards(world, 2, tmp_path / "snapshots")
-    return tmp_path / "snapshots"
 
 
 def edit(output, index, file, change):
@@ -33,6 +27,10 @@ def edit(output, index, file, change):
     content = json.loads(path.read_bytes())
     change(content)
     path.write_text(json.dumps(content))
+
+
+def change_discovery(found, run_manifest):
+    run_manifest["discovery"].update(found)
 
 
 async def crawl_two(server, folder, **registry):
@@ -96,12 +94,70 @@ async def test_merge_is_partial_where_shards_did_not_crawl_alike(command, shards
     assert doubt in ended.complaint
 
 
+async def test_merge_says_a_doubt_of_all_shards_once(command, google, tmp_path):
+    """The first shard has read the names for all: what it could not prove, none of them could."""
+    world = await google(repositories=20, listings="plain", giants=0)
+    await crawl_shards(world, 6, tmp_path / "snapshots", but=4)
+    doubt = "the catalog listed 20 names on 1 page: the last page has no end"
+    for index in (0, 1, 2, 3, 5):
+        reader = "" if index == 1 else " (read by shard 1/6 for the group)"
+        found = {"complete": False, "evidence": f"{doubt}{reader}"}
+        edit(tmp_path / "snapshots", index, "_run.json", partial(change_discovery, found))
+    ended = await command("merge", "--group", GROUP)
+    assert ended.code == 3
+    expected = f"shard 4/6 did not report; shards 0-3 and 5 of 6: {doubt} (read by shard 1/6 for the group); "
+    assert f"discovery may be incomplete: {expected}" in ended.complaint
+    assert ended.complaint.count(doubt) == 1
+
+
+async def test_merge_says_once_what_all_others_saw_of_a_shard(command, google, tmp_path):
+    world = await google(repositories=40, listings="plain", giants=0)
+    await crawl_shards(world, 6, tmp_path / "snapshots")
+    for index in (0, 1, 3, 4, 5):
+        edit(tmp_path / "snapshots", index, "_shard.json", lambda report: report["seen"][2].update(names=99, digest=7))
+    ended = await command("merge", "--group", GROUP)
+    assert ended.code == 3
+    assert "discovery may be incomplete: shards 0-1 and 3-5 of 6 listed 99 names of shard 2/6, which" in ended.complaint
+    assert ended.complaint.count("99 names") == 1
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        ([3], "shard 3/64"),
+        ([4, 3], "shards 3-4 of 64"),
+        ([1, 2, 3, 9], "shards 1-3 and 9 of 64"),
+        ([*range(1, 8), 9, 11, 12, *range(20, 30), 40, 63], "shards 1-7, 9, 11-12 and 12 more of 64"),
+        (range(64), "shards 0-63 of 64"),
+    ],
+)
+def test_shards_of_a_doubt_are_named_in_few_words(numbers, text):
+    assert shards_text([Shard(number, 64) for number in numbers]) == text
+
+
 async def test_merge_is_partial_where_a_name_too_many_hides_one_too_few(command, shards):
     edit(shards, 0, "_shard.json", lambda report: report.update(names=report["names"] + 1))
     edit(shards, 1, "_shard.json", lambda report: report.update(names=report["names"] - 1))
     ended = await command("merge", "--group", GROUP)
     assert ended.code == 3
     assert "1 name has no record" in ended.complaint
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("_run.json", lambda run_manifest: run_manifest.update(started_at="yesterday")),
+        ("_run.json", lambda run_manifest: run_manifest.update(finished_at="2026-11-27T02:00:00")),
+        ("_shard.json", lambda report: report["parameters"].update(agreed_at="27 November")),
+    ],
+    ids=["started_at", "finished_at", "agreed_at"],
+)
+async def test_merge_refuses_a_shard_without_usable_times(command, shards, file, change):
+    edit(shards, 1, file, change)
+    ended = await command("merge", "--group", GROUP)
+    assert ended.code == 1
+    assert "shard=00001-of-00002: a time in its files is none: copy the shard's folder again" in ended.complaint
+    assert not folders(shards)
 
 
 async def test_merge_refuses_shards_of_two_nights(command, shards):

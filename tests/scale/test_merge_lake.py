@@ -6,7 +6,6 @@ import re
 import shutil
 
 import pytest
-from support.lake_servers import moto_server
 from support.lake_views import latest
 from support.shard_crawls import GROUP, crawl_whole, records_in, shard_folders
 from support.shard_lakes import (
@@ -25,26 +24,6 @@ from crawler.errors import LakeError
 pytestmark = pytest.mark.usefixtures("few_authorities")
 
 
-@pytest.fixture
-def moto(monkeypatch):
-    """moto with an empty bucket."""
-    for variable in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3"):
-        monkeypatch.delenv(variable, raising=False)
-    with moto_server() as server:
-        yield server
-
-
-@pytest.fixture
-async def world(google):
-    return await google(repositories=30, listings="plain", giants=0)
-
-
-@pytest.fixture
-def lake(tmp_path):
-    """The URL of a lake in a folder."""
-    return f"file://{tmp_path}/lake"
-
-
 def objects_in(tmp_path):
     """The objects of a lake in a folder that are of shards."""
     return sorted(path.name for path in (tmp_path / "lake" / "_shards").rglob("*") if path.is_file())
@@ -53,6 +32,17 @@ def objects_in(tmp_path):
 def marker(tmp_path, index):
     (path,) = (tmp_path / "lake").glob(f"_shards/*/*/shard={index:05d}-*/uploaded.json")
     return path
+
+
+@pytest.mark.parametrize(
+    ("name", "meaning"),
+    [
+        ("crawl", "Publish the snapshot there too, or upload the shard for merge: s3://"),
+        ("merge", "Take shards that were uploaded there, and publish the snapshot there too: s3://"),
+    ],
+)
+async def test_lake_of_shards_is_explained_by_the_help(command, name, meaning):
+    assert meaning in " ".join((await command(name, "--help")).out.split())
 
 
 @pytest.mark.parametrize("kind", ["file", "s3"])

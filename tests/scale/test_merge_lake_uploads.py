@@ -6,7 +6,6 @@ import signal
 
 import pytest
 from support.lake_front import lake_front
-from support.lake_servers import moto_server
 from support.shard_crawls import GROUP, crawl_whole, records_in, shard_folders
 from support.shard_lakes import (
     crawl_shard,
@@ -24,28 +23,6 @@ from crawler.errors import SnapshotError
 from crawler.run.shares import Shares
 
 pytestmark = pytest.mark.usefixtures("few_authorities")
-
-
-@pytest.fixture
-def moto(monkeypatch):
-    """moto with an empty bucket. The environment has its credentials."""
-    for variable in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3"):
-        monkeypatch.delenv(variable, raising=False)
-    with moto_server() as server:
-        for name, value in server.s3().environment.items():
-            monkeypatch.setenv(name, value)
-        yield server
-
-
-@pytest.fixture
-async def world(google):
-    return await google(repositories=30, listings="plain", giants=0)
-
-
-@pytest.fixture
-def lake(tmp_path):
-    """The URL of a lake in a folder."""
-    return f"file://{tmp_path}/lake"
 
 
 def files_in(folder):

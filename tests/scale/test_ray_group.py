@@ -89,7 +89,7 @@ async def test_ray_group_without_one_shard_is_partial_and_names_it(google, group
     failing = OwnProcess(lambda task: "its worker died" if task.shard.index == 1 else "")
     manifest = await group_run(world, failing).run()
     assert "shard 1/3 did not report" in " ".join(manifest.reasons)
-    assert f"shard 1/3 of group {GROUP}: its worker died" in lines[-1]
+    assert f"shard 1/3, group {GROUP}: its worker died" in lines[-1]
     again = await group_run(world, OwnProcess()).run()
     assert again.reasons == ()
     assert again.counts.repositories == 40
@@ -97,7 +97,7 @@ async def test_ray_group_without_one_shard_is_partial_and_names_it(google, group
 
 async def test_ray_group_of_which_every_shard_fails_says_why_once(google, group_run, tmp_path):
     world = await google(repositories=10, listings="plain", giants=0)
-    with pytest.raises(EngineError, match=r"^shard 0/3, 1/3, 2/3: the key is not there$"):
+    with pytest.raises(EngineError, match=r"^shards 0-2 of 3: the key is not there$"):
         await group_run(world, OwnProcess(lambda task: "the key is not there")).run()
     assert not (tmp_path / "out" / ".shards").exists()
 

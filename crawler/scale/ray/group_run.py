@@ -26,6 +26,7 @@ from crawler.run.parameters import build_run_parameters
 from crawler.scale.merge import is_merged_whole, merge_group, remove_group, remove_left_folders
 from crawler.scale.ray.coordinator import GroupStatus
 from crawler.scale.ray.shard_task import EndedShard, ShardTask
+from crawler.scale.shard_numbers import shards_text
 from crawler.snapshot.disk import wrap_os_errors
 from crawler.snapshot.locks import configured_locks
 from crawler.snapshot.shards import merged_runs
@@ -127,7 +128,7 @@ class GroupRun:
                 group.start_soon(crawl, task)
 
     def _tasks(self) -> Iterator[ShardTask]:
-        count = self._config.scale.workers or 1
+        count = shard_count(self._config)
         for index in range(count):
             shard = Shard(index, count)
             scale = ScaleConfig(shard=shard, group=self._group, names_from=self._config.scale.names_from)
@@ -153,17 +154,17 @@ class GroupRun:
 
     def _report_failures(self) -> None:
         """Say which shards failed, and why. Raises Interrupted where one was stopped, EngineError where all failed."""
-        if any(shard.is_interrupted for shard in self._ended) or len(self._ended) < (self._config.scale.workers or 1):
+        if any(shard.is_interrupted for shard in self._ended) or len(self._ended) < shard_count(self._config):
             raise Interrupted(f"stopped before the end, as asked; the shards are those of group {self._group}")
-        failures: dict[str, list[str]] = {}
+        failures: dict[str, list[Shard]] = {}
         for ended in sorted(self._ended, key=lambda each: each.shard.index):
             if ended.error:
-                failures.setdefault(ended.error, []).append(str(ended.shard))
+                failures.setdefault(ended.error, []).append(ended.shard)
         if sum(map(len, failures.values())) == len(self._ended):
             remove_left_folders(self._config.output.path / SHARDS / self._group)
-            raise EngineError("; ".join(f"shard {', '.join(shards)}: {error}" for error, shards in failures.items()))
+            raise EngineError("; ".join(f"{shards_text(shards)}: {error}" for error, shards in failures.items()))
         for error, shards in failures.items():
-            self._notice(f"{self.target}: shard {', '.join(shards)} of group {self._group}: {error}", logging.ERROR)
+            self._notice(f"{self.target}: {shards_text(shards)}, group {self._group}: {error}", logging.ERROR)
 
     def _merge(self) -> RunManifest:
         config = self._config
@@ -225,6 +226,11 @@ class GroupRun:
         folder = self._config.output.path / SHARDS / self._group
         with wrap_os_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
+
+
+def shard_count(config: Config) -> int:
+    """Into how many shards the workers of a cluster divide a snapshot. An engine is configured with its workers."""
+    return config.scale.workers or 1
 
 
 def new_group() -> str:
