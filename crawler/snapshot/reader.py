@@ -24,6 +24,11 @@ class PublishedRun:
     is_complete: bool
     ok: int
 
+    @property
+    def age_order(self) -> tuple[str, str]:
+        """Sorts the snapshots of a target, the oldest first. Merges of one group began together: the ids decide."""
+        return self.started_at, self.run_id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRun:
@@ -54,7 +59,7 @@ def published_runs(output: Path, target: str) -> Iterator[PublishedRun]:
         return
     for _, of_second in groupby(sorted(folders, key=lambda folder: folder.name, reverse=True), _second):
         runs = [run for folder in of_second if (run := _read_run(folder, target)) is not None]
-        yield from sorted(runs, key=lambda run: run.started_at, reverse=True)
+        yield from sorted(runs, key=lambda run: run.age_order, reverse=True)
 
 
 def _second(folder: Path) -> str:

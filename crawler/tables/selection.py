@@ -108,7 +108,7 @@ def select_since(output: Path, snapshot: str, since: str) -> list[SelectedSnapsh
     found = [s for s in runs if s.target == target and s.run.is_complete and s.run.started_at[:10] >= since]
     if not found:
         raise SnapshotError(f"there is no complete snapshot of {printable(target)} since {since} in {output}")
-    return [select_folder(stored.folder) for stored in sorted(found, key=lambda stored: stored.run.started_at)]
+    return [select_folder(stored.folder) for stored in sorted(found, key=lambda stored: stored.run.age_order)]
 
 
 def earlier_snapshots(snapshot: SelectedSnapshot) -> list[SelectedSnapshot]:
@@ -132,9 +132,9 @@ def _earlier(snapshot: SelectedSnapshot) -> list[StoredRun]:
     earlier = [
         found
         for found in stored_snapshots(snapshot.output)
-        if found.target == snapshot.target and found.run.started_at < snapshot.started_at
+        if found.target == snapshot.target and found.run.age_order < (snapshot.started_at, snapshot.run_id)
     ]
-    return sorted(earlier, key=lambda found: found.run.started_at, reverse=True)
+    return sorted(earlier, key=lambda found: found.run.age_order, reverse=True)
 
 
 def select_pair(output: Path, snapshots: Sequence[str]) -> tuple[SelectedSnapshot, SelectedSnapshot]:
@@ -174,9 +174,9 @@ def _newest_complete(runs: Sequence[StoredRun], target: str, date: str) -> Store
     matching = [stored for stored in of_target if stored.run.started_at.startswith(date)]
     complete = [stored for stored in matching if stored.run.is_complete]
     if complete:
-        return max(complete, key=lambda stored: stored.run.started_at)
+        return max(complete, key=lambda stored: stored.run.age_order)
     when = f" on {printable(date)}" if date else ""
-    newest = max(matching or of_target, key=lambda stored: stored.run.started_at)
+    newest = max(matching or of_target, key=lambda stored: stored.run.age_order)
     raise SnapshotError(
         f"{printable(target)} has no complete snapshot{when}; the newest partial one is {newest.run.run_id}: name it"
     )

@@ -165,6 +165,14 @@ async def test_report_of_a_partial_snapshot_has_each_reason_first(publish, repor
     assert "| team/app-19 | denied | 403 DENIED: no access |\n\nAnd 6 more." in text
 
 
+def test_report_of_a_partial_merge_knows_the_whole_one_that_began_with_it(publish):
+    partial, whole = publish(verdict="partial"), publish()
+    newer = newer_snapshot(select_snapshot(publish.output, partial.name.removeprefix("run=")))
+    assert newer is not None
+    assert (newer.run_id, newer.is_complete) == (whole.name.removeprefix("run="), True)
+    assert newer_snapshot(select_snapshot(publish.output, newer.run_id)) is None
+
+
 async def test_report_says_that_a_newer_snapshot_is_partial(publish, report, markdown):
     publish("2026-11-19", verdict="partial")
     publish("2026-11-20", target="elsewhere.example.com")

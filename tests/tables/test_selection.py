@@ -55,6 +55,18 @@ def test_snapshot_that_is_not_there_is_named(publish, output, named, message):
     assert str(refused.value).startswith(message)
 
 
+def test_snapshots_that_began_together_are_in_the_order_of_their_ids(publish, output):
+    """As merges of one group of shards: first without one of them, and then whole."""
+    first, second = publish(verdict="partial"), publish(verdict="partial")
+    with pytest.raises(SnapshotError, match=f"the newest partial one is {run_id(second)}: name it"):
+        select_snapshot(output, "registry.example.com")
+    whole, again = publish(), publish()
+    assert select_snapshot(output, "registry.example.com").run_id == run_id(again)
+    earlier = earlier_snapshots(select_snapshot(output, run_id(whole)))
+    assert [each.run_id for each in earlier] == [run_id(second), run_id(first)]
+    assert [each.run_id for each in select_since(output, "", "2026-11-20")] == [run_id(whole), run_id(again)]
+
+
 def test_output_folder_without_snapshots_says_how_to_take_one(output):
     with pytest.raises(SnapshotError, match="take one with registry-crawler crawl, or name --output"):
         select_snapshot(output, "")

@@ -118,8 +118,8 @@ def newer_snapshot(snapshot: SelectedSnapshot) -> NewerSnapshot | None:
     if snapshot.output is None:
         return None
     runs = list(published_runs(snapshot.output, snapshot.target))
-    newest = max(runs, key=lambda run: run.started_at, default=None)
-    if newest is None or newest.started_at <= snapshot.started_at:
+    newest = max(runs, key=lambda run: run.age_order, default=None)
+    if newest is None or newest.age_order <= (snapshot.started_at, snapshot.run_id):
         return None
     return NewerSnapshot(
         run_id=printable(newest.run_id), started_at=_time(newest.started_at), is_complete=newest.is_complete
