@@ -64,18 +64,18 @@ def load_no_plugins() -> None:
 def ca_file_unread() -> Iterator[None]:
     """Import aiohttp in this block: it makes two TLS contexts when it is imported, and reads SSL_CERT_FILE for each.
 
-    Where that variable is set, a run makes a context of its own (`transport.tls.run_ssl_context`), and uses neither of
-    the two. The system's certificates, read twice for nothing, are a tenth of a crawl's start-up.
+    A run uses neither of the two, but makes a context of its own (`transport.tls.RunTls`). The certificates, read twice
+    for nothing, are a tenth of a crawl's start-up.
     """
     ca_file = os.environ.get("SSL_CERT_FILE")
-    if not ca_file:
-        yield
-        return
     os.environ["SSL_CERT_FILE"] = os.devnull
     try:
         yield
     finally:
-        os.environ["SSL_CERT_FILE"] = ca_file
+        if ca_file is None:
+            del os.environ["SSL_CERT_FILE"]
+        else:
+            os.environ["SSL_CERT_FILE"] = ca_file
 
 
 def exit_immediately(code: int) -> Never:
