@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
@@ -18,6 +18,7 @@ from crawler.cli.summary import example_records, summary
 from crawler.config import Config
 from crawler.errors import CrawlerError, Interrupted, OutputClosed
 from crawler.model.run_manifest import RunManifest, Verdict
+from crawler.model.value import Value
 from crawler.model.words import repositories
 
 if TYPE_CHECKING:
@@ -31,8 +32,7 @@ RunResult = RunManifest | Exception
 """The result of a run: its manifest, or the exception because of which it published nothing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DisplayOptions:
+class DisplayOptions(Value, frozen=True, kw_only=True):
     """What a run shows.
 
     Attributes:

@@ -5,11 +5,11 @@ import os
 import re
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from crawler.errors import CredentialsError
+from crawler.model.value import Value
 from crawler.untrusted_text import printable
 
 SSL_CERT_FILE: Final = "SSL_CERT_FILE"
@@ -28,8 +28,7 @@ _NO_MORE_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
 _SYSTEM_FOLDER: Final = ssl.get_default_verify_paths().openssl_capath
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certificates:
+class Certificates(Value, frozen=True, kw_only=True):
     """Paths of PEM files.
 
     Attributes:
@@ -96,10 +95,8 @@ def ssl_context(ca_file: Path | None) -> ssl.SSLContext:
     name, path = setting
     _check_authorities(name, path)
     try:
-        if path.is_dir():
-            context = ssl.create_default_context(capath=path)
-        else:
-            context = ssl.create_default_context(cafile=path)
+        is_folder = path.is_dir()
+        context = ssl.create_default_context(cafile=None if is_folder else path, capath=path if is_folder else None)
         if name == SSL_CERT_FILE:
             context.load_verify_locations(capath=os.environ.get("SSL_CERT_DIR") or _SYSTEM_FOLDER)
     except ssl.SSLError:
