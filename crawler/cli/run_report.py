@@ -10,8 +10,8 @@ from crawler.cli import logs
 from crawler.cli.error_output import internal_error
 from crawler.cli.exit_codes import COMPLETE
 from crawler.cli.lake_shards import upload_text
+from crawler.cli.lake_snapshots import publication_text
 from crawler.cli.logs import LogFormat
-from crawler.cli.publish import publication_text
 from crawler.cli.shown_run import ShownRun
 from crawler.cli.streams import write, write_text
 from crawler.cli.summary import example_records, summary
