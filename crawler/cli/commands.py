@@ -163,7 +163,10 @@ def crawl(
       registry-crawler crawl --config config.toml --resume --log-format json
     """  # noqa: D301  (typer keeps the line breaks of a paragraph after \b)
     with ca_file_unread():
-        from crawler.cli.crawl_registries import crawl_registries, start, start_or_resume
+        # From here, and not below ten modules that import one another: so deep, each call of aiohttp's import begins a
+        # new chunk of Python's stack of frames, and to map and unmap all of them takes a twentieth of the start.
+        import crawler.transport.opening  # noqa: F401  (see above)
+    from crawler.cli.crawl_registries import crawl_registries, start, start_or_resume
     from crawler.cli.event_loop import run_async
     from crawler.cli.open_files import fit_concurrency
     from crawler.cli.run_report import DisplayOptions
