@@ -74,7 +74,7 @@ def prepare_tls(certificates: Certificates) -> RunTls:
 def run_ssl_context(certificates: Certificates) -> ssl.SSLContext:
     """A context for all connections of a run. Raises what `ssl_context` raises, for a client certificate as well."""
     context = ssl_context(certificates.ca_file)
-    context.set_alpn_protocols(("http/1.1",))
+    context.set_alpn_protocols(("http/1.1",))  # as aiohttp's own contexts do
     if certificates.client_certificate is not None:
         _load_client_certificate(
             certificates.client_certificate, certificates.client_key or certificates.client_certificate, context

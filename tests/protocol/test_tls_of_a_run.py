@@ -1,5 +1,6 @@
 """TLS: the certificates of a run are loaded for its first connection with TLS, and mistakes are found before it."""
 
+import asyncio
 import os
 import resource
 from collections.abc import Iterator
@@ -106,3 +107,17 @@ def test_tls_without_a_file_to_open_is_no_mistake_of_the_configuration(certifica
     with no_more_files(), pytest.raises(OSError, match="Too many open files"):
         tls.context()
     assert len(tls.context().get_ca_certs()) == 1
+
+
+@pytest.mark.parametrize("is_configured", [True, False], ids=["ca_file", "variable"])
+async def test_tls_offers_http_1_1_to_servers_that_prefer_http_2(is_configured, certificates, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.ca_file))
+    tls = prepare_tls(Configured(ca_file=certificates.ca_file) if is_configured else Configured())
+    prefers_http_2 = certificates.server_context()
+    prefers_http_2.set_alpn_protocols(["h2", "http/1.1"])
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=prefers_http_2)
+    async with server:
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname(), ssl=tls.context())
+        assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "http/1.1"
+        writer.close()
+        await writer.wait_closed()
