@@ -6,11 +6,9 @@ import gc
 import os
 import signal
 import sys
-from contextlib import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any, Final, Never
 
 HANDLED_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -61,17 +59,19 @@ def load_no_plugins() -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
-@contextmanager
-def ca_file_unread() -> Iterator[None]:
-    """Import aiohttp in this block: it makes two TLS contexts when it is imported, and reads SSL_CERT_FILE for each.
+def import_aiohttp() -> None:
+    """Import aiohttp, before the modules that use it, for a command that sends requests.
 
-    A run uses neither of the two, but makes a context of its own (`transport.tls.RunTls`). The certificates, read twice
-    for nothing, are a tenth of a crawl's start-up.
+    It makes two TLS contexts when it is imported, and would read the certificates of SSL_CERT_FILE or of the system for
+    each, which takes 40 ms. A run uses neither of the two, but makes a context of its own (`transport.tls.RunTls`).
+
+    From here, and not below ten modules that import one another: so deep, each call of aiohttp's import begins a new
+    chunk of Python's stack of frames, and to map and unmap all of them takes a twentieth of a crawl's start.
     """
     ca_file = os.environ.get("SSL_CERT_FILE")
     os.environ["SSL_CERT_FILE"] = os.devnull
     try:
-        yield
+        import crawler.transport.opening  # noqa: F401  (for what its import does)
     finally:
         if ca_file is None:
             del os.environ["SSL_CERT_FILE"]
