@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final, Protocol
 
+from crawler.model.value import Value
 from crawler.wire.challenge import Challenge
 
 NO_SCOPE: Final = ""
@@ -64,8 +65,7 @@ class CredentialProvider(Protocol):
         """A credential to try in place of `refused`, None where there is no other. Raises CredentialsError."""
 
 
-@dataclass(frozen=True, slots=True)
-class StaticCredentials:
+class StaticCredentials(Value, frozen=True):
     """One fixed credential, or None for an anonymous crawl."""
 
     credential: Credential | None

@@ -7,7 +7,7 @@ import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +24,7 @@ from crawler.config import Config, MergeConfig
 from crawler.errors import CrawlerError, SnapshotError
 from crawler.model.run_manifest import Counts, RunManifest, snapshot_folder
 from crawler.model.timestamps import timestamp
+from crawler.model.value import Value
 from crawler.run.crawl import Crawl
 from crawler.snapshot.reader import published_runs
 
@@ -38,8 +39,7 @@ AFTER_SIGNAL_S: Final = 0.5
 """How long they have after a signal: `Signals` ends the process a second after the time that a run has to stop."""
 
 
-@dataclass(frozen=True, slots=True)
-class MergedRun:
+class MergedRun(Value, frozen=True):
     """What several shards did together, in the place of a crawl. `parameters` tells when it was begun, and its id."""
 
     parameters: RunManifest
@@ -53,8 +53,7 @@ class MergedRun:
         return self.parameters.counts
 
 
-@dataclass(frozen=True, slots=True)
-class EndedRun:
+class EndedRun(Value, frozen=True):
     """A run that has ended, and the exit code of the command if it were its only run."""
 
     run: ShownRun | MergedRun
@@ -66,8 +65,7 @@ class EndedRun:
         return str(self.run.target)
 
 
-@dataclass(frozen=True, slots=True)
-class _Delivery:
+class _Delivery(Value, frozen=True):
     """Something to send: `what`, for people, to `receiver`. `send` says itself what the receiver refuses."""
 
     what: str

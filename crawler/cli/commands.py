@@ -16,7 +16,7 @@ from crawler.cli import logs, options
 from crawler.cli.crawl_config import crawl_config
 from crawler.cli.error_output import exit_on_error, report_internal_error, report_usage_error
 from crawler.cli.exit_codes import BAD_USAGE, COMPLETE, COULD_NOT_RUN, INTERRUPTED
-from crawler.cli.process import ca_file_unread
+from crawler.cli.process import import_aiohttp
 from crawler.cli.shared_options import takes_options
 from crawler.errors import ConfigError
 from crawler.model.run_manifest import VERSION
@@ -162,8 +162,8 @@ def crawl(
       registry-crawler crawl localhost:5000 --depth configs --referrers listed
       registry-crawler crawl --config config.toml --resume --log-format json
     """  # noqa: D301  (typer keeps the line breaks of a paragraph after \b)
-    with ca_file_unread():
-        from crawler.cli.crawl_registries import crawl_registries, start, start_or_resume
+    import_aiohttp()
+    from crawler.cli.crawl_registries import crawl_registries, start, start_or_resume
     from crawler.cli.event_loop import run_async
     from crawler.cli.open_files import fit_concurrency
     from crawler.cli.run_report import DisplayOptions

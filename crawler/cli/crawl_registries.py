@@ -13,7 +13,7 @@ from crawler.cli.after_run import AfterRuns, EndedRun
 from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN, ENDED, PARTIAL, worst_code
 from crawler.cli.lake_cache import cache_around_runs, open_configured_cache
 from crawler.cli.lake_shards import held_group, open_configured_shards, upload_result
-from crawler.cli.publish import open_configured_lake, publish_folder, scratch_folder
+from crawler.cli.lake_snapshots import open_configured_lake, publish_folder, scratch_folder
 from crawler.cli.run_report import DisplayOptions, PublishResult, RunResult, report_run
 from crawler.cli.shown_run import ShownRun
 from crawler.cli.signals import Signals

@@ -8,6 +8,7 @@ import typer
 
 from crawler.cli.error_output import exit_on_error
 from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN, PARTIAL, worst_code
+from crawler.cli.process import import_aiohttp
 from crawler.cli.shared_options import TextOrJson
 from crawler.cli.streams import data_output
 
@@ -42,6 +43,7 @@ def doctor(settings: "Config", form: FormatOption = TextOrJson.TEXT) -> None:
       registry-crawler doctor gcr.io/my-project --key-file key.json
       registry-crawler doctor --config config.toml --format json
     """  # noqa: D301  (typer keeps the line breaks of a paragraph after \b)
+    import_aiohttp()
     from crawler.cli.event_loop import run_async
 
     with exit_on_error(), data_output() as out:

@@ -74,7 +74,7 @@ def merge(
       registry-crawler merge --group 2026-11-27
       registry-crawler merge gcr.io/my-project --group 2026-11-27 --lake s3://my-bucket/registry
     """  # noqa: D301  (typer keeps the line breaks of a paragraph after \b)
-    from crawler.cli.publish import open_configured_lake
+    from crawler.cli.lake_snapshots import open_configured_lake
     from crawler.config import STDIO, Flag, MergeConfig
 
     logs.configure(log_format, verbosity=0)
@@ -174,7 +174,7 @@ def _fetch_cache(config: "MergeConfig") -> None:
     """Have on this disk what a cache in a lake has: the shards have put there what they read. What fails is said."""
     if config.cache.url is None or config.cache_file is None:
         return
-    from crawler.cli.publish import scratch_folder
+    from crawler.cli.lake_snapshots import scratch_folder
     from crawler.lake.held_cache import HeldCache
 
     cache = HeldCache.open(config.cache.url, config.cache_file, os.environ)
@@ -226,7 +226,7 @@ def _publish(merged: "Merged", config: "MergeConfig", lake: "Lake | None") -> in
 
 def _is_in_lake(run_manifest: "RunManifest", config: "MergeConfig", lake: "Lake") -> bool:
     """Publish a snapshot to the lake. Returns whether it is there then; if not, it is said why."""
-    from crawler.cli.publish import publish_folder, report_publication, scratch_folder
+    from crawler.cli.lake_snapshots import publish_folder, report_publication, scratch_folder
 
     try:
         with scratch_folder() as scratch:

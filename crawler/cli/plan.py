@@ -11,6 +11,7 @@ import typer
 from crawler.cli import logs
 from crawler.cli.error_output import exit_on_error
 from crawler.cli.exit_codes import COMPLETE, COULD_NOT_RUN
+from crawler.cli.process import import_aiohttp
 from crawler.cli.shared_options import TextOrJson
 from crawler.cli.streams import data_output
 from crawler.model.words import duration_text, size_text
@@ -40,6 +41,7 @@ def plan(settings: "Config", form: PlanFormatOption = TextOrJson.TEXT) -> None:
       registry-crawler plan gcr.io/my-project --key-file key.json
       registry-crawler plan localhost:5000 --depth configs --format json
     """  # noqa: D301  (typer keeps the line breaks of a paragraph after \b)
+    import_aiohttp()
     from crawler.cli.event_loop import run_async
     from crawler.cli.open_files import fit_concurrency
 

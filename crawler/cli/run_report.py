@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
@@ -10,14 +10,15 @@ from crawler.cli import logs
 from crawler.cli.error_output import internal_error
 from crawler.cli.exit_codes import COMPLETE
 from crawler.cli.lake_shards import upload_text
+from crawler.cli.lake_snapshots import publication_text
 from crawler.cli.logs import LogFormat
-from crawler.cli.publish import publication_text
 from crawler.cli.shown_run import ShownRun
 from crawler.cli.streams import write, write_text
 from crawler.cli.summary import example_records, summary
 from crawler.config import Config
 from crawler.errors import CrawlerError, Interrupted, OutputClosed
 from crawler.model.run_manifest import RunManifest, Verdict
+from crawler.model.value import Value
 from crawler.model.words import repositories
 
 if TYPE_CHECKING:
@@ -31,8 +32,7 @@ RunResult = RunManifest | Exception
 """The result of a run: its manifest, or the exception because of which it published nothing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DisplayOptions:
+class DisplayOptions(Value, frozen=True, kw_only=True):
     """What a run shows.
 
     Attributes:

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final, Self
 
 from crawler.config.keys import merge, nest
 from crawler.config.values import strip_bom_and_newline
+from crawler.model.value import Value
 from crawler.untrusted_text import printable
 
 ENVIRONMENT_PREFIX: Final = "REGISTRY_CRAWLER_"
@@ -22,8 +22,7 @@ _KUBERNETES_SERVICE_VARIABLE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(Value, frozen=True):
     """The configuration that the environment holds.
 
     Attributes:

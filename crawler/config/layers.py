@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -16,14 +15,14 @@ from crawler.config.keys import merge, nest, value_at
 from crawler.config.toml_file import Key, TomlFile
 from crawler.model.auth_method import AuthMethod
 from crawler.model.names import Target
+from crawler.model.value import Value
 from crawler.untrusted_text import printable
 
 _TARGET: Final = ["registry", "target"]
 _PASSWORD_METHODS: Final = frozenset({AuthMethod.AUTO, AuthMethod.TOKEN, AuthMethod.BASIC})
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(Value, frozen=True):
     """A flag of the command line.
 
     Attributes:
@@ -37,8 +36,7 @@ class Flag:
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigLayers:
+class ConfigLayers(Value, frozen=True):
     """The layers of a configuration, the lowest first: file, environment, flags and targets of the command line."""
 
     file: TomlFile | None

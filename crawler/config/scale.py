@@ -4,7 +4,7 @@ import os
 import re
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import BeforeValidator, Field, InstanceOf, PlainSerializer, model_validator
 
 from crawler.config.schedulers import group_from_environment, shard_from_environment
 from crawler.config.table import ConfigTable
@@ -44,7 +44,7 @@ def _parse_group(value: Any) -> Any:
 
 
 ShardOption = Annotated[
-    Shard | None,
+    InstanceOf[Shard] | None,
     Expected("a shard: 3/8, env or env/8"),
     BeforeValidator(_parse_shard),
     BeforeValidator(_check_type),

@@ -1,15 +1,14 @@
 """Which shard a process is, by the variables of the scheduler that started it: `--shard env` and `--shard env/8`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from crawler.model.shard import Shard
+from crawler.model.value import Value
 from crawler.untrusted_text import printable
 
 
-@dataclass(frozen=True, slots=True)
-class _Scheduler:
+class _Scheduler(Value, frozen=True):
     """The variables that a scheduler sets in each process of an array; "" for one that it does not set.
 
     Attributes:

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
 from crawler.errors import ConfigError
+from crawler.model.value import Value
 from crawler.untrusted_text import printable
 
 Key = tuple[str | int, ...]
@@ -17,8 +17,7 @@ _HEADER = re.compile(r"\s*\[\[?\s*([\w.\-]+)\s*\]")
 _ASSIGNMENT = re.compile(r"\s*([\w.\-]+)\s*=")
 
 
-@dataclass(frozen=True, slots=True)
-class TomlFile:
+class TomlFile(Value, frozen=True):
     """A configuration file that was parsed. Its values are not checked yet.
 
     Attributes:

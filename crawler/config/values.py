@@ -4,18 +4,18 @@ import os
 import re
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, SecretStr, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, PlainSerializer, SecretStr, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from crawler.model.limits import Rate
 from crawler.model.names import Target, is_loopback
+from crawler.model.value import Value
 from crawler.profiles import PROFILES_BY_KIND
 from crawler.untrusted_text import printable
 
@@ -42,8 +42,7 @@ _MAX_PATH_LENGTH: Final = 4096
 _MAX_BUDGET: Final = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(Value, frozen=True):
     """Metadata of an Annotated type: the description in `must be …`, where the type alone says too little."""
 
     description: str
@@ -177,7 +176,7 @@ def _check_list_readable(path: Path, info: ValidationInfo) -> Path:
 def _parse_target(value: Any) -> Any:
     if isinstance(value, Target):
         return value
-    if not isinstance(value, str):  # pydantic would take a table for the fields of a Target, unchecked
+    if not isinstance(value, str):
         raise PydanticCustomError("target_type", "not a target")
     return Target.parse(value)
 
@@ -317,12 +316,14 @@ Seconds = Annotated[
     BeforeValidator(_refuse_booleans),
 ]
 TargetOption = Annotated[
-    Target,
+    InstanceOf[Target],
     Expected("a string: HOST[:PORT][/PREFIX]"),
     BeforeValidator(_parse_target),
     PlainSerializer(str),
 ]
-RateOption = Annotated[Rate | Literal["auto"] | None, BeforeValidator(_parse_rate), PlainSerializer(_dump_rate)]
+RateOption = Annotated[
+    InstanceOf[Rate] | Literal["auto"] | None, BeforeValidator(_parse_rate), PlainSerializer(_dump_rate)
+]
 Share = Annotated[float | None, BeforeValidator(_parse_share), PlainSerializer(_dump_share)]
 Duration = Annotated[timedelta, BeforeValidator(_parse_duration), PlainSerializer(_dump_duration)]
 _AS_TEXT: Final = PlainSerializer(lambda path: printable(str(path), _MAX_PATH_LENGTH), when_used="json")

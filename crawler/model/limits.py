@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+from crawler.model.value import Value
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+
+class Rate(Value, frozen=True):
     """At most `count` exchanges may begin in any `seconds`."""
 
     count: int

@@ -1,12 +1,12 @@
 """Repository names and targets, validated when they are created."""
 
 import ipaddress
-from dataclasses import dataclass
 from typing import Self
 
 from crawler.model.grammar import MAX_NAME_LENGTH, NAME
 from crawler.model.name_mistakes import name_mistake
 from crawler.model.target_parser import parse_target, split_port
+from crawler.model.value import Value
 
 
 class RepositoryName(str):
@@ -23,8 +23,7 @@ class RepositoryName(str):
         return super().__new__(cls, text)
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Value, frozen=True):
     """What is crawled: a registry, or the part of it under a prefix of repository names.
 
     Attributes:

@@ -8,11 +8,11 @@ same place: a unit test compares them.
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass
 from typing import Any, Final, Literal
 
 from crawler.model.image import BaseSource, ImageKind, PlatformRole, ReferrerKind, ReferrerSource
 from crawler.model.record import SCHEMA, Outcome, ProblemKind
+from crawler.model.value import Value
 
 Scalar = Literal["string", "int", "bool", "map"]
 """A JSON type. A map is an object whose keys are data, such as labels; its values are strings."""
@@ -26,8 +26,7 @@ _SCALAR_SCHEMAS: Final[dict[Scalar, dict[str, Any]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class RecordField:
+class RecordField(Value, frozen=True):
     """One field of a record, or of an object within a record.
 
     Attributes:
@@ -41,7 +40,6 @@ class RecordField:
     name: str
     type: "Scalar | RecordObject"
     meaning: str
-    _: KW_ONLY
     is_list: bool = False
     is_nullable: bool = False
     values: tuple[str | int, ...] = ()
@@ -79,8 +77,7 @@ class RecordField:
         return type(value) is item_type and (not self.values or value in self.values)
 
 
-@dataclass(frozen=True, slots=True)
-class RecordObject:
+class RecordObject(Value, frozen=True):
     """A record, or a kind of object within a record. `fields` are in the order in which a line has them."""
 
     name: str

@@ -1,8 +1,9 @@
 """A shard: one of several processes, each of which takes its own part of the same snapshot."""
 
 import re
-from dataclasses import dataclass
 from typing import Final, Self
+
+from crawler.model.value import Value
 
 MAX_SHARDS: Final = 10_000
 
@@ -10,8 +11,7 @@ _SHARD: Final = re.compile(r"(\d{1,5})/(\d{1,5})", re.ASCII)
 _GROUP_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Shard:
+class Shard(Value, frozen=True):
     """Shard `index` of `count`, counted from 0. Its text is `3/8`. Raises ValueError for an index out of range."""
 
     index: int

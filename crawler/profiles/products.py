@@ -1,5 +1,6 @@
 """The registry products, one row each, and which of them a target is."""
 
+from functools import lru_cache
 from typing import Final
 
 from crawler.model.limits import Quota, Rate
@@ -259,6 +260,7 @@ PROFILES: Final = (
 PROFILES_BY_KIND: Final = {profile.kind: profile for profile in PROFILES}
 
 
+@lru_cache
 def profile_for(target: Target, kind: str | None = None) -> RegistryProfile:
     """The profile of this kind, or without a kind that of the target's host; DISTRIBUTION for an unknown host."""
     if kind is not None:

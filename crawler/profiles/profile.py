@@ -1,12 +1,12 @@
 """What a profile has: how a registry product differs from the distribution specification, and its own API."""
 
-from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from fnmatch import fnmatchcase
 from typing import Final
 
 from crawler.model.limits import Quota, Rate
 from crawler.model.names import Target
+from crawler.model.value import Value
 
 
 class DiscoveryMethod(StrEnum):
@@ -45,8 +45,7 @@ class QuotaScope(Enum):
     """All exchanges with one Google project on one host."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiProfile:
+class ApiProfile(Value, frozen=True, kw_only=True):
     """A product's own API, beside the protocol of the specification.
 
     Attributes:
@@ -83,8 +82,7 @@ class ApiProfile:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegistryProfile:
+class RegistryProfile(Value, frozen=True, kw_only=True):
     """What is special about one registry product.
 
     Attributes:

@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from crawler.client import AuthenticatedClient
 from crawler.config import RegistryConfig
 from crawler.discovery import Discovery
 from crawler.model.run_manifest import TOOL
+from crawler.model.value import Value
 from crawler.pipeline.pipeline import Lister
 from crawler.registry.registry import Registry
 from crawler.run.credentials import ResolvedAuth, connect
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 USER_AGENT: Final = f"{TOOL.name}/{TOOL.version}"
 
 
-@dataclass(frozen=True, slots=True)
-class OpenParts:
+class OpenParts(Value, frozen=True):
     """What a crawl works with, while it lasts."""
 
     registry: Registry

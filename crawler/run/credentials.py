@@ -1,7 +1,6 @@
 """The credentials of a run: what the configuration's method resolves to, and the registry that they open."""
 
 import os
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from crawler.config import AuthConfig, RegistryConfig
 from crawler.errors import CredentialsError
 from crawler.model.auth_method import AuthMethod
 from crawler.model.names import Target
+from crawler.model.value import Value
 from crawler.transport.fetch import Transport
 from crawler.transport.messages import MAX_ERROR_BYTES, Purpose, Request
 from crawler.transport.outage import OutageDetector
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from crawler.auth.google import AccessTokens
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedAuth:
+class ResolvedAuth(Value, frozen=True):
     """Credentials, and the flow by which they reach the registry.
 
     Attributes:

@@ -24,7 +24,7 @@ from crawler.transport.proxies import Proxy
 from crawler.transport.request_bytes import Origin
 from crawler.transport.retry import Timeouts
 from crawler.transport.ssrf import check_address
-from crawler.transport.tls import Certificates, run_ssl_context
+from crawler.transport.tls import Certificates, RunTls, prepare_tls
 
 SUPPORTED_AIOHTTP: Final = ">=3.14.3,<4"
 """The versions that pyproject.toml allows. `check_aiohttp` looks at the installed one before the first connection."""
@@ -33,15 +33,16 @@ SUPPORTED_AIOHTTP: Final = ">=3.14.3,<4"
 class Opener:
     """Opens connections. Made by `open_opener`."""
 
-    def __init__(self, connector: aiohttp.TCPConnector, user_agent: str, timeouts: Timeouts) -> None:
+    def __init__(self, connector: aiohttp.TCPConnector, tls: RunTls, user_agent: str, timeouts: Timeouts) -> None:
         self._connector = connector
+        self._tls = tls
         self._user_agent = user_agent
         self._timeouts = timeouts
 
     async def open(self, origin: Origin) -> tuple[asyncio.Transport, bytes]:
         """An open connection on which nothing was sent, and what came on it: nearly always nothing.
 
-        Raises aiohttp's exceptions and OSError.
+        Raises aiohttp's exceptions and OSError, and CredentialsError for certificates that cannot be used.
         """
         proxy = origin.proxy
         request = aiohttp.ClientRequest(
@@ -50,6 +51,7 @@ class Opener:
             loop=asyncio.get_running_loop(),
             proxy=origin.proxy_url,
             proxy_headers=None if proxy is None else self._connect_headers(proxy),
+            ssl=self._tls.context() if origin.url.scheme == "https" else True,
         )
         timeout = aiohttp.ClientTimeout(
             total=None,
@@ -83,13 +85,13 @@ async def open_opener(*, user_agent: str, timeouts: Timeouts, certificates: Cert
     be used.
     """
     check_aiohttp(aiohttp.TCPConnector, aiohttp.ClientRequest, ResponseHandler, StreamReader, HttpResponseParser)
+    tls = prepare_tls(certificates)
     connector = aiohttp.TCPConnector(
         limit=0,  # the pool has the limit
-        ssl=run_ssl_context(certificates),
         socket_factory=guarded_socket,
     )
     async with connector:
-        yield Opener(connector, user_agent, timeouts)
+        yield Opener(connector, tls, user_agent, timeouts)
 
 
 def guarded_socket(address: tuple[Any, ...]) -> socket.socket:
@@ -108,7 +110,7 @@ def guarded_socket(address: tuple[Any, ...]) -> socket.socket:
 def check_aiohttp(connector: Any, request: Any, protocol: Any, stream: Any, parser: Any) -> None:
     """Check that these classes of aiohttp have the parts that this module and connection.py use.
 
-    - `TCPConnector.connect(req, traces, timeout)` opens a connection to where a `ClientRequest` goes.
+    - `TCPConnector.connect(req, traces, timeout)` opens a connection to where a `ClientRequest` goes, with its `ssl`.
     - `ResponseHandler.transport`, `.exception()`, `._tail`: the connection is taken from aiohttp's own protocol, with
       the bytes that came on it already.
     - `HttpResponseParser` with `PARSER_OPTIONS` reads what comes.
@@ -124,6 +126,7 @@ def check_aiohttp(connector: Any, request: Any, protocol: Any, stream: Any, pars
             _parameters(connector, "connect") == ["self", "req", "traces", "timeout"]
         ),
         "ClientRequest(method, url, loop, proxy, proxy_headers)": opens_to <= set(_parameters(request, "__init__")),
+        "ClientRequest(ssl)": "ssl" in _parameters(request, "__init__"),
         "ResponseHandler.transport": hasattr(protocol, "transport"),
         "ResponseHandler.exception()": _parameters(protocol, "exception") == ["self"],
         "ResponseHandler._tail": "_tail" in _attributes(protocol),
