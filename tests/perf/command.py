@@ -1,6 +1,7 @@
 """The benchmark's command line: which rows to measure, how often, and where to write the result."""
 
 import argparse
+import compileall
 import json
 import os
 import platform
@@ -14,6 +15,7 @@ from typing import Final
 
 from support.distribution.certificates import make_certificates
 
+import crawler
 from perf.bench import Bench
 from perf.measure import BenchBroken, end_like_interrupted
 from perf.programs import versions
@@ -60,6 +62,7 @@ def main() -> int:
     wanted = _wanted()
     end_like_interrupted()
     machine = _machine()
+    compileall.compile_dir(Path(crawler.__file__).parent, quiet=1)  # as pip does when it installs the package
     began = time.monotonic()
     rows: list[Row | Unmeasured] = []
     try:

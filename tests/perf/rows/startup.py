@@ -1,14 +1,11 @@
 """h: what it takes to begin, beside Python's own start; and that nothing is imported that is not needed."""
 
-import compileall
 import sys
 from collections.abc import Callable, Collection
 from functools import partial
-from pathlib import Path
 from statistics import median
 from typing import Final
 
-import crawler
 from perf.bench import Bench
 from perf.crawl import COMMAND, crawl
 from perf.measure import Usage, in_turns, run
@@ -34,7 +31,6 @@ _ALLOWED_S: Final = {_HELP: 0.1, _ONE: 0.3}
 
 
 def rows(bench: Bench) -> list[Row]:
-    compileall.compile_dir(Path(crawler.__file__).parent, quiet=1)  # as pip does when it installs the package
     password = bench.folder / "password"
     password.write_text("bench\n")
     login = ("--username=bench", f"--password-file={password}")
