@@ -23,7 +23,7 @@ from crawler.transport.tls import Certificates
 log = logging.getLogger(__name__)
 
 _KEPT_SECRETS: Final = 64
-"""How many redactors are kept: making one costs as much as an exchange."""
+"""How many secrets are kept, and redactors: making one costs as much as an exchange."""
 
 
 class HttpSession:
@@ -43,6 +43,7 @@ class HttpSession:
         self._bodies = bodies
         self._timeouts = timeouts
         self._redactor_for = lru_cache(_KEPT_SECRETS)(Redactor)
+        self._credentials_in = lru_cache(_KEPT_SECRETS)(credentials_in)
         self._logs_exchanges = log.isEnabledFor(logging.DEBUG)
 
     async def send(self, request: Request) -> Response:
@@ -103,16 +104,23 @@ class HttpSession:
         status, headers = message.code, message.headers
         if status < 400:
             if request.authorization is not None:
-                body = _without_credentials(body, request.authorization)
+                body = self._without_credentials(body, request.authorization)
             if origin.proxy is not None:
                 for header in origin.proxy.headers.values():
-                    body = _without_credentials(body, header)
+                    body = self._without_credentials(body, header)
         if status == 200 and "Link" not in headers:
             return Response(status, headers, body, None, connection)
         redactor = self._redactor(request, origin.proxy)
         if status >= 400:
             body = redactor.body(body)
         return Response(status, redact_headers(headers, redactor), body, None, connection)
+
+    def _without_credentials(self, body: bytes, header: str) -> bytes:
+        """The body, with the credentials of a request's header withheld."""
+        credentials = self._credentials_in(header)
+        if credentials is None or credentials not in body:
+            return body
+        return body.replace(credentials, WITHHELD.encode())
 
     async def _read(self, request: Request, connection: Connection, status: int) -> bytes:
         """A body that came in parts: the whole of it, or the beginning of an error's.
@@ -168,14 +176,6 @@ async def open_http_session(
 def _secret_headers(authorization: str | None, proxy: Proxy | None) -> tuple[str, ...]:
     own = () if authorization is None else (authorization,)
     return own if proxy is None else (*own, *proxy.headers.values())
-
-
-def _without_credentials(body: bytes, header: str) -> bytes:
-    """The body, with the credentials of a request's header withheld."""
-    credentials = credentials_in(header)
-    if credentials is None or credentials not in body:
-        return body
-    return body.replace(credentials, WITHHELD.encode())
 
 
 def _secret_fields(request: Request) -> tuple[tuple[str, str], ...]:

@@ -76,7 +76,10 @@ class ConnectionPool:
         """The exchange is over. The connection is kept, unless it was not read to its end or is to be closed."""
         if connection.finish():
             self._idle[origin].append(connection)
-        self._free_place()
+        if self._waiting:
+            self._free_place()
+        else:
+            self._in_use -= 1
 
     async def close(self) -> None:
         """Close all connections, and return when they are closed."""
