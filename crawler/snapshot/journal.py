@@ -8,7 +8,7 @@ after its snapshot is published.
 import os
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -100,6 +100,7 @@ class AppendedPart:
 
     def __init__(self, part: Path, file: FileIO) -> None:
         self._part = part
+        self._path = str(part)
         self._file = file
         self._names = os.fstat(file.fileno()).st_nlink
 
@@ -112,13 +113,19 @@ class AppendedPart:
 
     def write(self, lines: bytes | memoryview) -> int:
         """Write as much as the file takes, and return how much. Raises SnapshotError where the part was published."""
-        with suppress(FileNotFoundError):
-            if self._part.stat().st_nlink <= self._names:  # fewer, where a draft that a kill left is removed
-                return self._file.write(lines)
-        raise SnapshotError(
-            f"{quoted_path(self._part)}: the file was removed, or another process resumed and published this run: "
-            "nothing more is written"
-        )
+        if not self._is_own():
+            raise SnapshotError(
+                f"{quoted_path(self._part)}: the file was removed, or another process resumed and published this run: "
+                "nothing more is written"
+            )
+        return self._file.write(lines)
+
+    def _is_own(self) -> bool:
+        try:
+            names = os.stat(self._path).st_nlink  # noqa: PTH116  (twice as quick, and each batch of records waits)
+        except FileNotFoundError:
+            return False
+        return names <= self._names  # fewer, where a draft that a kill left is removed
 
 
 class _Selection:
