@@ -72,9 +72,11 @@ def crawl_through(storm: Storm, folder: Path) -> Survival:
     with emulated(storm.repositories, folder, *options) as registry:
         crawl = crawl_command(registry, folder, "--resume")
         for _ in range(storm.kills):
-            if killed(crawl, after_s=chance.uniform(*storm.between_kills_s)):
-                survival.kills += 1
-        subprocess.run(crawl, check=False, stdout=subprocess.DEVNULL)
+            if not killed(crawl, after_s=chance.uniform(*storm.between_kills_s)):
+                break  # it was quicker than the kill; another crawl would begin another snapshot
+            survival.kills += 1
+        else:
+            subprocess.run(crawl, check=False, stdout=subprocess.DEVNULL)
         survival.counts = counts(registry)
     survival.seconds = time.monotonic() - began
     compare(folder / "snapshots", Inventory(Settings(repositories=storm.repositories)), survival)
