@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from crawler.model.image import Image
     from crawler.model.record import ErrorDetail, Outcome, Record
     from crawler.model.run_manifest import RunManifest, Verdict
-    from crawler.run.crawl import Crawl, Progress
+    from crawler.run.crawl import Crawl
+    from crawler.run.progress import Progress
     from crawler.tables.database import ArrowTable
     from crawler.tables.snapshot import Snapshot, open_snapshot
 
@@ -92,7 +93,7 @@ __all__ = [
 _ELSEWHERE = {
     "Config": "crawler.config",
     "Crawl": "crawler.run.crawl",
-    "Progress": "crawler.run.crawl",
+    "Progress": "crawler.run.progress",
     "crawl": "crawler.library",
     "open_records": "crawler.library",
     "open_snapshot": "crawler.tables.snapshot",

@@ -13,7 +13,7 @@ from crawler.cli import logs
 from crawler.cli.logs import LogFormat
 from crawler.cli.shown_run import ShownRun
 from crawler.cli.streams import supports_escape_codes, write_text
-from crawler.run.crawl import Progress
+from crawler.run.progress import Progress
 
 _BAR_EVERY_S = 0.2
 _LINE_EVERY_S = 10.0

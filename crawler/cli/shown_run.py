@@ -7,7 +7,7 @@ from crawler.model.names import Target
 from crawler.model.record import Record
 from crawler.model.run_manifest import Counts
 from crawler.model.run_parameters import RunParameters
-from crawler.run.crawl import Progress
+from crawler.run.progress import Progress
 
 
 class ShownRun(Protocol):

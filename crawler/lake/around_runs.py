@@ -10,8 +10,8 @@ from typing import TypeAlias
 
 from crawler.config import Config
 from crawler.lake.held_cache import HeldCache, Notes
-from crawler.run.crawl import Notice
 from crawler.run.depth import reads_images
+from crawler.run.progress import Notice
 
 InThread: TypeAlias = Callable[[Callable[[], Notes]], Awaitable[Notes | None]]
 """Calls a function in a thread, which may be abandoned: None."""

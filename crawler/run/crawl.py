@@ -5,11 +5,11 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from io import FileIO
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -32,6 +32,7 @@ from crawler.run.failures import unwrap_group
 from crawler.run.once import Once
 from crawler.run.parameters import build_run_parameters, resumed_message
 from crawler.run.plan import RateLimits, SharedRateLimits, make_plan
+from crawler.run.progress import Notice, Progress, log_notice
 from crawler.run.run_manifest import build_run_manifest
 from crawler.run.stages import Stage, Stages
 from crawler.run.throughput import SAMPLE_S, Throughput
@@ -51,44 +52,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-log = logging.getLogger(__name__)
-
 GRACE_PERIOD_S: Final = 4.0
 """How long exchanges may go on after the run was asked to stop."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far a run is.
-
-    Attributes:
-        seconds: since the run began.
-        discovered: names so far; all names once `discovery_done`.
-        done: repositories that have their record.
-        failed: repositories that are denied or failed.
-        exchanges: with the registry, token servers and APIs.
-    """
-
-    seconds: float
-    discovered: int
-    discovery_done: bool
-    done: int
-    failed: int
-    exchanges: int
-
-    known = OldName("discovered")
-    walked = OldName("discovery_done")
-    unwell = OldName("failed")
-
-
-class Notice(Protocol):
-    """Takes a line for the operator; `level` is one of `logging`'s."""
-
-    def __call__(self, line: str, level: int = logging.WARNING, /) -> None: ...
-
-
-def _log_notice(line: str, level: int = logging.WARNING, /) -> None:
-    log.log(level, "%s", line)
 
 
 class Crawl:
@@ -110,7 +75,7 @@ class Crawl:
         config: Config,
         registry: RegistryConfig,
         rate_limits: RateLimits | None = None,
-        notice: Notice = _log_notice,
+        notice: Notice = log_notice,
         shared_group: "SharedGroup | None" = None,
     ) -> None:
         config = config.of_part

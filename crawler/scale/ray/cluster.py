@@ -20,7 +20,7 @@ from crawler.config.scale import LOCAL_CLUSTER
 from crawler.errors import ConfigError, EngineError
 from crawler.model.limits import Quota
 from crawler.model.shard import Shard
-from crawler.run.crawl import Progress
+from crawler.run.progress import Progress
 from crawler.scale.ray.coordinator import Coordinator, GroupStatus, Note
 from crawler.scale.ray.processes import descendants, kill_those_left
 from crawler.scale.ray.shard_task import EndedShard, ShardTask, crawl_shard

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from crawler.model.limits import Quota
 from crawler.model.shard import Shard
-from crawler.run.crawl import Progress
+from crawler.run.progress import Progress
 from crawler.scale.ray.timetable import Lease, Timetable
 
 Note = tuple[str, int]

@@ -20,9 +20,9 @@ from crawler.model.record import Record
 from crawler.model.run_manifest import SHARDS, Counts, RunManifest, group_folder, source_folder
 from crawler.model.run_parameters import RunParameters
 from crawler.model.shard import Shard
-from crawler.run.crawl import Notice, Progress
 from crawler.run.failures import unwrap_group
 from crawler.run.parameters import build_run_parameters
+from crawler.run.progress import Notice, Progress
 from crawler.scale.merge import is_merged_whole, merge_group, remove_group, remove_left_folders
 from crawler.scale.ray.coordinator import GroupStatus
 from crawler.scale.ray.shard_task import EndedShard, ShardTask

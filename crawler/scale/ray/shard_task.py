@@ -18,9 +18,10 @@ from crawler.model.limits import Quota
 from crawler.model.record import Record
 from crawler.model.run_manifest import SHARDS
 from crawler.model.shard import Shard
-from crawler.run.crawl import Crawl, Progress
+from crawler.run.crawl import Crawl
 from crawler.run.failures import unwrap_group
 from crawler.run.hints import hint
+from crawler.run.progress import Progress
 from crawler.scale.ray.coordinator import Note
 from crawler.scale.ray.leased_rate import LeasedRates
 from crawler.scale.ray.timetable import Lease
