@@ -109,6 +109,16 @@ def test_tls_without_a_file_to_open_is_no_mistake_of_the_configuration(certifica
     assert len(tls.context().get_ca_certs()) == 1
 
 
+def test_tls_without_a_file_to_open_does_not_leave_a_run_without_the_authorities_of_the_system(monkeypatch):
+    """OpenSSL says nothing where it cannot open the system's file. The run would trust nobody until its end."""
+    for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(variable, raising=False)
+    tls = prepare_tls(Configured())
+    with no_more_files(), pytest.raises(OSError, match="Too many open files"):
+        tls.context()
+    assert tls.context() is tls.context()
+
+
 @pytest.mark.parametrize("is_configured", [True, False], ids=["ca_file", "variable"])
 async def test_tls_offers_http_1_1_to_servers_that_prefer_http_2(is_configured, certificates, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates.ca_file))
