@@ -181,11 +181,14 @@ def _kept_entries(part: Path, selection: _Selection) -> Iterator[JournalEntry]:
 def _rewrite_without(part: Path, dropped: set[int]) -> None:
     """Make a part anew, without some lines. A kill leaves either the old part or the new one, and each is whole."""
     rewritten = part.with_name(_REWRITTEN)
-    with part.open("rb") as lines, rewritten.open("wb") as kept:
-        kept.writelines(line for number, line in enumerate(lines) if number not in dropped)
-        kept.flush()
-        os.fsync(kept.fileno())
-    rewritten.replace(part)
+    try:
+        with part.open("rb") as lines, rewritten.open("wb") as kept:
+            kept.writelines(line for number, line in enumerate(lines) if number not in dropped)
+            kept.flush()
+            os.fsync(kept.fileno())
+        rewritten.replace(part)
+    finally:
+        rewritten.unlink(missing_ok=True)  # the disk is full
     sync_folder(part.parent)
 
 

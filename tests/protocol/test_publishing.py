@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import resource
 import shutil
 import stat
 import tempfile
@@ -138,6 +139,22 @@ def test_published_snapshot_that_is_moved_elsewhere_does_not_change_when_its_run
     with resumed(tmp_path).appended() as part:
         part.write(LINES[0])
     assert (moved / "part-00000.jsonl").read_bytes() == b"".join(LINES)
+
+
+def test_journal_that_cannot_be_made_anew_is_as_it_was(tmp_path):
+    """A resumed run needs the disk twice for a moment, and the disk may be full."""
+    journal = journaled(tmp_path, *LINES)
+    before = listed(journal.folder)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(LINES[0]), hard))
+    try:
+        with pytest.raises(SnapshotError, match="File too large"):
+            list(journal.entries())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert listed(journal.folder) == before
+    assert journal_content(journal) == b"".join(LINES)
+    journal.close()
 
 
 def test_journal_takes_records_while_a_backup_holds_it_by_a_hard_link(tmp_path):
