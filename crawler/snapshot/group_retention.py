@@ -59,9 +59,7 @@ class GroupState:
         return all(_began(run) >= self.began for run in kept)
 
 
-def why_group_is_kept(
-    state: GroupState, kept: Iterable[PublishedRun], now: datetime, *, merge_command: str
-) -> str:
+def why_group_is_kept(state: GroupState, kept: Iterable[PublishedRun], now: datetime, *, merge_command: str) -> str:
     """Why a group is kept that no shard can join; "" where it need not be.
 
     `kept` are the snapshots of its target that retention keeps. `merge_command` makes the snapshot of a group that has
