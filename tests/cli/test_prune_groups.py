@@ -141,6 +141,17 @@ async def test_prune_removes_what_a_kill_has_left_of_a_group(command, output):
     assert not old.parent.exists()
 
 
+async def test_prune_removes_a_group_whose_name_an_earlier_prune_was_killed_at(command, output):
+    folder = left(output, "monday", 3)
+    hidden = folder.with_name(f".{folder.name}.dropped")
+    hidden.mkdir()
+    (hidden / "part-00000.jsonl").touch()
+    ended = await command("runs", "prune")
+    assert ended.code == 0, ended.err
+    assert line_of(ended, "monday").endswith(" dropped")
+    assert not folder.parent.exists()
+
+
 async def test_prune_of_one_target_leaves_the_groups_of_others(command, output):
     own, other = left(output, "monday", 3), left(output, "tuesday", 3, target="localhost:5000/other")
     ended = await command("runs", "prune", TARGET)
