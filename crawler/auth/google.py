@@ -265,7 +265,10 @@ class AccessTokens:
         if self._source is None:
             self._source = self._load_source()
         if self._ssl_context is None:
-            self._ssl_context = ssl_context(self._ca_file)
+            try:
+                self._ssl_context = ssl_context(self._ca_file)
+            except OSError as exc:  # this process can open no more files just now
+                raise TokenUnavailableError(f"the certificates of CAs cannot be read: {exc.strerror}") from None
         session = GoogleSession(self._ssl_context, self.quota_project)
         with session, _mapped_exceptions(self._facts(session)):
             request = partial(Request(session), timeout=_EXCHANGE_TIMEOUT_S)

@@ -63,7 +63,7 @@ def left_held_groups(
     found: list[LeftHeldGroup] = []
     for folder, sizes in sorted(folders.items()):
         contents = store.read_all([f"{folder}/{name}" for name in (TERMS, MERGED) if f"{folder}/{name}" in sizes])
-        found += _left(_Folder(folder, sizes, contents), url, kept, now - within)
+        found += _left(_Folder(folder, sizes, contents), url, kept, now, within)
     return found
 
 
@@ -104,7 +104,7 @@ class _Folder:
 
 
 def _left(
-    folder: _Folder, url: str, kept: Mapping[str, Sequence[PublishedRun]], joined_after: datetime
+    folder: _Folder, url: str, kept: Mapping[str, Sequence[PublishedRun]], now: datetime, within: timedelta
 ) -> Iterator[LeftHeldGroup]:
     try:
         merged = folder.contents.get(f"{folder.name}/{MERGED}")
@@ -113,14 +113,14 @@ def _left(
         yield folder.left("unreadable", printable(str(exc)))
         return
     runs = kept.get(folder.target, ())
-    if state.began >= joined_after:
+    if now - state.began <= within:
         return
     if merged is not None:
         if runs and state.is_oldest(runs):
             yield folder.left(f"merged {state.began:%Y-%m-%d}", "")
         return
     merge = f"registry-crawler merge --group {folder.group} --lake {shlex.quote(printable(url))}"
-    yield folder.left(state.text, why_group_is_kept(state, runs, merge_command=merge))
+    yield folder.left(state.text, why_group_is_kept(state, runs, now, merge_command=merge))
 
 
 def _state(folder: _Folder) -> GroupState:

@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from crawler.errors import SnapshotError
-from crawler.model.run_manifest import SHARDS
+from crawler.model.run_manifest import SHARDS, group_folder
 from crawler.model.run_parameters import RunParameters
 from crawler.scale.merge import is_merged_whole, remove_group, remove_left_folders
 from crawler.snapshot.disk import wrap_os_errors
@@ -21,7 +21,7 @@ from crawler.snapshot.reader import PublishedRun, subfolders
 from crawler.snapshot.retention import folder_size
 from crawler.snapshot.shards import TERMS, parse_terms, stored_shards
 from crawler.snapshot.unfinished import UnfinishedRuns
-from crawler.untrusted_text import quoted_path
+from crawler.untrusted_text import printable, quoted_path
 
 _IN_USE: Final = "a process works on it"
 
@@ -64,12 +64,13 @@ class LeftGroups:
             if _target(folder) != target or folder.parent.name in in_use:
                 continue
             try:
-                state = _state(folder)
+                terms, reported = _terms(folder)
+                state = GroupState.of_terms(terms, reported)
             except SnapshotError as exc:
                 yield LeftGroup(folder=folder, target=target, text="unreadable", kept_because=str(exc))
                 continue
             if now - state.began > self._within:
-                reason = self._why_kept(folder, state, kept)
+                reason = _misplaced(folder, terms) or self._why_kept(folder, state, kept, now)
                 yield LeftGroup(folder=folder, target=target, text=state.text, kept_because=reason)
 
     def targets(self) -> list[str]:
@@ -116,24 +117,36 @@ class LeftGroups:
             return self._locks.is_held(folder) or self._locks.is_held(folder / NAMES)
         return False
 
-    def _why_kept(self, folder: Path, state: GroupState, kept: Sequence[PublishedRun]) -> str:
+    def _why_kept(self, folder: Path, state: GroupState, kept: Sequence[PublishedRun], now: datetime) -> str:
         if self._is_held(folder):
             return _IN_USE
         is_merged = is_merged_whole(folder, self._output, self._within)
         merge = "" if is_merged else f"registry-crawler merge --group {state.group}"
-        return why_group_is_kept(state, kept, merge_command=merge)
+        return why_group_is_kept(state, kept, now, merge_command=merge)
 
 
 def _target(folder: Path) -> str:
     return unquote(folder.name.removeprefix("source="))
 
 
-def _state(folder: Path) -> GroupState:
-    """By the group's terms. Shards that were copied or fetched may be there without. Raises SnapshotError."""
+def _misplaced(folder: Path, terms: RunParameters) -> str:
+    """Why a folder is none that a shard has made; "" where it is. What somebody else has put there is not removed."""
+    if folder.is_symlink():
+        return "it is a symbolic link"
+    if folder.parts[-3:] != Path(group_folder(str(terms.group), terms.target)).parts:
+        return f"it is a copy of group {printable(str(terms.group))} of {printable(terms.target)}"
+    return ""
+
+
+def _terms(folder: Path) -> tuple[RunParameters, int]:
+    """The terms of a group, and how many of its shards are there. Raises SnapshotError.
+
+    Where shards were copied or fetched without the terms, it is what one of the shards was begun with.
+    """
     shards = stored_shards(folder)
     parameters = [shard.report.parameters for shard in shards]
     with wrap_os_errors(folder), suppress(FileNotFoundError):
         parameters.insert(0, parse_terms((folder / TERMS).read_bytes(), quoted_path(folder / TERMS)))
     if not parameters:
         raise SnapshotError(f"it has neither {TERMS} nor a shard")
-    return GroupState.of_terms(parameters[0], len(shards))
+    return parameters[0], len(shards)

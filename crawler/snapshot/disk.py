@@ -57,5 +57,6 @@ def remove_folder(folder: Path) -> None:
     """
     hidden = folder.with_name(f".{folder.name}.dropped")
     with suppress(OSError):
+        shutil.rmtree(hidden, ignore_errors=True)  # left by a kill: a folder that is not empty keeps its name
         folder.rename(hidden)
         shutil.rmtree(hidden, ignore_errors=True)

@@ -47,23 +47,26 @@ class GroupState:
     def is_whole(self) -> bool:
         return self.reported == self.shards
 
-    def has_newer(self, kept: Iterable[PublishedRun]) -> bool:
-        """Whether a complete snapshot of the target began after the group."""
-        return any(run.is_complete and _began(run) >= self.began for run in kept)
+    def has_newer(self, kept: Iterable[PublishedRun], now: datetime) -> bool:
+        """Whether a complete snapshot of the target began after the group.
+
+        One from the future does not count, as in `retention.choose`: its clock was wrong.
+        """
+        return any(run.is_complete and self.began <= _began(run) <= now for run in kept)
 
     def is_oldest(self, kept: Iterable[PublishedRun]) -> bool:
         """Whether every snapshot of the target began after the group."""
         return all(_began(run) >= self.began for run in kept)
 
 
-def why_group_is_kept(state: GroupState, kept: Iterable[PublishedRun], *, merge_command: str) -> str:
+def why_group_is_kept(state: GroupState, kept: Iterable[PublishedRun], now: datetime, *, merge_command: str) -> str:
     """Why a group is kept that no shard can join; "" where it need not be.
 
     `kept` are the snapshots of its target that retention keeps. `merge_command` makes the snapshot of a group that has
     all its shards; "" where it was merged.
     """
     runs = list(kept)
-    if not state.has_newer(runs):
+    if not state.has_newer(runs, now):
         return "no complete snapshot of its target is newer"
     if state.is_whole and merge_command and not state.is_oldest(runs):
         return f"all its shards are there: `{merge_command}` makes the snapshot"

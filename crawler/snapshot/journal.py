@@ -3,6 +3,9 @@
 The journal is the truth. An unbuffered file takes records as whole lines, so that a kill tears the last line at most. A
 resumed run drops the lines that are not whole records, and the records that are not final. The journal is removed only
 after its snapshot is published.
+
+The file of a journal may become that of the snapshot (`parts.draft_part`), and then nobody may append to it. So a
+resumed run has files of its own: who had the run before, and whatever a kill has left, keep the old ones.
 """
 
 import os
@@ -66,6 +69,11 @@ class Journal:
         """What the last walk through `entries` dropped."""
         return self._dropped
 
+    @property
+    def draft_folder(self) -> Path:
+        """Where the snapshot is made before it is published."""
+        return self.folder / "draft"
+
     @contextmanager
     def appended(self) -> Iterator["AppendedPart"]:
         """The file that records are appended to: the last part."""
@@ -73,10 +81,13 @@ class Journal:
         with wrap_os_errors(part):
             file = FileIO(part, "a")
         with file:
-            yield AppendedPart(part, file)
+            yield AppendedPart(part, file, self.draft_folder)
 
     def entries(self) -> Iterator[JournalEntry]:
-        """The records that a resumed run keeps. All other lines have left the journal when the iterator ends."""
+        """The records that a resumed run keeps.
+
+        When the iterator ends, all other lines have left the journal, and its files are this process's own.
+        """
         selection = _Selection()
         for part in self.parts:
             with wrap_os_errors(part):
@@ -95,14 +106,16 @@ class AppendedPart:
     """The part of a journal that records are appended to, as long as it is this process's own.
 
     The lock may be lost: a machine sleeps, and its locks on NFS expire; or there are none (`output.lock`). Then another
-    process may resume the run and publish this very file under a second name. Whoever wakes up must not write there.
+    process may resume the run, and have a file of its own in this one's place, or publish this very file. Whoever wakes
+    up must not write there. A further name alone is no sign of that: backups, too, make hard links.
     """
 
-    def __init__(self, part: Path, file: FileIO) -> None:
+    def __init__(self, part: Path, file: FileIO, draft_folder: Path) -> None:
         self._part = part
         self._path = str(part)
         self._file = file
-        self._names = os.fstat(file.fileno()).st_nlink
+        self._inode = os.fstat(file.fileno()).st_ino
+        self._draft_folder = draft_folder
 
     @property
     def name(self) -> Path:
@@ -112,7 +125,7 @@ class AppendedPart:
         return self._file.fileno()
 
     def write(self, lines: bytes | memoryview) -> int:
-        """Write as much as the file takes, and return how much. Raises SnapshotError where the part was published."""
+        """Write as much as the file takes, and return how much. Raises SnapshotError where the part is another's."""
         if not self._is_own():
             raise SnapshotError(
                 f"{quoted_path(self._part)}: the file was removed, or another process resumed and published this run: "
@@ -122,10 +135,10 @@ class AppendedPart:
 
     def _is_own(self) -> bool:
         try:
-            names = os.stat(self._path).st_nlink  # noqa: PTH116  (twice as quick, and each batch of records waits)
+            found = os.stat(self._path)  # noqa: PTH116  (twice as quick, and each batch of records waits)
         except FileNotFoundError:
             return False
-        return names <= self._names  # fewer, where a draft that a kill left is removed
+        return found.st_ino == self._inode and (found.st_nlink < 2 or not self._draft_folder.exists())
 
 
 class _Selection:
@@ -162,18 +175,20 @@ def _kept_entries(part: Path, selection: _Selection) -> Iterator[JournalEntry]:
                 yield entry
             else:
                 dropped.add(number)
-    if dropped:
-        _rewrite_without(part, dropped)
+    _rewrite_without(part, dropped)
 
 
 def _rewrite_without(part: Path, dropped: set[int]) -> None:
-    """Remove lines from a part. A kill leaves either the old part or the new one, and each is whole."""
+    """Make a part anew, without some lines. A kill leaves either the old part or the new one, and each is whole."""
     rewritten = part.with_name(_REWRITTEN)
-    with part.open("rb") as lines, rewritten.open("wb") as kept:
-        kept.writelines(line for number, line in enumerate(lines) if number not in dropped)
-        kept.flush()
-        os.fsync(kept.fileno())
-    rewritten.replace(part)
+    try:
+        with part.open("rb") as lines, rewritten.open("wb") as kept:
+            kept.writelines(line for number, line in enumerate(lines) if number not in dropped)
+            kept.flush()
+            os.fsync(kept.fileno())
+        rewritten.replace(part)
+    finally:
+        rewritten.unlink(missing_ok=True)  # the disk is full
     sync_folder(part.parent)
 
 

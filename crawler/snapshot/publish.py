@@ -31,7 +31,7 @@ class Draft:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._folder = journal.folder / "draft"
+        self._folder = journal.draft_folder
 
     def write(self, compression: str, rows: int, finish_line: LineFinisher | None = None) -> tuple[SnapshotFile, ...]:
         """Make the snapshot's files from the journal's parts, compressed if asked to, and describe what they hold.

@@ -146,16 +146,22 @@ class Connection(asyncio.Protocol):
             self._queue.put(self)
         else:
             self._is_used = True
-            self.write_request()  # at once: what the server says before its first request is taken for the response
+            self._write()  # at once: what the server says before its first request is taken for the response
             if self._early:
                 self._take_early()
         return future
 
     def write_request(self) -> None:
-        """For the queue: write the request that `begin` put there."""
-        if not (self.is_complete or self._transport.is_closing()):
-            self._is_written = True
-            self._transport.write(self._request)
+        """For the queue: write the request that `begin` put there, unless bytes have come since.
+
+        The loop would read them after the request is written, and they would be taken for the response.
+        """
+        if self.is_complete or self._transport.is_closing():
+            return
+        if self.has_unread(0):
+            self.close()
+        else:
+            self._write()
 
     def take_body(self) -> bytes:
         """The body of a response that is complete and of which nothing was read yet."""
@@ -242,6 +248,11 @@ class Connection(asyncio.Protocol):
                 self._transport.resume_reading()
 
     # ---------------------------------------------------------------------------------------------------- parts
+
+    def _write(self) -> None:
+        if not self._transport.is_closing():
+            self._is_written = True
+            self._transport.write(self._request)
 
     def _take_early(self) -> None:
         self._may_serve_another = False

@@ -54,6 +54,28 @@ async def test_prune_removes_a_partial_group_once_a_complete_snapshot_is_newer(c
     assert newer.exists()
 
 
+async def test_prune_counts_no_snapshot_from_the_future_as_newer_than_a_group(command, output):
+    """One night the clock was wrong. What began since then has nothing that is newer."""
+    publish(output, -800)
+    superseded, newest = left(output, "monday", 3), left(output, "today", 1)
+    ended = await command("runs", "prune")
+    assert "is left: no complete snapshot of its target is newer" in line_of(ended, "today")
+    assert (superseded.exists(), newest.exists()) == (False, True)
+
+
+async def test_prune_leaves_copies_and_links_of_groups_that_somebody_made(command, output, tmp_path):
+    copied, linked = left(output, "monday", 3), left(output, "tuesday", 3)
+    kept = copied.parent.rename(output / ".shards" / "monday.keep") / copied.name
+    linked.rename(tmp_path / "elsewhere")
+    linked.symlink_to(tmp_path / "elsewhere")
+    ended = await command("runs", "prune")
+    assert ended.code == 0
+    assert "is left: it is a copy of group monday of localhost:5000/team;" in line_of(ended, "monday.keep")
+    assert "is left: it is a symbolic link;" in line_of(ended, "tuesday")
+    assert (kept / "terms.json").exists()
+    assert (linked / "terms.json").exists()
+
+
 async def test_prune_leaves_a_whole_group_to_merge_until_it_is_older_than_every_snapshot(command, output):
     folder = left(output, "night", 5, reported=3)
     ended = await command("runs", "prune")
@@ -117,6 +139,17 @@ async def test_prune_removes_what_a_kill_has_left_of_a_group(command, output):
     assert (await command("runs", "prune")).code == 0
     assert kept.exists(), "its process may be at work"
     assert not old.parent.exists()
+
+
+async def test_prune_removes_a_group_whose_name_an_earlier_prune_was_killed_at(command, output):
+    folder = left(output, "monday", 3)
+    hidden = folder.with_name(f".{folder.name}.dropped")
+    hidden.mkdir()
+    (hidden / "part-00000.jsonl").touch()
+    ended = await command("runs", "prune")
+    assert ended.code == 0, ended.err
+    assert line_of(ended, "monday").endswith(" dropped")
+    assert not folder.parent.exists()
 
 
 async def test_prune_of_one_target_leaves_the_groups_of_others(command, output):

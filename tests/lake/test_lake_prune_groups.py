@@ -70,6 +70,14 @@ async def test_lake_prune_removes_a_partial_group_once_a_complete_run_is_newer(c
     assert {name: content for name, content in before.items() if "/group=old/" not in name} == files_of(lake)
 
 
+async def test_lake_prune_counts_no_run_from_the_future_as_newer_than_a_group(command, lake, publish, tmp_path):
+    future = publish(f"{NOW + timedelta(days=800):%Y-%m-%d}", target=TARGET, records=[])
+    publish_all(f"file://{lake}", "parquet", [future], tmp_path / "scratch")
+    hold(lake, "newer", 1.5)
+    assert "is left: no complete snapshot of its target is newer" in line_of(await command(*prune(lake)), "newer")
+    assert objects(lake, "newer")
+
+
 async def test_lake_prune_leaves_a_whole_group_to_merge_until_it_is_older_than_every_run(command, lake):
     hold(lake, "night", 3, reported=3)
     ended = await command(*prune(lake))

@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import resource
 import shutil
 import stat
 import tempfile
@@ -26,7 +27,8 @@ from support.snapshots import folders, read_snapshot
 import crawler
 from crawler.errors import SnapshotError
 from crawler.sinks.jsonl import encode
-from crawler.snapshot.publish import Draft
+from crawler.snapshot.locks import NoLocks
+from crawler.snapshot.publish import Draft, publish_folder
 
 COMPRESSIONS = ["none", "gzip", "zstd"]
 LINES = (encode([record("team/a")]), encode([record("team/b", tags=("1" * 300,))]))
@@ -78,18 +80,90 @@ def test_longest_line_may_be_longer_than_a_chunk(tmp_path):
     journal.close()
 
 
+def resumed(output):
+    """The journal of the run, taken over by another process without locks."""
+    journal = unfinished(output, NoLocks()).resume(parameters("2", started_at="2026-11-23T03:00:00.000Z")).journal
+    assert journal is not None
+    assert len(list(journal.entries())) == 2
+    return journal
+
+
 @pytest.mark.parametrize("compression", ["none", "zstd"])
 def test_publish_is_final_for_a_process_that_lost_the_lock_and_appends_later(tmp_path, compression):
     journal = journaled(tmp_path, *LINES)
     with journal.appended() as still_open:
-        draft = Draft(journal)
+        draft = Draft(resumed(tmp_path))
         files = draft.write(compression, 2)
-        if compression == "none":
-            with pytest.raises(SnapshotError, match="published this run"):
-                still_open.write(LINES[0])
-        draft.publish(tmp_path, run_manifest(files))
-        with pytest.raises(SnapshotError, match="published this run"):
+        with pytest.raises(SnapshotError, match="another process resumed"):
             still_open.write(LINES[0])
+        draft.publish(tmp_path, run_manifest(files))
+        with pytest.raises(SnapshotError, match="the file was removed"):
+            still_open.write(LINES[0])
+    journal.close()
+    assert len(read_snapshot(tmp_path).records) == 2
+
+
+def test_publish_is_final_also_where_a_kill_has_left_a_draft(tmp_path):
+    journal = journaled(tmp_path, *LINES)
+    Draft(journal).write("none", 2)
+    with resumed(tmp_path).appended() as still_open:
+        draft = Draft(resumed(tmp_path))
+        files = draft.write("none", 2)
+        with pytest.raises(SnapshotError, match="another process resumed"):
+            still_open.write(LINES[0])
+        draft.publish(tmp_path, run_manifest(files))
+    journal.close()
+    assert len(read_snapshot(tmp_path).records) == 2
+
+
+def test_publish_is_final_for_a_process_that_resumes_the_run_meanwhile(tmp_path):
+    """Without locks nothing keeps it out: it must not append to the file that is published."""
+    journal = journaled(tmp_path, *LINES)
+    draft = Draft(journal)
+    files = draft.write("none", 2)
+    with resumed(tmp_path).appended() as other:
+        other.write(LINES[0])
+        draft.publish(tmp_path, run_manifest(files))
+    journal.close()
+    assert len(read_snapshot(tmp_path).records) == 2
+
+
+def test_published_snapshot_that_is_moved_elsewhere_does_not_change_when_its_run_is_resumed(tmp_path):
+    """A kill after the rename leaves the journal, and without its snapshot the run counts as unfinished."""
+    journal = journaled(tmp_path, *LINES)
+    draft = Draft(journal)
+    files = draft.write("none", 2)
+    place = publish_folder(journal.folder / "draft", tmp_path, run_manifest(files))
+    journal.close()
+    moved = place.rename(tmp_path / "archive")
+    with resumed(tmp_path).appended() as part:
+        part.write(LINES[0])
+    assert (moved / "part-00000.jsonl").read_bytes() == b"".join(LINES)
+
+
+def test_journal_that_cannot_be_made_anew_is_as_it_was(tmp_path):
+    """A resumed run needs the disk twice for a moment, and the disk may be full."""
+    journal = journaled(tmp_path, *LINES)
+    before = listed(journal.folder)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(LINES[0]), hard))
+    try:
+        with pytest.raises(SnapshotError, match="File too large"):
+            list(journal.entries())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert listed(journal.folder) == before
+    assert journal_content(journal) == b"".join(LINES)
+    journal.close()
+
+
+def test_journal_takes_records_while_a_backup_holds_it_by_a_hard_link(tmp_path):
+    journal = journaled(tmp_path, LINES[0])
+    with journal.appended() as part:
+        (tmp_path / "backup").hardlink_to(part.name)
+        part.write(LINES[1])
+    draft = Draft(journal)
+    draft.publish(tmp_path, run_manifest(draft.write("none", 2)))
     journal.close()
     assert len(read_snapshot(tmp_path).records) == 2
 

@@ -5,6 +5,7 @@ import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 import pytest
 from support.distribution import Certificates, make_certificates
@@ -12,6 +13,8 @@ from support.scripted import listing_path, on, plain_registry, redirect, serve
 from support.snapshots import read_snapshot
 
 import crawler
+from crawler.auth.google import AccessTokens
+from crawler.transport.outage import OutageDetector
 from crawler.transport.tls import Certificates as Configured
 from crawler.transport.tls import prepare_tls
 
@@ -107,6 +110,24 @@ def test_tls_without_a_file_to_open_is_no_mistake_of_the_configuration(certifica
     with no_more_files(), pytest.raises(OSError, match="Too many open files"):
         tls.context()
     assert len(tls.context().get_ca_certs()) == 1
+
+
+def test_tls_without_a_file_to_open_does_not_leave_a_run_without_the_authorities_of_the_system(monkeypatch):
+    """OpenSSL says nothing where it cannot open the system's file. The run would trust nobody until its end."""
+    for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(variable, raising=False)
+    tls = prepare_tls(Configured())
+    with no_more_files(), pytest.raises(OSError, match="Too many open files"):
+        tls.context()
+    assert tls.context() is tls.context()
+
+
+async def test_tls_without_a_file_to_open_is_no_internal_error_of_a_google_token():
+    for takes_files in ("google.auth.transport.requests", "crawler.auth.google_session", "google.auth.exceptions"):
+        import_module(takes_files)
+    tokens = AccessTokens("user", scope="scope", load_source=object, outage=OutageDetector(0), quota_project=None)
+    with no_more_files(), pytest.raises(crawler.CrawlerError, match="Too many open files"):
+        await tokens.get()
 
 
 @pytest.mark.parametrize("is_configured", [True, False], ids=["ca_file", "variable"])

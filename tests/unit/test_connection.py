@@ -374,6 +374,19 @@ async def test_connection_takes_nothing_for_a_response_before_the_request_is_wri
     assert transport.written == b""
 
 
+async def test_connection_writes_no_request_where_bytes_wait_that_came_before_it():
+    """They are read after the request is written, and would be its response."""
+    [(client, transport)] = await kept_connections(1)
+    assert client.is_usable()
+    future = client.begin("GET", REQUEST, 0)
+    transport.server.send(whole(b'{"tags":["of-another-repository"]}'))
+    await asyncio.sleep(0)
+    assert (transport.written, transport.is_aborted) == (b"", True)
+    with pytest.raises(aiohttp.ServerDisconnectedError):
+        await future
+    assert not client.finish()
+
+
 @pytest.mark.parametrize("ends", ["lost", "finished"])
 async def test_connection_that_ends_before_its_turn_does_keeps_no_other_from_writing(ends):
     kept = await kept_connections(2)
