@@ -42,7 +42,7 @@ def draft_part(journal_part: Path, folder: Path, compression: str, finish_line: 
     """
     part = folder / f"{journal_part.name}{_SUFFIXES[compression]}"
     if compression == "none" and finish_line is None and _link(journal_part, part):
-        with part.open("rb") as file:
+        with part.open("r+b") as file:  # CIFS flushes what is open for writing
             os.fsync(file.fileno())
     else:
         with journal_part.open("rb") as lines:

@@ -146,7 +146,8 @@ class Connection(asyncio.Protocol):
             self._queue.put(self)
         else:
             self._is_used = True
-            self._write()  # at once: what the server says before its first request is taken for the response
+            self._is_written = True
+            self._transport.write(request)  # at once: what comes before the first request is taken for its response
             if self._early:
                 self._take_early()
         return future
@@ -161,7 +162,8 @@ class Connection(asyncio.Protocol):
         if self.has_unread(0):
             self.close()
         else:
-            self._write()
+            self._is_written = True
+            self._transport.write(self._request)
 
     def take_body(self) -> bytes:
         """The body of a response that is complete and of which nothing was read yet."""
@@ -248,11 +250,6 @@ class Connection(asyncio.Protocol):
                 self._transport.resume_reading()
 
     # ---------------------------------------------------------------------------------------------------- parts
-
-    def _write(self) -> None:
-        if not self._transport.is_closing():
-            self._is_written = True
-            self._transport.write(self._request)
 
     def _take_early(self) -> None:
         self._may_serve_another = False

@@ -28,15 +28,17 @@ class WriteQueue:
 
     def __init__(self) -> None:
         self._writers: list[Writer] = []
+        self._room = TOGETHER
 
     def put(self, writer: Writer) -> None:
-        if not self._writers:
+        if self._room == TOGETHER:
             asyncio.get_running_loop().call_soon(self._write_all)
         self._writers.append(writer)
-        if len(self._writers) == TOGETHER:
+        self._room -= 1
+        if not self._room:
             self._write_all()
 
     def _write_all(self) -> None:
-        writers, self._writers = self._writers, []
+        writers, self._writers, self._room = self._writers, [], TOGETHER
         for writer in writers:
             writer.write_request()
