@@ -48,6 +48,13 @@ _PARSER: Final[Any] = HttpResponseParser
 _SWITCHING_PROTOCOLS: Final = 101
 
 
+class NotWrittenError(Exception):
+    """A kept connection had closed, or had bytes that no request asked for, before the request was written.
+
+    Nothing of the request was sent, so that another connection may take it.
+    """
+
+
 class Connection(asyncio.Protocol):
     """A connection that was opened, and one exchange at a time on it.
 
@@ -127,14 +134,14 @@ class Connection(asyncio.Protocol):
         return self._is_open
 
     def is_usable(self) -> bool:
-        """Whether the next request may be written. Where bytes wait that no request asked for, it may not."""
-        return self._may_serve_another and not self._transport.is_closing() and not self.has_unread(0)
+        """Whether the next request may begin, as far as the event loop knows: it may have bytes to read."""
+        return self._may_serve_another and not self._transport.is_closing()
 
     def begin(self, method: str, request: bytes, started: int) -> "asyncio.Future[Any]":
         """Write a request that began in the tick `started`, soon, and return the future of aiohttp's response message.
 
         The message comes with the body, where that is small; see `is_complete`. The future raises aiohttp's exceptions,
-        OSError where the connection broke, and a bare TimeoutError for an exchange that takes too long.
+        OSError where the connection broke, NotWrittenError, and a bare TimeoutError where the exchange takes too long.
         """
         self._parser = _PARSER(self, self._loop, _READ_BUFFER, response_with_body=method != "HEAD", **PARSER_OPTIONS)
         self.is_complete = False
@@ -153,14 +160,14 @@ class Connection(asyncio.Protocol):
         return future
 
     def write_request(self) -> None:
-        """For the queue: write the request that `begin` put there, unless bytes have come since.
+        """For the queue: write the request that `begin` put there, unless the socket has bytes or has closed.
 
         The loop would read them after the request is written, and they would be taken for the response.
         """
-        if self.is_complete or self._transport.is_closing():
+        if self.is_complete:
             return
-        if self.has_unread(0):
-            self.close()
+        if self._transport.is_closing() or self.has_unread(0):
+            self._fail(NotWrittenError())
         else:
             self._is_written = True
             self._transport.write(self._request)
@@ -213,6 +220,9 @@ class Connection(asyncio.Protocol):
         self._is_open = self._may_serve_another = False
         self._on_lost(self)
         if self.is_complete:
+            return
+        if not self._is_written:
+            self._fail(NotWrittenError())
             return
         try:
             unfinished = self._parser.feed_eof()

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from crawler.errors import RegistryError, UnusableResponse
 from crawler.transport.bodies import BodyBudget
-from crawler.transport.connection import Connection
+from crawler.transport.connection import Connection, NotWrittenError
 from crawler.transport.deadline import DeadlineTimer
 from crawler.transport.error_mapping import EXCHANGE_ERRORS, map_exception, proxy_refusal
 from crawler.transport.messages import MAX_ERROR_BYTES, Headers, Request, Response
@@ -54,19 +54,24 @@ class HttpSession:
         """
         started = self._timer.now
         proxy = None
+        body = b""
         try:
             origin, written = self._writer.write(request)
             proxy = origin.proxy
-            connection = self._pool.take(origin) or await self._pool.open(origin)
-            try:
-                message = await connection.begin(request.method, written, started)
-                status = message.code
-                if connection.is_complete:
-                    body = connection.take_body()
-                else:
-                    body = await self._read(request, connection, status)
-            finally:
-                self._pool.give_back(origin, connection)
+            while True:
+                connection = self._pool.take(origin) or await self._pool.open(origin)
+                try:
+                    message = await connection.begin(request.method, written, started)
+                    status = message.code
+                    if connection.is_complete:
+                        body = connection.take_body()
+                    else:
+                        body = await self._read(request, connection, status)
+                except NotWrittenError:
+                    continue  # on another connection, which is a new one where none is kept
+                finally:
+                    self._pool.give_back(origin, connection)
+                break
         except EXCHANGE_ERRORS as exc:
             # without its cause, which may quote credentials
             raise self._error(request, exc, proxy) from None

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.stub_transport import StubTransport
 
-from crawler.transport.connection import Connection
+from crawler.transport.connection import Connection, NotWrittenError
 from crawler.transport.deadline import DeadlineTimer
 from crawler.transport.write_queue import TOGETHER, WriteQueue
 
@@ -156,11 +156,13 @@ async def test_connection_with_bytes_after_a_response_serves_no_other_request(se
 
 
 async def test_connection_with_unread_bytes_serves_no_request():
-    client, transport = connection()
-    assert client.is_usable()
+    [(client, transport)] = await kept_connections(1)
     transport.server.send(b"H")
-    assert not client.is_usable()
-    transport.lose()
+    future = client.begin("GET", REQUEST, 0)
+    with pytest.raises(NotWrittenError):
+        await future
+    assert not client.finish()
+    assert (transport.written, transport.is_aborted) == (b"", True)
 
 
 async def test_connection_that_is_distrusted_serves_no_other_request_and_ends_the_one_that_runs():
@@ -367,7 +369,7 @@ async def test_connection_takes_nothing_for_a_response_before_the_request_is_wri
     [(client, transport)] = await kept_connections(1)
     future = client.begin("GET", REQUEST, 0)
     transport.protocol.data_received(whole(b'{"tags":["of-another-repository"]}'))
-    with pytest.raises(aiohttp.ServerDisconnectedError):
+    with pytest.raises(NotWrittenError):
         await future
     assert not client.finish()
     assert transport.is_aborted
@@ -382,7 +384,7 @@ async def test_connection_writes_no_request_where_bytes_wait_that_came_before_it
     transport.server.send(whole(b'{"tags":["of-another-repository"]}'))
     await asyncio.sleep(0)
     assert (transport.written, transport.is_aborted) == (b"", True)
-    with pytest.raises(aiohttp.ServerDisconnectedError):
+    with pytest.raises(NotWrittenError):
         await future
     assert not client.finish()
 
