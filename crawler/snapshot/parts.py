@@ -12,6 +12,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -80,17 +81,8 @@ def write_lines(lines: Iterable[bytes], part: Path, compression: str) -> None:
 @contextmanager
 def open_part(part: Path) -> Iterator[io.BufferedIOBase]:
     """The content of a part, decompressed as its name says. Raises OSError."""
-    if part.suffix == ".gz":
-        with gzip.open(part) as content:
-            yield content
-    elif part.suffix == ".zst":
-        import zstandard
-
-        with part.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
-            yield io.BufferedReader(stream)
-    else:
-        with part.open("rb") as file:
-            yield file
+    with part.open("rb") as file, _decompressed(file, part.suffix) as content:
+        yield content
 
 
 def read_lines(part: Path) -> Iterator[bytes]:
@@ -109,21 +101,46 @@ def describe_part(part: Path) -> SnapshotFile:
 
     Raises OSError, and SnapshotError where the part ends within a line.
     """
-    with part.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
-        size = file.tell()
     lines = _LineCounter()
-    with open_part(part) as content:
-        while chunk := content.read(_CHUNK_BYTES):
-            lines.add(chunk)
+    with FileIO(part) as file:
+        hashed = _HashedFile(file)
+        with _decompressed(hashed, part.suffix) as content:
+            while chunk := content.read(_CHUNK_BYTES):
+                lines.add(chunk)
+        while hashed.read(_CHUNK_BYTES):  # what a decompressor may have left
+            pass
     if lines.unfinished:
         raise SnapshotError(
             f"{quoted_path(part)} ends within a line, after {lines.rows:,} whole ones: "
             "nothing is published; rerun with --resume to continue"
         )
     return SnapshotFile(
-        name=part.name, rows=lines.rows, bytes=size, sha256=digest.hexdigest(), longest_line=lines.longest
+        name=part.name,
+        rows=lines.rows,
+        bytes=hashed.size,
+        sha256=hashed.digest.hexdigest(),
+        longest_line=lines.longest,
     )
+
+
+class _HashedFile:
+    """A file that is hashed as it is read, so that it is read once.
+
+    Attributes:
+        digest: of what was read so far.
+        size: its bytes.
+    """
+
+    def __init__(self, file: FileIO) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+        self.size = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self.digest.update(data)
+        self.size += len(data)
+        return data
 
 
 class _LineCounter:
@@ -149,6 +166,21 @@ class _LineCounter:
         self.rows += rows
         self.longest = longest
         self.unfinished = len(chunk) - start
+
+
+@contextmanager
+def _decompressed(file: Any, suffix: str) -> Iterator[Any]:
+    """What a file of a part contains, by the suffix of its name. The file only has to have `read`."""
+    if suffix == ".gz":
+        with gzip.GzipFile(fileobj=file, mode="rb") as content:
+            yield content
+    elif suffix == ".zst":
+        import zstandard
+
+        with zstandard.ZstdDecompressor().stream_reader(file, closefd=False) as stream:
+            yield io.BufferedReader(stream)
+    else:
+        yield file
 
 
 @contextmanager
