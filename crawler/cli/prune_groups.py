@@ -1,4 +1,4 @@
-"""`registry-crawler runs prune`: remove groups of shards that nobody will merge, and name those that are left."""
+"""`registry-crawler runs prune`: remove groups of shards that will never be merged, and name those that are left."""
 
 import logging
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
-"""Which groups of shards in a lake nobody will merge any more, and how they are removed.
+"""Which groups of shards in a lake will never be merged, and how they are removed.
 
-The rules are those of an output folder, see `crawler.snapshot.group_retention`. Nobody sees whether a process works on
-a group in a lake: one that a shard can still join is left alone.
+The rules are those of an output folder, see `crawler.snapshot.group_retention`. It cannot be seen whether a process
+works on a group in a lake: one that a shard can still join is left alone.
 """
 
 import re

@@ -9,7 +9,7 @@
 | `caches` | What becomes of the digest caches of the shards? |
 | `files` | How do their records become those of one run? |
 | `merge` | How is the snapshot published? |
-| `left_groups` | Which groups will nobody merge any more? |
+| `left_groups` | Which groups will never be merged? |
 
 Who owns which repository is in `discovery/ownership.py`, and how a shard joins its group in `run/shards.py`.
 """

@@ -1,4 +1,4 @@
-"""What the shards of a group prove together: every name was found, and is in somebody's part."""
+"""What the shards of a group prove together: every name was found, and is in the part of a shard."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Which groups of shards in an output folder nobody will merge any more, and which of these may be removed."""
+"""Which groups of shards in an output folder will never be merged, and which of these may be removed."""
 
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -58,7 +58,7 @@ class LeftGroups:
         self._within = within
 
     def of_target(self, target: str, kept: Sequence[PublishedRun], now: datetime) -> Iterator[LeftGroup]:
-        """The groups of a target that nobody can join any more. `kept` are the snapshots that retention keeps."""
+        """The groups of a target that no shard can join any more. `kept` are the snapshots that retention keeps."""
         in_use = self._groups_with_runs(target, now)
         for folder in self._folders():
             if _target(folder) != target or folder.parent.name in in_use:
@@ -130,7 +130,7 @@ def _target(folder: Path) -> str:
 
 
 def _misplaced(folder: Path, terms: RunParameters) -> str:
-    """Why a folder is none that a shard has made; "" where it is. What somebody else has put there is not removed."""
+    """Why a folder is none that a shard has made; "" where it is. What was put there by hand is not removed."""
     if folder.is_symlink():
         return "it is a symbolic link"
     if folder.parts[-3:] != Path(group_folder(str(terms.group), terms.target)).parts:

@@ -4,7 +4,7 @@ The journal is the truth. An unbuffered file takes records as whole lines, so th
 resumed run drops the lines that are not whole records, and the records that are not final. The journal is removed only
 after its snapshot is published.
 
-The file of a journal may become that of the snapshot (`parts.draft_part`), and then nobody may append to it. So a
+The file of a journal may become that of the snapshot (`parts.draft_part`), and then it must not be appended to. So a
 resumed run has files of its own: who had the run before, and whatever a kill has left, keep the old ones.
 """
 
