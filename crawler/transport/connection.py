@@ -66,13 +66,12 @@ class Connection(asyncio.Protocol):
         idle_since: the tick in which the last exchange ended.
         is_complete: whether no bytes are expected: the response is whole, or none was asked for.
         payload: the body of the response, once the future of `begin` is done.
-        has_unread: says at once (it is called with 0 milliseconds) whether the socket has bytes that the loop has not
-            read yet. The end of the connection counts as bytes.
     """
 
     __slots__ = (
         "_early",
         "_future",
+        "_has_unread",
         "_is_open",
         "_is_paused",
         "_is_used",
@@ -86,7 +85,6 @@ class Connection(asyncio.Protocol):
         "_request",
         "_timer",
         "_transport",
-        "has_unread",
         "idle_since",
         "is_complete",
         "payload",
@@ -125,7 +123,9 @@ class Connection(asyncio.Protocol):
         self.started = self.touched = self.idle_since = timer.now
         poll = select.poll()
         poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
-        self.has_unread: Callable[[int], list[tuple[int, int]]] = poll.poll
+        self._has_unread: Callable[[int], list[tuple[int, int]]] = poll.poll
+        """Says at once (it is called with 0 milliseconds) whether the socket has bytes that the loop has not read yet.
+        The end of the connection counts as bytes."""
         transport.set_protocol(self)
 
     @property
@@ -166,7 +166,7 @@ class Connection(asyncio.Protocol):
         """
         if self.is_complete:
             return
-        if self._transport.is_closing() or self.has_unread(0):
+        if self._transport.is_closing() or self._has_unread(0):
             self._fail(NotWrittenError())
         else:
             self._is_written = True

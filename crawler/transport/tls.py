@@ -91,7 +91,7 @@ def ssl_context(ca_file: Path | None) -> ssl.SSLContext:
     """
     setting = _setting(ca_file, os.environ)
     if setting is None:
-        os.close(os.open(os.devnull, os.O_RDONLY))  # OpenSSL says nothing where it can open no file, and trusts nobody
+        os.close(os.open(os.devnull, os.O_RDONLY))  # OpenSSL is silent where it can open no file, and trusts no CA
         return ssl.create_default_context()
     name, path = setting
     _check_authorities(name, path)

@@ -20,7 +20,7 @@ class Writer(Protocol):
     """A connection that has a request to write."""
 
     def write_request(self) -> None:
-        """Write it, unless the connection has closed meanwhile."""
+        """Write it, or end its exchange where the connection can no longer take it."""
 
 
 class WriteQueue:

@@ -133,7 +133,7 @@ def test_published_snapshot_that_is_moved_elsewhere_does_not_change_when_its_run
     journal = journaled(tmp_path, *LINES)
     draft = Draft(journal)
     files = draft.write("none", 2)
-    place = publish_folder(journal.folder / "draft", tmp_path, run_manifest(files))
+    place = publish_folder(journal.draft_folder, tmp_path, run_manifest(files))
     journal.close()
     moved = place.rename(tmp_path / "archive")
     with resumed(tmp_path).appended() as part:
